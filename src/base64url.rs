@@ -1,0 +1,142 @@
+//! base64url without padding (RFC 7515 2), strictly: one value, one spelling.
+//!
+//! Padding, other characters, an impossible length and trailing bits that are not zero (RFC 4648 3.5) are refused, so
+//! that no second spelling of a signed token exists.
+
+use thiserror::Error;
+
+/// Why a text is not base64url.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[allow(missing_docs)]
+pub enum Base64UrlError {
+    #[error("a character outside the base64url alphabet")]
+    Alphabet,
+    #[error("a length no base64url text has")]
+    Length,
+    #[error("trailing bits that are not zero")]
+    TrailingBits,
+}
+
+const INVALID: u8 = 0xff;
+
+const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+const fn alphabet() -> [u8; 256] {
+    let mut table = [INVALID; 256];
+    let mut value = 0;
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated by the compiler")]
+    while value < LETTERS.len() {
+        table[LETTERS[value] as usize] = value as u8;
+        value += 1;
+    }
+    table
+}
+
+static VALUES: [u8; 256] = alphabet();
+
+fn value(byte: u8) -> u8 {
+    VALUES.get(usize::from(byte)).copied().unwrap_or(INVALID)
+}
+
+/// Encodes `bytes`.
+pub fn encode(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(3).saturating_mul(4));
+    for chunk in bytes.chunks(3) {
+        let byte = |place: usize| u32::from(chunk.get(place).copied().unwrap_or_default());
+        let group = (byte(0) << 16) | (byte(1) << 8) | byte(2);
+        for place in 0..=chunk.len() {
+            let shift = 18_usize.saturating_sub(place.saturating_mul(6));
+            text.extend(LETTERS.get((group >> shift) as usize & 63).map(|letter| char::from(*letter)));
+        }
+    }
+    text
+}
+
+/// Decodes `text`.
+pub fn decode(text: &[u8]) -> Result<Vec<u8>, Base64UrlError> {
+    let mut bytes = Vec::with_capacity(text.len().div_ceil(4).saturating_mul(3));
+    let (groups, rest) = text.as_chunks::<4>();
+    // One look at the end instead of one per group: every invalid character sets the high bit.
+    let mut seen = 0_u8;
+    for &[a, b, c, d] in groups {
+        let [a, b, c, d] = [value(a), value(b), value(c), value(d)];
+        seen |= a | b | c | d;
+        bytes.extend_from_slice(&[(a << 2) | (b >> 4), (b << 4) | (c >> 2), (c << 6) | d]);
+    }
+    let trailing = match *rest {
+        [] => 0,
+        [a, b] => {
+            let [a, b] = [value(a), value(b)];
+            seen |= a | b;
+            bytes.push((a << 2) | (b >> 4));
+            b & 0x0f
+        }
+        [a, b, c] => {
+            let [a, b, c] = [value(a), value(b), value(c)];
+            seen |= a | b | c;
+            bytes.extend_from_slice(&[(a << 2) | (b >> 4), (b << 4) | (c >> 2)]);
+            c & 0x03
+        }
+        _ => return Err(Base64UrlError::Length),
+    };
+    if seen & 0x80 != 0 {
+        return Err(Base64UrlError::Alphabet);
+    }
+    if trailing != 0 {
+        return Err(Base64UrlError::TrailingBits);
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes_every_length() {
+        let table: [(&str, &[u8]); 6] = [
+            ("", b""),
+            ("Zg", b"f"),
+            ("Zm8", b"fo"),
+            ("Zm9v", b"foo"),
+            ("Zm9vYg", b"foob"),
+            ("-_8", &[0xfb, 0xff]),
+        ];
+        for (text, bytes) in table {
+            assert_eq!(decode(text.as_bytes()).as_deref(), Ok(bytes), "{text}");
+            assert_eq!(encode(bytes), text);
+        }
+    }
+
+    #[test]
+    fn refuses_every_second_spelling() {
+        let table = [
+            ("Zg==", Base64UrlError::Alphabet),
+            ("Zm8=", Base64UrlError::Alphabet),
+            ("Zm9vYg==", Base64UrlError::Alphabet),
+            ("Zh", Base64UrlError::TrailingBits),
+            ("Zm9", Base64UrlError::TrailingBits),
+            ("Z", Base64UrlError::Length),
+            ("Zm9vY", Base64UrlError::Length),
+            ("+/8A", Base64UrlError::Alphabet),
+            ("Zm 9", Base64UrlError::Alphabet),
+            ("Zm9\n", Base64UrlError::Alphabet),
+            ("Zm9\u{e9}", Base64UrlError::Length),
+        ];
+        for (text, error) in table {
+            assert_eq!(decode(text.as_bytes()), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_byte_outside_the_alphabet_is_refused_in_every_place() {
+        for byte in 0..=255_u8 {
+            let known = byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+            for place in 0..4 {
+                let mut text = *b"AAAA";
+                text[place] = byte;
+                assert_eq!(decode(&text).is_ok(), known, "{byte:#x} at {place}");
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Every refusal as a flat code and the party who can mend it.
+//!
+//! Stages raise errors of their own; here each variant gets its code in one match without wildcard, so that a new variant
+//! does not compile until it has one. Codes are API: they are declared here once, and the JavaScript table, the types and
+//! the README are generated from [`Code::ALL`].
+
+use std::time::Duration;
+
+use crate::keys::KeySetError;
+use crate::policy::PolicyError;
+use crate::provider::ProviderError;
+use crate::provider::discovery::DiscoveryError;
+use crate::provider::fetch::FetchError;
+use crate::token::TokenError;
+use crate::verify::{ClaimsError, SignatureError, VerifyError};
+
+/// Who can mend it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Fault {
+    Config,
+    Request,
+    Token,
+    Scope,
+    Upstream,
+    Internal,
+}
+
+impl Fault {
+    /// Its stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Request => "request",
+            Self::Token => "token",
+            Self::Scope => "scope",
+            Self::Upstream => "upstream",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($variant:ident $name:literal $fault:ident $meaning:literal $action:literal;)*) => {
+        /// A stable cause somebody can act on.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[allow(missing_docs)]
+        pub enum Code { $($variant),* }
+
+        impl Code {
+            /// Every code, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The name callers see.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// Who can mend it.
+            pub const fn fault(self) -> Fault {
+                match self { $(Self::$variant => Fault::$fault),* }
+            }
+
+            /// What happened, in a sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning),* }
+            }
+
+            /// What to do about it.
+            pub const fn action(self) -> &'static str {
+                match self { $(Self::$variant => $action),* }
+            }
+        }
+    };
+}
+
+codes! {
+    PolicyIssuer "ERR_POLICY_ISSUER" Config "The policy's `issuer` is not a usable URL." "Write the issuer as an https URL, exactly as in the provider's metadata.";
+    PolicyAudience "ERR_POLICY_AUDIENCE" Config "The policy's `audience` is missing or not text." "Write the audience the provider puts into `aud`.";
+    PolicyJwksUri "ERR_POLICY_JWKS_URI" Config "The policy's `jwksUri` (or `OPENID_JWKS_URL`) is not a usable URL." "Use an https URL, or remove it and let discovery find the keys.";
+    PolicyScope "ERR_POLICY_SCOPE" Config "The policy's `scope` is not text." "Write the scopes in one string, separated by spaces.";
+    PolicyAlgorithms "ERR_POLICY_ALGORITHMS" Config "The policy's `algorithms` has a name that is not supported, or none." "Name some of RS256 to RS512, PS256 to PS512, ES256 to ES512, EdDSA.";
+    PolicyOption "ERR_POLICY_OPTION" Config "An option is unknown or of the wrong kind." "The message names the option and what was expected.";
+    TokenArgument "ERR_TOKEN_ARGUMENT" Request "The token argument is not a string." "Pass the token's text, without `Bearer`.";
+    TokenTooLarge "ERR_TOKEN_TOO_LARGE" Token "The token is longer than 16 KiB." "Have the provider put fewer groups or claims into access tokens.";
+    TokenMalformed "ERR_TOKEN_MALFORMED" Token "The token is not a JWS in compact form: three parts of strict base64url, JSON with unique members." "Send the access token unchanged; opaque and encrypted tokens cannot be checked here.";
+    TokenAlgorithm "ERR_TOKEN_ALGORITHM" Token "The token's `alg` is not allowed." "Sign with an algorithm the policy allows; `none` and HS256 never are.";
+    TokenCritical "ERR_TOKEN_CRITICAL" Token "The token's header has `crit`." "No extension is understood; have the provider leave it out.";
+    TokenKid "ERR_TOKEN_KID" Token "The token's `kid` is empty, too long, or missing where the policy requires one." "Check the provider's key identifiers.";
+    KeyNotFound "ERR_KEY_NOT_FOUND" Token "The provider publishes no usable key for the token." "Check that the token is from this issuer; look for skipped keys in `stats()`.";
+    KeyUnsuitable "ERR_KEY_UNSUITABLE" Token "The key the token names must not be used with the token's `alg`." "Check the key's `kty`, `crv` and `alg` at the provider.";
+    SignatureInvalid "ERR_SIGNATURE_INVALID" Token "The signature does not belong to the token and the provider's key." "The token was changed or forged, or the provider replaced its key moments ago.";
+    TokenClaims "ERR_TOKEN_CLAIMS" Token "The claims are not a JSON object, or `exp` or `nbf` is missing or no number." "Use an access token; `requireExp: false` allows tokens without `exp`.";
+    TokenExpired "ERR_TOKEN_EXPIRED" Token "The token has expired." "Get a new token.";
+    TokenNotYetValid "ERR_TOKEN_NOT_YET_VALID" Token "The token is not valid yet." "Compare the clocks; `clockTolerance` allows for a difference.";
+    TokenAudience "ERR_TOKEN_AUDIENCE" Token "`aud` does not name the policy's audience." "Request the token for this API, or correct the policy's `audience`.";
+    TokenIssuer "ERR_TOKEN_ISSUER" Token "`iss` is not the policy's issuer." "Compare `iss` with the policy's `issuer`, to the letter.";
+    TokenSubject "ERR_TOKEN_SUBJECT" Token "`sub` is missing or blank." "Have the provider put a subject into access tokens.";
+    ScopeMalformed "ERR_SCOPE_MALFORMED" Token "The scope claim is neither text nor a list of texts." "Check the provider's claim mapping for `scp` and `scope`.";
+    ScopeMissing "ERR_SCOPE_MISSING" Scope "A required scope is not granted." "Request the token with the policy's scopes.";
+    DiscoveryFetch "ERR_DISCOVERY_FETCH" Upstream "The provider's metadata could not be fetched." "Check network, DNS, proxy and certificates between here and the issuer.";
+    DiscoveryDocument "ERR_DISCOVERY_DOCUMENT" Upstream "The provider's metadata cannot be used." "Open the issuer's `/.well-known/openid-configuration`; it needs `issuer` and `jwks_uri`.";
+    DiscoveryIssuer "ERR_DISCOVERY_ISSUER" Upstream "The provider's metadata names another issuer." "Write the policy's `issuer` as the metadata does.";
+    JwksFetch "ERR_JWKS_FETCH" Upstream "The provider's keys could not be fetched." "Check network, DNS, proxy and certificates between here and the key URL.";
+    JwksDocument "ERR_JWKS_DOCUMENT" Upstream "The provider's key document has no usable key." "Open the key URL; it must be a JWK Set with a signature key.";
+    AddressRefused "ERR_ADDRESS_REFUSED" Upstream "The provider's host has an address that is never connected to." "Link-local and cloud-metadata addresses are refused; check DNS.";
+    Internal "ERR_INTERNAL" Internal "This package failed." "Please report it with the log line.";
+}
+
+/// A refusal, by the stage that raised it.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum Refusal {
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    #[error("the token must be a string")]
+    TokenArgument,
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    #[error(transparent)]
+    Claims(#[from] ClaimsError),
+    /// The provider's failure, and how long until another try is worth it.
+    #[error("{0}")]
+    Provider(ProviderError, Duration),
+    #[error("{0}")]
+    Internal(&'static str),
+}
+
+impl From<VerifyError> for Refusal {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Signature(error) => Self::Signature(error),
+            VerifyError::Claims(error) => Self::Claims(error),
+        }
+    }
+}
+
+impl Refusal {
+    /// Its code.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Policy(error) => match error {
+                PolicyError::Issuer => Code::PolicyIssuer,
+                PolicyError::Audience => Code::PolicyAudience,
+                PolicyError::JwksUri => Code::PolicyJwksUri,
+                PolicyError::Scope => Code::PolicyScope,
+                PolicyError::Algorithms => Code::PolicyAlgorithms,
+                PolicyError::Option { .. } | PolicyError::Unknown { .. } => Code::PolicyOption,
+            },
+            Self::TokenArgument => Code::TokenArgument,
+            Self::Token(error) => match error {
+                TokenError::TooLarge => Code::TokenTooLarge,
+                TokenError::Parts | TokenError::Header => Code::TokenMalformed,
+                TokenError::Algorithm => Code::TokenAlgorithm,
+                TokenError::Critical => Code::TokenCritical,
+                TokenError::KeyId => Code::TokenKid,
+            },
+            Self::Signature(error) => match error {
+                SignatureError::AlgorithmNotAllowed => Code::TokenAlgorithm,
+                SignatureError::KeyIdRequired => Code::TokenKid,
+                SignatureError::KeyNotFound => Code::KeyNotFound,
+                SignatureError::KeyUnsuitable => Code::KeyUnsuitable,
+                SignatureError::Invalid => Code::SignatureInvalid,
+            },
+            Self::Claims(error) => match error {
+                ClaimsError::Malformed => Code::TokenMalformed,
+                ClaimsError::NotAnObject | ClaimsError::NotANumber(_) | ClaimsError::ExpMissing => Code::TokenClaims,
+                ClaimsError::Expired => Code::TokenExpired,
+                ClaimsError::NotYetValid => Code::TokenNotYetValid,
+                ClaimsError::Audience => Code::TokenAudience,
+                ClaimsError::Issuer => Code::TokenIssuer,
+                ClaimsError::ScopeMalformed => Code::ScopeMalformed,
+                ClaimsError::ScopeMissing(_) => Code::ScopeMissing,
+                ClaimsError::Subject => Code::TokenSubject,
+            },
+            Self::Provider(error, _) => match error {
+                ProviderError::DiscoveryFetch(FetchError::Address) | ProviderError::JwksFetch(FetchError::Address) => {
+                    Code::AddressRefused
+                }
+                ProviderError::DiscoveryFetch(error) => fetch_code(*error, Code::DiscoveryFetch),
+                ProviderError::JwksFetch(error) => fetch_code(*error, Code::JwksFetch),
+                ProviderError::Discovery(error) => match error {
+                    DiscoveryError::Status(_) => Code::DiscoveryFetch,
+                    DiscoveryError::Url
+                    | DiscoveryError::Redirect
+                    | DiscoveryError::Document
+                    | DiscoveryError::JwksUri => Code::DiscoveryDocument,
+                    DiscoveryError::Issuer => Code::DiscoveryIssuer,
+                },
+                ProviderError::JwksStatus(_) => Code::JwksFetch,
+                ProviderError::JwksDocument(error) => match error {
+                    KeySetError::Json | KeySetError::Shape | KeySetError::NoUsableKey => Code::JwksDocument,
+                },
+                ProviderError::Lost => Code::Internal,
+            },
+            Self::Internal(_) => Code::Internal,
+        }
+    }
+
+    /// How long until another try is worth it, for failures of the provider.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Provider(_, again) => Some(*again),
+            _ => None,
+        }
+    }
+}
+
+const fn fetch_code(error: FetchError, otherwise: Code) -> Code {
+    match error {
+        FetchError::Connect
+        | FetchError::Timeout
+        | FetchError::Address
+        | FetchError::TooLarge
+        | FetchError::Exchange
+        | FetchError::NoTrust => otherwise,
+        FetchError::Client => Code::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_name_of_its_own_and_words_to_say() {
+        for (place, code) in Code::ALL.iter().enumerate() {
+            assert!(code.name().starts_with("ERR_"));
+            assert!(code.meaning().ends_with('.') && code.action().ends_with('.'), "{}", code.name());
+            assert!(!Code::ALL[..place].iter().any(|other| other.name() == code.name()));
+        }
+    }
+}

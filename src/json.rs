@@ -1,0 +1,301 @@
+//! One strict reading of JSON for the JOSE header and the claims.
+//!
+//! RFC 7515 4 and RFC 7519 4 want member names unique; RFC 8725 2.4 warns of parsers that disagree. What passes here
+//! reads the same in every JSON parser: no duplicate member at any level, numbers finite, nesting bounded, strings of
+//! Unicode scalar values only. The grammar itself is `serde_json`'s.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+/// How deep arrays and objects may nest; the outermost one counts.
+pub const MAX_DEPTH: usize = 16;
+
+/// A JSON value, borrowed from its text where it can be. Objects keep no members: no rule looks inside one.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub enum Value<'a> {
+    Null,
+    Bool(bool),
+    Number(f64),
+    String(Cow<'a, str>),
+    Array(Vec<Value<'a>>),
+    Object,
+}
+
+impl<'a> Value<'a> {
+    /// The text, if this is a string.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What JavaScript's `typeof` says of it.
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::Null | Self::Array(_) | Self::Object => "object",
+            Self::Bool(_) => "boolean",
+            Self::Number(_) => "number",
+            Self::String(_) => "string",
+        }
+    }
+}
+
+/// Why a text was not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum JsonError {
+    /// Not JSON, a duplicate member, a number out of range, nested too deep.
+    #[error("not acceptable JSON")]
+    Malformed,
+    /// JSON, but not an object.
+    #[error("not a JSON object")]
+    NotAnObject,
+}
+
+/// Reads an object and hands each top-level member to `member`. The whole text is checked, whatever `member` keeps.
+pub fn read_object<'a>(text: &'a str, mut member: impl FnMut(&str, Value<'a>)) -> Result<(), JsonError> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let is_object = Top { member: &mut member }
+        .deserialize(&mut reader)
+        .and_then(|is_object| reader.end().map(|()| is_object))
+        .map_err(|_| JsonError::Malformed)?;
+    if is_object { Ok(()) } else { Err(JsonError::NotAnObject) }
+}
+
+/// Member names seen so far in one object. Most objects are small: a list beats a set there.
+#[derive(Default)]
+struct Names<'a> {
+    few: Vec<Cow<'a, str>>,
+    many: HashSet<Cow<'a, str>>,
+}
+
+impl<'a> Names<'a> {
+    const FEW: usize = 24;
+
+    /// False if the name was there already.
+    fn insert(&mut self, name: Cow<'a, str>) -> bool {
+        if self.few.contains(&name) || self.many.contains(&name) {
+            return false;
+        }
+        if self.few.len() < Self::FEW {
+            self.few.push(name);
+            return true;
+        }
+        self.many.insert(name)
+    }
+}
+
+struct Text;
+
+impl<'de> DeserializeSeed<'de> for Text {
+    type Value = Cow<'de, str>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Text {
+    type Value = Cow<'de, str>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member name")
+    }
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text))
+    }
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
+}
+
+fn duplicate<E: de::Error>() -> E {
+    // Never the name: it is the caller's text and this may reach a log.
+    E::custom("duplicate member")
+}
+
+fn too_deep<E: de::Error>() -> E {
+    E::custom("nested too deep")
+}
+
+/// Any value below the top; `depth` is how many arrays and objects are open around it.
+#[derive(Clone, Copy)]
+struct Inner {
+    depth: usize,
+}
+
+impl Inner {
+    fn deeper<E: de::Error>(self) -> Result<Self, E> {
+        if self.depth >= MAX_DEPTH {
+            return Err(too_deep());
+        }
+        Ok(Self { depth: self.depth.saturating_add(1) })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Inner {
+    type Value = Value<'de>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "JSON numbers are doubles to JavaScript, so they are here")]
+impl<'de> Visitor<'de> for Inner {
+    type Value = Value<'de>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(Value::Null)
+    }
+    fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Self::Value, E> {
+        Ok(Value::Bool(flag))
+    }
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Value::Number(number as f64))
+    }
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(Value::Number(number as f64))
+    }
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Self::Value, E> {
+        if number.is_finite() { Ok(Value::Number(number)) } else { Err(E::custom("number out of range")) }
+    }
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Value::String(Cow::Borrowed(text)))
+    }
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Value::String(Cow::Owned(text.to_owned())))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut values = Vec::new();
+        while let Some(value) = items.next_element_seed(inner)? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut names = Names::default();
+        while let Some(name) = members.next_key_seed(Text)? {
+            if !names.insert(name) {
+                return Err(duplicate());
+            }
+            members.next_value_seed(inner)?;
+        }
+        Ok(Value::Object)
+    }
+}
+
+/// The outermost value. Anything but an object is still read to its end, so that malformed text is told from JSON of
+/// the wrong shape.
+struct Top<'m, 'a> {
+    member: &'m mut dyn FnMut(&str, Value<'a>),
+}
+
+impl<'de> DeserializeSeed<'de> for Top<'_, 'de> {
+    type Value = bool;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Top<'_, 'de> {
+    type Value = bool;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<bool, A::Error> {
+        let mut names = Names::default();
+        while let Some(name) = members.next_key_seed(Text)? {
+            let value = members.next_value_seed(Inner { depth: 1 })?;
+            (self.member)(&name, value);
+            if !names.insert(name) {
+                return Err(duplicate());
+            }
+        }
+        Ok(true)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<bool, A::Error> {
+        Inner { depth: 0 }.visit_seq(items).map(|_| false)
+    }
+    fn visit_unit<E: de::Error>(self) -> Result<bool, E> {
+        Ok(false)
+    }
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<bool, E> {
+        Ok(false)
+    }
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<bool, E> {
+        Ok(false)
+    }
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<bool, E> {
+        Ok(false)
+    }
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<bool, E> {
+        Ok(false)
+    }
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<bool, E> {
+        Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<(String, Value<'_>)>, JsonError> {
+        let mut members = Vec::new();
+        read_object(text, |name, value| members.push((name.to_owned(), value)))?;
+        Ok(members)
+    }
+
+    #[test]
+    fn hands_over_every_member() {
+        let members = read(r#"{"a":1,"b":"x","c":[null,{"d":true}],"__proto__":{"a":1}}"#).unwrap();
+        assert_eq!(members[0], ("a".into(), Value::Number(1.0)));
+        assert_eq!(members[2].1, Value::Array(vec![Value::Null, Value::Object]));
+        assert_eq!(members[3].0, "__proto__");
+    }
+
+    #[test]
+    fn refuses_duplicates_at_every_level() {
+        for text in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"x":{"a":1,"a":2}}"#,
+            r#"{"x":[[{"a":1,"a":2}]]}"#,
+            r#"{"__proto__":1,"__proto__":2}"#,
+        ] {
+            assert_eq!(read(text), Err(JsonError::Malformed), "{text}");
+        }
+        let many = (0..100).map(|i| format!("\"{i}\":0")).collect::<Vec<_>>().join(",");
+        assert!(read(&format!("{{{many}}}")).is_ok());
+        assert_eq!(read(&format!("{{{many},\"99\":0}}")), Err(JsonError::Malformed));
+        assert_eq!(read(&format!("{{{many},\"3\":0}}")), Err(JsonError::Malformed));
+    }
+
+    #[test]
+    fn bounds_the_nesting() {
+        let nested = |levels: usize| format!("{{\"a\":{}0{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1));
+        assert!(read(&nested(MAX_DEPTH)).is_ok());
+        assert_eq!(read(&nested(MAX_DEPTH + 1)), Err(JsonError::Malformed));
+        assert_eq!(read(&nested(100_000)), Err(JsonError::Malformed));
+        assert_eq!(read(&"[".repeat(100_000)), Err(JsonError::Malformed));
+    }
+
+    #[test]
+    fn refuses_what_other_parsers_read_otherwise() {
+        for text in [
+            "", "{", "{}x", "{} {}", "\u{feff}{}", r#"{"a":1e400}"#, r#"{"a":-1e400}"#, r#"{"a":NaN}"#, r#"{"a":01}"#,
+            r#"{"a":"\ud800"}"#, "{\"a\":\"\u{1}\"}", "{'a':1}", r#"{"a":1,}"#, "{\"a\":1/**/}", "{\"a\":1}\0",
+        ] {
+            assert_eq!(read(text), Err(JsonError::Malformed), "{text:?}");
+        }
+        for text in ["null", "1", "1.5", "-1", "\"x\"", "true", "[]", "[{}]"] {
+            assert_eq!(read(text), Err(JsonError::NotAnObject), "{text}");
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! One entry of a JWK Set (RFC 7517 4, RFC 7518 6, RFC 8037 2) into a key, or the reason why not.
+//!
+//! Providers publish sets with entries we cannot or must not use. Each is skipped for itself; the set goes on.
+
+use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
+use serde_json::{Map, Value, json};
+
+use super::signature::PublicKey;
+use crate::algorithm::{Algorithm, KeyType};
+use crate::base64url::{self, encode};
+use crate::token::KeyId;
+
+/// Smallest RSA modulus used, in bits (RFC 7518 3.3).
+const MIN_RSA_BITS: usize = 2048;
+/// Largest RSA modulus used, in bits: past it a check costs an attacker nothing and us milliseconds.
+const MAX_RSA_BITS: usize = 8192;
+
+/// Why an entry of a set is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum SkipReason {
+    #[error("not a JSON object")]
+    NotAnObject,
+    #[error("`kty` or `crv` is missing or not supported")]
+    Type,
+    #[error("`use` is not `sig`")]
+    Use,
+    #[error("`key_ops` does not have `verify`")]
+    KeyOps,
+    #[error("`alg` is not a signature algorithm for this type of key")]
+    Algorithm,
+    #[error("it holds private or symmetric key material")]
+    Private,
+    #[error("a member is missing, not a string or not base64url")]
+    Encoding,
+    #[error("`kid` is longer than 256 bytes")]
+    KeyId,
+    #[error("the RSA modulus has fewer than 2048 bits")]
+    WeakRsa,
+    #[error("the RSA modulus has more than 8192 bits")]
+    HugeRsa,
+    #[error("the RSA modulus or exponent is even or too small")]
+    RsaNumbers,
+    #[error("a coordinate is longer than the field of its curve")]
+    CoordinateLength,
+    #[error("the crypto library refuses it (a point off the curve, for instance)")]
+    Rejected,
+    #[error("an earlier key has the same `kid`")]
+    DuplicateKeyId,
+    #[error("the set has more than 100 keys")]
+    TooMany,
+}
+
+/// A key of a set, ready to check signatures.
+#[derive(Debug)]
+pub struct Key {
+    id: Option<KeyId>,
+    only: Option<Algorithm>,
+    thumbprint: String,
+    normalised: bool,
+    public: PublicKey,
+}
+
+impl Key {
+    /// Imports one entry.
+    ///
+    /// # Errors
+    /// The [`SkipReason`].
+    pub fn import(entry: &Value) -> Result<Self, SkipReason> {
+        let entry = entry.as_object().ok_or(SkipReason::NotAnObject)?;
+        // RFC 7517 4.2: LibreChat takes an absent `use` or exactly `sig`.
+        if entry.get("use").is_some_and(|value| value != "sig") {
+            return Err(SkipReason::Use);
+        }
+        // RFC 7517 4.3.
+        let may_verify = |ops: &Value| ops.as_array().is_some_and(|ops| ops.iter().any(|op| op == "verify"));
+        if entry.get("key_ops").is_some_and(|ops| !ops.is_null() && !may_verify(ops)) {
+            return Err(SkipReason::KeyOps);
+        }
+        if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|name| entry.contains_key(*name)) {
+            return Err(SkipReason::Private);
+        }
+        // A numeric `kid` never matches a token's; the key still serves tokens without one.
+        let id = match entry.get("kid").and_then(Value::as_str) {
+            None | Some("") => None,
+            Some(text) => Some(KeyId::new(text).ok_or(SkipReason::KeyId)?),
+        };
+        let Imported { public, canonical, normalised } = import_material(entry)?;
+        let only = match entry.get("alg") {
+            None | Some(Value::Null) => None,
+            Some(name) => {
+                let algorithm = name.as_str().and_then(Algorithm::from_name);
+                Some(algorithm.filter(|it| it.key_type() == public.key_type()).ok_or(SkipReason::Algorithm)?)
+            }
+        };
+        // RFC 7638: the same material has the same thumbprint, however its entry is spelled.
+        let thumbprint = serde_json::from_value::<Jwk>(canonical)
+            .ok()
+            .and_then(|jwk| jwk.thumbprint(ThumbprintHash::SHA256).ok())
+            .ok_or(SkipReason::Rejected)?;
+        Ok(Self { id, only, thumbprint, normalised, public })
+    }
+
+    /// `kid`, if it is usable as one.
+    pub const fn id(&self) -> Option<&KeyId> {
+        self.id.as_ref()
+    }
+
+    /// The RFC 7638 SHA-256 thumbprint: what makes this key material and no other.
+    pub fn thumbprint(&self) -> &str {
+        &self.thumbprint
+    }
+
+    /// Whether the entry had to be normalised: padding, leading zeros, a short coordinate.
+    pub const fn normalised(&self) -> bool {
+        self.normalised
+    }
+
+    /// Whether this key may be used with `algorithm`: its own type, and its own `alg` if it names one
+    /// (RFC 8725 3.1).
+    pub fn fits(&self, algorithm: Algorithm) -> bool {
+        self.public.key_type() == algorithm.key_type() && self.only.is_none_or(|only| only == algorithm)
+    }
+
+    /// Whether `signature` is `algorithm`'s signature of `message` under this key.
+    pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        self.fits(algorithm) && self.public.verify(algorithm, message, signature)
+    }
+}
+
+struct Imported {
+    public: PublicKey,
+    /// The required members only, canonically spelled.
+    canonical: Value,
+    normalised: bool,
+}
+
+/// A member's bytes. Real providers pad; a set may, a token may not.
+struct Bytes {
+    bytes: Vec<u8>,
+    padded: bool,
+}
+
+fn bytes(entry: &Map<String, Value>, name: &str) -> Result<Bytes, SkipReason> {
+    let text = entry.get(name).and_then(Value::as_str).ok_or(SkipReason::Encoding)?;
+    let unpadded = text.trim_end_matches('=');
+    let bytes = base64url::decode(unpadded.as_bytes()).map_err(|_| SkipReason::Encoding)?;
+    Ok(Bytes { bytes, padded: unpadded.len() != text.len() })
+}
+
+fn without_leading_zeros(bytes: &[u8]) -> &[u8] {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    bytes.get(zeros..).unwrap_or_default()
+}
+
+fn is_even(number: &[u8]) -> bool {
+    number.last().is_none_or(|byte| byte & 1 == 0)
+}
+
+fn import_material(entry: &Map<String, Value>) -> Result<Imported, SkipReason> {
+    let name = |member: &str| entry.get(member).and_then(Value::as_str).unwrap_or_default();
+    match (name("kty"), name("crv")) {
+        ("RSA", _) => import_rsa(entry),
+        ("EC", "P-256") => import_ec(entry, KeyType::P256, "P-256", 32),
+        ("EC", "P-384") => import_ec(entry, KeyType::P384, "P-384", 48),
+        ("EC", "P-521") => import_ec(entry, KeyType::P521, "P-521", 66),
+        ("OKP", "Ed25519") => {
+            let x = bytes(entry, "x")?;
+            let public = PublicKey::ed25519(&x.bytes).map_err(|_| SkipReason::Rejected)?;
+            let canonical = json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(&x.bytes) });
+            Ok(Imported { public, canonical, normalised: x.padded })
+        }
+        _ => Err(SkipReason::Type),
+    }
+}
+
+fn import_rsa(entry: &Map<String, Value>) -> Result<Imported, SkipReason> {
+    let (raw_n, raw_e) = (bytes(entry, "n")?, bytes(entry, "e")?);
+    let (n, e) = (without_leading_zeros(&raw_n.bytes), without_leading_zeros(&raw_e.bytes));
+    let spare = n.first().map_or(0, |byte| byte.leading_zeros() as usize);
+    let bits = n.len().saturating_mul(8).saturating_sub(spare);
+    if bits < MIN_RSA_BITS {
+        return Err(SkipReason::WeakRsa);
+    }
+    if bits > MAX_RSA_BITS {
+        return Err(SkipReason::HugeRsa);
+    }
+    // RFC 8017 3.1: both are odd, and an exponent of one makes every signature valid.
+    if is_even(n) || is_even(e) || e == [1] {
+        return Err(SkipReason::RsaNumbers);
+    }
+    let normalised =
+        raw_n.padded || raw_e.padded || n.len() != raw_n.bytes.len() || e.len() != raw_e.bytes.len();
+    let public = PublicKey::rsa(n, e).map_err(|_| SkipReason::Rejected)?;
+    let canonical = json!({ "kty": "RSA", "n": encode(n), "e": encode(e) });
+    Ok(Imported { public, canonical, normalised })
+}
+
+fn import_ec(
+    entry: &Map<String, Value>,
+    key_type: KeyType,
+    curve: &str,
+    field_bytes: usize,
+) -> Result<Imported, SkipReason> {
+    // RFC 7518 6.2.1.2 wants exactly the field's length; some libraries drop leading zeros or add one.
+    let coordinate = |raw: &Bytes| -> Result<Vec<u8>, SkipReason> {
+        let significant = without_leading_zeros(&raw.bytes);
+        let missing = field_bytes.checked_sub(significant.len()).ok_or(SkipReason::CoordinateLength)?;
+        Ok([&vec![0; missing][..], significant].concat())
+    };
+    let (raw_x, raw_y) = (bytes(entry, "x")?, bytes(entry, "y")?);
+    let (x, y) = (coordinate(&raw_x)?, coordinate(&raw_y)?);
+    let normalised = raw_x.padded || raw_y.padded || x != raw_x.bytes || y != raw_y.bytes;
+    let public = PublicKey::ec(key_type, &x, &y).map_err(|_| SkipReason::Rejected)?;
+    let canonical = json!({ "kty": "EC", "crv": curve, "x": encode(&x), "y": encode(&y) });
+    Ok(Imported { public, canonical, normalised })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // RFC 7638 3.1, example key and its thumbprint.
+    const N: &str = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
+    const THUMBPRINT: &str = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
+
+    fn rsa(extra: Value) -> Value {
+        let mut entry = json!({ "kty": "RSA", "n": N, "e": "AQAB" });
+        for (name, value) in extra.as_object().unwrap() {
+            entry[name] = value.clone();
+        }
+        entry
+    }
+
+    #[test]
+    fn thumbprint_is_rfc_7638s_and_ignores_spelling() {
+        assert_eq!(Key::import(&rsa(json!({ "kid": "a", "alg": "RS256" }))).unwrap().thumbprint(), THUMBPRINT);
+        let zero = encode(&[&[0][..], &base64url::decode(N.as_bytes()).unwrap()].concat());
+        for entry in [json!({ "n": zero }), json!({ "n": format!("{N}==") }), json!({ "e": "AAEAAQ" })] {
+            let key = Key::import(&rsa(entry)).unwrap();
+            assert_eq!(key.thumbprint(), THUMBPRINT);
+            assert!(key.normalised());
+        }
+    }
+
+    #[test]
+    fn says_why_an_entry_is_skipped() {
+        let table = [
+            (Value::Null, SkipReason::NotAnObject),
+            (json!([]), SkipReason::NotAnObject),
+            (json!({}), SkipReason::Type),
+            (json!({ "kty": "oct", "k": "AA" }), SkipReason::Private),
+            (json!({ "kty": "oct" }), SkipReason::Type),
+            (json!({ "kty": "OKP", "crv": "X25519", "x": "AA" }), SkipReason::Type),
+            (json!({ "kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA" }), SkipReason::Type),
+            (json!({ "kty": "EC", "crv": "P-256", "x": "AQ", "y": "AQ" }), SkipReason::Rejected),
+            (json!({ "kty": "EC", "crv": "P-256", "x": N, "y": "AQ" }), SkipReason::CoordinateLength),
+            (json!({ "kty": "OKP", "crv": "Ed25519", "x": "AQ" }), SkipReason::Rejected),
+            (rsa(json!({ "use": "enc" })), SkipReason::Use),
+            (rsa(json!({ "use": null })), SkipReason::Use),
+            (rsa(json!({ "use": "SIG" })), SkipReason::Use),
+            (rsa(json!({ "key_ops": ["sign"] })), SkipReason::KeyOps),
+            (rsa(json!({ "key_ops": "verify" })), SkipReason::KeyOps),
+            (rsa(json!({ "alg": "RSA-OAEP" })), SkipReason::Algorithm),
+            (rsa(json!({ "alg": "ES256" })), SkipReason::Algorithm),
+            (rsa(json!({ "alg": 1 })), SkipReason::Algorithm),
+            (rsa(json!({ "d": "AQ" })), SkipReason::Private),
+            (rsa(json!({ "n": 1 })), SkipReason::Encoding),
+            (rsa(json!({ "n": "AQAB" })), SkipReason::WeakRsa),
+            (rsa(json!({ "e": "AQ" })), SkipReason::RsaNumbers),
+            (rsa(json!({ "e": "AA" })), SkipReason::RsaNumbers),
+            (rsa(json!({ "e": "AQAA" })), SkipReason::RsaNumbers),
+            (rsa(json!({ "kid": "k".repeat(257) })), SkipReason::KeyId),
+        ];
+        for (entry, reason) in table {
+            assert_eq!(Key::import(&entry).unwrap_err(), reason, "{entry}");
+        }
+        for entry in [json!({ "kid": 7 }), json!({ "kid": "" }), json!({ "use": "sig", "key_ops": ["verify"], "x5c": "x" })] {
+            assert!(Key::import(&rsa(entry)).unwrap().id().is_none());
+        }
+    }
+}

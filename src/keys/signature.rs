@@ -1,0 +1,112 @@
+//! Signature checks on parsed public keys: the one module that names the crypto crate.
+
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519, ParsedPublicKey,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
+    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm,
+};
+use std::sync::OnceLock;
+
+use crate::algorithm::{Algorithm, KeyType};
+
+/// The crypto library refused the key: a point off the curve, an impossible modulus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the crypto library refuses this key")]
+pub struct KeyRejected;
+
+/// A public key, parsed once and checked by the crypto library.
+pub struct PublicKey {
+    key_type: KeyType,
+    material: Material,
+}
+
+enum Material {
+    /// One modulus serves six algorithms; each is prepared when first used.
+    Rsa { n: Box<[u8]>, e: Box<[u8]>, parsed: [OnceLock<Option<ParsedPublicKey>>; 6] },
+    Other(ParsedPublicKey),
+}
+
+impl std::fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PublicKey").field("key_type", &self.key_type).finish_non_exhaustive()
+    }
+}
+
+impl PublicKey {
+    /// An RSA key from its big-endian modulus and exponent without leading zero bytes.
+    ///
+    /// # Errors
+    /// [`KeyRejected`] unless the modulus has 2048 to 8192 bits and the numbers form a possible key.
+    pub fn rsa(n: &[u8], e: &[u8]) -> Result<Self, KeyRejected> {
+        let first = parse_rsa(n, e, &RSA_PKCS1_2048_8192_SHA256).ok_or(KeyRejected)?;
+        let parsed: [OnceLock<_>; 6] = Default::default();
+        if let Some(slot) = parsed.first() {
+            slot.get_or_init(|| Some(first));
+        }
+        Ok(Self { key_type: KeyType::Rsa, material: Material::Rsa { n: n.into(), e: e.into(), parsed } })
+    }
+
+    /// An elliptic-curve key from its coordinates, each exactly as long as the field.
+    ///
+    /// # Errors
+    /// [`KeyRejected`] for a key type without a curve, a wrong length or a point that is not on the curve.
+    pub fn ec(key_type: KeyType, x: &[u8], y: &[u8]) -> Result<Self, KeyRejected> {
+        let algorithm: &'static dyn VerificationAlgorithm = match key_type {
+            KeyType::P256 => &ECDSA_P256_SHA256_FIXED,
+            KeyType::P384 => &ECDSA_P384_SHA384_FIXED,
+            KeyType::P521 => &ECDSA_P521_SHA512_FIXED,
+            KeyType::Rsa | KeyType::Ed25519 => return Err(KeyRejected),
+        };
+        // SEC 1, 2.3.3: an uncompressed point.
+        let point = [&[4_u8], x, y].concat();
+        let parsed = ParsedPublicKey::new(algorithm, point).map_err(|_| KeyRejected)?;
+        Ok(Self { key_type, material: Material::Other(parsed) })
+    }
+
+    /// An Ed25519 key from its 32 bytes (RFC 8032 5.1.5).
+    ///
+    /// # Errors
+    /// [`KeyRejected`] for any other length.
+    pub fn ed25519(x: &[u8]) -> Result<Self, KeyRejected> {
+        let parsed = ParsedPublicKey::new(&ED25519, x).map_err(|_| KeyRejected)?;
+        Ok(Self { key_type: KeyType::Ed25519, material: Material::Other(parsed) })
+    }
+
+    /// The kind of key this is.
+    pub const fn key_type(&self) -> KeyType {
+        self.key_type
+    }
+
+    /// Whether `signature` is `algorithm`'s signature of `message` under this key. An algorithm of another key type is
+    /// simply false. ECDSA signatures are `r || s` (RFC 7518 3.4); a PSS salt is as long as the hash (3.5).
+    pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        if algorithm.key_type() != self.key_type {
+            return false;
+        }
+        let parsed = match &self.material {
+            Material::Other(parsed) => Some(parsed),
+            Material::Rsa { n, e, parsed } => rsa_parameters(algorithm)
+                .and_then(|(place, parameters)| {
+                    parsed.get(place).map(|slot| slot.get_or_init(|| parse_rsa(n, e, parameters)))
+                })
+                .and_then(Option::as_ref),
+        };
+        parsed.is_some_and(|key| key.verify_sig(message, signature).is_ok())
+    }
+}
+
+fn parse_rsa(n: &[u8], e: &[u8], parameters: &'static RsaParameters) -> Option<ParsedPublicKey> {
+    RsaPublicKeyComponents { n, e }.to_parsed_public_key(parameters).ok()
+}
+
+fn rsa_parameters(algorithm: Algorithm) -> Option<(usize, &'static RsaParameters)> {
+    Some(match algorithm {
+        Algorithm::RS256 => (0, &RSA_PKCS1_2048_8192_SHA256),
+        Algorithm::RS384 => (1, &RSA_PKCS1_2048_8192_SHA384),
+        Algorithm::RS512 => (2, &RSA_PKCS1_2048_8192_SHA512),
+        Algorithm::PS256 => (3, &RSA_PSS_2048_8192_SHA256),
+        Algorithm::PS384 => (4, &RSA_PSS_2048_8192_SHA384),
+        Algorithm::PS512 => (5, &RSA_PSS_2048_8192_SHA512),
+        Algorithm::ES256 | Algorithm::ES384 | Algorithm::ES512 | Algorithm::EdDSA => return None,
+    })
+}

@@ -1,0 +1,139 @@
+//! What callers may make us ask the provider. The budgets share no counter: spending one never starves another.
+
+use std::time::Duration;
+
+use moka::sync::Cache;
+
+use crate::token::KeyId;
+
+/// How many fetches unknown `kid`s may buy at once: one junk `kid` must not make a real rotation wait.
+const UNKNOWN_KID_FETCHES: u32 = 2;
+/// How long it takes to earn one of them back.
+const UNKNOWN_KID_REFILL: Duration = Duration::from_secs(30);
+/// How long an unknown `kid` stays known to be unknown, unless a refresh succeeds before.
+const UNKNOWN_KID_MEMORY: Duration = Duration::from_secs(30);
+/// How many unknown `kid`s are remembered per source.
+const UNKNOWN_KIDS_REMEMBERED: u64 = 1024;
+/// The pause between fetches bought by failed signatures.
+const FAILED_SIGNATURE_PAUSE: Duration = Duration::from_secs(30);
+
+/// A token bucket.
+#[derive(Debug)]
+struct Bucket {
+    left: u32,
+    /// When the bucket was last full, or the last refill.
+    since: Duration,
+}
+
+impl Bucket {
+    fn take(&mut self, now: Duration, capacity: u32, refill: Duration) -> bool {
+        while self.left < capacity && now.saturating_sub(self.since) >= refill {
+            self.left = self.left.saturating_add(1);
+            self.since = self.since.saturating_add(refill);
+        }
+        if self.left == capacity {
+            self.since = now;
+        }
+        let may = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        may
+    }
+}
+
+/// The budgets of one slot.
+#[derive(Debug)]
+pub struct Budgets {
+    unknown_kid: Bucket,
+    failed_signature: Option<Duration>,
+    /// When each `kid` was found to be unknown, and after how many refreshes.
+    unknown: Cache<KeyId, (Duration, u64)>,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Self {
+            unknown_kid: Bucket { left: UNKNOWN_KID_FETCHES, since: Duration::ZERO },
+            failed_signature: None,
+            unknown: Cache::new(UNKNOWN_KIDS_REMEMBERED),
+        }
+    }
+}
+
+impl Budgets {
+    /// Whether a `kid` that is in no set at hand buys a fetch; if so it is paid for. `refreshes` counts the successful
+    /// refreshes of the slot: each makes all unknown `kid`s worth another look.
+    pub fn buy_for_unknown_kid(&mut self, key_id: &KeyId, now: Duration, refreshes: u64) -> bool {
+        let remembered = self.unknown.get(key_id).is_some_and(|(since, seen)| {
+            seen == refreshes && now.saturating_sub(since) < UNKNOWN_KID_MEMORY
+        });
+        !remembered && self.unknown_kid.take(now, UNKNOWN_KID_FETCHES, UNKNOWN_KID_REFILL)
+    }
+
+    /// A fetch was made for this `kid` and it is still unknown.
+    pub fn remember_unknown(&self, key_id: &KeyId, now: Duration, refreshes: u64) {
+        self.unknown.insert(key_id.clone(), (now, refreshes));
+    }
+
+    /// Whether a signature that failed under a known key buys a fetch; if so it is paid for.
+    pub fn buy_for_failed_signature(&mut self, now: Duration) -> bool {
+        let may = self.failed_signature.is_none_or(|last| now.saturating_sub(last) >= FAILED_SIGNATURE_PAUSE);
+        if may {
+            self.failed_signature = Some(now);
+        }
+        may
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn kid(n: usize) -> KeyId {
+        KeyId::new(&format!("k{n}")).unwrap()
+    }
+
+    #[test]
+    fn junk_kids_buy_at_most_four_fetches_in_the_first_minute_and_two_a_minute_after() {
+        let mut budgets = Budgets::default();
+        let mut bought = [0; 4];
+        for second in 0..240_u64 {
+            for n in 0..50 {
+                let known = budgets.buy_for_unknown_kid(&kid(second as usize * 50 + n), s(10_000 + second), 0);
+                bought[second as usize / 60] += usize::from(known);
+            }
+        }
+        assert!(bought[0] <= 4 && bought[1..].iter().all(|n| *n <= 2), "{bought:?}");
+        assert!(bought[3] >= 1);
+    }
+
+    #[test]
+    fn a_quiet_slot_has_two_fetches_and_no_more() {
+        let mut budgets = Budgets::default();
+        for start in [0, 100_000] {
+            let bought = (0..10).filter(|n| budgets.buy_for_unknown_kid(&kid(*n), s(start), 0)).count();
+            assert_eq!(bought, 2);
+        }
+    }
+
+    #[test]
+    fn an_unknown_kid_is_remembered_until_a_refresh_or_thirty_seconds() {
+        let mut budgets = Budgets::default();
+        budgets.remember_unknown(&kid(1), s(100), 5);
+        assert!(!budgets.buy_for_unknown_kid(&kid(1), s(129), 5));
+        assert!(budgets.buy_for_unknown_kid(&kid(1), s(129), 6));
+        assert!(budgets.buy_for_unknown_kid(&kid(1), s(130), 5));
+    }
+
+    #[test]
+    fn failed_signatures_have_a_budget_of_their_own() {
+        let mut budgets = Budgets::default();
+        while budgets.buy_for_unknown_kid(&kid(1), s(0), 0) {}
+        assert!(budgets.buy_for_failed_signature(s(0)));
+        assert!(!budgets.buy_for_failed_signature(s(29)));
+        assert!(budgets.buy_for_failed_signature(s(30)));
+    }
+}

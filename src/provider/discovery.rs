@@ -1,0 +1,189 @@
+//! Finding a provider's keys through its metadata (OpenID Connect Discovery 1.0 section 4, RFC 8414 section 3),
+//! without doing any input or output: it says what to fetch and reads what came.
+
+use serde_json::Value;
+
+use super::fetch::Response;
+use crate::policy::endpoint::Endpoint;
+use crate::policy::issuer::Issuer;
+
+/// How many redirects are followed, each to the same scheme, host and port.
+const MAX_REDIRECTS: u8 = 3;
+
+/// Why metadata did not lead to keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum DiscoveryError {
+    #[error("the issuer's metadata URL is not allowed")]
+    Url,
+    #[error("the provider answered its metadata request with status {0}")]
+    Status(u16),
+    #[error("the provider redirected its metadata to another place, or too often")]
+    Redirect,
+    #[error("the provider's metadata is not a JSON object with a `jwks_uri`")]
+    Document,
+    #[error("the provider's metadata is of another issuer")]
+    Issuer,
+    #[error("the provider's `jwks_uri` is not an https URL (or http to localhost)")]
+    JwksUri,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Fetch this and call [`Discovery::answer`].
+    Fetch(Endpoint),
+    /// The keys are here.
+    Found(Endpoint),
+}
+
+/// A discovery under way.
+#[derive(Debug)]
+pub struct Discovery<'p> {
+    issuer: &'p Issuer,
+    at: Endpoint,
+    redirects_left: u8,
+    /// Set while the OIDC document is asked for and RFC 8414's is still to try.
+    fallback: Option<Endpoint>,
+    first_error: Option<DiscoveryError>,
+}
+
+impl<'p> Discovery<'p> {
+    /// Begins: the first URL is OpenID Connect's.
+    ///
+    /// # Errors
+    /// [`DiscoveryError::Url`].
+    pub fn begin(issuer: &'p Issuer) -> Result<(Self, Next), DiscoveryError> {
+        let url = format!("{}/.well-known/openid-configuration", issuer.normal());
+        let at = Endpoint::parse(&url).ok_or(DiscoveryError::Url)?;
+        let fallback = oauth_metadata_url(issuer.normal());
+        let next = Next::Fetch(at.clone());
+        Ok((Self { issuer, at, redirects_left: MAX_REDIRECTS, fallback, first_error: None }, next))
+    }
+
+    /// Reads an answer.
+    ///
+    /// # Errors
+    /// [`DiscoveryError`], the first one met, once neither document leads to keys.
+    pub fn answer(&mut self, response: &Response) -> Result<Next, DiscoveryError> {
+        match self.read(response) {
+            Ok(next) => Ok(next),
+            Err(error) => {
+                let error = *self.first_error.get_or_insert(error);
+                // Only an absent document sends us to the other place; a wrong one is an answer.
+                match self.fallback.take() {
+                    Some(at) if matches!(error, DiscoveryError::Status(400..=499)) => {
+                        self.at = at.clone();
+                        self.redirects_left = MAX_REDIRECTS;
+                        Ok(Next::Fetch(at))
+                    }
+                    _ => Err(error),
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, response: &Response) -> Result<Next, DiscoveryError> {
+        match response.status {
+            200..=299 => self.read_document(&response.body).map(Next::Found),
+            301 | 302 | 303 | 307 | 308 => {
+                self.redirects_left = self.redirects_left.checked_sub(1).ok_or(DiscoveryError::Redirect)?;
+                let location = response.location.as_deref().ok_or(DiscoveryError::Redirect)?;
+                self.at = self.at.redirected(location).ok_or(DiscoveryError::Redirect)?;
+                Ok(Next::Fetch(self.at.clone()))
+            }
+            status => Err(DiscoveryError::Status(status)),
+        }
+    }
+
+    fn read_document(&self, body: &[u8]) -> Result<Endpoint, DiscoveryError> {
+        let document: Value = serde_json::from_slice(body).map_err(|_| DiscoveryError::Document)?;
+        let text = |name: &str| document.get(name).and_then(Value::as_str);
+        // OpenID Connect Discovery 4.3, RFC 8414 3.3: another issuer's metadata must not be used.
+        if !text("issuer").is_some_and(|issuer| self.issuer.accepts(issuer)) {
+            return Err(if document.is_object() { DiscoveryError::Issuer } else { DiscoveryError::Document });
+        }
+        let uri = text("jwks_uri").filter(|uri| !uri.is_empty()).ok_or(DiscoveryError::Document)?;
+        Endpoint::parse(uri).ok_or(DiscoveryError::JwksUri)
+    }
+}
+
+/// RFC 8414 3.1: the well-known part goes between host and path.
+fn oauth_metadata_url(issuer: &str) -> Option<Endpoint> {
+    let mut url = Endpoint::parse(issuer)?.url().clone();
+    let path = format!("/.well-known/oauth-authorization-server{}", url.path().trim_end_matches('/'));
+    url.set_path(&path);
+    Endpoint::parse(url.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(status: u16, body: &str) -> Response {
+        Response { status, body: body.into(), ..Response::default() }
+    }
+
+    fn fetch(url: &str) -> Result<Next, DiscoveryError> {
+        Ok(Next::Fetch(Endpoint::parse(url).unwrap()))
+    }
+
+    const GOOD: &str = r#"{"issuer":"https://a.example/r","jwks_uri":"https://keys.example/jwks"}"#;
+
+    #[test]
+    fn asks_openid_connects_place_and_then_rfc_8414s() {
+        let issuer = Issuer::parse("https://a.example/r/").unwrap();
+        let (mut discovery, first) = Discovery::begin(&issuer).unwrap();
+        assert_eq!(Ok(first), fetch("https://a.example/r/.well-known/openid-configuration"));
+        assert_eq!(
+            discovery.answer(&response(404, "")),
+            fetch("https://a.example/.well-known/oauth-authorization-server/r")
+        );
+        let found = Next::Found(Endpoint::parse("https://keys.example/jwks").unwrap());
+        assert_eq!(discovery.answer(&response(200, GOOD)), Ok(found));
+    }
+
+    #[test]
+    fn reports_the_first_of_two_errors() {
+        let issuer = Issuer::parse("https://a.example").unwrap();
+        let (mut discovery, _) = Discovery::begin(&issuer).unwrap();
+        discovery.answer(&response(403, "")).unwrap();
+        assert_eq!(discovery.answer(&response(404, "")), Err(DiscoveryError::Status(403)));
+    }
+
+    #[test]
+    fn refuses_documents_that_do_not_belong_to_the_issuer() {
+        let table = [
+            ("nonsense", DiscoveryError::Document),
+            ("[]", DiscoveryError::Document),
+            ("{}", DiscoveryError::Issuer),
+            (r#"{"issuer":"https://b.example","jwks_uri":"https://keys.example"}"#, DiscoveryError::Issuer),
+            (r#"{"issuer":7,"jwks_uri":"https://keys.example"}"#, DiscoveryError::Issuer),
+            (r#"{"issuer":"https://a.example/r"}"#, DiscoveryError::Document),
+            (r#"{"issuer":"https://a.example/r","jwks_uri":7}"#, DiscoveryError::Document),
+            (r#"{"issuer":"https://a.example/r","jwks_uri":""}"#, DiscoveryError::Document),
+            (r#"{"issuer":"https://a.example/r","jwks_uri":"/jwks"}"#, DiscoveryError::JwksUri),
+            (r#"{"issuer":"https://a.example/r","jwks_uri":"http://keys.example"}"#, DiscoveryError::JwksUri),
+        ];
+        let issuer = Issuer::parse("https://a.example/r").unwrap();
+        for (body, error) in table {
+            let (mut discovery, _) = Discovery::begin(&issuer).unwrap();
+            assert_eq!(discovery.answer(&response(200, body)), Err(error), "{body}");
+        }
+    }
+
+    #[test]
+    fn follows_three_redirects_at_the_same_origin() {
+        let issuer = Issuer::parse("https://a.example").unwrap();
+        let (mut discovery, _) = Discovery::begin(&issuer).unwrap();
+        let redirect = |to: &str| Response { status: 302, location: Some(to.to_owned()), ..Response::default() };
+        for _ in 0..3 {
+            assert_eq!(discovery.answer(&redirect("/x")), fetch("https://a.example/x"));
+        }
+        assert_eq!(discovery.answer(&redirect("/x")), Err(DiscoveryError::Redirect));
+        let (mut discovery, _) = Discovery::begin(&issuer).unwrap();
+        assert_eq!(discovery.answer(&redirect("https://b.example/")), Err(DiscoveryError::Redirect));
+        let (mut discovery, _) = Discovery::begin(&issuer).unwrap();
+        assert_eq!(discovery.answer(&response(304, "")), Err(DiscoveryError::Status(304)));
+    }
+}

@@ -1,0 +1,216 @@
+//! The rule of when keys are used, refreshed, waited for or refused: one pure function of times.
+//!
+//! All times are readings of one monotonic clock.
+
+use std::time::Duration;
+
+/// The shortest life of a key set. A shorter one would let callers buy requests to the provider.
+pub const MIN_LIFE: Duration = Duration::from_secs(60);
+/// How far the provider's `Cache-Control: max-age` may lengthen a life.
+pub const MAX_ADVISED_LIFE: Duration = Duration::from_secs(10 * 60);
+/// How long keys answer while the provider cannot be reached.
+pub const STALE_BOUND: Duration = Duration::from_secs(4 * 60 * 60);
+/// How long a request that holds known keys waits for a refresh.
+pub const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The pause after the first failed refresh; each further failure doubles it.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The longest pause while there are no keys: callers are locked out, so try often.
+const LONGEST_PAUSE_WITHOUT_KEYS: Duration = Duration::from_secs(1);
+/// The longest pause while keys are at hand.
+const LONGEST_PAUSE_WITH_KEYS: Duration = Duration::from_secs(30);
+
+/// How long a policy lets keys live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// The configured life, at least [`MIN_LIFE`].
+    pub life: Duration,
+    /// When keys stop to answer at all.
+    pub stale_bound: Duration,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self { life: MIN_LIFE, stale_bound: STALE_BOUND }
+    }
+}
+
+/// The refresh that failed last, if none has succeeded since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailedRefresh {
+    /// When it began.
+    pub began: Duration,
+    /// When it failed.
+    pub ended: Duration,
+    /// How many have failed in a row.
+    pub in_a_row: u32,
+}
+
+impl FailedRefresh {
+    /// When the next refresh may begin.
+    pub fn pause_ends(&self, with_keys: bool) -> Duration {
+        let longest = if with_keys { LONGEST_PAUSE_WITH_KEYS } else { LONGEST_PAUSE_WITHOUT_KEYS };
+        let doublings = self.in_a_row.saturating_sub(1).min(16);
+        let pause = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(longest);
+        self.ended.saturating_add(pause)
+    }
+}
+
+/// What is known of a slot at one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts {
+    /// Now.
+    pub now: Duration,
+    /// When the refresh that brought the keys began, and the life the provider advised.
+    pub keys: Option<(Duration, Option<Duration>)>,
+    /// When the refresh under way began.
+    pub under_way: Option<Duration>,
+    /// The failure since the last success.
+    pub failed: Option<FailedRefresh>,
+    /// Which share of a life, in percent, passes before a refresh ahead: spread, so that not all slots refresh at once.
+    pub ahead_percent: u32,
+}
+
+/// What a request does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advice {
+    /// Use the keys at hand.
+    Use,
+    /// Use the keys at hand and see to it that a refresh is under way.
+    UseAndRefresh,
+    /// Wait for a refresh (begin one if none is under way), at most so long; then use the keys at hand.
+    WaitThenUse(Duration),
+    /// Wait for a refresh (begin one if none is under way); there are no keys to fall back on.
+    Wait,
+    /// No keys, and too early to ask again: refuse. The time until it is worth another try.
+    Refuse(Duration),
+}
+
+/// Decides.
+pub fn advise(facts: &Facts, lifetimes: Lifetimes) -> Advice {
+    let Facts { now, under_way, failed, .. } = *facts;
+    let age_of = |since: Duration| now.saturating_sub(since);
+    let Some((fetched, advised)) = facts.keys.filter(|(fetched, _)| age_of(*fetched) < lifetimes.stale_bound) else {
+        return match failed.map(|failed| failed.pause_ends(false)) {
+            _ if under_way.is_some() => Advice::Wait,
+            Some(again) if now < again => Advice::Refuse(again.saturating_sub(now)),
+            _ => Advice::Wait,
+        };
+    };
+    let may_refresh = failed.is_none_or(|failed| now >= failed.pause_ends(true));
+    let life = lifetimes.life.max(MIN_LIFE).max(advised.unwrap_or_default().min(MAX_ADVISED_LIFE));
+    let age = age_of(fetched);
+    if age < life {
+        let ahead = life.saturating_mul(facts.ahead_percent) / 100;
+        let refresh = age >= ahead && (under_way.is_some() || may_refresh);
+        return if refresh { Advice::UseAndRefresh } else { Advice::Use };
+    }
+    // Past its life a key may have been withdrawn, so the provider is asked first. Keys answer without that only when
+    // the provider has shown, since that moment, that it does not answer.
+    let life_ended = fetched.saturating_add(life);
+    if let Some(began) = under_way {
+        let until = began.max(life_ended).saturating_add(PATIENCE);
+        return if now < until { Advice::WaitThenUse(until.saturating_sub(now)) } else { Advice::UseAndRefresh };
+    }
+    match failed {
+        Some(failed) if failed.began >= life_ended && may_refresh => Advice::UseAndRefresh,
+        Some(failed) if failed.began >= life_ended => Advice::Use,
+        _ => Advice::WaitThenUse(PATIENCE),
+    }
+}
+
+/// The life a `Cache-Control` value advises (RFC 9111 5.2.2.1): its `max-age`, in whole seconds.
+pub fn advised_life(cache_control: &str) -> Option<Duration> {
+    let directives = || cache_control.split(',').map(str::trim);
+    if directives().any(|it| it.eq_ignore_ascii_case("no-store") || it.eq_ignore_ascii_case("no-cache")) {
+        return None;
+    }
+    directives().find_map(|directive| {
+        let (name, value) = directive.split_once('=')?;
+        let seconds = value.trim().trim_matches('"').parse().ok().map(Duration::from_secs);
+        seconds.filter(|_| name.trim().eq_ignore_ascii_case("max-age"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    const FETCHED: Duration = s(1000);
+
+    fn facts(now: Duration) -> Facts {
+        Facts { now, keys: Some((FETCHED, None)), under_way: None, failed: None, ahead_percent: 80 }
+    }
+
+    fn advice(facts: Facts) -> Advice {
+        advise(&facts, Lifetimes::default())
+    }
+
+    #[test]
+    fn keys_within_their_life_are_used_and_refreshed_ahead() {
+        assert_eq!(advice(facts(s(1000))), Advice::Use);
+        assert_eq!(advice(facts(s(1047))), Advice::Use);
+        assert_eq!(advice(facts(s(1048))), Advice::UseAndRefresh);
+        let failed = Some(FailedRefresh { began: s(1048), ended: s(1049), in_a_row: 7 });
+        assert_eq!(advice(Facts { failed, ..facts(s(1050)) }), Advice::Use);
+    }
+
+    #[test]
+    fn past_its_life_a_key_waits_for_the_provider_at_most_a_second() {
+        assert_eq!(advice(facts(s(1060))), Advice::WaitThenUse(PATIENCE));
+        assert_eq!(advice(facts(s(9000))), Advice::WaitThenUse(PATIENCE));
+        let begun = |began, now| advice(Facts { under_way: Some(began), ..facts(now) });
+        assert_eq!(begun(s(2000), s(2000)), Advice::WaitThenUse(PATIENCE));
+        assert_eq!(begun(s(2000), s(2001)), Advice::UseAndRefresh);
+        // Begun before the life ended: only what passes after that moment counts.
+        assert_eq!(begun(s(1055), s(1060)), Advice::WaitThenUse(PATIENCE));
+        let failed = |began| Some(FailedRefresh { began, ended: began + s(1), in_a_row: 1 });
+        assert_eq!(advice(Facts { failed: failed(s(1050)), ..facts(s(1060)) }), Advice::WaitThenUse(PATIENCE));
+        assert_eq!(advice(Facts { failed: failed(s(1060)), ..facts(s(1061)) }), Advice::Use);
+        assert_eq!(advice(Facts { failed: failed(s(1060)), ..facts(s(1100)) }), Advice::UseAndRefresh);
+    }
+
+    #[test]
+    fn past_the_stale_bound_keys_answer_nothing() {
+        let late = FETCHED + STALE_BOUND;
+        assert_eq!(advice(facts(late - s(1))), Advice::WaitThenUse(PATIENCE));
+        assert_eq!(advice(facts(late)), Advice::Wait);
+        let failed = Some(FailedRefresh { began: late - s(1), ended: late, in_a_row: 9 });
+        assert_eq!(advice(Facts { failed, ..facts(late) }), Advice::Refuse(s(1)));
+        assert_eq!(advice(Facts { failed, ..facts(late + s(1)) }), Advice::Wait);
+    }
+
+    #[test]
+    fn without_keys_failures_are_paced() {
+        let none = |now, failed| advice(Facts { keys: None, failed, ..facts(now) });
+        assert_eq!(none(s(1), None), Advice::Wait);
+        let failed = |in_a_row| Some(FailedRefresh { began: s(1), ended: s(2), in_a_row });
+        assert_eq!(none(s(2), failed(1)), Advice::Refuse(Duration::from_millis(250)));
+        assert_eq!(none(s(2), failed(2)), Advice::Refuse(Duration::from_millis(500)));
+        assert_eq!(none(s(2), failed(u32::MAX)), Advice::Refuse(s(1)));
+        assert_eq!(none(s(3), failed(u32::MAX)), Advice::Wait);
+    }
+
+    #[test]
+    fn the_provider_may_lengthen_a_life_within_bounds() {
+        let with = |advised, now| advice(Facts { keys: Some((FETCHED, Some(advised))), ..facts(now) });
+        assert_eq!(with(s(1), s(1047)), Advice::Use);
+        assert_eq!(with(s(300), s(1239)), Advice::Use);
+        assert_eq!(with(s(300), s(1300)), Advice::WaitThenUse(PATIENCE));
+        assert_eq!(with(s(86_400), s(1600)), Advice::WaitThenUse(PATIENCE));
+        for (text, life) in [
+            ("public, max-age=300", Some(s(300))),
+            ("MAX-AGE=\"7\"", Some(s(7))),
+            ("no-store, max-age=300", None),
+            ("max-age=x", None),
+            ("s-maxage=300", None),
+            ("", None),
+        ] {
+            assert_eq!(advised_life(text), life, "{text}");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What the caller sent: a JWS in compact serialization (RFC 7515 3.1), taken apart but not believed.
+
+pub mod claims;
+
+use thiserror::Error;
+
+use crate::algorithm::Algorithm;
+use crate::base64url;
+use crate::json::{JsonError, Value, read_object};
+
+/// The longest token looked at, in bytes. The largest real access tokens are about 8 KiB (Entra with many groups).
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+/// The longest `kid` looked at, in bytes. Providers use thumbprints and UUIDs; room is left for URLs.
+pub const MAX_KEY_ID_BYTES: usize = 256;
+
+/// A key identifier (RFC 7515 4.1.4): not empty, at most [`MAX_KEY_ID_BYTES`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KeyId(Box<str>);
+
+impl KeyId {
+    /// `None` if `text` is empty or too long.
+    pub fn new(text: &str) -> Option<Self> {
+        (!text.is_empty() && text.len() <= MAX_KEY_ID_BYTES).then(|| Self(text.into()))
+    }
+
+    /// The identifier's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why a token was refused before any key was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[allow(missing_docs)]
+pub enum TokenError {
+    #[error("the token is longer than {MAX_TOKEN_BYTES} bytes")]
+    TooLarge,
+    #[error("the token is not three parts of base64url")]
+    Parts,
+    #[error("the token's header is not a JSON object of unique members")]
+    Header,
+    #[error("the token's `alg` is missing or is not a signature algorithm that is ever accepted")]
+    Algorithm,
+    #[error("the token's header has `crit`, and no extension is understood")]
+    Critical,
+    #[error("the token's `kid` is empty or longer than {MAX_KEY_ID_BYTES} bytes")]
+    KeyId,
+}
+
+/// A token whose form is right and whose signature nobody has checked.
+#[derive(Clone)]
+pub struct UnverifiedToken {
+    text: Box<str>,
+    signed_bytes: usize,
+    header: Box<str>,
+    algorithm: Algorithm,
+    key_id: Option<KeyId>,
+    payload: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl std::fmt::Debug for UnverifiedToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // No part of a token is ever printed.
+        f.debug_struct("UnverifiedToken").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
+
+impl UnverifiedToken {
+    /// Takes a compact JWS apart. Strict where RFC 7515 is: three parts, base64url without padding or spare bits, a
+    /// header that is one JSON object with unique members.
+    ///
+    /// # Errors
+    /// [`TokenError`]; nothing that fails here is worth a request to the provider.
+    pub fn parse(text: &str) -> Result<Self, TokenError> {
+        if text.len() > MAX_TOKEN_BYTES {
+            return Err(TokenError::TooLarge);
+        }
+        let mut parts = text.split('.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(TokenError::Parts);
+        };
+        let signed_bytes = header.len().saturating_add(1).saturating_add(payload.len());
+        let decode = |part: &str| base64url::decode(part.as_bytes()).map_err(|_| TokenError::Parts);
+        let (header, payload, signature) = (decode(header)?, decode(payload)?, decode(signature)?);
+        let header = String::from_utf8(header).map_err(|_| TokenError::Header)?.into_boxed_str();
+        let Header { algorithm, key_id } = Header::read(&header)?;
+        Ok(Self { text: text.into(), signed_bytes, header, algorithm, key_id, payload, signature })
+    }
+
+    /// `alg` (RFC 7515 4.1.1). It chooses nothing: the policy must allow it and the key must fit it.
+    pub const fn untrusted_algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// `kid`, where the header has one that is a string. A `kid` of another type counts as none, as in LibreChat.
+    pub const fn untrusted_key_id(&self) -> Option<&KeyId> {
+        self.key_id.as_ref()
+    }
+
+    /// The header's JSON text.
+    pub fn untrusted_header(&self) -> &str {
+        &self.header
+    }
+
+    /// The decoded payload.
+    pub fn untrusted_payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// The bytes the signature is over (RFC 7515 5.1 step 5).
+    pub fn signing_input(&self) -> &[u8] {
+        // `signed_bytes` ends at the second dot of this very text.
+        self.text.as_bytes().get(..self.signed_bytes).unwrap_or_default()
+    }
+
+    /// The decoded signature.
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+}
+
+struct Header {
+    algorithm: Algorithm,
+    key_id: Option<KeyId>,
+}
+
+impl Header {
+    fn read(text: &str) -> Result<Self, TokenError> {
+        let mut algorithm = None;
+        let mut critical = false;
+        let mut key_id = None;
+        read_object(text, |name, value| match name {
+            "alg" => algorithm = value.as_str().and_then(Algorithm::from_name),
+            // RFC 7515 4.1.11: what must be understood and is not must be refused. We understand no extension.
+            "crit" => critical = true,
+            "kid" => {
+                key_id = match value {
+                    Value::String(text) => Some(KeyId::new(&text).ok_or(TokenError::KeyId)),
+                    _ => None,
+                };
+            }
+            _ => {}
+        })
+        .map_err(|_: JsonError| TokenError::Header)?;
+        let algorithm = algorithm.ok_or(TokenError::Algorithm)?;
+        if critical {
+            return Err(TokenError::Critical);
+        }
+        Ok(Self { algorithm, key_id: key_id.transpose()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splits_where_the_second_dot_is() {
+        // {"alg":"RS256","kid":"k"} . {} . 0x00
+        let token = UnverifiedToken::parse("eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.e30.AA").unwrap();
+        assert_eq!(token.signing_input(), b"eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.e30");
+        assert_eq!(token.untrusted_key_id().unwrap().as_str(), "k");
+        assert_eq!((token.untrusted_payload(), token.signature()), (&b"{}"[..], &[0][..]));
+        assert!(!format!("{token:?}").contains("eyJ"));
+    }
+
+    #[test]
+    fn refuses_other_forms() {
+        for text in ["", ".", "..", "a.b", "e30.e30.AA.", "e30.e30.AA.e30.e30", ".e30.AA", "e30 .e30.AA"] {
+            assert!(matches!(
+                UnverifiedToken::parse(text).unwrap_err(),
+                TokenError::Parts | TokenError::Header | TokenError::Algorithm
+            ));
+        }
+        let long = format!("{}.e30.AA", "A".repeat(MAX_TOKEN_BYTES));
+        assert_eq!(UnverifiedToken::parse(&long).unwrap_err(), TokenError::TooLarge);
+    }
+}

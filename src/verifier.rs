@@ -1,0 +1,279 @@
+//! What a server calls: an answer at once where the keys are at hand, a future where they must be fetched.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use once_cell::sync::OnceCell;
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::error::Refusal;
+use crate::policy::Policy;
+use crate::provider::fetch::{Fetch, HttpFetch};
+use crate::provider::freshness::Lifetimes;
+use crate::provider::{KeyStore, Offer, ProviderError, Refresh, Slot, SlotReport, Snapshot};
+use crate::time::{Clock, SystemClock, UnixSeconds};
+use crate::token::UnverifiedToken;
+use crate::verify::{self, SignatureError, SignedToken, Verified};
+
+/// How many fetches one request may wait for because its key or signature was not found good. The first may be one that
+/// somebody else began; the second is then its own.
+const MAX_BOUGHT_FETCHES: u8 = 2;
+
+/// The verified token, or why it is refused.
+pub type Answer = Result<Verified, Refusal>;
+
+/// An answer, now or later.
+pub enum Checked<F> {
+    /// Nothing had to be fetched.
+    Now(Box<Answer>),
+    /// Keys are being fetched; the future ends with the refresh's deadline at the latest.
+    Later(F),
+}
+
+/// Verifies tokens against the keys of a [`KeyStore`].
+#[derive(Debug)]
+pub struct Verifier {
+    store: KeyStore,
+}
+
+/// One token against one policy.
+#[derive(Debug, Clone)]
+struct Job {
+    token: Arc<UnverifiedToken>,
+    /// Who is known to have signed it.
+    signed: Option<SignedToken>,
+    policy: Arc<Policy>,
+    now: UnixSeconds,
+    slot: Arc<Slot>,
+    bought: u8,
+}
+
+/// What a job waits for.
+enum Wait {
+    /// Keys; and what to use if they do not come soon.
+    Keys(Refresh, Option<(Duration, Arc<Snapshot>)>),
+    /// A fetch bought because the keys at hand gave this error.
+    Better(Refresh, SignatureError),
+}
+
+enum Step {
+    Done(Box<Answer>),
+    Wait(Wait),
+}
+
+impl Step {
+    fn done(answer: Answer) -> Self {
+        Self::Done(Box::new(answer))
+    }
+}
+
+impl Verifier {
+    /// A verifier with a store of its own. Its fetches run on `runtime`, and the futures of [`Self::check`] must be
+    /// awaited within a tokio runtime.
+    pub fn new(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, runtime: Handle) -> Arc<Self> {
+        Arc::new(Self { store: KeyStore::new(fetch, clock, runtime) })
+    }
+
+    /// Checks a token as it came from the caller.
+    pub fn check(
+        self: &Arc<Self>,
+        token: &str,
+        policy: &Arc<Policy>,
+        now: UnixSeconds,
+    ) -> Checked<impl Future<Output = Answer> + Send + use<>> {
+        match UnverifiedToken::parse(token) {
+            Ok(token) => self.begin(Arc::new(token), None, policy, now),
+            Err(error) => Checked::Now(Box::new(Err(error.into()))),
+        }
+    }
+
+    /// Checks a token that is known to be signed against another policy, or at another time. Its signature is only
+    /// checked again if the policy leads to other keys, or the provider has withdrawn the one that signed.
+    pub fn recheck(
+        self: &Arc<Self>,
+        signed: &SignedToken,
+        policy: &Arc<Policy>,
+        now: UnixSeconds,
+    ) -> Checked<impl Future<Output = Answer> + Send + use<>> {
+        self.begin(Arc::clone(signed.token()), Some(signed.clone()), policy, now)
+    }
+
+    fn begin(
+        self: &Arc<Self>,
+        token: Arc<UnverifiedToken>,
+        signed: Option<SignedToken>,
+        policy: &Arc<Policy>,
+        now: UnixSeconds,
+    ) -> Checked<impl Future<Output = Answer> + Send + use<>> {
+        // What the policy refuses without any key never causes network traffic.
+        if let Err(error) = verify::admissible(&token, policy) {
+            return Checked::Now(Box::new(Err(error.into())));
+        }
+        let slot = self.store.slot(policy.source());
+        let mut job = Job { token, signed, policy: Arc::clone(policy), now, slot, bought: 0 };
+        match self.first_step(&mut job) {
+            Step::Done(answer) => Checked::Now(answer),
+            Step::Wait(wait) => Checked::Later(Arc::clone(self).finish(job, wait)),
+        }
+    }
+
+    fn first_step(&self, job: &mut Job) -> Step {
+        if let Some(snapshot) = self.store.fresh(&job.slot, Lifetimes::default()) {
+            return self.step(job, &snapshot);
+        }
+        // A token that its own claims condemn buys no fetch. It is refused for the reason it would be refused for with
+        // keys at hand.
+        if let Err(claims) = verify::untrusted_plausible(&job.token, &job.policy, job.now) {
+            let keys = self.store.at_hand(&job.slot);
+            let signature = keys.and_then(|keys| verify::signature(&job.token, keys.keys(), &job.policy).err());
+            return Step::done(Err(signature.map_or_else(|| claims.into(), Refusal::from)));
+        }
+        match self.store.offer(&job.slot, Lifetimes::default()) {
+            Offer::Keys(snapshot) => self.step(job, &snapshot),
+            Offer::Wait(refresh, fallback) => Step::Wait(Wait::Keys(refresh, fallback)),
+            Offer::Refused(error, again) => Step::done(Err(Refusal::Provider(error, again))),
+        }
+    }
+
+    async fn finish(self: Arc<Self>, mut job: Job, mut wait: Wait) -> Answer {
+        loop {
+            let snapshot = match wait {
+                Wait::Keys(refresh, None) => {
+                    refresh.wait().await.map_err(|error| self.provider_refusal(&job, error))?
+                }
+                Wait::Keys(refresh, Some((patience, at_hand))) => {
+                    match tokio::time::timeout(patience, refresh.wait()).await {
+                        Ok(Ok(snapshot)) => snapshot,
+                        Ok(Err(_)) | Err(_) => at_hand,
+                    }
+                }
+                Wait::Better(refresh, error) => match (refresh.wait().await, error) {
+                    (Ok(snapshot), _) => snapshot,
+                    // Only the provider knows whether this key exists, and it cannot be asked.
+                    (Err(provider), SignatureError::KeyNotFound) => return Err(self.provider_refusal(&job, provider)),
+                    (Err(_), error) => return Err(error.into()),
+                },
+            };
+            match self.step(&mut job, &snapshot) {
+                Step::Done(answer) => return *answer,
+                Step::Wait(next) => wait = next,
+            }
+        }
+    }
+
+    fn provider_refusal(&self, job: &Job, error: ProviderError) -> Refusal {
+        Refusal::Provider(error, self.store.last_failure(&job.slot).map_or(Duration::ZERO, |(_, again)| again))
+    }
+
+    /// With keys at hand: an answer, or a fetch that may bring better keys.
+    fn step(&self, job: &mut Job, snapshot: &Snapshot) -> Step {
+        let signed = match &job.signed {
+            Some(signed) => verify::signature_again(signed, snapshot.keys(), &job.policy),
+            None => verify::signature(&job.token, snapshot.keys(), &job.policy),
+        };
+        match signed {
+            Ok(signed) => Step::done(verify::claims(signed, &job.policy, job.now).map_err(Refusal::from)),
+            Err(error) => self.better_keys(job, snapshot, error),
+        }
+    }
+
+    fn better_keys(&self, job: &mut Job, snapshot: &Snapshot, error: SignatureError) -> Step {
+        let unknown = match error {
+            SignatureError::KeyNotFound => job.token.untrusted_key_id(),
+            SignatureError::KeyUnsuitable | SignatureError::Invalid => None,
+            SignatureError::AlgorithmNotAllowed | SignatureError::KeyIdRequired => return Step::done(Err(error.into())),
+        };
+        let may_buy = job.bought < MAX_BOUGHT_FETCHES;
+        if !may_buy || verify::untrusted_plausible(&job.token, &job.policy, job.now).is_err() {
+            if let Some(key_id) = unknown.filter(|_| job.bought > 0) {
+                self.store.remember_unknown(&job.slot, key_id);
+            }
+            return Step::done(Err(error.into()));
+        }
+        let refresh = match unknown {
+            Some(key_id) => self.store.refresh_for_unknown_kid(&job.slot, key_id, snapshot),
+            None => self.store.refresh_for_failed_signature(&job.slot, snapshot),
+        };
+        match (refresh, unknown) {
+            (Some(refresh), _) => {
+                job.bought = job.bought.saturating_add(1);
+                Step::Wait(Wait::Better(refresh, error))
+            }
+            (None, Some(key_id)) => {
+                if job.bought > 0 {
+                    self.store.remember_unknown(&job.slot, key_id);
+                }
+                let upstream = self.store.last_failure(&job.slot);
+                Step::done(Err(upstream.map_or_else(|| error.into(), |(error, again)| Refusal::Provider(error, again))))
+            }
+            (None, None) => Step::done(Err(error.into())),
+        }
+    }
+
+    /// Fetches the keys of a policy before anybody needs them.
+    ///
+    /// # Errors
+    /// [`Refusal::Provider`].
+    pub fn prefetch(self: &Arc<Self>, policy: &Policy) -> impl Future<Output = Result<(), Refusal>> + Send + use<> {
+        let slot = self.store.slot(policy.source());
+        let refresh = self.store.refresh(&slot);
+        let this = Arc::clone(self);
+        async move {
+            let again = |this: &Self| this.store.last_failure(&slot).map_or(Duration::ZERO, |(_, again)| again);
+            refresh.wait().await.map(|_| ()).map_err(|error| Refusal::Provider(error, again(&this)))
+        }
+    }
+
+    /// Forgets every key.
+    pub fn clear(&self) {
+        self.store.clear();
+    }
+
+    /// What is known of each source.
+    pub fn report(&self) -> Vec<SlotReport> {
+        self.store.report()
+    }
+}
+
+/// The process's one store and the threads its fetches run on.
+#[derive(Debug)]
+pub struct Process {
+    runtime: Runtime,
+    verifier: Arc<Verifier>,
+}
+
+static PROCESS: OnceCell<Process> = OnceCell::new();
+
+impl Process {
+    /// The process-wide verifier: every worker thread and every Jest realm shares its keys.
+    ///
+    /// # Errors
+    /// [`Refusal::Internal`] if the system gives us no thread; the next call tries again.
+    pub fn shared() -> Result<&'static Self, Refusal> {
+        PROCESS
+            .get_or_try_init(|| {
+                let runtime =
+                    Builder::new_multi_thread().worker_threads(1).thread_name("remote-agent-auth").enable_all().build()?;
+                let fetch = Arc::new(HttpFetch::default());
+                let verifier = Verifier::new(fetch, Arc::new(SystemClock::default()), runtime.handle().clone());
+                Ok(Self { runtime, verifier })
+            })
+            .map_err(|_: std::io::Error| Refusal::Internal("the operating system refused a thread"))
+    }
+
+    /// The verifier.
+    pub const fn verifier(&self) -> &Arc<Verifier> {
+        &self.verifier
+    }
+
+    /// Runs `future` to its end and hands its output to `settle`; `None` if it panicked.
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+        settle: impl FnOnce(Option<T>) + Send + 'static,
+    ) {
+        let task = self.runtime.spawn(future);
+        self.runtime.spawn(async move { settle(task.await.ok()) });
+    }
+}

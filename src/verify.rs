@@ -1,0 +1,299 @@
+//! Token, keys, policy and time in; a verified token or the reason out. No input or output, no clock, no cache.
+
+use std::sync::Arc;
+
+use crate::json::{JsonError, Value};
+use crate::keys::{KeySet, Selection};
+use crate::policy::{KeySource, Policy};
+use crate::time::UnixSeconds;
+use crate::token::UnverifiedToken;
+use crate::token::claims::Claims;
+
+/// The keys did not confirm the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum SignatureError {
+    #[error("the policy does not allow the token's `alg`")]
+    AlgorithmNotAllowed,
+    #[error("the token has no `kid`, and the policy requires one")]
+    KeyIdRequired,
+    #[error("the provider has no key for this token")]
+    KeyNotFound,
+    #[error("the key of the token's `kid` must not be used with the token's `alg`")]
+    KeyUnsuitable,
+    #[error("the signature is not one of the provider's keys'")]
+    Invalid,
+}
+
+/// The claims are not what the policy asks for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum ClaimsError {
+    #[error("the payload is not JSON with unique members")]
+    Malformed,
+    #[error("the payload is not a JSON object")]
+    NotAnObject,
+    #[error("`{0}` is not a number")]
+    NotANumber(&'static str),
+    #[error("`exp` is missing")]
+    ExpMissing,
+    #[error("the token has expired")]
+    Expired,
+    #[error("the token is not valid yet")]
+    NotYetValid,
+    #[error("`aud` names no audience of ours")]
+    Audience,
+    #[error("`iss` is not the policy's issuer")]
+    Issuer,
+    #[error("the scope claim is neither a string nor a list of strings")]
+    ScopeMalformed,
+    #[error("the scope `{0}` is not granted")]
+    ScopeMissing(String),
+    #[error("`sub` is missing or blank")]
+    Subject,
+}
+
+/// These bytes are signed by this key material: the fact that outlives one policy. Only [`signature`] makes it.
+#[derive(Debug, Clone)]
+pub struct SignedToken {
+    token: Arc<UnverifiedToken>,
+    source: Arc<KeySource>,
+    thumbprint: Arc<str>,
+}
+
+impl SignedToken {
+    /// The RFC 7638 thumbprint of the key that signed.
+    pub fn thumbprint(&self) -> &str {
+        &self.thumbprint
+    }
+
+    /// The token itself.
+    pub const fn token(&self) -> &Arc<UnverifiedToken> {
+        &self.token
+    }
+}
+
+/// A token that is signed by the provider and whose claims satisfy the policy. Only [`claims`] makes it.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    signed: SignedToken,
+    subject: String,
+    scopes: Vec<String>,
+    expires_at: Option<f64>,
+    oid: Option<String>,
+    email: Option<String>,
+    email_problem: Option<&'static str>,
+    email_verified: Option<bool>,
+}
+
+impl Verified {
+    /// The signature's side of it.
+    pub const fn signed(&self) -> &SignedToken {
+        &self.signed
+    }
+    /// The claims as JSON text: the payload's very bytes.
+    pub fn claims(&self) -> &str {
+        // Checked when the claims were judged.
+        std::str::from_utf8(self.signed.token.untrusted_payload()).unwrap_or_default()
+    }
+    /// The header as JSON text.
+    pub fn header(&self) -> &str {
+        self.signed.token.untrusted_header()
+    }
+    /// `sub`, not blank, not trimmed.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+    /// The scopes granted.
+    pub fn scopes(&self) -> &[String] {
+        &self.scopes
+    }
+    /// `exp`, unchanged.
+    pub const fn expires_at(&self) -> Option<f64> {
+        self.expires_at
+    }
+    /// `oid` (Entra's object id), if it is a string that is not empty.
+    pub fn oid(&self) -> Option<&str> {
+        self.oid.as_deref()
+    }
+    /// The e-mail address to look a user up by.
+    pub fn email(&self) -> Option<&str> {
+        self.email.as_deref()
+    }
+    /// What was wrong with the claim the policy names for the e-mail address.
+    pub const fn email_problem(&self) -> Option<&'static str> {
+        self.email_problem
+    }
+    /// `email_verified`: true only if it is exactly true, `None` if it is absent.
+    pub const fn email_verified(&self) -> Option<bool> {
+        self.email_verified
+    }
+}
+
+/// What the policy can say of a token before any key is at hand.
+///
+/// # Errors
+/// [`SignatureError::AlgorithmNotAllowed`], [`SignatureError::KeyIdRequired`].
+pub fn admissible(token: &UnverifiedToken, policy: &Policy) -> Result<(), SignatureError> {
+    if !policy.algorithms().contains(token.untrusted_algorithm()) {
+        return Err(SignatureError::AlgorithmNotAllowed);
+    }
+    if policy.require_kid() && token.untrusted_key_id().is_none() {
+        return Err(SignatureError::KeyIdRequired);
+    }
+    Ok(())
+}
+
+/// Checks the signature with the provider's keys (RFC 7515 5.2).
+///
+/// # Errors
+/// [`SignatureError`].
+pub fn signature(token: &Arc<UnverifiedToken>, keys: &KeySet, policy: &Policy) -> Result<SignedToken, SignatureError> {
+    admissible(token, policy)?;
+    let algorithm = token.untrusted_algorithm();
+    let candidates = match keys.select(algorithm, token.untrusted_key_id()) {
+        Selection::Candidates(candidates) => candidates,
+        Selection::NotFound => return Err(SignatureError::KeyNotFound),
+        Selection::Unsuitable => return Err(SignatureError::KeyUnsuitable),
+    };
+    candidates
+        .into_iter()
+        .find(|key| key.verify(algorithm, token.signing_input(), token.signature()))
+        .map(|key| SignedToken {
+            token: Arc::clone(token),
+            source: Arc::clone(policy.source()),
+            thumbprint: key.thumbprint().into(),
+        })
+        .ok_or(SignatureError::Invalid)
+}
+
+/// [`signature`] for a token that was checked before. The check is made again unless the policy leads to the same source
+/// and that source still publishes the very key that signed.
+///
+/// # Errors
+/// [`SignatureError`].
+pub fn signature_again(signed: &SignedToken, keys: &KeySet, policy: &Policy) -> Result<SignedToken, SignatureError> {
+    let token = &signed.token;
+    admissible(token, policy)?;
+    let still_published = || match keys.select(token.untrusted_algorithm(), token.untrusted_key_id()) {
+        Selection::Candidates(candidates) => candidates.iter().any(|key| *key.thumbprint() == *signed.thumbprint),
+        Selection::NotFound | Selection::Unsuitable => false,
+    };
+    if signed.source == *policy.source() && still_published() {
+        return Ok(signed.clone());
+    }
+    signature(token, keys, policy)
+}
+
+/// Judges the claims of a signed token (RFC 7519 4.1), in LibreChat's order: `nbf`, `exp`, `aud`, `iss`, scopes, `sub`.
+///
+/// # Errors
+/// [`ClaimsError`], the first rule that fails.
+pub fn claims(signed: SignedToken, policy: &Policy, now: UnixSeconds) -> Result<Verified, ClaimsError> {
+    let token = Arc::clone(&signed.token);
+    let claims = read(&token, policy)?;
+    let expires_at = timely(&claims, policy, now)?;
+    addressed(&claims, policy)?;
+    let scopes = granted(&claims, policy)?;
+    let subject = claims.subject().ok_or(ClaimsError::Subject)?.to_owned();
+    let email = claims.email_candidate(policy.email_claim());
+    Ok(Verified {
+        subject,
+        scopes,
+        expires_at,
+        oid: claims.oid.as_ref().and_then(Value::as_str).filter(|oid| !oid.is_empty()).map(str::to_owned),
+        email: email.address.map(str::to_owned),
+        email_problem: email.problem,
+        email_verified: claims.email_verified.as_ref().map(|flag| *flag == Value::Bool(true)),
+        signed,
+    })
+}
+
+/// Signature, then, and only then, claims.
+///
+/// # Errors
+/// [`VerifyError`], the first rule that fails.
+pub fn verify(
+    token: &Arc<UnverifiedToken>,
+    keys: &KeySet,
+    policy: &Policy,
+    now: UnixSeconds,
+) -> Result<Verified, VerifyError> {
+    Ok(claims(signature(token, keys, policy)?, policy, now)?)
+}
+
+/// Why [`verify`] refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum VerifyError {
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    #[error(transparent)]
+    Claims(#[from] ClaimsError),
+}
+
+/// Whether a token that nobody has verified could be good at all: a token that its own claims condemn buys no request
+/// to the provider. This saves requests and nothing else; a forger can always write better claims.
+///
+/// # Errors
+/// The [`ClaimsError`] the token would end with.
+pub fn untrusted_plausible(token: &UnverifiedToken, policy: &Policy, now: UnixSeconds) -> Result<(), ClaimsError> {
+    let claims = read(token, policy)?;
+    timely(&claims, policy, now)?;
+    addressed(&claims, policy)
+}
+
+fn read<'t>(token: &'t UnverifiedToken, policy: &Policy) -> Result<Claims<'t>, ClaimsError> {
+    let text = std::str::from_utf8(token.untrusted_payload()).map_err(|_| ClaimsError::Malformed)?;
+    Claims::parse(text, policy.email_claim()).map_err(|error| match error {
+        JsonError::Malformed => ClaimsError::Malformed,
+        JsonError::NotAnObject => ClaimsError::NotAnObject,
+    })
+}
+
+/// `nbf` (RFC 7519 4.1.5) and `exp` (4.1.4), by the whole second: `exp` equal to now is expired, `nbf` equal to now is
+/// valid. Gives back `exp`.
+fn timely(claims: &Claims<'_>, policy: &Policy, now: UnixSeconds) -> Result<Option<f64>, ClaimsError> {
+    let number = |value: &Option<Value<'_>>, name| match value {
+        None => Ok(None),
+        Some(Value::Number(number)) => Ok(Some(*number)),
+        Some(_) => Err(ClaimsError::NotANumber(name)),
+    };
+    let now = now.whole().get();
+    if number(&claims.nbf, "nbf")?.is_some_and(|nbf| nbf > now + policy.clock_tolerance()) {
+        return Err(ClaimsError::NotYetValid);
+    }
+    let exp = number(&claims.exp, "exp")?;
+    match exp {
+        None if policy.require_exp() => Err(ClaimsError::ExpMissing),
+        Some(exp) if now - policy.clock_tolerance() >= exp => Err(ClaimsError::Expired),
+        _ => Ok(exp),
+    }
+}
+
+/// `aud` (RFC 7519 4.1.3), then `iss` (4.1.1).
+fn addressed(claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsError> {
+    let ours = |value: &Value<'_>| value.as_str().is_some_and(|audience| policy.accepts_audience(audience));
+    let for_us = match &claims.aud {
+        Some(Value::Array(audiences)) => audiences.iter().any(ours),
+        Some(single) => ours(single),
+        None => false,
+    };
+    if !for_us {
+        return Err(ClaimsError::Audience);
+    }
+    let iss = claims.iss.as_ref().and_then(Value::as_str);
+    if iss.is_some_and(|iss| policy.issuer().accepts(iss)) { Ok(()) } else { Err(ClaimsError::Issuer) }
+}
+
+fn granted(claims: &Claims<'_>, policy: &Policy) -> Result<Vec<String>, ClaimsError> {
+    if policy.scope().is_empty() {
+        // Nothing is asked, so nothing can be malformed: LibreChat does not look at the claim then.
+        return Ok(claims.scopes().unwrap_or_default());
+    }
+    let scopes = claims.scopes().map_err(|_| ClaimsError::ScopeMalformed)?;
+    match policy.scope().first_missing(&scopes) {
+        Some(missing) => Err(ClaimsError::ScopeMissing(missing.to_owned())),
+        None => Ok(scopes),
+    }
+}
