@@ -3,19 +3,25 @@
 // so that random signatures do not churn. `--check` writes nothing and fails when the files do not follow from the tables.
 import crypto from 'node:crypto';
 import fs from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compactVerify, importJWK } from 'jose';
 import algorithms from './vectors/algorithms.mjs';
 import claims from './vectors/claims.mjs';
 import headers from './vectors/headers.mjs';
+import issuerNormalForms from './vectors/issuer-normal-forms.mjs';
 import issuers from './vectors/issuers.mjs';
 import { completeKeys, publicJwk } from './vectors/keys.mjs';
 import { keySets } from './vectors/key-sets.mjs';
-import { comparable, librechat } from './vectors/librechat.mjs';
+import { comparable, librechat, normaliseIssuer } from './vectors/librechat.mjs';
 import limits from './vectors/limits.mjs';
 import { isDeterministic, mint, signatureOf } from './vectors/mint.mjs';
+import policies from './vectors/policies.mjs';
 import scopes from './vectors/scopes.mjs';
+import urls from './vectors/urls.mjs';
+
+const { isRemoteOidcUrlAllowed } = createRequire(import.meta.url)('librechat-data-provider');
 
 const TABLES = [headers, algorithms, claims, issuers, scopes, limits];
 const directory = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', 'tests', 'vectors');
@@ -25,7 +31,9 @@ const problems = [];
 const fileOf = (name) => path.join(directory, `${name}.json`);
 const read = (name) => (fs.existsSync(fileOf(name)) ? JSON.parse(fs.readFileSync(fileOf(name), 'utf8')) : undefined);
 
-function write(name, value, text = `${JSON.stringify(value, null, 2)}\n`) {
+const documentText = (value) => `${JSON.stringify(value, null, 2)}\n`;
+
+function write(name, text) {
   if (check) {
     if (!fs.existsSync(fileOf(name)) || fs.readFileSync(fileOf(name), 'utf8') !== text) problems.push(`tests/vectors/${name}.json is not what the tables say`);
     return;
@@ -37,7 +45,7 @@ function write(name, value, text = `${JSON.stringify(value, null, 2)}\n`) {
 /** One row a line, its recipe and token on lines of their own: diffs stay readable. */
 function rowsText(rows) {
   const lines = rows.map((row) => {
-    const members = Object.entries(row).map(([name, value]) => `    ${JSON.stringify(name)}: ${JSON.stringify(value)}`);
+    const members = Object.entries(row).filter(([, value]) => value !== undefined).map(([name, value]) => `    ${JSON.stringify(name)}: ${JSON.stringify(value)}`);
     return `  {\n${members.join(',\n')}\n  }`;
   });
   return `[\n${lines.join(',\n')}\n]\n`;
@@ -112,10 +120,20 @@ for (const { theme, rows } of TABLES) {
     const refused = await joseRefuses(row);
     if (refused) problems.push(`"${row.name}": jose does not verify its signature: ${refused}`);
   }
-  write(theme, done, rowsText(done));
+  write(theme, rowsText(done));
 }
-write('keys', { comment: 'Keys of the test vectors. TEST ONLY: private, published, never to be trusted by anything.', keys });
-write('key-sets', { comment: 'Raw JSON text, because malformed JSON matters. Made by scripts/make-vectors.mjs.', sets });
+write('keys', documentText({ comment: 'Keys of the test vectors. TEST ONLY: private, published, never to be trusted by anything.', keys }));
+write('key-sets', documentText({ comment: 'Raw JSON text, because malformed JSON matters. Made by scripts/make-vectors.mjs.', sets }));
+
+for (const { value, allowed, differs } of urls) {
+  if (isRemoteOidcUrlAllowed(value) !== allowed && !differs) problems.push(`URL rule: LibreChat says otherwise of ${JSON.stringify(value)}`);
+}
+for (const { configured, normal } of issuerNormalForms) {
+  if ((normaliseIssuer(configured) ?? null) !== normal) problems.push(`issuer form: the model says otherwise of ${JSON.stringify(configured)}`);
+}
+write('urls', rowsText(urls));
+write('issuers', rowsText(issuerNormalForms));
+write('policies', rowsText(policies));
 
 const counts = [...tally].sort().map(([code, count]) => `${code} ${count}`).join(', ');
 console.log(`${total} rows (${counts}), ${minted} minted, digest ${crypto.createHash('sha256').update([...names].join('\n')).digest('hex').slice(0, 12)}`);

@@ -135,6 +135,7 @@ export function keySets(keys) {
     'leading zero in n': json([pub('rsa-a', { n: leadingZero(keys['rsa-a'].n) })]),
     'padded members': json([pub('rsa-a', { n: withPadding(keys['rsa-a'].n) }), pub('ec-256', { x: withPadding(keys['ec-256'].x), y: withPadding(keys['ec-256'].y) })]),
     'standard alphabet': json([pub('rsa-a', { n: keys['rsa-a'].n.replaceAll('-', '+').replaceAll('_', '/') })]),
+    'spare bit in n': json([pub('rsa-a', { n: keys['rsa-a'].n.replace(/.$/, (last) => ({ A: 'B', Q: 'R', g: 'h', w: 'x' })[last]) })]),
     'short coordinate': json([pub('ec-256-short', { x: b64u(unb64u(keys['ec-256-short'].x).subarray(1)) })]),
     'coordinate with its zero': json([pub('ec-256-short')]),
     'long coordinate': json([

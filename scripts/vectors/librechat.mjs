@@ -32,7 +32,7 @@ const split = (text) => text.split(/\s+/).filter(Boolean);
 
 function scopesOf(payload) {
   const value = payload.scp ?? payload.scope;
-  if (value === undefined || value === null) return [];
+  if (value === undefined || value === null || value === false) return [];
   if (typeof value === 'string') return split(value);
   if (!Array.isArray(value) || value.some((item) => typeof item !== 'string')) throw new Error('malformed scope');
   return value.flatMap(split);

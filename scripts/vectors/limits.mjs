@@ -52,7 +52,7 @@ row('refuses a header that opens 11000 objects', MALFORMED, { header: parts(time
 
 row('uses the hundredth key of a set', 'ok', { keys: '101 keys' });
 row('does not hold the hundred and first key of a set', 'ERR_KEY_NOT_FOUND', { header: header({ kid: 'rsa-b' }), sign: { key: 'rsa-b', alg: 'RS256' }, keys: '101 keys', differs: DIFFERS.limits });
-row('refuses a key set nested 42 deep', 'ERR_JWKS_DOCUMENT', { keys: 'deep member', differs: DIFFERS.limits });
+row('accepts a key set nested 42 deep', 'ok', { keys: 'deep member' });
 row('accepts 500 claims', 'ok', { claims: claims(Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`c${i}`, i]))) });
 row('accepts an audience array of 500', 'ok', { claims: claims({ aud: [...Array.from({ length: 499 }, (_, i) => `a${i}`), 'api'] }) });
 row('accepts 1000 scopes', 'ok', { policy: { scope: 's999' }, claims: claims({ scope: Array.from({ length: 1000 }, (_, i) => `s${i}`).join(' ') }) });
