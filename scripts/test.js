@@ -1,0 +1,117 @@
+'use strict';
+
+// `npm test`: set-up, the Rust core without Node, the addon, jest. The last line is the sum of what the runners counted.
+
+const { spawn } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { setUp, SetupError, root } = require('./setup.js');
+
+/** @typedef {{ passed: number, failed: number }} Count */
+
+/**
+ * Runs a command with its output both shown and kept.
+ * @param {string} command
+ * @param {string[]} args
+ * @returns {Promise<{ code: number, output: string }>}
+ */
+function run(command, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    /** @type {Buffer[]} */
+    const chunks = [];
+    for (const [from, to] of /** @type {const} */ ([
+      [child.stdout, process.stdout],
+      [child.stderr, process.stderr],
+    ])) {
+      from.on('data', (chunk) => {
+        chunks.push(chunk);
+        to.write(chunk);
+      });
+    }
+    child.on('error', reject);
+    child.on('close', (code) =>
+      resolve({ code: code ?? 1, output: Buffer.concat(chunks).toString('utf8') }),
+    );
+  });
+}
+
+/**
+ * A runner that failed without naming a failed test, or ran none at all, counts as one failure.
+ * @param {string} runner
+ * @param {number} code
+ * @param {Count} count
+ * @returns {Count}
+ */
+function judged(runner, code, count) {
+  if (count.passed + count.failed === 0) {
+    console.log(`${runner}: no test ran (exit code ${code})`);
+    return { passed: 0, failed: 1 };
+  }
+  if (code !== 0 && count.failed === 0) {
+    console.log(`${runner}: exit code ${code} without a failed test`);
+    return { ...count, failed: 1 };
+  }
+  return count;
+}
+
+async function rustCore() {
+  console.log('\n== Rust core, without Node (cargo test --no-default-features)');
+  const { code, output } = await run('cargo', [
+    'test',
+    '--no-default-features',
+    '--no-fail-fast',
+    '--color=never',
+  ]);
+  const count = { passed: 0, failed: 0 };
+  for (const [, passed, failed, ignored] of output.matchAll(
+    /^test result: \S+ (\d+) passed; (\d+) failed; (\d+) ignored;/gm,
+  )) {
+    count.passed += Number(passed);
+    // A test that is switched off proves nothing: it counts as failed until it runs.
+    count.failed += Number(failed) + Number(ignored);
+  }
+  return judged('cargo test', code, count);
+}
+
+async function jest() {
+  console.log('\n== addon and JavaScript (jest)');
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'remote-agent-auth-'));
+  const report = path.join(folder, 'jest.json');
+  try {
+    const bin = path.join(root, 'node_modules', 'jest', 'bin', 'jest.js');
+    const { code } = await run(process.execPath, [bin, '--ci', '--json', `--outputFile=${report}`]);
+    const count = { passed: 0, failed: 0 };
+    if (fs.existsSync(report)) {
+      const result = JSON.parse(fs.readFileSync(report, 'utf8'));
+      count.passed = result.numPassedTests;
+      count.failed =
+        result.numFailedTests +
+        result.numPendingTests +
+        result.numTodoTests +
+        result.numRuntimeErrorTestSuites;
+    }
+    return judged('jest', code, count);
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function main() {
+  /** @type {Count[]} */
+  const counts = [];
+  try {
+    await setUp();
+    counts.push(await rustCore(), await jest());
+  } catch (error) {
+    console.log(error instanceof SetupError ? `\nset-up failed: ${error.message}` : error);
+    counts.push({ passed: 0, failed: 1 });
+  }
+  const passed = counts.reduce((sum, count) => sum + count.passed, 0);
+  const failed = counts.reduce((sum, count) => sum + count.failed, 0);
+  process.exitCode = failed === 0 ? 0 : 1;
+  console.log(`\n${passed} passed, ${failed} failed`);
+}
+
+main();
