@@ -1,0 +1,51 @@
+'use strict';
+
+const { bearerToken } = require('../lib/bearer');
+
+describe('the Authorization header', () => {
+  test.each([
+    ['the usual form', 'Bearer abc.def.ghi', 'abc.def.ghi'],
+    ['a lower-case scheme', 'bearer abc', 'abc'],
+    ['an upper-case scheme', 'BEARER abc', 'abc'],
+    ['a mixed-case scheme', 'bEaReR abc', 'abc'],
+    ['several blanks', 'Bearer    abc', 'abc'],
+    ['a tab as separator', 'Bearer\tabc', 'abc'],
+    ['a no-break space (0xA0) as separator', 'Bearer\u00a0abc', 'abc'],
+    ['a byte order mark (U+FEFF) as separator', 'Bearer\ufeffabc', 'abc'],
+    ['trailing blanks', 'Bearer abc   ', 'abc'],
+    ['a trailing newline', 'Bearer abc\n', 'abc'],
+    ['a trailing no-break space', 'Bearer abc\u00a0', 'abc'],
+    ['a next-line character (0x85) inside the token, which is no whitespace', 'Bearer a\u0085c', 'a\u0085c'],
+    ['any non-blank characters: what a token is, is decided later', 'Bearer {"a":1},x', '{"a":1},x'],
+  ])('gives the token for %s', (_name, header, token) => {
+    expect(bearerToken(header)).toBe(token);
+  });
+
+  test.each([
+    ['undefined', undefined],
+    ['null', null],
+    ['an empty header', ''],
+    ['leading whitespace', ' Bearer abc'],
+    ['a second word', 'Bearer abc def'],
+    ['two headers joined by a comma', 'Bearer abc, Bearer def'],
+    ['the scheme alone', 'Bearer'],
+    ['the scheme and blanks', 'Bearer   '],
+    ['a missing separator', 'Bearerabc'],
+    ['a next-line character (0x85) as separator', 'Bearer\u0085abc'],
+    ['another scheme', 'Basic abc'],
+    ['another scheme that ends in Bearer', 'xBearer abc'],
+    ['a scheme spelt with a look-alike letter', 'B\u0435arer abc'],
+    ['a list of headers', ['Bearer abc']],
+    ['a number', 7],
+  ])('finds no token in %s', (_name, header) => {
+    expect(bearerToken(header)).toBeNull();
+  });
+
+  test('costs linear time on hostile whitespace', () => {
+    const started = process.hrtime.bigint();
+    expect(bearerToken(`Bearer ${' '.repeat(500_000)}a b`)).toBeNull();
+    expect(bearerToken(`Bearer a${' '.repeat(500_000)}b`)).toBeNull();
+    // Quadratic time would be minutes.
+    expect(Number(process.hrtime.bigint() - started) / 1e9).toBeLessThan(5);
+  });
+});

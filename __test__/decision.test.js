@@ -1,0 +1,73 @@
+'use strict';
+
+const { TABLE, causeOf, causeUnderUserPolicy, decide } = require('../lib/decision');
+const { codes } = require('../lib/errors');
+
+const A = { error: 'Authentication required' };
+const B = { error: 'Bearer token required' };
+const U = { error: 'Unauthorized' };
+const S = { error: 'Internal server error' };
+const API = 'api-key';
+
+// cause, with API keys on: action or status, level; with API keys off: status, body, challenge, level
+const EXPECTED = [
+  ['oidc-off', API, undefined, 401, A, 'credentials', undefined],
+  ['oidc-misconfigured', 500, 'error', 500, S, undefined, 'error'],
+  ['no-bearer', API, undefined, 401, B, 'credentials', undefined],
+  ['token-refused', API, 'debug', 401, U, 'invalid-token', 'error'],
+  ['scope-missing', 401, 'warn', 401, U, 'invalid-token', 'warn'],
+  ['subject-missing', 401, 'warn', 401, U, 'invalid-token', 'warn'],
+  ['user-conflict', 401, 'warn', 401, U, 'invalid-token', 'warn'],
+  ['no-user', API, 'warn', 401, U, 'invalid-token', 'warn'],
+  ['user-oidc-off', 401, 'warn', 401, U, 'invalid-token', 'warn'],
+  ['user-oidc-misconfigured', 500, 'error', 500, S, undefined, 'error'],
+  ['user-token-refused', 401, 'warn', 401, U, 'invalid-token', 'warn'],
+  ['user-scope-missing', 401, 'warn', 401, U, 'invalid-token', 'warn'],
+  ['api-key-off', 401, 'warn', 401, U, 'invalid-token', 'warn'],
+  ['unexpected', 500, 'error', 500, S, undefined, 'error'],
+];
+
+test.each(EXPECTED)('%s is decided as the table says', (cause, on, levelOn, status, body, challenge, levelOff) => {
+  const enabled = decide(cause, true);
+  expect(enabled.action === API ? API : enabled.rejection.status).toBe(on);
+  expect(enabled.line?.level).toBe(levelOn);
+
+  const disabled = decide(cause, false);
+  expect(disabled).toMatchObject({ action: 'reject', rejection: { status, body } });
+  expect(disabled.rejection.challenge).toBe(challenge);
+  expect(disabled.line?.level).toBe(levelOff);
+});
+
+test('every cause has its row in this test', () => {
+  expect(EXPECTED.map(([cause]) => cause).sort()).toEqual(Object.keys(TABLE).sort());
+});
+
+test('only four causes ever reach the API-key middleware', () => {
+  const fallback = Object.keys(TABLE).filter((cause) => decide(cause, true).action === API);
+  expect(fallback).toEqual(['oidc-off', 'no-bearer', 'token-refused', 'no-user']);
+});
+
+test.each(Object.entries(codes))('%s has the cause its fault asks for', (code, { fault }) => {
+  const expected =
+    { scope: 'scope-missing', internal: 'unexpected' }[fault] ??
+    (code === 'ERR_TOKEN_SUBJECT' ? 'subject-missing' : 'token-refused');
+  expect(causeOf({ ok: false, code, fault, message: '' })).toBe(expected);
+
+  const underUserPolicy = { scope: 'user-scope-missing', internal: 'unexpected' }[fault] ?? 'user-token-refused';
+  expect(causeUnderUserPolicy({ ok: false, code, fault, message: '' })).toBe(underUserPolicy);
+});
+
+test('a malformed scope claim is a failed verification, a missing scope is not', () => {
+  expect(causeOf({ ok: false, code: 'ERR_SCOPE_MALFORMED', fault: 'token', message: '' })).toBe('token-refused');
+  expect(causeOf({ ok: false, code: 'ERR_SCOPE_MISSING', fault: 'scope', message: '' })).toBe('scope-missing');
+});
+
+test('the fragments operators’ alerts look for are in the lines', () => {
+  expect(decide('token-refused', true).line.text).toContain('trying API key auth');
+  expect(decide('token-refused', false).line.text).toContain('OIDC verification failed');
+  expect(decide('subject-missing', false).line.text).toContain('missing_sub_claim');
+  expect(decide('user-conflict', false).line.text).toContain('auth_failed');
+  expect(decide('no-user', true).line.text).toContain('no matching LibreChat user');
+  expect(decide('unexpected', true).line.text).toContain('Unexpected error');
+  expect(decide('user-oidc-misconfigured', true).line.text).toContain('Unexpected error');
+});

@@ -1,0 +1,227 @@
+'use strict';
+
+const { CAPACITY, PolicyCache } = require('../lib/policy-cache');
+const { RemoteAuthError } = require('../lib/errors');
+const { createLog } = require('../lib/log');
+const { recordingLogger } = require('./support/fakes');
+
+const VARIABLES = ['OPENID_JWKS_URL', 'OPENID_ISSUER', 'OPENID_EMAIL_CLAIM'];
+const fields = (over = {}) => ({
+  issuer: 'https://issuer.example/realms/a/',
+  audience: 'agents',
+  jwksUri: undefined,
+  scope: undefined,
+  ...over,
+});
+
+let saved;
+beforeEach(() => {
+  saved = VARIABLES.map((name) => process.env[name]);
+  for (const name of VARIABLES) delete process.env[name];
+});
+afterEach(() => {
+  VARIABLES.forEach((name, index) => {
+    if (saved[index] === undefined) delete process.env[name];
+    else process.env[name] = saved[index];
+  });
+});
+
+/** A cache whose compile gives the options back, with the list of them and the log. */
+function setUp(settings = {}) {
+  const compiled = [];
+  const logger = recordingLogger();
+  const cache = new PolicyCache({
+    compile: (options) => {
+      compiled.push(options);
+      return { of: options };
+    },
+    log: createLog(logger),
+    ...settings,
+  });
+  return { cache, compiled, logger };
+}
+
+describe('finding a compiled policy', () => {
+  test('equal fields give the same policy, whatever object they come from', () => {
+    const { cache, compiled } = setUp();
+    expect(cache.find(fields()).policy).toBe(cache.find(fields()).policy);
+    expect(compiled).toHaveLength(1);
+  });
+
+  test.each([
+    ['issuer', { issuer: 'https://issuer.example/realms/a' }],
+    ['audience', { audience: 'others' }],
+    ['list of audiences', { audience: ['agents'] }],
+    ['jwksUri', { jwksUri: 'https://issuer.example/jwks' }],
+    ['scope', { scope: 'agents:use' }],
+  ])('another %s is another policy', (_name, change) => {
+    const { cache, compiled } = setUp();
+    cache.find(fields());
+    cache.find(fields(change));
+    expect(compiled).toHaveLength(2);
+  });
+
+  test('values are not confused by where one ends and the next begins', () => {
+    const { cache, compiled } = setUp();
+    cache.find(fields({ audience: 'a","b', scope: 'c' }));
+    cache.find(fields({ audience: 'a', scope: 'b","c' }));
+    cache.find(fields({ audience: ['a', 'b'] }));
+    cache.find(fields({ audience: ['a","b'] }));
+    expect(compiled).toHaveLength(4);
+  });
+
+  test('a config changed in place gives the policy it now asks for', () => {
+    const { cache } = setUp();
+    const oidc = fields();
+    cache.find(oidc);
+    oidc.audience = 'changed';
+    expect(cache.find(oidc).policy.of.audience).toBe('changed');
+  });
+
+  test('what the options add is part of every policy', () => {
+    const { cache, compiled } = setUp({ extra: { requireExp: false, clockTolerance: 5 } });
+    cache.find(fields());
+    expect(compiled[0]).toMatchObject({ requireExp: false, clockTolerance: 5, audience: 'agents' });
+  });
+
+  test('the least recently used policy goes first, and no more than the capacity are held', () => {
+    const { cache, compiled } = setUp();
+    const at = (index) => cache.find(fields({ audience: `a${index}` }));
+    for (let index = 0; index < CAPACITY; index += 1) at(index);
+    at(0);
+    at(CAPACITY);
+    expect(compiled).toHaveLength(CAPACITY + 1);
+    at(0);
+    expect(compiled).toHaveLength(CAPACITY + 1);
+    at(1);
+    expect(compiled).toHaveLength(CAPACITY + 2);
+  });
+});
+
+describe('a policy that cannot be used', () => {
+  const refusing = (error) => {
+    let compilations = 0;
+    const compile = () => {
+      compilations += 1;
+      throw error;
+    };
+    return { ...setUp({ compile }), compilations: () => compilations };
+  };
+
+  test('is a failure with its code, remembered so that it is judged once', () => {
+    const error = new RemoteAuthError({ code: 'ERR_POLICY_ISSUER', fault: 'config', message: 'not a URL' });
+    const { cache, compilations } = refusing(error);
+    expect(cache.find(fields({ issuer: 'nonsense' }))).toEqual({ failure: error });
+    expect(cache.find(fields({ issuer: 'nonsense' })).failure).toBe(error);
+    expect(compilations()).toBe(1);
+  });
+
+  test('with values no policy can be made of is judged each time, never mistaken for another', () => {
+    const { cache, compiled } = setUp();
+    cache.find(fields({ scope: undefined }));
+    cache.find(fields({ scope: () => 'a' }));
+    cache.find(fields({ issuer: 10n }));
+    expect(compiled).toHaveLength(3);
+  });
+
+  test('any other error of the compiler is a bug and not swallowed', () => {
+    const { cache } = refusing(new Error('bug'));
+    expect(() => cache.find(fields())).toThrow('bug');
+  });
+});
+
+describe('the environment', () => {
+  test('OPENID_JWKS_URL stands in where the config has no jwksUri', () => {
+    process.env.OPENID_JWKS_URL = 'https://login.example/jwks';
+    const { cache, compiled } = setUp();
+    cache.find(fields());
+    cache.find(fields({ jwksUri: 'https://issuer.example/jwks' }));
+    expect(compiled.map(({ jwksUri }) => jwksUri)).toEqual(['https://login.example/jwks', 'https://issuer.example/jwks']);
+  });
+
+  test('OPENID_JWKS_URL of blanks counts: it is a wrong value, not an absent one', () => {
+    process.env.OPENID_JWKS_URL = '  ';
+    const { cache, compiled } = setUp();
+    cache.find(fields());
+    expect(compiled[0].jwksUri).toBe('  ');
+  });
+
+  test('a variable changed between two requests gives another policy', () => {
+    const { cache, compiled } = setUp();
+    process.env.OPENID_JWKS_URL = 'https://login.example/one';
+    cache.find(fields());
+    process.env.OPENID_JWKS_URL = 'https://login.example/two';
+    cache.find(fields());
+    process.env.OPENID_JWKS_URL = 'https://login.example/one';
+    cache.find(fields());
+    delete process.env.OPENID_JWKS_URL;
+    cache.find(fields());
+    expect(compiled.map(({ jwksUri }) => jwksUri)).toEqual([
+      'https://login.example/one',
+      'https://login.example/two',
+      undefined,
+    ]);
+  });
+
+  test.each([
+    ['the same issuer', 'https://issuer.example/realms/a/'],
+    ['the same issuer without its slash', 'https://issuer.example/realms/a'],
+    ['the same issuer as a discovery URL', 'https://issuer.example/realms/a/.well-known/openid-configuration'],
+  ])('OPENID_JWKS_URL counts when OPENID_ISSUER is %s', (_name, issuer) => {
+    process.env.OPENID_JWKS_URL = 'https://issuer.example/jwks';
+    process.env.OPENID_ISSUER = issuer;
+    const { cache, compiled, logger } = setUp();
+    cache.find(fields());
+    expect(compiled[0].jwksUri).toBe('https://issuer.example/jwks');
+    expect(logger.lines).toEqual([]);
+  });
+
+  test('OPENID_JWKS_URL is ignored, with one warning, when OPENID_ISSUER names another issuer', () => {
+    process.env.OPENID_JWKS_URL = 'https://login.example/jwks';
+    process.env.OPENID_ISSUER = 'https://login.example';
+    const { cache, compiled, logger } = setUp();
+    cache.find(fields());
+    cache.find(fields());
+    expect(compiled.map(({ jwksUri }) => jwksUri)).toEqual([undefined]);
+    expect(logger.lines).toEqual([['warn', expect.stringContaining('OPENID_JWKS_URL is ignored for issuer')]]);
+  });
+
+  test('OPENID_EMAIL_CLAIM becomes part of the policy, trimmed', () => {
+    process.env.OPENID_EMAIL_CLAIM = '  mail ';
+    const { cache, compiled } = setUp();
+    expect(cache.find(fields()).emailClaim).toBe('mail');
+    expect(compiled[0].emailClaim).toBe('mail');
+  });
+
+  test('OPENID_EMAIL_CLAIM of blanks is not set', () => {
+    process.env.OPENID_EMAIL_CLAIM = '   ';
+    const { cache, compiled } = setUp();
+    cache.find(fields());
+    expect(compiled[0].emailClaim).toBeUndefined();
+  });
+
+  test('each variable is read only on the branch that needs it', () => {
+    const original = process.env;
+    const read = [];
+    process.env = new Proxy({ ...original }, {
+      get: (target, name) => {
+        read.push(name);
+        return target[name];
+      },
+    });
+    try {
+      const { cache } = setUp();
+      cache.find(fields({ jwksUri: 'https://issuer.example/jwks' }));
+      expect(read).toEqual(['OPENID_EMAIL_CLAIM']);
+      read.length = 0;
+      cache.find(fields());
+      expect(read).toEqual(['OPENID_EMAIL_CLAIM', 'OPENID_JWKS_URL']);
+      process.env.OPENID_JWKS_URL = 'https://login.example/jwks';
+      read.length = 0;
+      cache.find(fields());
+      expect(read).toEqual(['OPENID_EMAIL_CLAIM', 'OPENID_JWKS_URL', 'OPENID_ISSUER']);
+    } finally {
+      process.env = original;
+    }
+  });
+});

@@ -1,0 +1,62 @@
+'use strict';
+
+const { createHmac, randomBytes } = require('node:crypto');
+
+/**
+ * @typedef {import('../index').RemoteAgentAuthLogger} Logger
+ * @typedef {'debug' | 'info' | 'warn' | 'error'} Level
+ * @typedef {{ [level in Level]: (message: string, detail?: unknown) => void }} Log
+ */
+
+const PREFIX = '[remoteAgentAuth] ';
+
+/** @type {Logger} */
+const consoleLogger = {
+  debug() {},
+  info() {},
+  warn: (...args) => console.warn(...args),
+  error: (...args) => console.error(...args),
+};
+
+/**
+ * The logger every line of a request goes through. A logger that throws, rejects or lacks a level
+ * costs the line, never the request: otherwise a full disk would lock callers out.
+ * @param {Partial<Logger>} [logger] winston's shape; warn and error to the console when absent
+ * @returns {Log}
+ */
+function createLog(logger = consoleLogger) {
+  /** @param {Level} level @returns {(message: string, detail?: unknown) => void} */
+  const at = (level) => (message, detail) => {
+    try {
+      // Operators' alerts and LibreChat's tests tell "no second argument" from `undefined`.
+      const result =
+        detail === undefined
+          ? logger[level]?.(PREFIX + message)
+          : logger[level]?.(PREFIX + message, detail);
+      if (isThenable(result)) result.then(undefined, () => {});
+    } catch {
+      // Nothing is left to report to.
+    }
+  };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+/** @param {unknown} value @returns {value is PromiseLike<unknown>} */
+function isThenable(value) {
+  return typeof (/** @type {{ then?: unknown } | null | undefined} */ (value)?.then) === 'function';
+}
+
+const pseudonymKey = randomBytes(32);
+
+/**
+ * A stand-in for personal data in a log line: equal values look equal within one process, and the
+ * value cannot be guessed from the line, not even by trying every address in the company (the key is
+ * random and never leaves the process).
+ * @param {string} value
+ * @returns {string} 16 hexadecimal digits
+ */
+function pseudonym(value) {
+  return createHmac('sha256', pseudonymKey).update(value, 'utf8').digest('hex').slice(0, 16);
+}
+
+module.exports = { createLog, pseudonym };

@@ -1,0 +1,110 @@
+'use strict';
+
+const { RemoteAuthError } = require('./errors');
+const { isRealm } = require('./responses');
+
+/**
+ * @typedef {import('../index').RemoteAgentAuthOptions} Options
+ * @typedef {import('../index').RemoteAgentAuthDeps} Deps
+ * @typedef {{ policyExtra: Pick<Options, 'requireExp' | 'algorithms' | 'clockTolerance'>,
+ *   allowUnverifiedEmail: boolean, realm: string, verifier: Options['verifier'] }} Settings
+ */
+
+const DEFAULT_REALM = 'remote-agent-api';
+
+const POLICY_OPTIONS = /** @type {const} */ (['requireExp', 'algorithms', 'clockTolerance']);
+const OPTIONS = [...POLICY_OPTIONS, 'allowUnverifiedEmail', 'realm', 'verifier'];
+
+const REQUIRED_DEPS = /** @type {const} */ (['apiKeyMiddleware', 'findUser', 'updateUser', 'getAppConfig']);
+const OPTIONAL_DEPS = /** @type {const} */ (['getTenantId', 'runInTenant']);
+
+/**
+ * Checked once, at the factory: a misspelt option that tightens something must not be dropped in silence.
+ * The values of policy options are Rust's to judge.
+ * @param {unknown} options
+ * @returns {Settings}
+ * @throws {RemoteAuthError} ERR_POLICY_OPTION
+ */
+function readOptions(options = {}) {
+  if (typeof options !== 'object' || options === null) {
+    throw wrongOption('options must be an object');
+  }
+  for (const name of Object.keys(options)) {
+    if (!OPTIONS.includes(name)) {
+      throw wrongOption(`unknown option "${name}"; did you mean "${nearest(name, OPTIONS)}"?`);
+    }
+  }
+  const { allowUnverifiedEmail = false, realm = DEFAULT_REALM, verifier } = /** @type {Options} */ (options);
+  if (typeof allowUnverifiedEmail !== 'boolean') {
+    throw wrongOption('allowUnverifiedEmail must be a boolean');
+  }
+  if (!isRealm(realm)) {
+    throw wrongOption('realm must be a string of printable ASCII characters');
+  }
+  for (const method of /** @type {const} */ (['compile', 'check', 'recheck'])) {
+    if (verifier !== undefined && typeof verifier?.[method] !== 'function') {
+      throw wrongOption(`verifier.${method} must be a function`);
+    }
+  }
+  /** @type {Settings['policyExtra']} */
+  const policyExtra = {};
+  for (const name of POLICY_OPTIONS) {
+    const value = /** @type {Options} */ (options)[name];
+    if (value !== undefined) Object.assign(policyExtra, { [name]: value });
+  }
+  return { policyExtra, allowUnverifiedEmail, realm, verifier };
+}
+
+/**
+ * Other members are left alone: hosts pass the dependency object they share among factories.
+ * @param {Deps} deps
+ * @throws {TypeError} naming the first dependency that cannot be called
+ */
+function checkDeps(deps) {
+  for (const name of REQUIRED_DEPS) {
+    if (typeof deps?.[name] !== 'function') {
+      throw new TypeError(`createRemoteAgentAuth: deps.${name} must be a function`);
+    }
+  }
+  for (const name of OPTIONAL_DEPS) {
+    if (deps[name] !== undefined && typeof deps[name] !== 'function') {
+      throw new TypeError(`createRemoteAgentAuth: deps.${name} must be a function when given`);
+    }
+  }
+}
+
+/** @param {string} message */
+function wrongOption(message) {
+  return new RemoteAuthError({
+    code: 'ERR_POLICY_OPTION',
+    fault: 'config',
+    message: `createRemoteAgentAuth: ${message}`,
+  });
+}
+
+/**
+ * @param {string} name
+ * @param {readonly string[]} known at least one
+ * @returns {string} the known name fewest edits away
+ */
+function nearest(name, known) {
+  const ranked = known.map((candidate) => ({ candidate, edits: editDistance(name, candidate) }));
+  return ranked.reduce((best, next) => (next.edits < best.edits ? next : best)).candidate;
+}
+
+/** Levenshtein's distance, letter case ignored. @param {string} a @param {string} b */
+function editDistance(a, b) {
+  const [from, to] = [a.toLowerCase(), b.toLowerCase()];
+  let previous = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= from.length; row += 1) {
+    const current = [row];
+    for (let column = 1; column <= to.length; column += 1) {
+      const replaced = Number(previous[column - 1]) + (from[row - 1] === to[column - 1] ? 0 : 1);
+      current.push(Math.min(replaced, Number(previous[column]) + 1, Number(current[column - 1]) + 1));
+    }
+    previous = current;
+  }
+  return Number(previous[to.length]);
+}
+
+module.exports = { checkDeps, readOptions };

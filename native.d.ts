@@ -1,0 +1,106 @@
+/**
+ * `remote-agent-auth/native`: what Rust exports, unwrapped. Expected failures come back as values
+ * (`ok: false`); a throw means a bug or an argument of the wrong kind. For a middleware that keeps its own
+ * flow; everybody else wants the main entry.
+ *
+ * An outcome is returned at once when the answer is known, and as a promise when keys must be fetched:
+ *
+ *     const outcome = auth.check(token, policy);
+ *     const settled = 'then' in outcome ? await outcome : outcome;
+ */
+
+import type { RemoteAuthErrorCode, RemoteAuthErrorFault } from './index';
+
+/** The `oidc` block of `librechat.yaml`, and what tightens or loosens it. Unknown keys are refused. */
+export interface PolicyOptions {
+  /** Accepted `iss`: this string, and the same without trailing slashes and discovery suffix. */
+  issuer: string;
+  /** Accepted `aud`; of several, one must match. Exact and case-sensitive. */
+  audience: string | string[];
+  /** Where the keys are. Default: the issuer's discovery document says. https, or http to loopback. */
+  jwksUri?: string;
+  /** Required scopes, separated by blanks; all must be present in `scp` or, without `scp`, in `scope`. */
+  scope?: string;
+  /** LibreChat's key in the same block; ignored here. */
+  enabled?: boolean;
+  /** JWS names (RFC 7518, RFC 8037). Default: RS, PS and ES with 256, 384 and 512. `EdDSA` may be added. */
+  algorithms?: string[];
+  /** Refuse tokens without `exp`. Default true. */
+  requireExp?: boolean;
+  /** Refuse tokens without `kid`. Default false. */
+  requireKid?: boolean;
+  /** Seconds by which `exp` and `nbf` may be missed, 0 to 300. Default 0. */
+  clockTolerance?: number;
+  /** Top-level claim to take the e-mail address from, before `email`, `preferred_username` and `upn`. */
+  emailClaim?: string;
+}
+
+/** A policy judged once. Immutable; holds no keys. */
+export class CompiledPolicy {
+  private constructor();
+}
+
+/** Proof, within this process, that certain token bytes are signed by a certain key of a certain source. */
+export class Verdict {
+  private constructor();
+}
+
+export interface Success {
+  ok: true;
+  /** The payload, JSON text, exactly as signed. */
+  claims: string;
+  /** The JOSE header, JSON text. */
+  header: string;
+  /** `sub`, verbatim, never blank. */
+  subject: string;
+  /** `oid`, when it is a non-empty string. */
+  oid?: string;
+  /** The e-mail address the claims offer; see `PolicyOptions.emailClaim`. */
+  email?: string;
+  /** Why the configured `emailClaim` was not used: `absent`, or the type of what was there. */
+  emailClaimProblem?: string;
+  /** `email_verified`: true only for exactly true; undefined when the claim is absent. */
+  emailVerified?: boolean;
+  /** `exp` in seconds, as signed. */
+  expiresAt?: number;
+  scopes: string[];
+  /** For `recheck`. */
+  verdict: Verdict;
+}
+
+export interface Failure {
+  ok: false;
+  code: RemoteAuthErrorCode;
+  fault: RemoteAuthErrorFault;
+  /** For the operator's log: contains no token and no personal data. */
+  message: string;
+  /** Seconds after which another try may help; `upstream` only. */
+  retryAfter?: number;
+}
+
+export type Outcome = Success | Failure;
+
+export class RemoteAgentAuth {
+  private constructor();
+  /** @param now seconds since 1970, finite; default the system clock. */
+  check(token: string, policy: PolicyOptions | CompiledPolicy, now?: number): Outcome | Promise<Outcome>;
+  /** Judges the claims again by another policy; the signature only where that leads to other keys. */
+  recheck(verdict: Verdict, policy: PolicyOptions | CompiledPolicy, now?: number): Outcome | Promise<Outcome>;
+  /** Fetches the policy's keys ahead of the first request. */
+  prefetch(policy: PolicyOptions | CompiledPolicy): Promise<{ ok: true } | Failure>;
+  /** Empties the caches; fetches under way answer those who wait for them and are not stored. */
+  clear(): void;
+  /** JSON text. */
+  stats(): string;
+}
+
+/** One token against one policy, with the keys all users of this process share. */
+export function verifyRemoteToken(
+  token: string,
+  policy: PolicyOptions | CompiledPolicy,
+  now?: number,
+): Promise<Outcome>;
+
+export function createRemoteAgentAuth(settings?: Record<string, never>): RemoteAgentAuth;
+
+export function compilePolicy(options: PolicyOptions): CompiledPolicy | Failure;
