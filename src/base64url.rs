@@ -94,14 +94,8 @@ mod tests {
 
     #[test]
     fn decodes_every_length() {
-        let table: [(&str, &[u8]); 6] = [
-            ("", b""),
-            ("Zg", b"f"),
-            ("Zm8", b"fo"),
-            ("Zm9v", b"foo"),
-            ("Zm9vYg", b"foob"),
-            ("-_8", &[0xfb, 0xff]),
-        ];
+        let table: [(&str, &[u8]); 6] =
+            [("", b""), ("Zg", b"f"), ("Zm8", b"fo"), ("Zm9v", b"foo"), ("Zm9vYg", b"foob"), ("-_8", &[0xfb, 0xff])];
         for (text, bytes) in table {
             assert_eq!(decode(text.as_bytes()).as_deref(), Ok(bytes), "{text}");
             assert_eq!(encode(bytes), text);

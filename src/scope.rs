@@ -25,10 +25,7 @@ impl RequiredScopes {
 
     /// The first required scope that `granted` lacks. Comparison is exact and case-sensitive.
     pub fn first_missing<S: AsRef<str>>(&self, granted: &[S]) -> Option<&str> {
-        self.0
-            .iter()
-            .map(String::as_str)
-            .find(|required| !granted.iter().any(|scope| scope.as_ref() == *required))
+        self.0.iter().map(String::as_str).find(|required| !granted.iter().any(|scope| scope.as_ref() == *required))
     }
 }
 

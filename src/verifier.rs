@@ -182,7 +182,9 @@ impl Verifier {
         let unknown = match error {
             SignatureError::KeyNotFound => job.token.untrusted_key_id(),
             SignatureError::KeyUnsuitable | SignatureError::Invalid => None,
-            SignatureError::AlgorithmNotAllowed | SignatureError::KeyIdRequired => return Step::done(Err(error.into())),
+            SignatureError::AlgorithmNotAllowed | SignatureError::KeyIdRequired => {
+                return Step::done(Err(error.into()));
+            }
         };
         let may_buy = job.bought < MAX_BOUGHT_FETCHES;
         if !may_buy || verify::untrusted_plausible(&job.token, &job.policy, job.now).is_err() {
@@ -253,8 +255,11 @@ impl Process {
     pub fn shared() -> Result<&'static Self, Refusal> {
         PROCESS
             .get_or_try_init(|| {
-                let runtime =
-                    Builder::new_multi_thread().worker_threads(1).thread_name("remote-agent-auth").enable_all().build()?;
+                let runtime = Builder::new_multi_thread()
+                    .worker_threads(1)
+                    .thread_name("remote-agent-auth")
+                    .enable_all()
+                    .build()?;
                 let fetch = Arc::new(HttpFetch::default());
                 let verifier = Verifier::new(fetch, Arc::new(SystemClock::default()), runtime.handle().clone());
                 Ok(Self { runtime, verifier })

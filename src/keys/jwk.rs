@@ -189,8 +189,7 @@ fn import_rsa(entry: &Map<String, Value>) -> Result<Imported, SkipReason> {
     if is_even(n) || is_even(e) || e == [1] {
         return Err(SkipReason::RsaNumbers);
     }
-    let normalised =
-        raw_n.padded || raw_e.padded || n.len() != raw_n.bytes.len() || e.len() != raw_e.bytes.len();
+    let normalised = raw_n.padded || raw_e.padded || n.len() != raw_n.bytes.len() || e.len() != raw_e.bytes.len();
     let public = PublicKey::rsa(n, e).map_err(|_| SkipReason::Rejected)?;
     let canonical = json!({ "kty": "RSA", "n": encode(n), "e": encode(e) });
     Ok(Imported { public, canonical, normalised })
@@ -275,7 +274,9 @@ mod tests {
         for (entry, reason) in table {
             assert_eq!(Key::import(&entry).unwrap_err(), reason, "{entry}");
         }
-        for entry in [json!({ "kid": 7 }), json!({ "kid": "" }), json!({ "use": "sig", "key_ops": ["verify"], "x5c": "x" })] {
+        for entry in
+            [json!({ "kid": 7 }), json!({ "kid": "" }), json!({ "use": "sig", "key_ops": ["verify"], "x5c": "x" })]
+        {
             assert!(Key::import(&rsa(entry)).unwrap().id().is_none());
         }
     }

@@ -22,7 +22,11 @@ pub struct PublicKey {
 
 enum Material {
     /// One modulus serves six algorithms; each is prepared when first used.
-    Rsa { n: Box<[u8]>, e: Box<[u8]>, parsed: [OnceLock<Option<ParsedPublicKey>>; 6] },
+    Rsa {
+        n: Box<[u8]>,
+        e: Box<[u8]>,
+        parsed: [OnceLock<Option<ParsedPublicKey>>; 6],
+    },
     Other(ParsedPublicKey),
 }
 

@@ -38,6 +38,15 @@ impl Endpoint {
         &self.0
     }
 
+    /// Its text without user name, password and query: what may be shown.
+    pub fn without_credentials(&self) -> String {
+        let mut url = self.0.clone();
+        url.set_query(None);
+        // Cannot fail for a URL with a host.
+        let _ = url.set_username("").and_then(|()| url.set_password(None));
+        url.into()
+    }
+
     /// Its text in the WHATWG serialization.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
@@ -63,7 +72,9 @@ mod tests {
         let leads = |location: &str| from.redirected(location).map(|endpoint| endpoint.as_str().to_owned());
         assert_eq!(leads("/z").as_deref(), Some("https://a.example/z"));
         assert_eq!(leads("https://a.example:443/z").as_deref(), Some("https://a.example/z"));
-        for location in ["http://a.example/", "https://b.example/", "//b.example/z", "https://a.example:8443/", "data:,"] {
+        for location in
+            ["http://a.example/", "https://b.example/", "//b.example/z", "https://a.example:8443/", "data:,"]
+        {
             assert_eq!(leads(location), None, "{location}");
         }
     }

@@ -57,6 +57,36 @@ pub enum PolicyError {
     /// An option nobody knows.
     #[error("`{key}` is not an option; the nearest one is `{nearest}`")]
     Unknown { key: String, nearest: &'static str },
+    /// A setting where there are none.
+    #[error("`{key}` is not a setting")]
+    NotASetting { key: String },
+}
+
+impl PolicyError {
+    /// The error for an option that is not among `known`.
+    pub fn unknown(key: String, known: &[&'static str]) -> Self {
+        let nearest = known.iter().min_by_key(|name| distance(&key, name)).copied().unwrap_or_default();
+        Self::Unknown { key, nearest }
+    }
+}
+
+/// The Levenshtein distance without regard to case: how many letters one must change to get from one name to the other.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.to_lowercase().chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    // Option names are short; a longer text is no typing error worth measuring.
+    for (place, letter) in from.to_lowercase().chars().take(64).enumerate() {
+        let mut left = place.saturating_add(1);
+        let mut next = vec![left];
+        for (other, pair) in to.iter().zip(row.windows(2)) {
+            let &[diagonal, above] = pair else { break };
+            let replaced = diagonal.saturating_add(usize::from(*other != letter));
+            left = replaced.min(above.saturating_add(1)).min(left.saturating_add(1));
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
 }
 
 /// Where the keys come from. Equal sources share one slot of the key store, so this holds everything that decides which
@@ -197,7 +227,10 @@ mod tests {
             (PolicyOptions { jwks_uri: Some("  ".into()), ..options() }, PolicyError::JwksUri),
             (PolicyOptions { algorithms: Some(vec![]), ..options() }, PolicyError::Algorithms),
             (PolicyOptions { algorithms: Some(vec!["HS256".into()]), ..options() }, PolicyError::Algorithms),
-            (PolicyOptions { algorithms: Some(vec!["RS256".into(), "none".into()]), ..options() }, PolicyError::Algorithms),
+            (
+                PolicyOptions { algorithms: Some(vec!["RS256".into(), "none".into()]), ..options() },
+                PolicyError::Algorithms,
+            ),
         ];
         for (options, error) in table {
             assert_eq!(Policy::parse(options).unwrap_err(), error);
@@ -205,6 +238,14 @@ mod tests {
         for tolerance in [-1.0, 300.5, f64::NAN, f64::INFINITY] {
             let options = PolicyOptions { clock_tolerance: Some(tolerance), ..options() };
             assert!(matches!(Policy::parse(options), Err(PolicyError::Option { key, .. }) if key == "clockTolerance"));
+        }
+    }
+
+    #[test]
+    fn names_the_nearest_option() {
+        for (key, nearest) in [("audiance", "audience"), ("jwksuri", "jwksUri"), ("Issuer", "issuer"), ("", "scope")] {
+            let error = PolicyError::unknown(key.to_owned(), &["issuer", "audience", "jwksUri", "scope"]);
+            assert_eq!(error, PolicyError::Unknown { key: key.to_owned(), nearest });
         }
     }
 

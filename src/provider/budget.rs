@@ -63,9 +63,10 @@ impl Budgets {
     /// Whether a `kid` that is in no set at hand buys a fetch; if so it is paid for. `refreshes` counts the successful
     /// refreshes of the slot: each makes all unknown `kid`s worth another look.
     pub fn buy_for_unknown_kid(&mut self, key_id: &KeyId, now: Duration, refreshes: u64) -> bool {
-        let remembered = self.unknown.get(key_id).is_some_and(|(since, seen)| {
-            seen == refreshes && now.saturating_sub(since) < UNKNOWN_KID_MEMORY
-        });
+        let remembered = self
+            .unknown
+            .get(key_id)
+            .is_some_and(|(since, seen)| seen == refreshes && now.saturating_sub(since) < UNKNOWN_KID_MEMORY);
         !remembered && self.unknown_kid.take(now, UNKNOWN_KID_FETCHES, UNKNOWN_KID_REFILL)
     }
 

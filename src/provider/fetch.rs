@@ -255,13 +255,27 @@ mod tests {
     #[test]
     fn refuses_metadata_and_link_local_addresses_in_every_spelling() {
         for text in [
-            "169.254.169.254", "169.254.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "100.100.100.200",
-            "168.63.129.16", "::", "fe80::1", "febf::1", "ff02::1", "fd00:ec2::254", "::ffff:169.254.169.254",
-            "64:ff9b::a9fe:a9fe", "::ffff:0.0.0.0",
+            "169.254.169.254",
+            "169.254.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "100.100.100.200",
+            "168.63.129.16",
+            "::",
+            "fe80::1",
+            "febf::1",
+            "ff02::1",
+            "fd00:ec2::254",
+            "::ffff:169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "::ffff:0.0.0.0",
         ] {
             assert!(is_refused(text.parse().unwrap()), "{text}");
         }
-        for text in ["127.0.0.1", "10.0.0.1", "192.168.1.1", "8.8.8.8", "::1", "fd00::1", "2001:db8::1", "::ffff:10.0.0.1"] {
+        for text in
+            ["127.0.0.1", "10.0.0.1", "192.168.1.1", "8.8.8.8", "::1", "fd00::1", "2001:db8::1", "::ffff:10.0.0.1"]
+        {
             assert!(!is_refused(text.parse().unwrap()), "{text}");
         }
     }
@@ -269,7 +283,9 @@ mod tests {
     #[tokio::test]
     async fn a_refused_literal_is_never_connected_to() {
         // No network is touched: the answer comes before a client is made.
-        for url in ["https://169.254.169.254/x", "https://[::ffff:169.254.169.254]/", "https://0xa9fea9fe/", "https://0/"] {
+        for url in
+            ["https://169.254.169.254/x", "https://[::ffff:169.254.169.254]/", "https://0xa9fea9fe/", "https://0/"]
+        {
             let url = Endpoint::parse(url).unwrap();
             let fetch = HttpFetch::default();
             assert_eq!(fetch.fetch(&url).await, Err(FetchError::Address), "{}", url.as_str());

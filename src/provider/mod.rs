@@ -24,7 +24,7 @@ use crate::token::KeyId;
 use budget::Budgets;
 use discovery::{Discovery, DiscoveryError, Next};
 use fetch::{Fetch, FetchError, Response};
-use freshness::{Advice, FailedRefresh, Facts, Lifetimes, advise, advised_life};
+use freshness::{Advice, Facts, FailedRefresh, Lifetimes, advise, advised_life};
 
 /// How long one refresh may take: metadata, redirects and keys together.
 pub const REFRESH_DEADLINE: Duration = Duration::from_secs(10);
@@ -241,9 +241,7 @@ impl KeyStore {
     /// A refresh for a `kid` that is in no set at hand: joins one under way that began after `seen` was fetched, or
     /// begins one if the budget allows.
     pub fn refresh_for_unknown_kid(&self, slot: &Arc<Slot>, key_id: &KeyId, seen: &Snapshot) -> Option<Refresh> {
-        self.bought(slot, seen, |state, now| {
-            state.budgets.buy_for_unknown_kid(key_id, now, state.counters.succeeded)
-        })
+        self.bought(slot, seen, |state, now| state.budgets.buy_for_unknown_kid(key_id, now, state.counters.succeeded))
     }
 
     /// A refresh because a signature failed under every key it could have been made with.

@@ -138,7 +138,8 @@ mod tests {
         for (claims, expected) in table {
             assert_eq!(scopes(claims).unwrap(), expected, "{claims}");
         }
-        for claims in [r#"{"scope":1}"#, r#"{"scp":true}"#, r#"{"scp":{}}"#, r#"{"scp":["a",1]}"#, r#"{"scp":[null]}"#] {
+        for claims in [r#"{"scope":1}"#, r#"{"scp":true}"#, r#"{"scp":{}}"#, r#"{"scp":["a",1]}"#, r#"{"scp":[null]}"#]
+        {
             assert_eq!(scopes(claims), Err(MalformedScope), "{claims}");
         }
     }
@@ -157,7 +158,9 @@ mod tests {
         assert_eq!(candidate("{}", None), (None, None));
         assert_eq!(candidate(r#"{"mail":"a","email":"b"}"#, Some("mail")), (a.clone(), None));
         assert_eq!(candidate(r#"{"email":"a"}"#, Some("email")), (a.clone(), None));
-        for (value, problem) in [("null", "absent"), ("\"\"", "string"), ("[]", "object"), ("{}", "object"), ("0", "number")] {
+        for (value, problem) in
+            [("null", "absent"), ("\"\"", "string"), ("[]", "object"), ("{}", "object"), ("0", "number")]
+        {
             let claims = format!(r#"{{"mail":{value},"email":"a"}}"#);
             assert_eq!(candidate(&claims, Some("mail")), (a.clone(), Some(problem)), "{value}");
         }

@@ -1,0 +1,106 @@
+'use strict';
+
+// The native verifier as JavaScript objects and errors. In lib the one importer of the binding, and the one place that
+// sees its "outcome now, or a promise of it".
+
+const binding = require('../binding');
+const { RemoteAuthError } = require('./errors');
+const { trustedCertificates } = require('./trust');
+
+/**
+ * @typedef {import('../binding').CompiledPolicy} CompiledPolicy
+ * @typedef {import('../binding').Success | import('../binding').Failure} Outcome
+ * @typedef {import('../index').PolicyOptions} PolicyOptions
+ */
+
+let trusting = false;
+
+/** Reading Node's certificates takes milliseconds, so it waits for a policy that can lead to an https fetch. */
+function trustNodesCertificates() {
+  if (trusting) return;
+  binding.trustCertificates(trustedCertificates());
+  trusting = true;
+}
+
+/** LibreChat's clock: whole seconds are what claims are compared with; fractions are cut natively. */
+const systemClock = () => Date.now() / 1000;
+
+class RemoteTokenVerifier {
+  #native = binding.createRemoteAgentAuth();
+  #clock;
+
+  /** @param {{ clock?: () => number }} [options] */
+  constructor(options = {}) {
+    for (const name of Object.keys(options)) {
+      if (name !== 'clock') throw wrongOption(name, 'is not an option; the nearest one is `clock`');
+    }
+    const { clock = systemClock } = options;
+    if (typeof clock !== 'function') throw wrongOption('clock', 'must be a function that returns seconds');
+    this.#clock = clock;
+  }
+
+  /**
+   * @param {PolicyOptions} options
+   * @returns {CompiledPolicy}
+   */
+  compile(options) {
+    const policy = binding.compilePolicy(options);
+    if ('ok' in policy) throw new RemoteAuthError(/** @type {any} */ (policy));
+    if (/^\s*https/i.test(`${options.jwksUri || options.issuer}`)) trustNodesCertificates();
+    return policy;
+  }
+
+  /**
+   * @param {string} token
+   * @param {CompiledPolicy} policy
+   * @returns {Outcome | Promise<Outcome>}
+   */
+  check(token, policy) {
+    return this.#native.check(token, policy, this.#clock());
+  }
+
+  /**
+   * @param {import('../binding').Verdict} verdict
+   * @param {CompiledPolicy} policy
+   * @returns {Outcome | Promise<Outcome>}
+   */
+  recheck(verdict, policy) {
+    return this.#native.recheck(verdict, policy, this.#clock());
+  }
+
+  /**
+   * @param {string} token
+   * @param {PolicyOptions} policy
+   */
+  async verify(token, policy) {
+    const outcome = await this.check(token, this.compile(policy));
+    if (!outcome.ok) throw new RemoteAuthError(/** @type {any} */ (outcome));
+    const { ok, verdict, claims, header, emailClaimProblem, ...rest } = outcome;
+    return { claims: JSON.parse(claims), header: JSON.parse(header), ...rest };
+  }
+
+  /** @param {PolicyOptions} policy */
+  async prefetch(policy) {
+    const outcome = await this.#native.prefetch(this.compile(policy));
+    if (!outcome.ok) throw new RemoteAuthError(/** @type {any} */ (outcome));
+  }
+
+  /** @returns {any} */
+  stats() {
+    return JSON.parse(this.#native.stats());
+  }
+
+  clear() {
+    this.#native.clear();
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {string} expected
+ */
+function wrongOption(name, expected) {
+  return new RemoteAuthError({ code: 'ERR_POLICY_OPTION', fault: 'config', message: `\`${name}\` ${expected}` });
+}
+
+module.exports = { RemoteTokenVerifier, trustNodesCertificates };

@@ -1,0 +1,220 @@
+//! The exported functions and the class behind them.
+
+use std::time::Duration;
+
+use napi::bindgen_prelude::{Either, Either3, Object, PromiseRaw, Undefined, Unknown};
+use napi::{Env, Error, JsString, Result};
+use napi_derive::napi;
+use serde_json::json;
+
+use super::outcome::{Failure, Outcome, Verdict, outcome, refused};
+use super::policy::{PolicyArgument, resolve};
+use super::settle::promise;
+use crate::error::Refusal;
+use crate::policy::{KeySource, PolicyError};
+use crate::provider::{SlotReport, fetch};
+use crate::time::UnixSeconds;
+use crate::token::{MAX_TOKEN_BYTES, TokenError};
+use crate::verifier::{Answer, Checked, Process};
+
+type Settled<'env> = Either<Outcome, PromiseRaw<'env, Outcome>>;
+type Now<'a> = Option<Either3<f64, Undefined, Unknown<'a>>>;
+
+/// The native verifier: one key store for the whole process behind every instance.
+#[napi]
+pub struct RemoteAgentAuth {
+    process: &'static Process,
+}
+
+/// Makes a native verifier.
+///
+/// There are no settings yet; a key that is not known is an error (`code` is `ERR_POLICY_OPTION`), so that a typing error
+/// is never taken for a setting.
+#[napi(catch_unwind, ts_args_type = "settings?: {}")]
+pub fn create_remote_agent_auth(settings: Option<Object>) -> Result<RemoteAgentAuth, String> {
+    let keys = settings.map(|settings| Object::keys(&settings)).transpose();
+    match keys.unwrap_or_default().and_then(|keys| keys.into_iter().next()) {
+        Some(key) => Err(thrown(&PolicyError::NotASetting { key }.into())),
+        None => Process::shared().map(|process| RemoteAgentAuth { process }).map_err(|refusal| thrown(&refusal)),
+    }
+}
+
+fn thrown(refusal: &Refusal) -> Error<String> {
+    Error::new(refusal.code().name().to_owned(), refusal.to_string())
+}
+
+/// Checks one token against one policy.
+#[napi(
+    catch_unwind,
+    ts_args_type = "token: string, policy: PolicyOptions | CompiledPolicy, now?: number",
+    ts_return_type = "Promise<Success | Failure>"
+)]
+pub fn verify_remote_token<'env>(
+    env: &'env Env,
+    token: Either<JsString<'env>, Unknown<'env>>,
+    policy: PolicyArgument<'env>,
+    now: Now<'env>,
+) -> Result<PromiseRaw<'env, Outcome>> {
+    let settled = match Process::shared() {
+        Ok(process) => (RemoteAgentAuth { process }).check(env, token, policy, now)?,
+        Err(refusal) => Either::A(refused(refusal)),
+    };
+    match settled {
+        Either::A(outcome) => PromiseRaw::resolve(env, outcome),
+        Either::B(promise) => Ok(promise),
+    }
+}
+
+#[napi]
+impl RemoteAgentAuth {
+    /// Checks a token: the outcome at once if nothing must be fetched, else a promise of it. `now` is in seconds since the
+    /// epoch and finite; without it the system's clock counts.
+    #[napi(
+        catch_unwind,
+        ts_args_type = "token: string, policy: PolicyOptions | CompiledPolicy, now?: number",
+        ts_return_type = "Success | Failure | Promise<Success | Failure>"
+    )]
+    pub fn check<'env>(
+        &self,
+        env: &'env Env,
+        token: Either<JsString<'env>, Unknown<'env>>,
+        policy: PolicyArgument<'env>,
+        now: Now<'env>,
+    ) -> Result<Settled<'env>> {
+        let Either::A(token) = token else { return Ok(Either::A(refused(Refusal::TokenArgument))) };
+        if token.utf8_len()? > MAX_TOKEN_BYTES {
+            return Ok(Either::A(refused(TokenError::TooLarge)));
+        }
+        let (policy, now) = match resolve(policy).and_then(|policy| Ok((policy, moment(now)?))) {
+            Ok(arguments) => arguments,
+            Err(error) => return Ok(Either::A(refused(error))),
+        };
+        // UTF-8, never Latin-1: that would let U+0141 pass for `A`.
+        let token = token.into_utf8()?;
+        self.settle(env, self.process.verifier().check(token.as_str()?, &policy, now))
+    }
+
+    /// Checks the claims of an already verified token against another policy. The signature is checked again only where
+    /// that policy leads to other keys, or the provider has withdrawn the key.
+    #[napi(
+        catch_unwind,
+        ts_args_type = "verdict: Verdict, policy: PolicyOptions | CompiledPolicy, now?: number",
+        ts_return_type = "Success | Failure | Promise<Success | Failure>"
+    )]
+    pub fn recheck<'env>(
+        &self,
+        env: &'env Env,
+        verdict: Either<&Verdict, Unknown<'env>>,
+        policy: PolicyArgument<'env>,
+        now: Now<'env>,
+    ) -> Result<Settled<'env>> {
+        let Either::A(verdict) = verdict else { return Ok(Either::A(refused(Refusal::TokenArgument))) };
+        match resolve(policy).and_then(|policy| Ok((policy, moment(now)?))) {
+            Ok((policy, now)) => self.settle(env, self.process.verifier().recheck(verdict.signed(), &policy, now)),
+            Err(error) => Ok(Either::A(refused(error))),
+        }
+    }
+
+    fn settle<'env>(
+        &self,
+        env: &'env Env,
+        checked: Checked<impl Future<Output = Answer> + Send + 'static>,
+    ) -> Result<Settled<'env>> {
+        match checked {
+            Checked::Now(answer) => Ok(Either::A(outcome(*answer))),
+            Checked::Later(future) => promise(env, self.process, future, outcome, refused).map(Either::B),
+        }
+    }
+
+    /// Fetches the keys of a policy before anybody needs them.
+    #[napi(
+        catch_unwind,
+        ts_args_type = "policy: PolicyOptions | CompiledPolicy",
+        ts_return_type = "Promise<{ ok: true } | Failure>"
+    )]
+    pub fn prefetch<'env>(
+        &self,
+        env: &'env Env,
+        policy: PolicyArgument<'env>,
+    ) -> Result<PromiseRaw<'env, Either<Done, Failure>>> {
+        let failed = |refusal: Refusal| Either::B(Failure::from(&refusal));
+        match resolve(policy) {
+            Ok(policy) => {
+                let convert = move |fetched: std::result::Result<(), Refusal>| match fetched {
+                    Ok(()) => Either::A(Done { ok: true }),
+                    Err(refusal) => failed(refusal),
+                };
+                promise(env, self.process, self.process.verifier().prefetch(&policy), convert, failed)
+            }
+            Err(error) => PromiseRaw::resolve(env, failed(error.into())),
+        }
+    }
+
+    /// Forgets every key of the process. A fetch under way still answers its waiters; nothing of it is kept.
+    #[napi(catch_unwind)]
+    pub fn clear(&self) {
+        self.process.verifier().clear();
+    }
+
+    /// What is known of each source of keys, as JSON text.
+    #[napi(catch_unwind)]
+    pub fn stats(&self) -> String {
+        let sources: Vec<_> = self.process.verifier().report().iter().map(source).collect();
+        json!({ "sources": sources }).to_string()
+    }
+}
+
+/// Keys are at hand.
+#[napi(object, object_from_js = false)]
+pub struct Done {
+    #[napi(ts_type = "true")]
+    pub ok: bool,
+}
+
+fn moment(now: Now) -> std::result::Result<UnixSeconds, PolicyError> {
+    match now {
+        None | Some(Either3::B(())) => Some(UnixSeconds::system_now()),
+        Some(Either3::A(seconds)) => UnixSeconds::new(seconds),
+        Some(Either3::C(_)) => None,
+    }
+    .ok_or_else(|| PolicyError::Option { key: "now".to_owned(), expected: "a finite number of seconds" })
+}
+
+/// Hands over the certificates that https connections are checked with, as PEM texts. The first call counts, for the whole
+/// process. Gives back how many certificates are trusted.
+#[napi(catch_unwind)]
+pub fn trust_certificates(pems: Vec<String>) -> u32 {
+    u32::try_from(fetch::trust_certificates(&pems)).unwrap_or(u32::MAX)
+}
+
+fn source(report: &SlotReport) -> serde_json::Value {
+    let seconds = |duration: Duration| duration.as_secs_f64();
+    let (kind, url) = match &report.source {
+        KeySource::Jwks(url) => ("jwks", url.without_credentials()),
+        KeySource::Discovery(issuer) => ("discovery", issuer.configured().to_owned()),
+    };
+    let keys = report.snapshot.as_ref().map(|snapshot| {
+        let used = snapshot.keys().keys().iter().map(|key| {
+            json!({ "kid": key.id().map(|id| id.as_str()), "thumbprint": key.thumbprint(), "normalised": key.normalised() })
+        });
+        let skipped = snapshot.keys().skipped().iter().map(|entry| {
+            let kid = entry.key_id.as_ref().map(|id| id.as_str());
+            json!({ "index": entry.index, "kid": kid, "reason": entry.reason.to_string() })
+        });
+        (used.collect::<Vec<_>>(), skipped.collect::<Vec<_>>())
+    });
+    let (used, skipped) = keys.unwrap_or_default();
+    json!({
+        "kind": kind,
+        "url": url,
+        "age": report.age.map(seconds),
+        "lastFailure": report.last_failure.map(|(age, error)| json!({ "age": seconds(age), "message": error.to_string() })),
+        "refreshes": {
+            "begun": report.counters.begun,
+            "succeeded": report.counters.succeeded,
+            "failed": report.counters.failed,
+        },
+        "keys": used,
+        "skipped": skipped,
+    })
+}

@@ -1,0 +1,10 @@
+//! The Node boundary: convert, call, convert. No rule lives here.
+//!
+//! Expected failures cross as values and become errors in JavaScript, where they get a stack; a native throw is a bug. No
+//! JavaScript function is kept and nothing that belongs to an environment outlives it. A panic in any export becomes a
+//! JavaScript error.
+
+mod engine;
+mod outcome;
+mod policy;
+mod settle;
