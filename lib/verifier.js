@@ -3,15 +3,18 @@
 // The native verifier as JavaScript objects and errors. In lib the one importer of the binding, and the one place that
 // sees its "outcome now, or a promise of it".
 
-const binding = require('../binding');
 const { RemoteAuthError } = require('./errors');
 const { trustedCertificates } = require('./trust');
 
 /**
- * @typedef {import('../binding').CompiledPolicy} CompiledPolicy
- * @typedef {import('../binding').Success | import('../binding').Failure} Outcome
- * @typedef {import('../index').PolicyOptions} PolicyOptions
+ * @typedef {import('../native').CompiledPolicy} CompiledPolicy
+ * @typedef {import('../native').Outcome} Outcome
+ * @typedef {import('../native').PolicyOptions} PolicyOptions
  */
+
+// native.d.ts says the same as the generated types, with codes as a closed set and handles that nothing else passes for.
+/** @type {typeof import('../native') & Pick<typeof import('../binding'), 'trustCertificates'>} */
+const binding = /** @type {any} */ (require('../binding'));
 
 let trusting = false;
 
@@ -45,8 +48,9 @@ class RemoteTokenVerifier {
    */
   compile(options) {
     const policy = binding.compilePolicy(options);
-    if ('ok' in policy) throw new RemoteAuthError(/** @type {any} */ (policy));
-    if (/^\s*https/i.test(`${options.jwksUri || options.issuer}`)) trustNodesCertificates();
+    if ('ok' in policy) throw new RemoteAuthError(policy);
+    // Only keys at a plain http URL of this machine can do without certificates.
+    if (!/^\s*http:/i.test(`${options.jwksUri}`)) trustNodesCertificates();
     return policy;
   }
 
@@ -60,7 +64,7 @@ class RemoteTokenVerifier {
   }
 
   /**
-   * @param {import('../binding').Verdict} verdict
+   * @param {import('../native').Verdict} verdict
    * @param {CompiledPolicy} policy
    * @returns {Outcome | Promise<Outcome>}
    */
@@ -74,7 +78,7 @@ class RemoteTokenVerifier {
    */
   async verify(token, policy) {
     const outcome = await this.check(token, this.compile(policy));
-    if (!outcome.ok) throw new RemoteAuthError(/** @type {any} */ (outcome));
+    if (!outcome.ok) throw new RemoteAuthError(outcome);
     const { ok, verdict, claims, header, emailClaimProblem, ...rest } = outcome;
     return { claims: JSON.parse(claims), header: JSON.parse(header), ...rest };
   }
@@ -82,7 +86,7 @@ class RemoteTokenVerifier {
   /** @param {PolicyOptions} policy */
   async prefetch(policy) {
     const outcome = await this.#native.prefetch(this.compile(policy));
-    if (!outcome.ok) throw new RemoteAuthError(/** @type {any} */ (outcome));
+    if (!outcome.ok) throw new RemoteAuthError(outcome);
   }
 
   /** @returns {any} */

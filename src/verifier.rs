@@ -13,12 +13,8 @@ use crate::provider::fetch::{Fetch, HttpFetch};
 use crate::provider::freshness::Lifetimes;
 use crate::provider::{KeyStore, Offer, ProviderError, Refresh, Slot, SlotReport, Snapshot};
 use crate::time::{Clock, SystemClock, UnixSeconds};
-use crate::token::UnverifiedToken;
+use crate::token::{KeyId, UnverifiedToken};
 use crate::verify::{self, SignatureError, SignedToken, Verified};
-
-/// How many fetches one request may wait for because its key or signature was not found good. The first may be one that
-/// somebody else began; the second is then its own.
-const MAX_BOUGHT_FETCHES: u8 = 2;
 
 /// The verified token, or why it is refused.
 pub type Answer = Result<Verified, Refusal>;
@@ -46,7 +42,10 @@ struct Job {
     policy: Arc<Policy>,
     now: UnixSeconds,
     slot: Arc<Slot>,
-    bought: u8,
+    /// When the request came, by the store's clock.
+    arrived: Duration,
+    /// A refresh begun since has been waited for: the provider publishes nothing newer.
+    up_to_date: bool,
 }
 
 /// What a job waits for.
@@ -111,7 +110,8 @@ impl Verifier {
             return Checked::Now(Box::new(Err(error.into())));
         }
         let slot = self.store.slot(policy.source());
-        let mut job = Job { token, signed, policy: Arc::clone(policy), now, slot, bought: 0 };
+        let arrived = self.store.now();
+        let mut job = Job { token, signed, policy: Arc::clone(policy), now, slot, arrived, up_to_date: false };
         match self.first_step(&mut job) {
             Step::Done(answer) => Checked::Now(answer),
             Step::Wait(wait) => Checked::Later(Arc::clone(self).finish(job, wait)),
@@ -186,30 +186,34 @@ impl Verifier {
                 return Step::done(Err(error.into()));
             }
         };
-        let may_buy = job.bought < MAX_BOUGHT_FETCHES;
-        if !may_buy || verify::untrusted_plausible(&job.token, &job.policy, job.now).is_err() {
-            if let Some(key_id) = unknown.filter(|_| job.bought > 0) {
-                self.store.remember_unknown(&job.slot, key_id);
-            }
-            return Step::done(Err(error.into()));
-        }
+        let could_be_good = || verify::untrusted_plausible(&job.token, &job.policy, job.now).is_ok();
         let refresh = match unknown {
+            _ if job.up_to_date => None,
+            _ if !could_be_good() => return Step::done(Err(error.into())),
             Some(key_id) => self.store.refresh_for_unknown_kid(&job.slot, key_id, snapshot),
             None => self.store.refresh_for_failed_signature(&job.slot, snapshot),
         };
-        match (refresh, unknown) {
-            (Some(refresh), _) => {
-                job.bought = job.bought.saturating_add(1);
+        match refresh {
+            Some(refresh) => {
+                // One that somebody else began earlier may have missed what the provider published since; then one more
+                // is waited for, and that one began after this request came.
+                job.up_to_date = refresh.began() >= job.arrived;
                 Step::Wait(Wait::Better(refresh, error))
             }
-            (None, Some(key_id)) => {
-                if job.bought > 0 {
-                    self.store.remember_unknown(&job.slot, key_id);
-                }
-                let upstream = self.store.last_failure(&job.slot);
-                Step::done(Err(upstream.map_or_else(|| error.into(), |(error, again)| Refusal::Provider(error, again))))
-            }
-            (None, None) => Step::done(Err(error.into())),
+            None => Step::done(Err(self.still_missing(job, unknown, error))),
+        }
+    }
+
+    /// The refusal when no fetch can help any more.
+    fn still_missing(&self, job: &Job, unknown: Option<&KeyId>, error: SignatureError) -> Refusal {
+        let Some(key_id) = unknown else { return error.into() };
+        if job.up_to_date {
+            self.store.remember_unknown(&job.slot, key_id);
+        }
+        // While the provider cannot be asked, nobody knows that the key does not exist.
+        match self.store.last_failure(&job.slot) {
+            Some((error, again)) => Refusal::Provider(error, again),
+            None => error.into(),
         }
     }
 

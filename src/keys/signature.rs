@@ -21,13 +21,15 @@ pub struct PublicKey {
 }
 
 enum Material {
-    /// One modulus serves six algorithms; each is prepared when first used.
-    Rsa {
-        n: Box<[u8]>,
-        e: Box<[u8]>,
-        parsed: [OnceLock<Option<ParsedPublicKey>>; 6],
-    },
+    Rsa(Box<Rsa>),
     Other(ParsedPublicKey),
+}
+
+/// One modulus serves six algorithms; each is prepared when first used.
+struct Rsa {
+    n: Box<[u8]>,
+    e: Box<[u8]>,
+    parsed: [OnceLock<Option<ParsedPublicKey>>; 6],
 }
 
 impl std::fmt::Debug for PublicKey {
@@ -47,7 +49,7 @@ impl PublicKey {
         if let Some(slot) = parsed.first() {
             slot.get_or_init(|| Some(first));
         }
-        Ok(Self { key_type: KeyType::Rsa, material: Material::Rsa { n: n.into(), e: e.into(), parsed } })
+        Ok(Self { key_type: KeyType::Rsa, material: Material::Rsa(Box::new(Rsa { n: n.into(), e: e.into(), parsed })) })
     }
 
     /// An elliptic-curve key from its coordinates, each exactly as long as the field.
@@ -89,9 +91,9 @@ impl PublicKey {
         }
         let parsed = match &self.material {
             Material::Other(parsed) => Some(parsed),
-            Material::Rsa { n, e, parsed } => rsa_parameters(algorithm)
+            Material::Rsa(key) => rsa_parameters(algorithm)
                 .and_then(|(place, parameters)| {
-                    parsed.get(place).map(|slot| slot.get_or_init(|| parse_rsa(n, e, parameters)))
+                    key.parsed.get(place).map(|slot| slot.get_or_init(|| parse_rsa(&key.n, &key.e, parameters)))
                 })
                 .and_then(Option::as_ref),
         };

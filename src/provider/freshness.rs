@@ -101,7 +101,7 @@ pub fn advise(facts: &Facts, lifetimes: Lifetimes) -> Advice {
     let life = lifetimes.life.max(MIN_LIFE).max(advised.unwrap_or_default().min(MAX_ADVISED_LIFE));
     let age = age_of(fetched);
     if age < life {
-        let ahead = life.saturating_mul(facts.ahead_percent) / 100;
+        let ahead = life.mul_f64(f64::from(facts.ahead_percent.min(100)) / 100.0);
         let refresh = age >= ahead && (under_way.is_some() || may_refresh);
         return if refresh { Advice::UseAndRefresh } else { Advice::Use };
     }

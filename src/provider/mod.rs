@@ -14,6 +14,7 @@ use std::time::Duration;
 use moka::sync::Cache;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::keys::{KeySet, KeySetError};
 use crate::policy::KeySource;
@@ -177,6 +178,11 @@ impl KeyStore {
         Self { slots: Cache::new(MAX_SLOTS), fetch, clock, runtime }
     }
 
+    /// The store's time.
+    pub fn now(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
     /// The slot of a source.
     pub fn slot(&self, source: &KeySource) -> Arc<Slot> {
         self.slots.get_with_by_ref(source, || {
@@ -238,8 +244,7 @@ impl KeyStore {
         }
     }
 
-    /// A refresh for a `kid` that is in no set at hand: joins one under way that began after `seen` was fetched, or
-    /// begins one if the budget allows.
+    /// A refresh for a `kid` that is in no set at hand: joins one under way, or begins one if the budget allows.
     pub fn refresh_for_unknown_kid(&self, slot: &Arc<Slot>, key_id: &KeyId, seen: &Snapshot) -> Option<Refresh> {
         self.bought(slot, seen, |state, now| state.budgets.buy_for_unknown_kid(key_id, now, state.counters.succeeded))
     }
@@ -372,7 +377,7 @@ async fn fetch_keys(
     fetch: Arc<dyn Fetch>,
     now: Duration,
 ) -> Result<Fetched, ProviderError> {
-    let deadline = tokio::time::Instant::now() + REFRESH_DEADLINE;
+    let deadline = after(REFRESH_DEADLINE);
     match &source {
         KeySource::Jwks(url) => fetch_jwks(fetch.as_ref(), url, None, deadline).await,
         KeySource::Discovery(issuer) => {
@@ -384,7 +389,7 @@ async fn fetch_keys(
                 return Ok(fetched);
             }
             let share = if learned.is_some() { DISCOVERY_SHARE } else { REFRESH_DEADLINE };
-            let by = (tokio::time::Instant::now() + share).min(deadline);
+            let by = after(share).min(deadline);
             match (discover(fetch.as_ref(), issuer, by).await, learned) {
                 (Ok(url), _) => fetch_jwks(fetch.as_ref(), &url.clone(), Some((url, now)), deadline).await,
                 (Err(_), Some((url, since))) => {
@@ -396,11 +401,7 @@ async fn fetch_keys(
     }
 }
 
-async fn discover(
-    fetch: &dyn Fetch,
-    issuer: &Issuer,
-    deadline: tokio::time::Instant,
-) -> Result<Endpoint, ProviderError> {
+async fn discover(fetch: &dyn Fetch, issuer: &Issuer, deadline: Instant) -> Result<Endpoint, ProviderError> {
     let (mut discovery, mut next) = Discovery::begin(issuer)?;
     loop {
         match next {
@@ -417,7 +418,7 @@ async fn fetch_jwks(
     fetch: &dyn Fetch,
     url: &Endpoint,
     learned: Option<(Endpoint, Duration)>,
-    deadline: tokio::time::Instant,
+    deadline: Instant,
 ) -> Result<Fetched, ProviderError> {
     let response = get(fetch, url, deadline).await.map_err(ProviderError::JwksFetch)?;
     if !(200..=299).contains(&response.status) {
@@ -427,6 +428,11 @@ async fn fetch_jwks(
     Ok(Fetched { keys: KeySet::parse(&response.body)?, advised, learned })
 }
 
-async fn get(fetch: &dyn Fetch, url: &Endpoint, deadline: tokio::time::Instant) -> Result<Response, FetchError> {
+fn after(duration: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(duration).unwrap_or(now)
+}
+
+async fn get(fetch: &dyn Fetch, url: &Endpoint, deadline: Instant) -> Result<Response, FetchError> {
     tokio::time::timeout_at(deadline, fetch.fetch(url)).await.unwrap_or(Err(FetchError::Timeout))
 }

@@ -1,0 +1,90 @@
+//! Keys found through the provider's metadata.
+
+mod support;
+
+use std::time::Duration;
+
+use remote_agent_auth::error::Code;
+use remote_agent_auth::provider::fetch::FetchError;
+use serde_json::json;
+use support::{JWKS, OAUTH_METADATA, OIDC_METADATA, Reply, Signer, World, jwks, metadata, ok, pass, status};
+
+const MOVED: &str = "https://keys.example/jwks";
+
+#[tokio::test(start_paused = true)]
+async fn finds_keys_by_openid_connect_and_by_rfc_8414() {
+    let signer = Signer::new("k");
+    for place in [OIDC_METADATA, OAUTH_METADATA] {
+        let world = World::with_discovery();
+        world.network.answer(place, metadata(JWKS));
+        world.network.answer(JWKS, jwks(&[&signer]));
+        assert_eq!(world.code(&signer.token()).await, None, "{place}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn says_what_is_wrong_with_metadata() {
+    let signer = Signer::new("k");
+    let table = [
+        (Reply::Fail(FetchError::Connect), Code::DiscoveryFetch),
+        (Reply::Fail(FetchError::Address), Code::AddressRefused),
+        (Reply::Hang, Code::DiscoveryFetch),
+        (Reply::Answer(status(500)), Code::DiscoveryFetch),
+        (Reply::Answer(status(404)), Code::DiscoveryFetch),
+        (Reply::Answer(ok(&json!([]))), Code::DiscoveryDocument),
+        (Reply::Answer(ok(&json!({ "issuer": support::ISSUER }))), Code::DiscoveryDocument),
+        (Reply::Answer(ok(&json!({ "issuer": "https://idp.example", "jwks_uri": JWKS }))), Code::DiscoveryIssuer),
+        (Reply::Answer(metadata("http://idp.example/jwks")), Code::DiscoveryDocument),
+    ];
+    for (reply, code) in table {
+        let world = World::with_discovery();
+        world.network.on(OIDC_METADATA, reply);
+        world.network.answer(JWKS, jwks(&[&signer]));
+        assert_eq!(world.code(&signer.token()).await, Some(code));
+        assert!(!world.network.asked().contains(&JWKS.to_owned()), "no keys are fetched");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn follows_keys_to_their_new_place() {
+    let (old, new) = (Signer::new("old"), Signer::new("new"));
+    let world = World::with_discovery();
+    world.network.answer(OIDC_METADATA, metadata(JWKS));
+    world.network.answer(JWKS, jwks(&[&old]));
+    assert_eq!(world.code(&old.token()).await, None);
+    world.network.answer(OIDC_METADATA, metadata(MOVED));
+    world.network.answer(MOVED, jwks(&[&new]));
+    world.network.answer(JWKS, status(410));
+    assert_eq!(world.code(&new.token()).await, None, "the old place is gone, so metadata is asked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn broken_metadata_never_blocks_keys_whose_place_is_known() {
+    let (old, new) = (Signer::new("old"), Signer::new("new"));
+    for reply in
+        [Reply::Hang, Reply::Fail(FetchError::Connect), Reply::Answer(status(500)), Reply::Answer(ok(&json!({})))]
+    {
+        let world = World::with_discovery();
+        world.network.answer(OIDC_METADATA, metadata(JWKS));
+        world.network.answer(JWKS, jwks(&[&old]));
+        assert_eq!(world.code(&old.token()).await, None);
+        world.network.on(OIDC_METADATA, reply);
+        world.network.answer(JWKS, jwks(&[&new]));
+        pass(3600).await;
+        let begun = tokio::time::Instant::now();
+        assert_eq!(world.code(&new.token()).await, None);
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_is_not_asked_for_again_within_its_life() {
+    let (old, new) = (Signer::new("old"), Signer::new("new"));
+    let world = World::with_discovery();
+    world.network.answer(OIDC_METADATA, metadata(JWKS));
+    world.network.answer(JWKS, jwks(&[&old]));
+    assert_eq!(world.code(&old.token()).await, None);
+    world.network.answer(JWKS, jwks(&[&new]));
+    assert_eq!(world.code(&new.token()).await, None);
+    assert_eq!(world.network.asked(), [OIDC_METADATA, JWKS, JWKS]);
+}
