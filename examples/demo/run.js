@@ -77,23 +77,21 @@ const logger = Object.fromEntries(
 );
 
 /**
- * Why a call was refused: the code of the error that was logged, else the reason named in the log, else the code of the failed
- * verification, else what the answer gives.
+ * Why a call was refused: the code of the error that was logged or of the failed verification, else the reason named in the log,
+ * else what the answer gives.
  * @param {number} status
  * @param {any} body
  * @param {Trace} trace
  * @returns {string | null}
  */
-function reasonOf(status, body, trace) {
+function reasonOf(status, body, { log, verdict }) {
   if (status < 400) return null;
-  for (const { message, detail } of trace.log) {
-    const code = detail?.code;
-    if (typeof code === 'string') return code;
-    const reason = /\b(missing_sub_claim|auth_failed)\b/.exec(message)?.[1];
-    if (reason) return reason;
-    if (message.includes('no matching LibreChat user')) return 'no_matching_user';
-  }
-  return trace.verdict ?? answerOf(body);
+  const logged = log.find(({ detail }) => typeof detail?.code === 'string');
+  if (logged || verdict) return logged?.detail.code ?? verdict;
+  const text = log.map(({ message }) => message).join('\n');
+  if (/\bauth_failed\b/.test(text)) return 'auth_failed';
+  if (text.includes('no matching LibreChat user')) return 'no_matching_user';
+  return answerOf(body);
 }
 
 /** @param {any} body @returns {string} the error a body gives, in OpenAI's form or ours */
