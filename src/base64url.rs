@@ -52,6 +52,25 @@ pub fn encode(bytes: &[u8]) -> String {
     text
 }
 
+/// Decodes what JWK Sets have in place of base64url: padding, the standard alphabet, spare bits. For key members only;
+/// a token has one spelling.
+pub fn decode_leniently(text: &str) -> Result<Vec<u8>, Base64UrlError> {
+    let text = text.trim_end_matches('=').replace('+', "-").replace('/', "_");
+    match decode(text.as_bytes()) {
+        Err(Base64UrlError::TrailingBits) => {
+            // One or two spare characters say two or four bits more than whole bytes need: read them as zero.
+            let spare = if text.len() % 4 == 2 { 0x30 } else { 0x3c };
+            let mut bytes = text.into_bytes();
+            if let Some(last) = bytes.last_mut() {
+                let kept = usize::from(value(*last) & spare);
+                *last = LETTERS.get(kept).copied().unwrap_or(b'A');
+            }
+            decode(&bytes)
+        }
+        decoded => decoded,
+    }
+}
+
 /// Decodes `text`.
 pub fn decode(text: &[u8]) -> Result<Vec<u8>, Base64UrlError> {
     let mut bytes = Vec::with_capacity(text.len().div_ceil(4).saturating_mul(3));
@@ -100,6 +119,19 @@ mod tests {
             assert_eq!(decode(text.as_bytes()).as_deref(), Ok(bytes), "{text}");
             assert_eq!(encode(bytes), text);
         }
+    }
+
+    #[test]
+    fn reads_other_spellings_where_they_are_allowed() {
+        for text in ["Zg", "Zg==", "Zh", "Zv=="] {
+            assert_eq!(decode_leniently(text).as_deref(), Ok(&b"f"[..]), "{text}");
+        }
+        for text in ["Zm8", "Zm9", "Zm-=", "Zm+"] {
+            assert_eq!(decode_leniently(text).as_deref(), Ok(&b"fo"[..]), "{text}");
+        }
+        assert_eq!(decode_leniently("+/8=").as_deref(), Ok(&[0xfb, 0xff][..]));
+        assert_eq!(decode_leniently("Z"), Err(Base64UrlError::Length));
+        assert_eq!(decode_leniently("Z*8"), Err(Base64UrlError::Alphabet));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 /// How deep arrays and objects may nest; the outermost one counts.
 pub const MAX_DEPTH: usize = 16;
 
-/// A JSON value, borrowed from its text where it can be. Objects keep no members: no rule looks inside one.
+/// A JSON value, borrowed from its text where it can be.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
 pub enum Value<'a> {
@@ -22,7 +22,7 @@ pub enum Value<'a> {
     Number(f64),
     String(Cow<'a, str>),
     Array(Vec<Value<'a>>),
-    Object,
+    Object(Vec<(Cow<'a, str>, Value<'a>)>),
 }
 
 impl<'a> Value<'a> {
@@ -34,10 +34,18 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The member of that name, if this is an object that has it.
+    pub fn member(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Object(members) => members.iter().find(|(known, _)| known == name).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
     /// What JavaScript's `typeof` says of it.
     pub const fn type_name(&self) -> &'static str {
         match self {
-            Self::Null | Self::Array(_) | Self::Object => "object",
+            Self::Null | Self::Array(_) | Self::Object(_) => "object",
             Self::Bool(_) => "boolean",
             Self::Number(_) => "number",
             Self::String(_) => "string",
@@ -56,10 +64,15 @@ pub enum JsonError {
     NotAnObject,
 }
 
-/// Reads an object and hands each top-level member to `member`. The whole text is checked, whatever `member` keeps.
-pub fn read_object<'a>(text: &'a str, mut member: impl FnMut(&str, Value<'a>)) -> Result<(), JsonError> {
+/// Reads an object and hands the top-level members that `wanted` names to `member`. The whole text is checked, whatever is
+/// wanted of it.
+pub fn read_object<'a>(
+    text: &'a str,
+    wanted: impl Fn(&str) -> bool,
+    mut member: impl FnMut(&str, Value<'a>),
+) -> Result<(), JsonError> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let is_object = Top { member: &mut member }
+    let is_object = Top { wanted: &wanted, member: &mut member }
         .deserialize(&mut reader)
         .and_then(|is_object| reader.end().map(|()| is_object))
         .map_err(|_| JsonError::Malformed)?;
@@ -120,10 +133,12 @@ fn too_deep<E: de::Error>() -> E {
     E::custom("nested too deep")
 }
 
-/// Any value below the top; `depth` is how many arrays and objects are open around it.
+/// Any value below the top. One that is not kept is checked all the same, and read as null.
 #[derive(Clone, Copy)]
 struct Inner {
+    /// How many arrays and objects are open around it.
     depth: usize,
+    keep: bool,
 }
 
 impl Inner {
@@ -131,7 +146,7 @@ impl Inner {
         if self.depth >= MAX_DEPTH {
             return Err(too_deep());
         }
-        Ok(Self { depth: self.depth.saturating_add(1) })
+        Ok(Self { depth: self.depth.saturating_add(1), keep: self.keep })
     }
 }
 
@@ -167,32 +182,39 @@ impl<'de> Visitor<'de> for Inner {
         Ok(Value::String(Cow::Borrowed(text)))
     }
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Value::String(Cow::Owned(text.to_owned())))
+        Ok(if self.keep { Value::String(Cow::Owned(text.to_owned())) } else { Value::Null })
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
         let inner = self.deeper()?;
         let mut values = Vec::new();
         while let Some(value) = items.next_element_seed(inner)? {
-            values.push(value);
+            if self.keep {
+                values.push(value);
+            }
         }
         Ok(Value::Array(values))
     }
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let inner = self.deeper()?;
-        let mut names = Names::default();
+        let (mut names, mut kept) = (Names::default(), Vec::new());
         while let Some(name) = members.next_key_seed(Text)? {
+            if self.keep {
+                kept.push((name.clone(), members.next_value_seed(inner)?));
+            } else {
+                members.next_value_seed(inner)?;
+            }
             if !names.insert(name) {
                 return Err(duplicate());
             }
-            members.next_value_seed(inner)?;
         }
-        Ok(Value::Object)
+        Ok(Value::Object(kept))
     }
 }
 
 /// The outermost value. Anything but an object is still read to its end, so that malformed text is told from JSON of
 /// the wrong shape.
 struct Top<'m, 'a> {
+    wanted: &'m dyn Fn(&str) -> bool,
     member: &'m mut dyn FnMut(&str, Value<'a>),
 }
 
@@ -211,8 +233,11 @@ impl<'de> Visitor<'de> for Top<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<bool, A::Error> {
         let mut names = Names::default();
         while let Some(name) = members.next_key_seed(Text)? {
-            let value = members.next_value_seed(Inner { depth: 1 })?;
-            (self.member)(&name, value);
+            let keep = (self.wanted)(&name);
+            let value = members.next_value_seed(Inner { depth: 1, keep })?;
+            if keep {
+                (self.member)(&name, value);
+            }
             if !names.insert(name) {
                 return Err(duplicate());
             }
@@ -220,7 +245,7 @@ impl<'de> Visitor<'de> for Top<'_, 'de> {
         Ok(true)
     }
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<bool, A::Error> {
-        Inner { depth: 0 }.visit_seq(items).map(|_| false)
+        Inner { depth: 0, keep: false }.visit_seq(items).map(|_| false)
     }
     fn visit_unit<E: de::Error>(self) -> Result<bool, E> {
         Ok(false)
@@ -248,7 +273,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Vec<(String, Value<'_>)>, JsonError> {
         let mut members = Vec::new();
-        read_object(text, |name, value| members.push((name.to_owned(), value)))?;
+        read_object(text, |_| true, |name, value| members.push((name.to_owned(), value)))?;
         Ok(members)
     }
 
@@ -256,7 +281,8 @@ mod tests {
     fn hands_over_every_member() {
         let members = read(r#"{"a":1,"b":"x","c":[null,{"d":true}],"__proto__":{"a":1}}"#).unwrap();
         assert_eq!(members[0], ("a".into(), Value::Number(1.0)));
-        assert_eq!(members[2].1, Value::Array(vec![Value::Null, Value::Object]));
+        assert_eq!(members[2].1, Value::Array(vec![Value::Null, Value::Object(vec![("d".into(), Value::Bool(true))])]));
+        assert_eq!(members[3].1.member("a"), Some(&Value::Number(1.0)));
         assert_eq!(members[3].0, "__proto__");
     }
 

@@ -135,17 +135,21 @@ struct Imported {
     normalised: bool,
 }
 
-/// A member's bytes. Real providers pad; a set may, a token may not.
+/// A member's bytes. Real providers pad and use the wrong alphabet; a set may, a token may not.
 struct Bytes {
     bytes: Vec<u8>,
-    padded: bool,
+    respelled: bool,
 }
 
 fn bytes(entry: &Map<String, Value>, name: &str) -> Result<Bytes, SkipReason> {
     let text = entry.get(name).and_then(Value::as_str).ok_or(SkipReason::Encoding)?;
-    let unpadded = text.trim_end_matches('=');
-    let bytes = base64url::decode(unpadded.as_bytes()).map_err(|_| SkipReason::Encoding)?;
-    Ok(Bytes { bytes, padded: unpadded.len() != text.len() })
+    match base64url::decode(text.as_bytes()) {
+        Ok(bytes) => Ok(Bytes { bytes, respelled: false }),
+        Err(_) => {
+            let bytes = base64url::decode_leniently(text).map_err(|_| SkipReason::Encoding)?;
+            Ok(Bytes { bytes, respelled: true })
+        }
+    }
 }
 
 fn without_leading_zeros(bytes: &[u8]) -> &[u8] {
@@ -168,7 +172,7 @@ fn import_material(entry: &Map<String, Value>) -> Result<Imported, SkipReason> {
             let x = bytes(entry, "x")?;
             let public = PublicKey::ed25519(&x.bytes).map_err(|_| SkipReason::Rejected)?;
             let canonical = json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(&x.bytes) });
-            Ok(Imported { public, canonical, normalised: x.padded })
+            Ok(Imported { public, canonical, normalised: x.respelled })
         }
         _ => Err(SkipReason::Type),
     }
@@ -189,7 +193,7 @@ fn import_rsa(entry: &Map<String, Value>) -> Result<Imported, SkipReason> {
     if is_even(n) || is_even(e) || e == [1] {
         return Err(SkipReason::RsaNumbers);
     }
-    let normalised = raw_n.padded || raw_e.padded || n.len() != raw_n.bytes.len() || e.len() != raw_e.bytes.len();
+    let normalised = raw_n.respelled || raw_e.respelled || n.len() != raw_n.bytes.len() || e.len() != raw_e.bytes.len();
     let public = PublicKey::rsa(n, e).map_err(|_| SkipReason::Rejected)?;
     let canonical = json!({ "kty": "RSA", "n": encode(n), "e": encode(e) });
     Ok(Imported { public, canonical, normalised })
@@ -209,7 +213,7 @@ fn import_ec(
     };
     let (raw_x, raw_y) = (bytes(entry, "x")?, bytes(entry, "y")?);
     let (x, y) = (coordinate(&raw_x)?, coordinate(&raw_y)?);
-    let normalised = raw_x.padded || raw_y.padded || x != raw_x.bytes || y != raw_y.bytes;
+    let normalised = raw_x.respelled || raw_y.respelled || x != raw_x.bytes || y != raw_y.bytes;
     let public = PublicKey::ec(key_type, &x, &y).map_err(|_| SkipReason::Rejected)?;
     let canonical = json!({ "kty": "EC", "crv": curve, "x": encode(&x), "y": encode(&y) });
     Ok(Imported { public, canonical, normalised })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Array, Either, Either3, Null, Object, Unknown};
+use napi::bindgen_prelude::{Array, Either, Either3, JsObjectValue, Null, Object, Unknown};
 use napi_derive::napi;
 
 use super::outcome::Failure;
@@ -79,13 +79,16 @@ fn read(object: &Object) -> Result<Policy, PolicyError> {
 
 struct WrongKind;
 
-/// A member of kind `T`; undefined and null are absent.
+/// An own member of kind `T`; undefined and null are absent. What an object inherits is not what the operator wrote.
 fn member<T>(object: &Object, key: &str) -> Result<Option<T>, WrongKind>
 where
     T: napi::bindgen_prelude::FromNapiValue
         + napi::bindgen_prelude::ValidateNapiValue
         + napi::bindgen_prelude::TypeName,
 {
+    if !object.has_own_property(key).map_err(|_| WrongKind)? {
+        return Ok(None);
+    }
     match object.get::<Either3<T, Null, Unknown>>(key) {
         Ok(None | Some(Either3::B(Null))) => Ok(None),
         Ok(Some(Either3::A(value))) => Ok(Some(value)),

@@ -88,15 +88,23 @@ pub struct HttpFetch {
 impl HttpFetch {
     fn client(&self, url: &Endpoint) -> Result<&reqwest::Client, FetchError> {
         if url.is_plain() {
-            self.plain.get_or_try_init(|| build(builder(Reach::ThisMachine)))
+            // It never speaks TLS, and the client wants to know how all the same: it trusts nobody.
+            self.plain.get_or_try_init(|| build(Reach::ThisMachine, rustls::RootCertStore::empty()))
         } else {
-            self.secure.get_or_try_init(|| build(builder(Reach::Everywhere).use_preconfigured_tls(tls_config()?)))
+            self.secure.get_or_try_init(|| build(Reach::Everywhere, trusted_roots()?))
         }
     }
 }
 
-fn builder(reach: Reach) -> reqwest::ClientBuilder {
+fn build(reach: Reach, roots: rustls::RootCertStore) -> Result<reqwest::Client, FetchError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|_| FetchError::Client)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
     reqwest::Client::builder()
+        .use_preconfigured_tls(tls)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .http1_only()
@@ -105,22 +113,15 @@ fn builder(reach: Reach) -> reqwest::ClientBuilder {
         .pool_idle_timeout(IDLE_TIMEOUT)
         .user_agent(concat!("remote-agent-auth/", env!("CARGO_PKG_VERSION")))
         .dns_resolver(Arc::new(CheckedResolver(reach)))
+        .build()
+        .map_err(|_| FetchError::Client)
 }
 
-fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, FetchError> {
-    builder.build().map_err(|_| FetchError::Client)
-}
-
-fn tls_config() -> Result<rustls::ClientConfig, FetchError> {
+fn trusted_roots() -> Result<rustls::RootCertStore, FetchError> {
     let certificates = TRUST.get().filter(|certificates| !certificates.is_empty()).ok_or(FetchError::NoTrust)?;
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(certificates.iter().cloned());
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    Ok(rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|_| FetchError::Client)?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+    Ok(roots)
 }
 
 impl Fetch for HttpFetch {

@@ -23,6 +23,9 @@ pub struct Claims<'a> {
     pub configured_email: Option<Value<'a>>,
 }
 
+const REGISTERED: [&str; 12] =
+    ["iss", "aud", "exp", "nbf", "sub", "scp", "scope", "oid", "email", "preferred_username", "upn", "email_verified"];
+
 impl<'a> Claims<'a> {
     /// Reads a payload. `email_claim` is the name of the claim the operator takes e-mail addresses from.
     ///
@@ -30,7 +33,8 @@ impl<'a> Claims<'a> {
     /// [`JsonError`] when the text is not one JSON object with unique members.
     pub fn parse(text: &'a str, email_claim: Option<&str>) -> Result<Self, JsonError> {
         let mut claims = Self::default();
-        read_object(text, |name, value| {
+        let wanted = |name: &str| REGISTERED.contains(&name) || email_claim == Some(name);
+        read_object(text, wanted, |name, value| {
             if email_claim == Some(name) {
                 claims.configured_email = Some(value.clone());
             }

@@ -132,7 +132,8 @@ impl Header {
         let mut algorithm = None;
         let mut critical = false;
         let mut key_id = None;
-        read_object(text, |name, value| match name {
+        let wanted = |name: &str| matches!(name, "alg" | "crit" | "kid");
+        read_object(text, wanted, |name, value| match name {
             "alg" => algorithm = value.as_str().and_then(Algorithm::from_name),
             // RFC 7515 4.1.11: what must be understood and is not must be refused. We understand no extension.
             "crit" => critical = true,
