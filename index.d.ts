@@ -16,6 +16,12 @@ export interface VerifiedToken {
   header: Record<string, unknown>;
   /** `sub`, verbatim, never blank. */
   subject: string;
+  /** `oid`, when it is a non-empty string (Entra ID). */
+  oid?: string;
+  /** The first non-empty string of the policy's `emailClaim`, `email`, `preferred_username`, `upn`: not proof of anything. */
+  email?: string;
+  /** `email_verified`: true only for exactly true; undefined when the claim is absent. */
+  emailVerified?: boolean;
   /** The token's scopes, from `scp` or, without `scp`, from `scope`. */
   scopes: string[];
   /** `exp` in seconds since 1970, as signed; absent when the token has none and the policy allows that. */

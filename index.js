@@ -4,16 +4,15 @@ const { RemoteAuthError } = require('./lib/errors');
 const { clearRemoteAgentAuthCache, createRemoteAgentAuth } = require('./lib/remote-agent-auth');
 const { RemoteTokenVerifier } = require('./lib/verifier');
 
-/** @type {import('./index').RemoteTokenVerifier | undefined} */
-let verifier;
+const verifier = new RemoteTokenVerifier();
 
 /** @type {typeof import('./index').verifyRemoteToken} */
 async function verifyRemoteToken(token, policy) {
-  verifier ??= new RemoteTokenVerifier();
   return verifier.verify(token, policy);
 }
 
 // Plain names, so that `import { ... }` finds them without running this file.
+/** @type {typeof import('./index')} */
 module.exports = {
   RemoteAuthError,
   RemoteTokenVerifier,

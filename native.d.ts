@@ -38,11 +38,14 @@ export interface PolicyOptions {
 /** A policy judged once. Immutable; holds no keys. */
 export class CompiledPolicy {
   private constructor();
+  /** There is nothing to read; this keeps other objects from passing for one. */
+  private readonly opaque: never;
 }
 
 /** Proof, within this process, that certain token bytes are signed by a certain key of a certain source. */
 export class Verdict {
   private constructor();
+  private readonly opaque: never;
 }
 
 export interface Success {

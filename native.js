@@ -3,13 +3,10 @@
 // What Rust exports, for middlewares that keep their own flow. Node's certificates are handed over at load: whoever takes
 // this entry calls Rust without anything in between.
 
-const binding = require('./binding');
+const { compilePolicy, createRemoteAgentAuth, trustCertificates, verifyRemoteToken } = require('./binding');
 const { trustedCertificates } = require('./lib/trust');
 
-binding.trustCertificates(trustedCertificates());
+trustCertificates(trustedCertificates());
 
-module.exports = {
-  compilePolicy: binding.compilePolicy,
-  createRemoteAgentAuth: binding.createRemoteAgentAuth,
-  verifyRemoteToken: binding.verifyRemoteToken,
-};
+// Plain names, so that `import { ... }` finds them without running this file.
+module.exports = { compilePolicy, createRemoteAgentAuth, verifyRemoteToken };

@@ -34,6 +34,8 @@ const { resolveUser } = require('./user');
 
 const PASS = Symbol('pass');
 const DEFAULT_ROLE = 'USER';
+/** Nothing is fetched for it, and no certificate is loaded. */
+const PROBE = Object.freeze({ issuer: 'http://localhost', audience: 'probe', jwksUri: 'http://localhost' });
 
 /** @type {import('./verifier').RemoteTokenVerifier | undefined} */
 let sharedVerifier;
@@ -64,7 +66,7 @@ function createRemoteAgentAuth(deps, options) {
     log,
   };
   // A wrong policy option shall stop the start, not turn every caller away later.
-  verifier.compile({ issuer: 'https://issuer.invalid', audience: 'probe', ...policyExtra });
+  verifier.compile({ ...PROBE, ...policyExtra });
 
   return remoteAgentAuth;
 
@@ -78,8 +80,10 @@ function createRemoteAgentAuth(deps, options) {
    */
   async function remoteAgentAuth(req, res, next) {
     const outcome = await authenticate(req).catch(unexpected);
-    if (outcome === PASS) return next();
-
+    if (outcome === PASS) {
+      next();
+      return;
+    }
     const decision = decide(outcome.cause, outcome.apiKeyEnabled === true);
     report(decision, outcome);
     if (decision.action === 'reject') return reject(res, decision.rejection);
@@ -139,8 +143,9 @@ function createRemoteAgentAuth(deps, options) {
   async function judgeByOwnPolicy(verified, ownScope) {
     const { oidc } = readAuthConfig(await deps.getAppConfig(ownScope));
     if (oidc.state === 'off') return { cause: 'user-oidc-off' };
-    if (oidc.state === 'misconfigured') return { cause: 'user-oidc-misconfigured', about: oidc.missing };
-
+    if (oidc.state === 'misconfigured') {
+      return { cause: 'user-oidc-misconfigured', about: oidc.missing, error: new Error(`oidc.${oidc.missing} is not set`) };
+    }
     const { policy, failure } = policies.find(oidc.fields);
     if (policy === undefined) return { cause: 'user-token-refused', error: failure };
     const rechecked = verifier.recheck(verified.verdict, policy);
@@ -200,6 +205,7 @@ function unexpected(error) {
  */
 function refusal(cause, failure, fields) {
   if (failure.fault === 'scope') return { cause, about: `"${String(fields.scope)}"` };
+  if (cause === 'subject-missing') return { cause };
   return { cause, error: new RemoteAuthError(failure) };
 }
 

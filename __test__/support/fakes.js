@@ -69,7 +69,7 @@ function fakeVerifier(answers = {}) {
     calls,
     compile(options) {
       calls.compile.push(options);
-      if (answers.compile !== undefined && options.issuer !== 'https://issuer.invalid') throw answers.compile;
+      if (answers.compile !== undefined && options.audience !== 'probe') throw answers.compile;
       return { ...options };
     },
     check(token, policy) {

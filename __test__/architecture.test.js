@@ -1,0 +1,146 @@
+'use strict';
+
+// Who may know whom (docs/design.md, section 4), read from the imports of both languages.
+
+const { readdirSync, readFileSync } = require('node:fs');
+const path = require('node:path');
+
+const ROOT = path.join(__dirname, '..');
+
+/** All files under a folder, relative to it, with forward slashes. */
+const filesUnder = (folder, extension) =>
+  readdirSync(path.join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(extension))
+    .map((entry) => path.relative(path.join(ROOT, folder), path.join(entry.parentPath ?? entry.path, entry.name)))
+    .map((file) => file.split(path.sep).join('/'))
+    .sort();
+
+// ---- Rust
+
+/** The code of a file without its comments, texts and unit tests, which may know anything. */
+function rustCode(file) {
+  const source = readFileSync(path.join(ROOT, 'src', file), 'utf8');
+  return source
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/\/\/.*$/gm, '')
+    .replace(/"(?:\\.|[^"\\])*"/g, '""')
+    .split(/^#\[cfg\(test\)\]\s*\nmod /m)[0];
+}
+
+/** The modules of ours a file names by `crate::a` or `crate::{a, b::c}`; where `super` is the crate, by that. */
+function modulesNamed(text, file = 'lib.rs') {
+  const atTop = !file.includes('/') || /^\w+\/mod\.rs$/.test(file);
+  const code = atTop ? text.replace(/\bsuper::/g, 'crate::') : text;
+  const single = [...code.matchAll(/\bcrate::(\w+)/g)].map(([, name]) => name);
+  const grouped = [...code.matchAll(/\bcrate::\{([^;]*)\};/g)].flatMap(([, list]) => topLevelNames(list));
+  return new Set([...single, ...grouped]);
+}
+
+/** `a::{b, c}, d` names `a` and `d`. */
+function topLevelNames(list) {
+  let flat = list;
+  while (/\{[^{}]*\}/.test(flat)) flat = flat.replace(/\{[^{}]*\}/g, '');
+  return flat.split(',').map((item) => /\w+/.exec(item)?.[0]).filter(Boolean);
+}
+
+const VOCABULARY = ['algorithm', 'base64url', 'json', 'scope', 'time', 'whitespace'];
+
+/** For each module of ours, the others it may name; vocabulary is open to all but itself. */
+const MAY_KNOW = {
+  policy: [],
+  token: [],
+  keys: [],
+  provider: ['policy', 'keys'],
+  verify: ['policy', 'token', 'keys', 'error'],
+  error: ['policy', 'token', 'keys', 'provider', 'verify'],
+  verifier: ['policy', 'token', 'keys', 'provider', 'verify', 'verdict', 'offload', 'error'],
+  node: ['verifier', 'policy', 'error'],
+};
+
+/** Crates that may appear in certain files only. */
+const CRATES = {
+  napi: /^node\//,
+  napi_derive: /^node\//,
+  reqwest: /^provider\/fetch\.rs$/,
+  aws_lc_rs: /^keys\/signature\.rs$/,
+  moka: /^(provider\/|verdict\.rs$|verifier\.rs$)/,
+  once_cell: /^(provider\/|verdict\.rs$|verifier\.rs$)/,
+  tokio: /^(provider\/|verdict\.rs$|verifier\.rs$|node\/)/,
+};
+
+const rustFiles = filesUnder('src', '.rs').filter((file) => file !== 'lib.rs');
+
+describe('Rust', () => {
+  test('is read at all, imports included', () => {
+    expect(rustFiles).toEqual(expect.arrayContaining(['keys/signature.rs', 'verify.rs', 'node/mod.rs']));
+    expect(rustCode('keys/signature.rs')).toContain('aws_lc_rs');
+    expect([...modulesNamed('use crate::{a::{b, c}, d};\nuse crate::e::f;')].sort()).toEqual(['a', 'd', 'e']);
+  });
+
+  test.each(rustFiles)('src/%s names only modules it may know', (file) => {
+    const home = file.split('/')[0].replace(/\.rs$/, '');
+    const code = rustCode(file);
+    const isVocabulary = VOCABULARY.includes(home);
+    // One step up stays inside the module; two would leave it unseen by this test.
+    expect(code).not.toMatch(/super::super::/);
+    expect(isVocabulary || home in MAY_KNOW || `${home}: add it to MAY_KNOW`).toBe(true);
+
+    const allowed = isVocabulary ? VOCABULARY : [home, ...VOCABULARY, ...MAY_KNOW[home]];
+    expect([...modulesNamed(code, file)].filter((name) => !allowed.includes(name))).toEqual([]);
+  });
+
+  test.each(rustFiles)('src/%s uses only crates it may use', (file) => {
+    const code = rustCode(file);
+    // `rustls::crypto::aws_lc_rs` is a name inside another crate, not the crate.
+    const used = Object.keys(CRATES).filter((crate) => new RegExp(`(?<!::)\\b${crate}::`).test(code));
+    expect(used.filter((crate) => !CRATES[crate].test(file))).toEqual([]);
+  });
+});
+
+// ---- JavaScript
+
+/** What a file requires at run time, by literal name. */
+const requires = (file) => [...readFileSync(path.join(ROOT, file), 'utf8').matchAll(/\brequire\((.*?)\)/g)].map(([, name]) => name);
+
+const KNOW_NOTHING = ['auth-config', 'bearer', 'decision', 'errors', 'issuer', 'log', 'responses', 'tenant', 'trust'];
+const JS_MAY_KNOW = {
+  'api-key': [],
+  options: ['errors', 'responses'],
+  'policy-cache': ['issuer'],
+  user: ['issuer', 'log'],
+  verifier: ['errors', 'trust'],
+};
+
+const libFiles = filesUnder('lib', '.js').map((file) => file.replace(/\.js$/, ''));
+
+describe('JavaScript', () => {
+  test.each(libFiles)('lib/%s.js requires only what it may know', (name) => {
+    const own = requires(`lib/${name}.js`).filter((file) => !/^'node:/.test(file));
+    expect(own.filter((file) => !/^'(\.\/[a-z-]+|\.\.\/binding)'$/.test(file))).toEqual([]);
+
+    // One file crosses to Rust, so that one file knows what crosses.
+    expect(own.includes("'../binding'")).toBe(name === 'verifier');
+    if (name === 'remote-agent-auth') return;
+    const allowed = KNOW_NOTHING.includes(name) ? ['responses'] : JS_MAY_KNOW[name];
+    expect(allowed ?? `${name}: add it to JS_MAY_KNOW`).toBeInstanceOf(Array);
+    const siblings = own.filter((file) => file.startsWith("'./")).map((file) => file.slice(3, -1));
+    expect(siblings.filter((sibling) => !allowed.includes(sibling))).toEqual([]);
+  });
+
+  test('of those that know nothing, only the decisions name the bodies they decide on', () => {
+    const knowing = KNOW_NOTHING.filter((name) => requires(`lib/${name}.js`).some((file) => file.startsWith("'./")));
+    expect(knowing).toEqual(['decision']);
+  });
+
+  test('the entries require only our own files', () => {
+    for (const file of ['index.js', 'native.js']) {
+      expect(requires(file).filter((name) => !/^'\.\/(binding|lib\/[a-z-]+)'$/.test(name))).toEqual([]);
+    }
+  });
+
+  test('the package has no run-time dependency', () => {
+    const { dependencies, peerDependencies } = require('../package.json');
+    expect(dependencies).toBeUndefined();
+    expect(peerDependencies).toBeUndefined();
+  });
+});

@@ -1,0 +1,54 @@
+'use strict';
+
+const { execFileSync } = require('node:child_process');
+const { readFileSync } = require('node:fs');
+const path = require('node:path');
+const ts = require('typescript');
+
+const ROOT = path.join(__dirname, '..');
+
+/** The values (not the types) a declaration file exports. */
+function declaredValues(file) {
+  const program = ts.createProgram([path.join(ROOT, file)], { module: ts.ModuleKind.CommonJS });
+  const checker = program.getTypeChecker();
+  const source = program.getSourceFile(path.join(ROOT, file));
+  return checker
+    .getExportsOfModule(checker.getSymbolAtLocation(source))
+    .map((symbol) => (symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol))
+    .filter((symbol) => symbol.flags & ts.SymbolFlags.Value)
+    .map((symbol) => symbol.name)
+    .sort();
+}
+
+// Classes of which only Rust makes instances: nobody constructs them, so they are types by name only.
+const HANDLES = ['CompiledPolicy', 'RemoteAgentAuth', 'Verdict'];
+
+test('the main entry exports exactly what its types declare', () => {
+  const declared = declaredValues('index.d.ts').filter((name) => !HANDLES.includes(name));
+  expect(Object.keys(require('..')).sort()).toEqual(declared);
+});
+
+test('the native entry exports exactly what its types declare', () => {
+  const declared = declaredValues('native.d.ts').filter((name) => !HANDLES.includes(name));
+  expect(Object.keys(require('../native')).sort()).toEqual(declared);
+});
+
+test('an ES module imports both entries by name', () => {
+  const script = `
+    import * as main from 'remote-agent-auth';
+    import * as native from 'remote-agent-auth/native';
+    console.log(JSON.stringify([Object.keys(main), Object.keys(native)]));`;
+  const printed = execFileSync(process.execPath, ['--input-type=module', '-e', script], { cwd: ROOT, encoding: 'utf8' });
+  const named = JSON.parse(printed).map((names) => names.filter((name) => !['default', 'module.exports'].includes(name)).sort());
+  expect(named).toEqual([Object.keys(require('..')).sort(), Object.keys(require('../native')).sort()]);
+});
+
+test('the entry points of package.json exist, the types of each beside it', () => {
+  const { exports: entries, files } = require('../package.json');
+  for (const entry of Object.values(entries)) {
+    for (const file of typeof entry === 'string' ? [entry] : Object.values(entry)) {
+      expect(readFileSync(path.join(ROOT, file), 'utf8')).not.toBe('');
+      if (file !== './package.json') expect(files).toContain(file.slice(2));
+    }
+  }
+});

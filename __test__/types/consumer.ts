@@ -1,0 +1,104 @@
+// Compiled, never run, by types.test.js, once against each major of @types/express: what a TypeScript host
+// writes must be accepted without a cast.
+
+import express, { type RequestHandler } from 'express';
+import {
+  RemoteAuthError,
+  RemoteTokenVerifier,
+  clearRemoteAgentAuthCache,
+  createRemoteAgentAuth,
+  verifyRemoteToken,
+  type PolicyOptions,
+  type RemoteAgentAuthDeps,
+  type RemoteAgentAuthOptions,
+  type RemoteAuthErrorCode,
+} from 'remote-agent-auth';
+import { createRemoteAgentAuth as createNative } from 'remote-agent-auth/native';
+
+// LibreChat's augmentation: its user always has an id.
+declare global {
+  namespace Express {
+    interface User {
+      id: string;
+    }
+    interface Request {
+      user?: User;
+    }
+  }
+}
+
+/** LibreChat's user document, as far as it matters here. */
+interface IUser {
+  _id: { toString(): string };
+  id?: string;
+  email: string;
+  provider: string;
+  role?: string;
+  openidId?: string;
+  openidIssuer?: string;
+  tenantId?: string;
+}
+
+declare const apiKeyMiddleware: RequestHandler;
+declare function findUser(filter: { email?: string; openidId?: string }, fields?: string): Promise<IUser | null>;
+declare function updateUser(userId: string, fields: Partial<IUser>): Promise<IUser | null>;
+declare function getAppConfig(options?: { role?: string; userId?: string; tenantId?: string; baseOnly?: boolean }): Promise<object>;
+declare const winston: { debug(...args: unknown[]): void; info(...args: unknown[]): void; warn(...args: unknown[]): void; error(...args: unknown[]): void };
+
+const deps: RemoteAgentAuthDeps = {
+  apiKeyMiddleware,
+  findUser,
+  updateUser,
+  getAppConfig,
+  logger: winston,
+  getTenantId: () => undefined,
+  runInTenant: (tenantId, fn) => fn(),
+};
+
+const options: RemoteAgentAuthOptions = {
+  requireExp: false,
+  algorithms: ['RS256', 'EdDSA'],
+  clockTolerance: 5,
+  allowUnverifiedEmail: true,
+  realm: 'agents',
+  verifier: new RemoteTokenVerifier({ clock: () => Date.now() / 1000 }),
+};
+
+const handler: RequestHandler = createRemoteAgentAuth(deps, options);
+const app = express();
+app.use('/api/agents/v1', handler, createRemoteAgentAuth(deps), (req, res) => {
+  res.json({ id: req.user?.id });
+});
+
+export async function use(token: string): Promise<string> {
+  const policy: PolicyOptions = { issuer: 'https://issuer.example', audience: ['a', 'b'], scope: 'agents:use' };
+  try {
+    const { claims, subject, scopes, expiresAt } = await verifyRemoteToken(token, policy);
+    const untyped: unknown = claims['email'];
+    return `${subject} ${scopes.join(' ')} ${expiresAt ?? ''} ${String(untyped)}`;
+  } catch (error) {
+    if (!(error instanceof RemoteAuthError)) throw error;
+    const code: RemoteAuthErrorCode = error.code;
+    if (code === 'ERR_TOKEN_EXPIRED') return error.fault;
+    return `${error.name} ${error.status} ${error.retryAfter ?? 0}`;
+  } finally {
+    clearRemoteAgentAuthCache();
+  }
+}
+
+export async function own(token: string, policy: PolicyOptions): Promise<boolean> {
+  const outcome = createNative().check(token, policy);
+  const settled = 'then' in outcome ? await outcome : outcome;
+  if (settled.ok) return settled.subject !== '' && settled.verdict !== undefined;
+  return settled.fault !== 'internal';
+}
+
+// What must not compile.
+// @ts-expect-error audience is required
+void verifyRemoteToken('t', { issuer: 'https://issuer.example' });
+// @ts-expect-error an unknown option is an error at run time, too
+createRemoteAgentAuth(deps, { requireExpiry: true });
+// @ts-expect-error a dependency is missing
+createRemoteAgentAuth({ apiKeyMiddleware, findUser, getAppConfig });
+// @ts-expect-error codes are a closed set
+export const unknownCode: RemoteAuthErrorCode = 'ERR_NO_SUCH_CODE';
