@@ -5,6 +5,6 @@ module.exports = {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/__test__/**/*.test.js'],
   modulePathIgnorePatterns: ['<rootDir>/target/', '<rootDir>/.cache/'],
-  // A key store that has just started may be compiling nothing, but RSA key generation in a test is slow.
+  // Tests generate RSA keys and call tsc, both slow on a busy machine.
   testTimeout: 20_000,
 };
