@@ -138,6 +138,9 @@ impl From<VerifyError> for Refusal {
 }
 
 impl Refusal {
+    /// The refusal of a token that is too long to be looked at.
+    pub const TOO_LARGE: Self = Self::Token(TokenError::TooLarge);
+
     /// Its code.
     pub const fn code(&self) -> Code {
         match self {

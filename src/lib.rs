@@ -30,6 +30,7 @@ pub mod algorithm;
 pub mod base64url;
 pub mod error;
 pub mod json;
+pub mod key_id;
 pub mod keys;
 pub mod policy;
 pub mod provider;

@@ -8,13 +8,20 @@ use once_cell::sync::OnceCell;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::error::Refusal;
+use crate::key_id::KeyId;
 use crate::policy::Policy;
 use crate::provider::fetch::{Fetch, HttpFetch};
 use crate::provider::freshness::Lifetimes;
-use crate::provider::{KeyStore, Offer, ProviderError, Refresh, Slot, SlotReport, Snapshot};
+use crate::provider::{KeyStore, Offer, ProviderError, Refresh, Slot, Snapshot};
 use crate::time::{Clock, SystemClock, UnixSeconds};
-use crate::token::{KeyId, UnverifiedToken};
-use crate::verify::{self, SignatureError, SignedToken, Verified};
+use crate::token::UnverifiedToken;
+use crate::verify::{self, SignatureError};
+
+// What a caller of this module holds, so that nobody at the boundary needs to look deeper.
+pub use crate::provider::SlotReport;
+pub use crate::provider::fetch::trust_certificates;
+pub use crate::token::MAX_TOKEN_BYTES;
+pub use crate::verify::{SignedToken, Verified};
 
 /// The verified token, or why it is refused.
 pub type Answer = Result<Verified, Refusal>;

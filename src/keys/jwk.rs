@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::signature::PublicKey;
 use crate::algorithm::{Algorithm, KeyType};
 use crate::base64url::{self, encode};
-use crate::token::KeyId;
+use crate::key_id::KeyId;
 
 /// Smallest RSA modulus used, in bits (RFC 7518 3.3).
 const MIN_RSA_BITS: usize = 2048;

@@ -6,7 +6,7 @@ pub mod signature;
 use serde_json::Value;
 
 use crate::algorithm::Algorithm;
-use crate::token::KeyId;
+use crate::key_id::KeyId;
 use jwk::{Key, SkipReason};
 
 /// How many entries of a set are looked at. The largest real sets (Entra's common endpoint) have about 20.

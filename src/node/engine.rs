@@ -12,10 +12,8 @@ use super::policy::{PolicyArgument, resolve};
 use super::settle::promise;
 use crate::error::Refusal;
 use crate::policy::{KeySource, PolicyError};
-use crate::provider::{SlotReport, fetch};
 use crate::time::UnixSeconds;
-use crate::token::{MAX_TOKEN_BYTES, TokenError};
-use crate::verifier::{Answer, Checked, Process};
+use crate::verifier::{self, Answer, Checked, MAX_TOKEN_BYTES, Process, SlotReport};
 
 type Settled<'env> = Either<Outcome, PromiseRaw<'env, Outcome>>;
 type Now<'a> = Option<Either3<f64, Undefined, Unknown<'a>>>;
@@ -83,7 +81,7 @@ impl RemoteAgentAuth {
     ) -> Result<Settled<'env>> {
         let Either::A(token) = token else { return Ok(Either::A(refused(Refusal::TokenArgument))) };
         if token.utf8_len()? > MAX_TOKEN_BYTES {
-            return Ok(Either::A(refused(TokenError::TooLarge)));
+            return Ok(Either::A(refused(Refusal::TOO_LARGE)));
         }
         let (policy, now) = match resolve(policy).and_then(|policy| Ok((policy, moment(now)?))) {
             Ok(arguments) => arguments,
@@ -184,7 +182,7 @@ fn moment(now: Now) -> std::result::Result<UnixSeconds, PolicyError> {
 /// process. Gives back how many certificates are trusted.
 #[napi(catch_unwind)]
 pub fn trust_certificates(pems: Vec<String>) -> u32 {
-    u32::try_from(fetch::trust_certificates(&pems)).unwrap_or(u32::MAX)
+    u32::try_from(verifier::trust_certificates(&pems)).unwrap_or(u32::MAX)
 }
 
 fn source(report: &SlotReport) -> serde_json::Value {

@@ -4,8 +4,7 @@ use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 
 use crate::error::{Code, Refusal};
-use crate::verifier::Answer;
-use crate::verify::{SignedToken, Verified};
+use crate::verifier::{Answer, SignedToken, Verified};
 
 /// "These bytes are signed by that key of that source." Opaque to JavaScript; give it to `recheck`.
 #[napi]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 
-use crate::token::KeyId;
+use crate::key_id::KeyId;
 
 /// How many fetches unknown `kid`s may buy at once: one junk `kid` must not make a real rotation wait.
 const UNKNOWN_KID_FETCHES: u32 = 2;

@@ -16,12 +16,12 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::key_id::KeyId;
 use crate::keys::{KeySet, KeySetError};
 use crate::policy::KeySource;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::issuer::Issuer;
 use crate::time::Clock;
-use crate::token::KeyId;
 use budget::Budgets;
 use discovery::{Discovery, DiscoveryError, Next};
 use fetch::{Fetch, FetchError, Response};

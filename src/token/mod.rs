@@ -7,28 +7,10 @@ use thiserror::Error;
 use crate::algorithm::Algorithm;
 use crate::base64url;
 use crate::json::{JsonError, Value, read_object};
+use crate::key_id::{KeyId, MAX_KEY_ID_BYTES};
 
 /// The longest token looked at, in bytes. The largest real access tokens are about 8 KiB (Entra with many groups).
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
-/// The longest `kid` looked at, in bytes. Providers use thumbprints and UUIDs; room is left for URLs.
-pub const MAX_KEY_ID_BYTES: usize = 256;
-
-/// A key identifier (RFC 7515 4.1.4): not empty, at most [`MAX_KEY_ID_BYTES`].
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct KeyId(Box<str>);
-
-impl KeyId {
-    /// `None` if `text` is empty or too long.
-    pub fn new(text: &str) -> Option<Self> {
-        (!text.is_empty() && text.len() <= MAX_KEY_ID_BYTES).then(|| Self(text.into()))
-    }
-
-    /// The identifier's text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 /// Why a token was refused before any key was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[allow(missing_docs)]
