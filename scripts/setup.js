@@ -5,14 +5,12 @@
 // Progress goes to stderr, so that a caller's stdout stays its own.
 
 const { spawn, spawnSync } = require('node:child_process');
-const crypto = require('node:crypto');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
 const root = path.join(__dirname, '..');
 const modules = path.join(root, 'node_modules');
-const stamp = path.join(modules, '.lock-file-sha256');
 const HEARTBEAT_MS = 20_000;
 const windows = process.platform === 'win32';
 
@@ -157,43 +155,34 @@ function took(started) {
 }
 
 /**
- * Whether the tree npm left behind is the one the lock file describes: npm writes what it installed in the same words.
- * Serves those who ran `npm ci` themselves.
+ * Whether node_modules is what the lock file describes. npm leaves a record of what it installed, in the lock file's own
+ * words, as the last thing it does; packages of other platforms are in the lock file only.
  */
-function installedMatchesLock() {
-  try {
-    const wanted = JSON.parse(
-      fs.readFileSync(path.join(root, 'package-lock.json'), 'utf8'),
-    ).packages;
-    const present = JSON.parse(
-      fs.readFileSync(path.join(modules, '.package-lock.json'), 'utf8'),
-    ).packages;
-    return Object.entries(wanted).every(
-      ([name, { version, optional }]) =>
-        name === '' || (present[name] ? present[name].version === version : optional),
-    );
-  } catch {
-    return false;
-  }
+function installedAsLocked() {
+  const record = path.join(modules, '.package-lock.json');
+  if (!fs.existsSync(record)) return false;
+  const installed = JSON.parse(fs.readFileSync(record, 'utf8')).packages;
+  const locked = JSON.parse(fs.readFileSync(path.join(root, 'package-lock.json'), 'utf8')).packages;
+  return Object.entries(locked).every(([name, { version, integrity, optional }]) => {
+    const found = installed[name];
+    if (name === '') return true;
+    return found ? found.version === version && found.integrity === integrity : optional;
+  });
 }
 
 async function installDependencies() {
-  const lock = fs.readFileSync(path.join(root, 'package-lock.json'));
-  const digest = crypto.createHash('sha256').update(lock).digest('hex');
-  const stamped = fs.existsSync(stamp) ? fs.readFileSync(stamp, 'utf8') : undefined;
-  if (stamped === digest || (stamped === undefined && installedMatchesLock())) {
+  if (installedAsLocked()) {
     say('set-up  dependencies   as the lock file says, nothing to do');
-  } else {
-    const started = Date.now();
-    say('set-up  dependencies   npm ci from the lock file (about half a minute from nothing)');
-    const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
-    // Under `npm run` the very npm in use is named; it is a script, so Node runs it on every platform alike.
-    const npm = process.env.npm_execpath;
-    if (npm?.endsWith('.js')) await quietly('dependencies', process.execPath, [npm, ...args]);
-    else await quietly('dependencies', windows ? 'npm.cmd' : 'npm', args);
-    say(`set-up  dependencies   done in ${took(started)}`);
+    return;
   }
-  fs.writeFileSync(stamp, digest);
+  const started = Date.now();
+  say('set-up  dependencies   npm ci from the lock file (about half a minute from nothing)');
+  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
+  // Under `npm run` the very npm in use is named; it is a script, so Node runs it on every platform alike.
+  const npm = process.env.npm_execpath;
+  if (npm?.endsWith('.js')) await quietly('dependencies', process.execPath, [npm, ...args]);
+  else await quietly('dependencies', windows ? 'npm.cmd' : 'npm', args);
+  say(`set-up  dependencies   done in ${took(started)}`);
 }
 
 async function buildAddon() {
