@@ -33,7 +33,41 @@ export interface PolicyOptions {
   clockTolerance?: number;
   /** Top-level claim to take the e-mail address from, before `email`, `preferred_username` and `upn`. */
   emailClaim?: string;
+  /** The most seconds that may have passed since `iat`, which must then be there. Default: no limit. */
+  maxTokenAge?: number;
+  /** The most seconds between `iat` and `exp`, which must then be there. Default: no limit. */
+  maxTokenLifetime?: number;
+  /**
+   * Whether the header's `typ` must say that this is an access token (RFC 9068 2.1). `required`: `at+jwt`;
+   * `preferred`: that, `JWT` or nothing; `off` (default): not looked at, as in LibreChat.
+   */
+  typ?: 'off' | 'preferred' | 'required';
+  /** Clients whose tokens are accepted, by `azp` or `client_id`. Default: all. */
+  allowedClients?: string[];
+  /** What the claim `token_use` must be; `access` for Cognito. Default: not looked at. */
+  tokenUse?: string;
+  /**
+   * For issuers of many tenants (Entra's `common` and `organizations`, or an issuer with `{tenantid}` and a
+   * `jwksUri`): the tenants let in, by `tid`. E-mail addresses are not believed then.
+   */
+  allowedTenants?: string[];
+  /** Roles the token must carry, by default in `realm_access.roles` (Keycloak). */
+  requiredRoles?: RequiredGrants;
+  /** App roles the token must carry, by default in `roles` (Entra ID). */
+  requiredAppRoles?: RequiredGrants;
+  /** Permissions the token must carry, by default in `permissions` (Auth0). */
+  requiredPermissions?: RequiredGrants;
 }
+
+/** Names that must all be granted; or one of `any`, all of `all`, in the list at `claim`. */
+export type RequiredGrants =
+  | string[]
+  | {
+      any?: string[];
+      all?: string[];
+      /** A dotted path (a top-level claim of exactly that name comes first), or the names to go through. */
+      claim?: string | string[];
+    };
 
 /** A policy judged once. Immutable; holds no keys. */
 export class CompiledPolicy {

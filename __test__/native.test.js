@@ -129,7 +129,7 @@ describe.each(entries)('%s', (_name, check) => {
       'scope',
       () => resigned(token, key, { claims: { scope: 'x' } }),
     ],
-    ['an API key instead of a token', 'ERR_TOKEN_MALFORMED', 'token', () => 'sk-demo-agent-key'],
+    ['an API key instead of a token', 'ERR_TOKEN_OPAQUE', 'token', () => 'sk-demo-agent-key'],
     ['20 KiB of token', 'ERR_TOKEN_TOO_LARGE', 'token', () => `${token}${'A'.repeat(20 * 1024)}`],
   ];
   test.each(refused)('refuses %s with %s', async (_what, code, fault, make) => {

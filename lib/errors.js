@@ -56,6 +56,11 @@ const codes = Object.freeze({
     meaning: 'The token is not a JWS in compact form: three parts of strict base64url, JSON with unique members.',
     action: 'Send the access token unchanged; opaque and encrypted tokens cannot be checked here.',
   }),
+  ERR_TOKEN_OPAQUE: Object.freeze({
+    fault: 'token',
+    meaning: 'The token has no parts: it is an opaque token or an API key.',
+    action: 'Have the provider issue JWT access tokens for this audience; API keys belong to the API-key middleware.',
+  }),
   ERR_TOKEN_ALGORITHM: Object.freeze({
     fault: 'token',
     meaning: 'The token\'s `alg` is not allowed.',
@@ -101,6 +106,41 @@ const codes = Object.freeze({
     meaning: 'The token is not valid yet.',
     action: 'Compare the clocks; `clockTolerance` allows for a difference.',
   }),
+  ERR_TOKEN_TOO_OLD: Object.freeze({
+    fault: 'token',
+    meaning: 'The token was issued longer ago than `maxTokenAge` allows.',
+    action: 'Get a new token.',
+  }),
+  ERR_TOKEN_LIFETIME: Object.freeze({
+    fault: 'token',
+    meaning: 'The token is valid for longer than `maxTokenLifetime` allows.',
+    action: 'Shorten the lifetime of access tokens at the provider.',
+  }),
+  ERR_ID_TOKEN: Object.freeze({
+    fault: 'token',
+    meaning: 'The token is an ID token.',
+    action: 'Send the access token; the ID token is for the client alone.',
+  }),
+  ERR_REFRESH_TOKEN: Object.freeze({
+    fault: 'token',
+    meaning: 'The token is a refresh token.',
+    action: 'Exchange it at the provider and send the access token.',
+  }),
+  ERR_GRAPH_TOKEN: Object.freeze({
+    fault: 'token',
+    meaning: 'The token is one for Microsoft Graph, which nobody else can verify.',
+    action: 'Request the token for this API\'s own scope or application id.',
+  }),
+  ERR_TOKEN_TYPE: Object.freeze({
+    fault: 'token',
+    meaning: '`typ` or `token_use` does not say that the token is an access token.',
+    action: 'Send an access token, or loosen `typ` or `tokenUse`.',
+  }),
+  ERR_TOKEN_CLIENT: Object.freeze({
+    fault: 'token',
+    meaning: 'The token was issued to a client that `allowedClients` does not name.',
+    action: 'Add the client\'s id, or use another client.',
+  }),
   ERR_TOKEN_AUDIENCE: Object.freeze({
     fault: 'token',
     meaning: '`aud` does not name the policy\'s audience.',
@@ -125,6 +165,16 @@ const codes = Object.freeze({
     fault: 'scope',
     meaning: 'A required scope is not granted.',
     action: 'Request the token with the policy\'s scopes.',
+  }),
+  ERR_ROLE_MISSING: Object.freeze({
+    fault: 'scope',
+    meaning: 'A required role is not granted.',
+    action: 'Grant the role at the provider; check the claim\'s place with `claim`.',
+  }),
+  ERR_PERMISSION_MISSING: Object.freeze({
+    fault: 'scope',
+    meaning: 'A required permission is not granted.',
+    action: 'Grant the permission at the provider; check the claim\'s place with `claim`.',
   }),
   ERR_DISCOVERY_FETCH: Object.freeze({
     fault: 'upstream',

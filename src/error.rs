@@ -84,6 +84,7 @@ codes! {
     TokenArgument "ERR_TOKEN_ARGUMENT" Request "The token argument is not a string." "Pass the token's text, without `Bearer`.";
     TokenTooLarge "ERR_TOKEN_TOO_LARGE" Token "The token is longer than 16 KiB." "Have the provider put fewer groups or claims into access tokens.";
     TokenMalformed "ERR_TOKEN_MALFORMED" Token "The token is not a JWS in compact form: three parts of strict base64url, JSON with unique members." "Send the access token unchanged; opaque and encrypted tokens cannot be checked here.";
+    TokenOpaque "ERR_TOKEN_OPAQUE" Token "The token has no parts: it is an opaque token or an API key." "Have the provider issue JWT access tokens for this audience; API keys belong to the API-key middleware.";
     TokenAlgorithm "ERR_TOKEN_ALGORITHM" Token "The token's `alg` is not allowed." "Sign with an algorithm the policy allows; `none` and HS256 never are.";
     TokenCritical "ERR_TOKEN_CRITICAL" Token "The token's header has `crit`." "No extension is understood; have the provider leave it out.";
     TokenKid "ERR_TOKEN_KID" Token "The token's `kid` is empty, too long, or missing where the policy requires one." "Check the provider's key identifiers.";
@@ -93,11 +94,20 @@ codes! {
     TokenClaims "ERR_TOKEN_CLAIMS" Token "The claims are not a JSON object, or `exp` or `nbf` is missing or no number." "Use an access token; `requireExp: false` allows tokens without `exp`.";
     TokenExpired "ERR_TOKEN_EXPIRED" Token "The token has expired." "Get a new token.";
     TokenNotYetValid "ERR_TOKEN_NOT_YET_VALID" Token "The token is not valid yet." "Compare the clocks; `clockTolerance` allows for a difference.";
+    TokenTooOld "ERR_TOKEN_TOO_OLD" Token "The token was issued longer ago than `maxTokenAge` allows." "Get a new token.";
+    TokenLifetime "ERR_TOKEN_LIFETIME" Token "The token is valid for longer than `maxTokenLifetime` allows." "Shorten the lifetime of access tokens at the provider.";
+    IdToken "ERR_ID_TOKEN" Token "The token is an ID token." "Send the access token; the ID token is for the client alone.";
+    RefreshToken "ERR_REFRESH_TOKEN" Token "The token is a refresh token." "Exchange it at the provider and send the access token.";
+    GraphToken "ERR_GRAPH_TOKEN" Token "The token is one for Microsoft Graph, which nobody else can verify." "Request the token for this API's own scope or application id.";
+    TokenType "ERR_TOKEN_TYPE" Token "`typ` or `token_use` does not say that the token is an access token." "Send an access token, or loosen `typ` or `tokenUse`.";
+    TokenClient "ERR_TOKEN_CLIENT" Token "The token was issued to a client that `allowedClients` does not name." "Add the client's id, or use another client.";
     TokenAudience "ERR_TOKEN_AUDIENCE" Token "`aud` does not name the policy's audience." "Request the token for this API, or correct the policy's `audience`.";
     TokenIssuer "ERR_TOKEN_ISSUER" Token "`iss` is not the policy's issuer." "Compare `iss` with the policy's `issuer`, to the letter.";
     TokenSubject "ERR_TOKEN_SUBJECT" Token "`sub` is missing or blank." "Have the provider put a subject into access tokens.";
     ScopeMalformed "ERR_SCOPE_MALFORMED" Token "The scope claim is neither text nor a list of texts." "Check the provider's claim mapping for `scp` and `scope`.";
     ScopeMissing "ERR_SCOPE_MISSING" Scope "A required scope is not granted." "Request the token with the policy's scopes.";
+    RoleMissing "ERR_ROLE_MISSING" Scope "A required role is not granted." "Grant the role at the provider; check the claim's place with `claim`.";
+    PermissionMissing "ERR_PERMISSION_MISSING" Scope "A required permission is not granted." "Grant the permission at the provider; check the claim's place with `claim`.";
     DiscoveryFetch "ERR_DISCOVERY_FETCH" Upstream "The provider's metadata could not be fetched." "Check network, DNS, proxy and certificates between here and the issuer.";
     DiscoveryDocument "ERR_DISCOVERY_DOCUMENT" Upstream "The provider's metadata cannot be used." "Open the issuer's `/.well-known/openid-configuration`; it needs `issuer` and `jwks_uri`.";
     DiscoveryIssuer "ERR_DISCOVERY_ISSUER" Upstream "The provider's metadata names another issuer." "Write the policy's `issuer` as the metadata does.";
@@ -157,6 +167,7 @@ impl Refusal {
             Self::TokenArgument => Code::TokenArgument,
             Self::Token(error) => match error {
                 TokenError::TooLarge => Code::TokenTooLarge,
+                TokenError::Opaque => Code::TokenOpaque,
                 TokenError::Parts | TokenError::Header => Code::TokenMalformed,
                 TokenError::Algorithm => Code::TokenAlgorithm,
                 TokenError::Critical => Code::TokenCritical,
@@ -168,12 +179,21 @@ impl Refusal {
                 SignatureError::KeyNotFound => Code::KeyNotFound,
                 SignatureError::KeyUnsuitable => Code::KeyUnsuitable,
                 SignatureError::Invalid => Code::SignatureInvalid,
+                SignatureError::GraphToken => Code::GraphToken,
             },
             Self::Claims(error) => match error {
                 ClaimsError::Malformed => Code::TokenMalformed,
-                ClaimsError::NotAnObject | ClaimsError::NotANumber(_) | ClaimsError::ExpMissing => Code::TokenClaims,
+                ClaimsError::NotAnObject | ClaimsError::NotANumber(_) | ClaimsError::Missing(_) => Code::TokenClaims,
                 ClaimsError::Expired => Code::TokenExpired,
                 ClaimsError::NotYetValid => Code::TokenNotYetValid,
+                ClaimsError::TooOld => Code::TokenTooOld,
+                ClaimsError::Lifetime => Code::TokenLifetime,
+                ClaimsError::IdToken => Code::IdToken,
+                ClaimsError::RefreshToken => Code::RefreshToken,
+                ClaimsError::Type => Code::TokenType,
+                ClaimsError::Client => Code::TokenClient,
+                ClaimsError::RoleMissing => Code::RoleMissing,
+                ClaimsError::PermissionMissing => Code::PermissionMissing,
                 ClaimsError::Audience => Code::TokenAudience,
                 ClaimsError::Issuer => Code::TokenIssuer,
                 ClaimsError::ScopeMalformed => Code::ScopeMalformed,

@@ -69,7 +69,7 @@ pub enum JsonError {
 pub fn read_object<'a>(
     text: &'a str,
     wanted: impl Fn(&str) -> bool,
-    mut member: impl FnMut(&str, Value<'a>),
+    mut member: impl FnMut(Cow<'a, str>, Value<'a>),
 ) -> Result<(), JsonError> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let is_object = Top { wanted: &wanted, member: &mut member }
@@ -215,7 +215,7 @@ impl<'de> Visitor<'de> for Inner {
 /// the wrong shape.
 struct Top<'m, 'a> {
     wanted: &'m dyn Fn(&str) -> bool,
-    member: &'m mut dyn FnMut(&str, Value<'a>),
+    member: &'m mut dyn FnMut(Cow<'a, str>, Value<'a>),
 }
 
 impl<'de> DeserializeSeed<'de> for Top<'_, 'de> {
@@ -236,7 +236,7 @@ impl<'de> Visitor<'de> for Top<'_, 'de> {
             let keep = (self.wanted)(&name);
             let value = members.next_value_seed(Inner { depth: 1, keep })?;
             if keep {
-                (self.member)(&name, value);
+                (self.member)(name.clone(), value);
             }
             if !names.insert(name) {
                 return Err(duplicate());
@@ -273,7 +273,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Vec<(String, Value<'_>)>, JsonError> {
         let mut members = Vec::new();
-        read_object(text, |_| true, |name, value| members.push((name.to_owned(), value)))?;
+        read_object(text, |_| true, |name, value| members.push((name.into_owned(), value)))?;
         Ok(members)
     }
 

@@ -188,7 +188,7 @@ impl Verifier {
     fn better_keys(&self, job: &mut Job, snapshot: &Snapshot, error: SignatureError) -> Step {
         let unknown = match error {
             SignatureError::KeyNotFound => job.token.untrusted_key_id(),
-            SignatureError::KeyUnsuitable | SignatureError::Invalid => None,
+            SignatureError::KeyUnsuitable | SignatureError::Invalid | SignatureError::GraphToken => None,
             SignatureError::AlgorithmNotAllowed | SignatureError::KeyIdRequired => {
                 return Step::done(Err(error.into()));
             }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use crate::json::{JsonError, Value};
 use crate::keys::{KeySet, Selection};
-use crate::policy::{KeySource, Policy};
+use crate::policy::grant::{GrantKind, RequiredGrants};
+use crate::policy::{KeySource, Policy, TypeRule};
 use crate::time::UnixSeconds;
 use crate::token::UnverifiedToken;
-use crate::token::claims::Claims;
+use crate::token::claims::{Claims, MalformedScope, OtherKind};
 
 /// The keys did not confirm the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +24,8 @@ pub enum SignatureError {
     KeyUnsuitable,
     #[error("the signature is not one of the provider's keys'")]
     Invalid,
+    #[error("the token is one for Microsoft Graph (`nonce` in its header), which nobody else can verify")]
+    GraphToken,
 }
 
 /// The claims are not what the policy asks for.
@@ -35,20 +38,36 @@ pub enum ClaimsError {
     NotAnObject,
     #[error("`{0}` is not a number")]
     NotANumber(&'static str),
-    #[error("`exp` is missing")]
-    ExpMissing,
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
     #[error("the token has expired")]
     Expired,
     #[error("the token is not valid yet")]
     NotYetValid,
+    #[error("the token was issued too long ago")]
+    TooOld,
+    #[error("the token is valid for too long a time")]
+    Lifetime,
     #[error("`aud` names no audience of ours")]
     Audience,
+    #[error("this is an ID token, not an access token")]
+    IdToken,
+    #[error("this is a refresh token, not an access token")]
+    RefreshToken,
+    #[error("the token's `typ` or `token_use` is not an access token's")]
+    Type,
+    #[error("the token was issued to a client that is not allowed")]
+    Client,
     #[error("`iss` is not the policy's issuer")]
     Issuer,
     #[error("the scope claim is neither a string nor a list of strings")]
     ScopeMalformed,
     #[error("the scope `{0}` is not granted")]
     ScopeMissing(String),
+    #[error("a required role is not granted")]
+    RoleMissing,
+    #[error("a required permission is not granted")]
+    PermissionMissing,
     #[error("`sub` is missing or blank")]
     Subject,
 }
@@ -59,6 +78,8 @@ pub struct SignedToken {
     token: Arc<UnverifiedToken>,
     source: Arc<KeySource>,
     thumbprint: Arc<str>,
+    /// The issuer the key vouches for, where its entry said so.
+    key_issuer: Option<Arc<str>>,
 }
 
 impl SignedToken {
@@ -162,9 +183,10 @@ pub fn signature(token: &Arc<UnverifiedToken>, keys: &KeySet, policy: &Policy) -
         .map(|key| SignedToken {
             token: Arc::clone(token),
             source: Arc::clone(policy.source()),
-            thumbprint: key.thumbprint().into(),
+            thumbprint: Arc::clone(key.thumbprint()),
+            key_issuer: key.issuer().cloned(),
         })
-        .ok_or(SignatureError::Invalid)
+        .ok_or(if token.untrusted_has_nonce() { SignatureError::GraphToken } else { SignatureError::Invalid })
 }
 
 /// [`signature`] for a token that was checked before. The check is made again unless the policy leads to the same source
@@ -176,7 +198,7 @@ pub fn signature_again(signed: &SignedToken, keys: &KeySet, policy: &Policy) -> 
     let token = &signed.token;
     admissible(token, policy)?;
     let still_published = || match keys.select(token.untrusted_algorithm(), token.untrusted_key_id()) {
-        Selection::Candidates(candidates) => candidates.iter().any(|key| *key.thumbprint() == *signed.thumbprint),
+        Selection::Candidates(candidates) => candidates.iter().any(|key| *key.thumbprint() == signed.thumbprint),
         Selection::NotFound | Selection::Unsuitable => false,
     };
     if signed.source == *policy.source() && still_published() {
@@ -186,6 +208,7 @@ pub fn signature_again(signed: &SignedToken, keys: &KeySet, policy: &Policy) -> 
 }
 
 /// Judges the claims of a signed token (RFC 7519 4.1), in LibreChat's order: `nbf`, `exp`, `aud`, `iss`, scopes, `sub`.
+/// The rules that LibreChat does not have stand between.
 ///
 /// # Errors
 /// [`ClaimsError`], the first rule that fails.
@@ -194,17 +217,27 @@ pub fn claims(signed: SignedToken, policy: &Policy, now: UnixSeconds) -> Result<
     let claims = read(&token, policy)?;
     let expires_at = timely(&claims, policy, now)?;
     addressed(&claims, policy)?;
+    let iss = claims.text("iss").unwrap_or_default();
+    if !policy.issuer().accepts_key(signed.key_issuer.as_deref(), iss) {
+        return Err(ClaimsError::Issuer);
+    }
+    match wrong_kind(&claims) {
+        Some(error) if policy.rules().want_access_token() => return Err(error),
+        _ => access_token(&token, &claims, policy)?,
+    }
     let scopes = granted(&claims, policy)?;
     let subject = claims.subject().ok_or(ClaimsError::Subject)?.to_owned();
     let email = claims.email_candidate(policy.email_claim());
+    // Any tenant's administrator can write any address into a token: of several tenants, none is believed.
+    let address = email.address.filter(|_| !policy.issuer().is_multi_tenant());
     Ok(Verified {
         subject,
         scopes,
         expires_at,
-        oid: claims.oid.as_ref().and_then(Value::as_str).filter(|oid| !oid.is_empty()).map(str::to_owned),
-        email: email.address.map(str::to_owned),
+        oid: claims.text("oid").filter(|oid| !oid.is_empty()).map(str::to_owned),
+        email: address.map(str::to_owned),
         email_problem: email.problem,
-        email_verified: claims.email_verified.as_ref().map(|flag| *flag == Value::Bool(true)),
+        email_verified: claims.get("email_verified").map(|flag| *flag == Value::Bool(true)),
         signed,
     })
 }
@@ -245,55 +278,111 @@ pub fn untrusted_plausible(token: &UnverifiedToken, policy: &Policy, now: UnixSe
 
 fn read<'t>(token: &'t UnverifiedToken, policy: &Policy) -> Result<Claims<'t>, ClaimsError> {
     let text = std::str::from_utf8(token.untrusted_payload()).map_err(|_| ClaimsError::Malformed)?;
-    Claims::parse(text, policy.email_claim()).map_err(|error| match error {
+    Claims::parse(text, |name| policy.looks_at(name)).map_err(|error| match error {
         JsonError::Malformed => ClaimsError::Malformed,
         JsonError::NotAnObject => ClaimsError::NotAnObject,
     })
 }
 
-/// `nbf` (RFC 7519 4.1.5) and `exp` (4.1.4), by the whole second: `exp` equal to now is expired, `nbf` equal to now is
-/// valid. Gives back `exp`.
-fn timely(claims: &Claims<'_>, policy: &Policy, now: UnixSeconds) -> Result<Option<f64>, ClaimsError> {
-    let number = |value: &Option<Value<'_>>, name| match value {
+fn number(claims: &Claims<'_>, name: &'static str) -> Result<Option<f64>, ClaimsError> {
+    match claims.get(name) {
         None => Ok(None),
         Some(Value::Number(number)) => Ok(Some(*number)),
         Some(_) => Err(ClaimsError::NotANumber(name)),
-    };
-    let now = now.whole().get();
-    if number(&claims.nbf, "nbf")?.is_some_and(|nbf| nbf > now + policy.clock_tolerance()) {
+    }
+}
+
+/// `nbf` (RFC 7519 4.1.5) and `exp` (4.1.4), by the whole second: `exp` equal to now is expired, `nbf` equal to now is
+/// valid. Then the limits on age and lifetime. Gives back `exp`.
+fn timely(claims: &Claims<'_>, policy: &Policy, now: UnixSeconds) -> Result<Option<f64>, ClaimsError> {
+    let (now, tolerance) = (now.whole().get(), policy.clock_tolerance());
+    if number(claims, "nbf")?.is_some_and(|nbf| nbf > now + tolerance) {
         return Err(ClaimsError::NotYetValid);
     }
-    let exp = number(&claims.exp, "exp")?;
+    let exp = number(claims, "exp")?;
     match exp {
-        None if policy.require_exp() => Err(ClaimsError::ExpMissing),
-        Some(exp) if now - policy.clock_tolerance() >= exp => Err(ClaimsError::Expired),
+        None if policy.require_exp() => return Err(ClaimsError::Missing("exp")),
+        Some(exp) if now - tolerance >= exp => return Err(ClaimsError::Expired),
+        _ => {}
+    }
+    let rules = policy.rules();
+    if rules.max_age.is_none() && rules.max_lifetime.is_none() {
+        // LibreChat never looks at `iat`, whatever it is.
+        return Ok(exp);
+    }
+    let iat = number(claims, "iat")?.ok_or(ClaimsError::Missing("iat"))?;
+    if iat > now + tolerance {
+        return Err(ClaimsError::NotYetValid);
+    }
+    if rules.max_age.is_some_and(|max| now - tolerance - iat > max) {
+        return Err(ClaimsError::TooOld);
+    }
+    match (rules.max_lifetime, exp) {
+        (Some(_), None) => Err(ClaimsError::Missing("exp")),
+        (Some(max), Some(exp)) if exp - iat > max => Err(ClaimsError::Lifetime),
         _ => Ok(exp),
     }
 }
 
-/// `aud` (RFC 7519 4.1.3), then `iss` (4.1.1).
+fn wrong_kind(claims: &Claims<'_>) -> Option<ClaimsError> {
+    claims.other_kind().map(|kind| match kind {
+        OtherKind::IdToken => ClaimsError::IdToken,
+        OtherKind::RefreshToken => ClaimsError::RefreshToken,
+    })
+}
+
+/// `aud` (RFC 7519 4.1.3), then `iss` (4.1.1). Whoever sends the wrong kind of token hears that, and not that its
+/// audience is wrong.
 fn addressed(claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsError> {
     let ours = |value: &Value<'_>| value.as_str().is_some_and(|audience| policy.accepts_audience(audience));
-    let for_us = match &claims.aud {
+    let for_us = match claims.get("aud") {
         Some(Value::Array(audiences)) => audiences.iter().any(ours),
         Some(single) => ours(single),
         None => false,
     };
     if !for_us {
-        return Err(ClaimsError::Audience);
+        return Err(wrong_kind(claims).unwrap_or(ClaimsError::Audience));
     }
-    let iss = claims.iss.as_ref().and_then(Value::as_str);
-    if iss.is_some_and(|iss| policy.issuer().accepts(iss)) { Ok(()) } else { Err(ClaimsError::Issuer) }
+    let tid = claims.text("tid");
+    if claims.text("iss").is_some_and(|iss| policy.issuer().accepts_token(iss, tid)) {
+        Ok(())
+    } else {
+        Err(ClaimsError::Issuer)
+    }
+}
+
+/// What says that this is an access token, and whose.
+fn access_token(token: &UnverifiedToken, claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsError> {
+    let rules = policy.rules();
+    // RFC 7515 4.1.9: `application/` may be left out; media types ignore case (RFC 2045 5.1).
+    let typ = token.untrusted_type().map(str::to_ascii_lowercase);
+    let typ = typ.as_deref().map(|typ| typ.strip_prefix("application/").unwrap_or(typ));
+    let right = match (rules.typ, typ) {
+        (TypeRule::Off, _) | (TypeRule::Preferred, None | Some("jwt")) | (_, Some("at+jwt")) => true,
+        (TypeRule::Preferred | TypeRule::Required, _) => false,
+    };
+    if !right || rules.token_use.as_deref().is_some_and(|wanted| claims.text("token_use") != Some(wanted)) {
+        return Err(ClaimsError::Type);
+    }
+    let known = |clients: &Vec<String>| claims.client().is_some_and(|client| clients.iter().any(|it| it == client));
+    if rules.clients.as_ref().is_some_and(|clients| !known(clients)) {
+        return Err(ClaimsError::Client);
+    }
+    Ok(())
 }
 
 fn granted(claims: &Claims<'_>, policy: &Policy) -> Result<Vec<String>, ClaimsError> {
-    if policy.scope().is_empty() {
-        // Nothing is asked, so nothing can be malformed: LibreChat does not look at the claim then.
-        return Ok(claims.scopes().unwrap_or_default());
+    // Where nothing is asked, nothing can be malformed: LibreChat does not look at the claim then.
+    let scopes = match claims.scopes() {
+        Err(MalformedScope) if !policy.scope().is_empty() => return Err(ClaimsError::ScopeMalformed),
+        scopes => scopes.unwrap_or_default(),
+    };
+    if let Some(missing) = policy.scope().first_missing(&scopes) {
+        return Err(ClaimsError::ScopeMissing(missing.to_owned()));
     }
-    let scopes = claims.scopes().map_err(|_| ClaimsError::ScopeMalformed)?;
-    match policy.scope().first_missing(&scopes) {
-        Some(missing) => Err(ClaimsError::ScopeMissing(missing.to_owned())),
+    match policy.rules().grants.iter().find(|required| !required.satisfied(|name| claims.get(name))) {
         None => Ok(scopes),
+        Some(RequiredGrants { kind: GrantKind::Role, .. }) => Err(ClaimsError::RoleMissing),
+        Some(RequiredGrants { kind: GrantKind::Permission, .. }) => Err(ClaimsError::PermissionMissing),
     }
 }

@@ -86,7 +86,7 @@ fn confirms_the_ed25519_example_of_rfc_8037_a_4() {
     );
     confirms(&jwk, Algorithm::EdDSA, compact);
     // RFC 8037 A.3.
-    assert_eq!(import(&jwk).unwrap().keys()[0].thumbprint(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    assert_eq!(import(&jwk).unwrap().keys()[0].thumbprint().as_ref(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
 }
 
 // --- Project Wycheproof ---

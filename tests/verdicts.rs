@@ -68,6 +68,7 @@ fn policy(row: &RowPolicy) -> Result<Policy, Refusal> {
         clock_tolerance: row.clock_tolerance,
         jwks_uri: row.jwks_uri,
         email_claim: row.email_claim,
+        ..PolicyOptions::default()
     })?)
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Providers publish sets with entries we cannot or must not use. Each is skipped for itself; the set goes on.
 
+use std::sync::Arc;
+
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use serde_json::{Map, Value, json};
 
@@ -56,7 +58,8 @@ pub enum SkipReason {
 pub struct Key {
     id: Option<KeyId>,
     only: Option<Algorithm>,
-    thumbprint: String,
+    issuer: Option<Arc<str>>,
+    thumbprint: Arc<str>,
     normalised: bool,
     public: PublicKey,
 }
@@ -97,8 +100,11 @@ impl Key {
         let thumbprint = serde_json::from_value::<Jwk>(canonical)
             .ok()
             .and_then(|jwk| jwk.thumbprint(ThumbprintHash::SHA256).ok())
-            .ok_or(SkipReason::Rejected)?;
-        Ok(Self { id, only, thumbprint, normalised, public })
+            .ok_or(SkipReason::Rejected)?
+            .into();
+        // Not a registered parameter: Microsoft's shared key sets say with it for whom a key vouches.
+        let issuer = entry.get("issuer").and_then(Value::as_str).map(Arc::from);
+        Ok(Self { id, only, issuer, thumbprint, normalised, public })
     }
 
     /// `kid`, if it is usable as one.
@@ -107,8 +113,13 @@ impl Key {
     }
 
     /// The RFC 7638 SHA-256 thumbprint: what makes this key material and no other.
-    pub fn thumbprint(&self) -> &str {
+    pub const fn thumbprint(&self) -> &Arc<str> {
         &self.thumbprint
+    }
+
+    /// The issuer this key vouches for, where its entry says so.
+    pub const fn issuer(&self) -> Option<&Arc<str>> {
+        self.issuer.as_ref()
     }
 
     /// Whether the entry had to be normalised: padding, leading zeros, a short coordinate.
@@ -237,11 +248,11 @@ mod tests {
 
     #[test]
     fn thumbprint_is_rfc_7638s_and_ignores_spelling() {
-        assert_eq!(Key::import(&rsa(json!({ "kid": "a", "alg": "RS256" }))).unwrap().thumbprint(), THUMBPRINT);
+        assert_eq!(Key::import(&rsa(json!({ "kid": "a", "alg": "RS256" }))).unwrap().thumbprint().as_ref(), THUMBPRINT);
         let zero = encode(&[&[0][..], &base64url::decode(N.as_bytes()).unwrap()].concat());
         for entry in [json!({ "n": zero }), json!({ "n": format!("{N}==") }), json!({ "e": "AAEAAQ" })] {
             let key = Key::import(&rsa(entry)).unwrap();
-            assert_eq!(key.thumbprint(), THUMBPRINT);
+            assert_eq!(key.thumbprint().as_ref(), THUMBPRINT);
             assert!(key.normalised());
         }
     }

@@ -101,7 +101,7 @@ impl KeySet {
 
     /// The key with this RFC 7638 thumbprint.
     pub fn by_thumbprint(&self, thumbprint: &str) -> Option<&Key> {
-        self.keys.iter().find(|key| key.thumbprint() == thumbprint)
+        self.keys.iter().find(|key| **key.thumbprint() == *thumbprint)
     }
 
     /// The usable keys, in the set's order.

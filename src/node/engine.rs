@@ -193,7 +193,7 @@ fn source(report: &SlotReport) -> serde_json::Value {
     };
     let keys = report.snapshot.as_ref().map(|snapshot| {
         let used = snapshot.keys().keys().iter().map(|key| {
-            json!({ "kid": key.id().map(|id| id.as_str()), "thumbprint": key.thumbprint(), "normalised": key.normalised() })
+            json!({ "kid": key.id().map(|id| id.as_str()), "thumbprint": &**key.thumbprint(), "normalised": key.normalised() })
         });
         let skipped = snapshot.keys().skipped().iter().map(|entry| {
             let kid = entry.key_id.as_ref().map(|id| id.as_str());

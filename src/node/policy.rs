@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Array, Either, Either3, JsObjectValue, Null, Object, Unknown};
+use napi::bindgen_prelude::{
+    Array, Either, Either3, FromNapiValue, JsObjectValue, Null, Object, TypeName, Unknown, ValidateNapiValue,
+};
 use napi_derive::napi;
 
 use super::outcome::Failure;
 use crate::error::Refusal;
-use crate::policy::{Policy, PolicyError, PolicyOptions};
+use crate::policy::grant::ClaimPath;
+use crate::policy::{GrantOptions, Policy, PolicyError, PolicyOptions};
 
 /// A policy that was checked once. Opaque to JavaScript.
 #[napi]
@@ -40,7 +43,7 @@ pub fn resolve(argument: PolicyArgument) -> Result<Arc<Policy>, PolicyError> {
     }
 }
 
-const KNOWN: [&str; 10] = [
+const KNOWN: &[&str] = &[
     "issuer",
     "audience",
     "jwksUri",
@@ -51,30 +54,82 @@ const KNOWN: [&str; 10] = [
     "requireKid",
     "clockTolerance",
     "emailClaim",
+    "maxTokenAge",
+    "maxTokenLifetime",
+    "typ",
+    "allowedClients",
+    "tokenUse",
+    "allowedTenants",
+    "requiredRoles",
+    "requiredAppRoles",
+    "requiredPermissions",
 ];
 
 fn read(object: &Object) -> Result<Policy, PolicyError> {
-    let keys = Object::keys(object).map_err(|_| PolicyError::Issuer)?;
-    if let Some(key) = keys.into_iter().find(|key| !KNOWN.contains(&key.as_str())) {
-        return Err(PolicyError::unknown(key, &KNOWN));
-    }
-    let wrong = |key: &str, expected| PolicyError::Option { key: key.to_owned(), expected };
-    let flag = |key| match member::<bool>(object, key) {
-        Ok(flag) => Ok(flag),
-        Err(WrongKind) => Err(wrong(key, "true or false")),
-    };
+    refuse_unknown(object, KNOWN)?;
     Policy::parse(PolicyOptions {
         issuer: member(object, "issuer").ok().flatten().ok_or(PolicyError::Issuer)?,
         audience: audience(object).ok_or(PolicyError::Audience)?,
         jwks_uri: member(object, "jwksUri").map_err(|_| PolicyError::JwksUri)?,
         scope: member(object, "scope").map_err(|_| PolicyError::Scope)?,
         algorithms: list(object, "algorithms").map_err(|_| PolicyError::Algorithms)?,
-        require_exp: flag("requireExp")?,
-        require_kid: flag("requireKid")?,
-        clock_tolerance: member(object, "clockTolerance")
-            .map_err(|_| wrong("clockTolerance", "a number of seconds from 0 to 300"))?,
-        email_claim: member(object, "emailClaim").map_err(|_| wrong("emailClaim", "the name of a claim"))?,
+        require_exp: named(object, "requireExp", FLAG)?,
+        require_kid: named(object, "requireKid", FLAG)?,
+        clock_tolerance: named(object, "clockTolerance", "a number of seconds from 0 to 300")?,
+        email_claim: named(object, "emailClaim", "the name of a claim")?,
+        max_token_age: named(object, "maxTokenAge", SECONDS)?,
+        max_token_lifetime: named(object, "maxTokenLifetime", SECONDS)?,
+        typ: named(object, "typ", "\"off\", \"preferred\" or \"required\"")?,
+        allowed_clients: named_list(object, "allowedClients")?,
+        token_use: named(object, "tokenUse", "a `token_use` value such as \"access\"")?,
+        allowed_tenants: named_list(object, "allowedTenants")?,
+        required_roles: grants(object, "requiredRoles")?,
+        required_app_roles: grants(object, "requiredAppRoles")?,
+        required_permissions: grants(object, "requiredPermissions")?,
     })
+}
+
+const FLAG: &str = "true or false";
+const SECONDS: &str = "a number of seconds above 0";
+const NAMES: &str = "a list of strings";
+const GRANTS: &str = "a list of names, or { any, all, claim } with at least one name";
+
+fn refuse_unknown(object: &Object, known: &[&'static str]) -> Result<(), PolicyError> {
+    let keys = Object::keys(object).map_err(|_| PolicyError::Issuer)?;
+    match keys.into_iter().find(|key| !known.contains(&key.as_str())) {
+        Some(key) => Err(PolicyError::unknown(key, known)),
+        None => Ok(()),
+    }
+}
+
+fn wrong(key: &str, expected: &'static str) -> PolicyError {
+    PolicyError::Option { key: key.to_owned(), expected }
+}
+
+fn named<T>(object: &Object, key: &str, expected: &'static str) -> Result<Option<T>, PolicyError>
+where
+    T: FromNapiValue + ValidateNapiValue + TypeName,
+{
+    member(object, key).map_err(|_| wrong(key, expected))
+}
+
+fn named_list(object: &Object, key: &str) -> Result<Option<Vec<String>>, PolicyError> {
+    list(object, key).map_err(|_| wrong(key, NAMES))
+}
+
+/// A list of names that must all be granted, or `{ any, all, claim }`; `claim` is a dotted path or a list of names.
+fn grants(object: &Object, key: &str) -> Result<Option<GrantOptions>, PolicyError> {
+    if let Ok(all) = list(object, key) {
+        return Ok(all.map(|all| GrantOptions { all, ..GrantOptions::default() }));
+    }
+    let written = member::<Object>(object, key).ok().flatten().ok_or_else(|| wrong(key, GRANTS))?;
+    refuse_unknown(&written, &["any", "all", "claim"])?;
+    let names = |part| list(&written, part).map(Option::unwrap_or_default).map_err(|_| wrong(key, GRANTS));
+    let claim = match member::<String>(&written, "claim") {
+        Ok(text) => text.as_deref().map(ClaimPath::dotted),
+        Err(WrongKind) => list(&written, "claim").map_err(|_| wrong(key, GRANTS))?.as_deref().map(ClaimPath::of_names),
+    };
+    Ok(Some(GrantOptions { any: names("any")?, all: names("all")?, claim }))
 }
 
 struct WrongKind;
@@ -82,9 +137,7 @@ struct WrongKind;
 /// An own member of kind `T`; undefined and null are absent. What an object inherits is not what the operator wrote.
 fn member<T>(object: &Object, key: &str) -> Result<Option<T>, WrongKind>
 where
-    T: napi::bindgen_prelude::FromNapiValue
-        + napi::bindgen_prelude::ValidateNapiValue
-        + napi::bindgen_prelude::TypeName,
+    T: FromNapiValue + ValidateNapiValue + TypeName,
 {
     if !object.has_own_property(key).map_err(|_| WrongKind)? {
         return Ok(None);

@@ -12,24 +12,89 @@ pub fn normalise(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
+/// Where a multi-tenant provider's template has the tenant (Microsoft's spelling).
+const TENANT: &str = "{tenantid}";
+/// The path segments by which Microsoft's multi-tenant endpoints go in place of a tenant.
+const ENDPOINTS: [&str; 3] = ["/common", "/organizations", "/consumers"];
+
 /// The issuer a policy trusts: the text as configured, and its normal form.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Issuer {
     configured: Box<str>,
     normal: Box<str>,
+    tenants: Option<Tenants>,
+}
+
+/// The tenants of a multi-tenant provider that are let in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Tenants {
+    template: Box<str>,
+    allowed: Vec<Box<str>>,
 }
 
 impl Issuer {
     /// `None` if the normal form is empty.
     pub fn parse(configured: &str) -> Option<Self> {
         let normal = normalise(configured)?.into();
-        Some(Self { configured: configured.into(), normal })
+        Some(Self { configured: configured.into(), normal, tenants: None })
+    }
+
+    /// A provider that signs for many tenants, of which these are let in. `None` if the issuer has no place for a tenant:
+    /// neither `{tenantid}` nor one of Microsoft's shared endpoints.
+    pub fn parse_multi_tenant(configured: &str, allowed: &[String]) -> Option<Self> {
+        let mut issuer = Self::parse(configured)?;
+        let template = if issuer.normal.contains(TENANT) {
+            issuer.normal.clone()
+        } else {
+            ENDPOINTS.iter().find_map(|endpoint| with_tenant_at(&issuer.normal, endpoint))?
+        };
+        issuer.tenants = Some(Tenants { template, allowed: allowed.iter().map(|tenant| (**tenant).into()).collect() });
+        Some(issuer)
+    }
+
+    /// Whether tokens of several tenants may come from here.
+    pub const fn is_multi_tenant(&self) -> bool {
+        self.tenants.is_some()
+    }
+
+    /// Whether the configured text itself has a place for the tenant and so leads nowhere as a URL.
+    pub fn is_template(&self) -> bool {
+        self.is_multi_tenant() && self.normal.contains(TENANT)
     }
 
     /// Whether an `iss` value is this issuer: equal to the configured text or to its normal form, to the letter
-    /// (RFC 7519 4.1.1). The value itself is not normalised: a token has one spelling.
-    pub fn accepts(&self, iss: &str) -> bool {
-        *iss == *self.configured || *iss == *self.normal
+    /// (RFC 7519 4.1.1). The value itself is not normalised: a token has one spelling. Of a multi-tenant provider, the
+    /// template with the token's own `tid`, if that tenant is let in.
+    pub fn accepts_token(&self, iss: &str, tid: Option<&str>) -> bool {
+        match &self.tenants {
+            None => *iss == *self.configured || *iss == *self.normal,
+            Some(Tenants { template, allowed }) => tid.is_some_and(|tid| {
+                let expected = template.replace(TENANT, tid);
+                let known = allowed.iter().any(|tenant| **tenant == *tid);
+                known && (iss == expected || iss.strip_suffix('/') == Some(&expected))
+            }),
+        }
+    }
+
+    /// Whether metadata that names `issuer` belongs here (OpenID Connect Discovery 4.3). Of a multi-tenant provider it
+    /// names the template.
+    pub fn accepts_metadata(&self, issuer: &str) -> bool {
+        match &self.tenants {
+            None => self.accepts_token(issuer, None),
+            Some(Tenants { template, .. }) => *issuer == **template || issuer.strip_suffix('/') == Some(template),
+        }
+    }
+
+    /// Whether a key that the provider publishes for the issuer `of` may vouch for a token of `iss`. Only shared key sets
+    /// say so, and only there it matters.
+    pub fn accepts_key(&self, of: Option<&str>, iss: &str) -> bool {
+        match (&self.tenants, of) {
+            (None, _) | (_, None) => true,
+            (Some(Tenants { template, .. }), Some(of)) => {
+                let same = |a: &str, b: &str| a.trim_end_matches('/') == b.trim_end_matches('/');
+                same(of, template) || same(of, iss)
+            }
+        }
     }
 
     /// The text as configured.
@@ -43,6 +108,11 @@ impl Issuer {
     }
 }
 
+fn with_tenant_at(issuer: &str, endpoint: &str) -> Option<Box<str>> {
+    let (before, after) = issuer.split_once(endpoint)?;
+    (after.is_empty() || after.starts_with('/')).then(|| format!("{before}/{TENANT}{after}").into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,9 +120,46 @@ mod tests {
     #[test]
     fn accepts_the_configured_text_and_its_normal_form_only() {
         let issuer = Issuer::parse("https://a/").unwrap();
-        assert!(issuer.accepts("https://a/") && issuer.accepts("https://a"));
-        assert!(!issuer.accepts("https://a//") && !issuer.accepts("HTTPS://a") && !issuer.accepts(""));
-        assert!(!Issuer::parse("https://a").unwrap().accepts("https://a/"));
+        assert!(issuer.accepts_token("https://a/", None) && issuer.accepts_metadata("https://a"));
+        for iss in ["https://a//", "HTTPS://a", ""] {
+            assert!(!issuer.accepts_token(iss, Some("t")) && !issuer.accepts_metadata(iss), "{iss}");
+        }
+        assert!(!Issuer::parse("https://a").unwrap().accepts_token("https://a/", None));
         assert_eq!(Issuer::parse(" / "), None);
+    }
+
+    #[test]
+    fn lets_in_the_tenants_named_and_no_other() {
+        let allowed = ["t1".to_owned(), "t2".to_owned()];
+        for configured in [
+            "https://login.example/common/v2.0",
+            "https://login.example/organizations/v2.0/",
+            "https://login.example/{tenantid}/v2.0",
+        ] {
+            let issuer = Issuer::parse_multi_tenant(configured, &allowed).unwrap();
+            assert!(issuer.accepts_token("https://login.example/t1/v2.0", Some("t1")));
+            assert!(issuer.accepts_token("https://login.example/t2/v2.0", Some("t2")));
+            for (iss, tid) in [
+                ("https://login.example/t1/v2.0", Some("t2")),
+                ("https://login.example/t1/v2.0", None),
+                ("https://login.example/t3/v2.0", Some("t3")),
+                ("https://login.example/{tenantid}/v2.0", Some("{tenantid}")),
+                ("https://login.example/common/v2.0", Some("common")),
+                ("https://evil.example/t1/v2.0", Some("t1")),
+            ] {
+                assert!(!issuer.accepts_token(iss, tid), "{configured} {iss}");
+            }
+            assert!(issuer.accepts_metadata("https://login.example/{tenantid}/v2.0"));
+            assert!(!issuer.accepts_metadata("https://login.example/t1/v2.0"));
+            let iss = "https://login.example/t1/v2.0";
+            assert!(issuer.accepts_key(None, iss) && issuer.accepts_key(Some(iss), iss));
+            assert!(issuer.accepts_key(Some("https://login.example/{tenantid}/v2.0"), iss));
+            assert!(!issuer.accepts_key(Some("https://login.example/t2/v2.0"), iss));
+        }
+        for configured in ["https://login.example/v2.0", "https://login.example/commons", "https://a"] {
+            assert_eq!(Issuer::parse_multi_tenant(configured, &allowed), None, "{configured}");
+        }
+        let single = Issuer::parse("https://login.example/common/v2.0").unwrap();
+        assert!(!single.accepts_metadata("https://login.example/{tenantid}/v2.0"));
     }
 }

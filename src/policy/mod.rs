@@ -1,6 +1,7 @@
 //! What the operator wants: options as written, parsed once into a [`Policy`] that is then trusted.
 
 pub mod endpoint;
+pub mod grant;
 pub mod issuer;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use crate::algorithm::{Algorithm, AlgorithmSet};
 use crate::scope::RequiredScopes;
 use crate::whitespace::is_blank;
 use endpoint::Endpoint;
+use grant::{ClaimPath, GrantKind, RequiredGrants};
 use issuer::Issuer;
 
 /// The largest clock tolerance, in seconds. Machines that differ by more have no clock to speak of.
@@ -35,6 +37,70 @@ pub struct PolicyOptions {
     pub clock_tolerance: Option<f64>,
     /// The claim that holds the e-mail address, before LibreChat's usual three.
     pub email_claim: Option<String>,
+    /// The most seconds that may have passed since `iat`.
+    pub max_token_age: Option<f64>,
+    /// The most seconds between `iat` and `exp`.
+    pub max_token_lifetime: Option<f64>,
+    /// `off`, `preferred` or `required`: whether `typ` must say that this is an access token (RFC 9068 2.1).
+    pub typ: Option<String>,
+    /// Clients whose tokens are accepted, by `azp` or `client_id`. All if absent.
+    pub allowed_clients: Option<Vec<String>>,
+    /// What `token_use` must be (Cognito).
+    pub token_use: Option<String>,
+    /// Tenants of a multi-tenant provider that are let in.
+    pub allowed_tenants: Option<Vec<String>>,
+    /// Required roles, by default in `realm_access.roles` (Keycloak).
+    pub required_roles: Option<GrantOptions>,
+    /// Required app roles, by default in `roles` (Entra ID).
+    pub required_app_roles: Option<GrantOptions>,
+    /// Required permissions, by default in `permissions` (Auth0).
+    pub required_permissions: Option<GrantOptions>,
+}
+
+/// A requirement on a list in the claims, as written.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GrantOptions {
+    /// One of these.
+    pub any: Vec<String>,
+    /// All of these.
+    pub all: Vec<String>,
+    /// Where the list stands, if not in the usual place.
+    pub claim: Option<ClaimPath>,
+}
+
+/// How much the header's `typ` must say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TypeRule {
+    /// Nothing: LibreChat does not look at it.
+    Off,
+    /// `at+jwt`, or nothing more than `JWT`.
+    Preferred,
+    /// `at+jwt` (RFC 9068 2.1).
+    Required,
+}
+
+/// Limits that tighten what a token may claim. All off unless asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimRules {
+    /// The most seconds since `iat`.
+    pub max_age: Option<f64>,
+    /// The most seconds between `iat` and `exp`.
+    pub max_lifetime: Option<f64>,
+    /// How much `typ` must say.
+    pub typ: TypeRule,
+    /// The clients accepted; all if `None`.
+    pub clients: Option<Vec<String>>,
+    /// What `token_use` must be.
+    pub token_use: Option<String>,
+    /// Required roles and permissions.
+    pub grants: Vec<RequiredGrants>,
+}
+
+impl ClaimRules {
+    /// Whether only access tokens are wanted, by whatever sign.
+    pub fn want_access_token(&self) -> bool {
+        self.typ != TypeRule::Off || self.token_use.is_some()
+    }
 }
 
 /// Why options are not a policy. The text names the key and what was expected.
@@ -111,6 +177,7 @@ pub struct Policy {
     require_kid: bool,
     clock_tolerance: f64,
     email_claim: Option<String>,
+    rules: ClaimRules,
 }
 
 impl Policy {
@@ -119,13 +186,19 @@ impl Policy {
     /// # Errors
     /// [`PolicyError`] names the first option that is wrong.
     pub fn parse(options: PolicyOptions) -> Result<Self, PolicyError> {
-        let PolicyOptions { issuer, audience, jwks_uri, scope, algorithms, .. } = options;
+        let rules = claim_rules(&options)?;
+        let PolicyOptions { issuer, audience, jwks_uri, scope, algorithms, allowed_tenants, .. } = options;
         Endpoint::parse(&issuer).ok_or(PolicyError::Issuer)?;
-        let issuer = Issuer::parse(&issuer).ok_or(PolicyError::Issuer)?;
+        let issuer = match allowed_tenants {
+            None => Issuer::parse(&issuer).ok_or(PolicyError::Issuer)?,
+            Some(tenants) => multi_tenant(&issuer, &tenants)?,
+        };
         if audience.is_empty() || audience.iter().any(String::is_empty) {
             return Err(PolicyError::Audience);
         }
         let source = match jwks_uri.as_deref() {
+            // Nothing can be found at a URL that has a place for a tenant.
+            None | Some("") if issuer.is_template() => return Err(PolicyError::JwksUri),
             None | Some("") => KeySource::Discovery(issuer.clone()),
             Some(uri) => KeySource::Jwks(Endpoint::parse(uri).ok_or(PolicyError::JwksUri)?),
         };
@@ -140,10 +213,7 @@ impl Policy {
         };
         let clock_tolerance = options.clock_tolerance.unwrap_or_default();
         if !(0.0..=MAX_CLOCK_TOLERANCE).contains(&clock_tolerance) {
-            return Err(PolicyError::Option {
-                key: "clockTolerance".to_owned(),
-                expected: "a number of seconds from 0 to 300",
-            });
+            return Err(option("clockTolerance", "a number of seconds from 0 to 300"));
         }
         Ok(Self {
             issuer,
@@ -155,6 +225,7 @@ impl Policy {
             require_kid: options.require_kid.unwrap_or(false),
             clock_tolerance,
             email_claim: options.email_claim.filter(|name| !is_blank(name)),
+            rules,
         })
     }
 
@@ -202,6 +273,83 @@ impl Policy {
     pub fn email_claim(&self) -> Option<&str> {
         self.email_claim.as_deref()
     }
+
+    /// What else the claims must satisfy.
+    pub const fn rules(&self) -> &ClaimRules {
+        &self.rules
+    }
+
+    /// Whether some rule of this policy alone looks at the top-level claim `name`.
+    pub fn looks_at(&self, name: &str) -> bool {
+        self.email_claim() == Some(name) || self.rules.grants.iter().any(|grants| grants.path.starts_with(name))
+    }
+}
+
+fn option(key: &str, expected: &'static str) -> PolicyError {
+    PolicyError::Option { key: key.to_owned(), expected }
+}
+
+fn multi_tenant(issuer: &str, tenants: &[String]) -> Result<Issuer, PolicyError> {
+    let wrong = |tenant: &String| is_blank(tenant) || tenant.contains(['/', '{', '}']);
+    if tenants.is_empty() || tenants.iter().any(wrong) {
+        return Err(option("allowedTenants", "a list of tenant ids, not empty"));
+    }
+    Issuer::parse_multi_tenant(issuer, tenants)
+        .ok_or_else(|| option("allowedTenants", "left out unless the issuer is one of several tenants"))
+}
+
+fn claim_rules(options: &PolicyOptions) -> Result<ClaimRules, PolicyError> {
+    let seconds = |key, value: Option<f64>| match value {
+        Some(seconds) if !(seconds.is_finite() && seconds > 0.0) => Err(option(key, "a number of seconds above 0")),
+        value => Ok(value),
+    };
+    let typ = match options.typ.as_deref() {
+        None | Some("off") => TypeRule::Off,
+        Some("preferred") => TypeRule::Preferred,
+        Some("required") => TypeRule::Required,
+        Some(_) => return Err(option("typ", "\"off\", \"preferred\" or \"required\"")),
+    };
+    if options
+        .allowed_clients
+        .as_ref()
+        .is_some_and(|clients| clients.is_empty() || clients.iter().any(|it| is_blank(it)))
+    {
+        return Err(option("allowedClients", "a list of client ids, not empty"));
+    }
+    if options.token_use.as_deref().is_some_and(is_blank) {
+        return Err(option("tokenUse", "a `token_use` value such as \"access\""));
+    }
+    let grants = [
+        ("requiredRoles", GrantKind::Role, &options.required_roles, "realm_access.roles"),
+        ("requiredAppRoles", GrantKind::Role, &options.required_app_roles, "roles"),
+        ("requiredPermissions", GrantKind::Permission, &options.required_permissions, "permissions"),
+    ]
+    .into_iter()
+    .filter_map(|(key, kind, written, usual)| Some(required_grants(key, kind, written.as_ref()?, usual)))
+    .collect::<Result<_, _>>()?;
+    Ok(ClaimRules {
+        max_age: seconds("maxTokenAge", options.max_token_age)?,
+        max_lifetime: seconds("maxTokenLifetime", options.max_token_lifetime)?,
+        typ,
+        clients: options.allowed_clients.clone(),
+        token_use: options.token_use.clone(),
+        grants,
+    })
+}
+
+fn required_grants(
+    key: &str,
+    kind: GrantKind,
+    written: &GrantOptions,
+    usual: &str,
+) -> Result<RequiredGrants, PolicyError> {
+    let GrantOptions { any, all, claim } = written;
+    let path = claim.clone().unwrap_or_else(|| ClaimPath::dotted(usual));
+    let mut names = any.iter().chain(all).peekable();
+    if names.peek().is_none() || names.any(|name| is_blank(name)) || !path.is_valid() {
+        return Err(option(key, "a list of names, or { any, all, claim } with at least one name"));
+    }
+    Ok(RequiredGrants { kind, path, any: any.clone(), all: all.clone() })
 }
 
 #[cfg(test)]
@@ -239,6 +387,35 @@ mod tests {
             let options = PolicyOptions { clock_tolerance: Some(tolerance), ..options() };
             assert!(matches!(Policy::parse(options), Err(PolicyError::Option { key, .. }) if key == "clockTolerance"));
         }
+    }
+
+    #[test]
+    fn names_the_rule_that_is_wrong() {
+        let none = GrantOptions::default();
+        let table = [
+            (PolicyOptions { max_token_age: Some(0.0), ..options() }, "maxTokenAge"),
+            (PolicyOptions { max_token_age: Some(f64::NAN), ..options() }, "maxTokenAge"),
+            (PolicyOptions { max_token_lifetime: Some(-1.0), ..options() }, "maxTokenLifetime"),
+            (PolicyOptions { typ: Some("on".into()), ..options() }, "typ"),
+            (PolicyOptions { allowed_clients: Some(vec![]), ..options() }, "allowedClients"),
+            (PolicyOptions { allowed_clients: Some(vec![" ".into()]), ..options() }, "allowedClients"),
+            (PolicyOptions { token_use: Some(String::new()), ..options() }, "tokenUse"),
+            (PolicyOptions { allowed_tenants: Some(vec![]), ..options() }, "allowedTenants"),
+            (PolicyOptions { allowed_tenants: Some(vec!["a/b".into()]), ..options() }, "allowedTenants"),
+            (PolicyOptions { allowed_tenants: Some(vec!["t".into()]), ..options() }, "allowedTenants"),
+            (PolicyOptions { required_roles: Some(none.clone()), ..options() }, "requiredRoles"),
+            (PolicyOptions { required_permissions: Some(none), ..options() }, "requiredPermissions"),
+        ];
+        for (options, name) in table {
+            let error = Policy::parse(options).unwrap_err();
+            assert!(matches!(&error, PolicyError::Option { key, .. } if key == name), "{name}: {error:?}");
+        }
+        let template = PolicyOptions {
+            issuer: "https://idp.example/{tenantid}/v2.0".into(),
+            allowed_tenants: Some(vec!["t".into()]),
+            ..options()
+        };
+        assert_eq!(Policy::parse(template).unwrap_err(), PolicyError::JwksUri);
     }
 
     #[test]

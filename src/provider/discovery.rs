@@ -100,7 +100,7 @@ impl<'p> Discovery<'p> {
         let document: Value = serde_json::from_slice(body).map_err(|_| DiscoveryError::Document)?;
         let text = |name: &str| document.get(name).and_then(Value::as_str);
         // OpenID Connect Discovery 4.3, RFC 8414 3.3: another issuer's metadata must not be used.
-        if !text("issuer").is_some_and(|issuer| self.issuer.accepts(issuer)) {
+        if !text("issuer").is_some_and(|issuer| self.issuer.accepts_metadata(issuer)) {
             return Err(if document.is_object() { DiscoveryError::Issuer } else { DiscoveryError::Document });
         }
         let uri = text("jwks_uri").filter(|uri| !uri.is_empty()).ok_or(DiscoveryError::Document)?;

@@ -1,69 +1,76 @@
 //! The claims rules look at (RFC 7519 4.1, RFC 9068 2.2), read once from the payload's text.
 
+use std::borrow::Cow;
+
 use crate::json::{JsonError, Value, read_object};
 use crate::whitespace;
 
-/// The members of a claims set that rules look at, untyped as they came. `None` is an absent member.
-#[derive(Debug, Default)]
-#[allow(missing_docs)]
+/// The claims some rule of every policy looks at.
+const ALWAYS_READ: [&str; 20] = [
+    "iss",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "sub",
+    "scp",
+    "scope",
+    "oid",
+    "tid",
+    "azp",
+    "client_id",
+    "email",
+    "preferred_username",
+    "upn",
+    "email_verified",
+    "token_use",
+    "typ",
+    "at_hash",
+    "nonce",
+];
+
+/// The members of a claims set that rules look at, untyped as they came.
+#[derive(Debug)]
 pub struct Claims<'a> {
-    pub iss: Option<Value<'a>>,
-    pub aud: Option<Value<'a>>,
-    pub exp: Option<Value<'a>>,
-    pub nbf: Option<Value<'a>>,
-    pub sub: Option<Value<'a>>,
-    pub scp: Option<Value<'a>>,
-    pub scope: Option<Value<'a>>,
-    pub oid: Option<Value<'a>>,
-    pub email: Option<Value<'a>>,
-    pub preferred_username: Option<Value<'a>>,
-    pub upn: Option<Value<'a>>,
-    pub email_verified: Option<Value<'a>>,
-    /// The claim the operator named as the e-mail address, if the policy names one.
-    pub configured_email: Option<Value<'a>>,
+    members: Vec<(Cow<'a, str>, Value<'a>)>,
 }
 
-const REGISTERED: [&str; 12] =
-    ["iss", "aud", "exp", "nbf", "sub", "scp", "scope", "oid", "email", "preferred_username", "upn", "email_verified"];
+/// What a token is, when it says that it is no access token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherKind {
+    /// An ID token (OpenID Connect Core 2): it tells a client who logged in and is for nobody else.
+    IdToken,
+    /// A refresh token (RFC 6749 1.5): it is for the provider alone.
+    RefreshToken,
+}
 
 impl<'a> Claims<'a> {
-    /// Reads a payload. `email_claim` is the name of the claim the operator takes e-mail addresses from.
+    /// Reads a payload. `also` names claims that only this policy looks at.
     ///
     /// # Errors
     /// [`JsonError`] when the text is not one JSON object with unique members.
-    pub fn parse(text: &'a str, email_claim: Option<&str>) -> Result<Self, JsonError> {
-        let mut claims = Self::default();
-        let wanted = |name: &str| REGISTERED.contains(&name) || email_claim == Some(name);
-        read_object(text, wanted, |name, value| {
-            if email_claim == Some(name) {
-                claims.configured_email = Some(value.clone());
-            }
-            let member = match name {
-                "iss" => &mut claims.iss,
-                "aud" => &mut claims.aud,
-                "exp" => &mut claims.exp,
-                "nbf" => &mut claims.nbf,
-                "sub" => &mut claims.sub,
-                "scp" => &mut claims.scp,
-                "scope" => &mut claims.scope,
-                "oid" => &mut claims.oid,
-                "email" => &mut claims.email,
-                "preferred_username" => &mut claims.preferred_username,
-                "upn" => &mut claims.upn,
-                "email_verified" => &mut claims.email_verified,
-                _ => return,
-            };
-            *member = Some(value);
-        })?;
-        Ok(claims)
+    pub fn parse(text: &'a str, also: impl Fn(&str) -> bool) -> Result<Self, JsonError> {
+        let mut members = Vec::with_capacity(ALWAYS_READ.len());
+        let wanted = |name: &str| ALWAYS_READ.contains(&name) || also(name);
+        read_object(text, wanted, |name, value| members.push((name, value)))?;
+        Ok(Self { members })
+    }
+
+    /// A top-level claim, if it is there and was asked for.
+    pub fn get(&self, name: &str) -> Option<&Value<'a>> {
+        self.members.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// A top-level claim that is a string.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.get(name)?.as_str()
     }
 
     /// The scopes granted: `scp` unless it is absent or null, else `scope`; a string is split at white space, an array
     /// item by item. `Err` when the claim that counts is of any other shape.
     pub fn scopes(&self) -> Result<Vec<String>, MalformedScope> {
-        let present = |value: &&Value<'_>| **value != Value::Null;
         let mut scopes = Vec::new();
-        match self.scp.as_ref().filter(present).or(self.scope.as_ref()) {
+        match self.get("scp").filter(|value| **value != Value::Null).or_else(|| self.get("scope")) {
             // LibreChat takes `false` for no scope at all, and any other type for an error.
             None | Some(Value::Null | Value::Bool(false)) => {}
             Some(Value::String(text)) => scopes.extend(whitespace::words(text).map(str::to_owned)),
@@ -80,29 +87,43 @@ impl<'a> Claims<'a> {
 
     /// The subject as it stands, if it is a string that is not blank.
     pub fn subject(&self) -> Option<&str> {
-        self.sub.as_ref()?.as_str().filter(|subject| !whitespace::is_blank(subject))
+        self.text("sub").filter(|subject| !whitespace::is_blank(subject))
+    }
+
+    /// The client the token was issued to: `azp` (OpenID Connect Core 2) or `client_id` (RFC 9068 2.2). None if neither
+    /// is there or they disagree.
+    pub fn client(&self) -> Option<&str> {
+        match (self.text("azp"), self.text("client_id")) {
+            (Some(azp), Some(client_id)) if azp != client_id => None,
+            (azp, client_id) => azp.or(client_id),
+        }
+    }
+
+    /// What the claims betray about a token that is no access token.
+    pub fn other_kind(&self) -> Option<OtherKind> {
+        match (self.text("typ"), self.text("token_use")) {
+            // Keycloak's `typ` claim, Cognito's `token_use`.
+            (Some("ID"), _) | (_, Some("id")) => Some(OtherKind::IdToken),
+            (Some("Refresh" | "Offline"), _) | (_, Some("refresh")) => Some(OtherKind::RefreshToken),
+            // Older Keycloak versions put `nonce` into access tokens as well.
+            (Some("Bearer"), _) | (_, Some("access")) => None,
+            // Only ID tokens carry them (OpenID Connect Core 2 and 3.1.3.6).
+            _ if self.get("at_hash").is_some() || self.get("nonce").is_some() => Some(OtherKind::IdToken),
+            _ => None,
+        }
     }
 
     /// Where the e-mail address comes from: the configured claim, else the first usable of `email`,
     /// `preferred_username` and `upn`.
     pub fn email_candidate(&self, email_claim: Option<&str>) -> EmailCandidate<'_> {
-        let text = |value: &'_ Option<Value<'a>>| -> bool {
-            value.as_ref().and_then(Value::as_str).is_some_and(|text| !text.is_empty())
+        let usable = |name: &str| self.text(name).filter(|text| !text.is_empty());
+        let problem = match email_claim.map(|name| (usable(name), self.get(name))) {
+            None => None,
+            Some((Some(address), _)) => return EmailCandidate { address: Some(address), problem: None },
+            Some((None, None | Some(Value::Null))) => Some("absent"),
+            Some((None, Some(other))) => Some(other.type_name()),
         };
-        let problem = match (email_claim, &self.configured_email) {
-            (None, _) => None,
-            (Some(_), claim) if text(claim) => {
-                let address = claim.as_ref().and_then(Value::as_str);
-                return EmailCandidate { address, problem: None };
-            }
-            (Some(_), None | Some(Value::Null)) => Some("absent"),
-            (Some(_), Some(other)) => Some(other.type_name()),
-        };
-        let address = [&self.email, &self.preferred_username, &self.upn]
-            .into_iter()
-            .find(|value| text(value))
-            .and_then(|value| value.as_ref()?.as_str());
-        EmailCandidate { address, problem }
+        EmailCandidate { address: ["email", "preferred_username", "upn"].into_iter().find_map(usable), problem }
     }
 }
 
@@ -124,7 +145,7 @@ mod tests {
     use super::*;
 
     fn scopes(claims: &str) -> Result<Vec<String>, MalformedScope> {
-        Claims::parse(claims, None).unwrap().scopes()
+        Claims::parse(claims, |_| false).unwrap().scopes()
     }
 
     #[test]
@@ -149,9 +170,38 @@ mod tests {
     }
 
     #[test]
+    fn tells_what_is_no_access_token() {
+        let table = [
+            (r#"{}"#, None),
+            (r#"{"typ":"Bearer","nonce":"n"}"#, None),
+            (r#"{"token_use":"access","at_hash":"h"}"#, None),
+            (r#"{"typ":"ID"}"#, Some(OtherKind::IdToken)),
+            (r#"{"token_use":"id"}"#, Some(OtherKind::IdToken)),
+            (r#"{"at_hash":"h"}"#, Some(OtherKind::IdToken)),
+            (r#"{"nonce":"n"}"#, Some(OtherKind::IdToken)),
+            (r#"{"typ":"Refresh"}"#, Some(OtherKind::RefreshToken)),
+            (r#"{"typ":"Offline"}"#, Some(OtherKind::RefreshToken)),
+            (r#"{"token_use":"refresh"}"#, Some(OtherKind::RefreshToken)),
+        ];
+        for (claims, kind) in table {
+            assert_eq!(Claims::parse(claims, |_| false).unwrap().other_kind(), kind, "{claims}");
+        }
+    }
+
+    #[test]
+    fn names_the_client_only_if_there_is_one() {
+        let client = |claims: &str| Claims::parse(claims, |_| false).unwrap().client().map(str::to_owned);
+        assert_eq!(client(r#"{"azp":"a"}"#).as_deref(), Some("a"));
+        assert_eq!(client(r#"{"client_id":"a"}"#).as_deref(), Some("a"));
+        assert_eq!(client(r#"{"azp":"a","client_id":"a"}"#).as_deref(), Some("a"));
+        assert_eq!(client(r#"{"azp":"a","client_id":"b"}"#), None);
+        assert_eq!(client(r#"{"azp":["a"]}"#), None);
+    }
+
+    #[test]
     fn chooses_the_email_as_librechat_does() {
         let candidate = |claims: &str, name: Option<&str>| {
-            let claims = Claims::parse(claims, name).unwrap();
+            let claims = Claims::parse(claims, |it| name == Some(it)).unwrap();
             let EmailCandidate { address, problem } = claims.email_candidate(name);
             (address.map(str::to_owned), problem)
         };

@@ -19,6 +19,8 @@ pub enum TokenError {
     TooLarge,
     #[error("the token is not three parts of base64url")]
     Parts,
+    #[error("the token has no parts: it is an opaque token or an API key")]
+    Opaque,
     #[error("the token's header is not a JSON object of unique members")]
     Header,
     #[error("the token's `alg` is missing or is not a signature algorithm that is ever accepted")]
@@ -37,6 +39,8 @@ pub struct UnverifiedToken {
     header: Box<str>,
     algorithm: Algorithm,
     key_id: Option<KeyId>,
+    typ: Option<Box<str>>,
+    has_nonce: bool,
     payload: Vec<u8>,
     signature: Vec<u8>,
 }
@@ -58,6 +62,9 @@ impl UnverifiedToken {
         if text.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLarge);
         }
+        if is_opaque(text) {
+            return Err(TokenError::Opaque);
+        }
         let mut parts = text.split('.');
         let (Some(header), Some(payload), Some(signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -68,8 +75,8 @@ impl UnverifiedToken {
         let decode = |part: &str| base64url::decode(part.as_bytes()).map_err(|_| TokenError::Parts);
         let (header, payload, signature) = (decode(header)?, decode(payload)?, decode(signature)?);
         let header = String::from_utf8(header).map_err(|_| TokenError::Header)?.into_boxed_str();
-        let Header { algorithm, key_id } = Header::read(&header)?;
-        Ok(Self { text: text.into(), signed_bytes, header, algorithm, key_id, payload, signature })
+        let Header { algorithm, key_id, typ, has_nonce } = Header::read(&header)?;
+        Ok(Self { text: text.into(), signed_bytes, header, algorithm, key_id, typ, has_nonce, payload, signature })
     }
 
     /// `alg` (RFC 7515 4.1.1). It chooses nothing: the policy must allow it and the key must fit it.
@@ -80,6 +87,17 @@ impl UnverifiedToken {
     /// `kid`, where the header has one that is a string. A `kid` of another type counts as none, as in LibreChat.
     pub const fn untrusted_key_id(&self) -> Option<&KeyId> {
         self.key_id.as_ref()
+    }
+
+    /// `typ` (RFC 7515 4.1.9), where the header has one that is a string.
+    pub fn untrusted_type(&self) -> Option<&str> {
+        self.typ.as_deref()
+    }
+
+    /// Whether the header has `nonce`. Microsoft puts it into tokens for Graph, which it signs so that nobody else can
+    /// verify them.
+    pub const fn untrusted_has_nonce(&self) -> bool {
+        self.has_nonce
     }
 
     /// The header's JSON text.
@@ -104,9 +122,17 @@ impl UnverifiedToken {
     }
 }
 
+/// Whether this is a bearer token (RFC 6750 2.1, `b64token`) that is no JWS: one word without a dot.
+fn is_opaque(text: &str) -> bool {
+    let in_word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~+/=".contains(&byte);
+    !text.is_empty() && text.bytes().all(in_word)
+}
+
 struct Header {
     algorithm: Algorithm,
     key_id: Option<KeyId>,
+    typ: Option<Box<str>>,
+    has_nonce: bool,
 }
 
 impl Header {
@@ -114,11 +140,15 @@ impl Header {
         let mut algorithm = None;
         let mut critical = false;
         let mut key_id = None;
-        let wanted = |name: &str| matches!(name, "alg" | "crit" | "kid");
-        read_object(text, wanted, |name, value| match name {
+        let mut typ = None;
+        let mut has_nonce = false;
+        let wanted = |name: &str| matches!(name, "alg" | "crit" | "kid" | "typ" | "nonce");
+        read_object(text, wanted, |name, value| match &*name {
             "alg" => algorithm = value.as_str().and_then(Algorithm::from_name),
             // RFC 7515 4.1.11: what must be understood and is not must be refused. We understand no extension.
             "crit" => critical = true,
+            "typ" => typ = value.as_str().map(Box::from),
+            "nonce" => has_nonce = true,
             "kid" => {
                 key_id = match value {
                     Value::String(text) => Some(KeyId::new(&text).ok_or(TokenError::KeyId)),
@@ -132,7 +162,7 @@ impl Header {
         if critical {
             return Err(TokenError::Critical);
         }
-        Ok(Self { algorithm, key_id: key_id.transpose()? })
+        Ok(Self { algorithm, key_id: key_id.transpose()?, typ, has_nonce })
     }
 }
 
@@ -155,7 +185,7 @@ mod tests {
         for text in ["", ".", "..", "a.b", "e30.e30.AA.", "e30.e30.AA.e30.e30", ".e30.AA", "e30 .e30.AA"] {
             assert!(matches!(
                 UnverifiedToken::parse(text).unwrap_err(),
-                TokenError::Parts | TokenError::Header | TokenError::Algorithm
+                TokenError::Parts | TokenError::Opaque | TokenError::Header | TokenError::Algorithm
             ));
         }
         let long = format!("{}.e30.AA", "A".repeat(MAX_TOKEN_BYTES));

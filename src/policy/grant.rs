@@ -1,0 +1,149 @@
+//! Roles and permissions an operator requires, wherever in the claims a provider puts them.
+
+use crate::json::Value;
+use crate::whitespace::words;
+
+/// Where in the claims a list stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimPath {
+    /// The whole text as one name: providers use URLs as claim names.
+    literal: Option<Box<str>>,
+    steps: Vec<Box<str>>,
+}
+
+impl ClaimPath {
+    /// From dotted text, e.g. `realm_access.roles`. A top-level claim of exactly that name comes first.
+    pub fn dotted(text: &str) -> Self {
+        Self { literal: Some(text.into()), steps: text.split('.').map(Box::from).collect() }
+    }
+
+    /// From the names of the members to go through, for names that have dots themselves.
+    pub fn of_names<S: AsRef<str>>(names: &[S]) -> Self {
+        Self { literal: None, steps: names.iter().map(|name| name.as_ref().into()).collect() }
+    }
+
+    /// Whether this path needs the top-level claim `name`.
+    pub fn starts_with(&self, name: &str) -> bool {
+        self.literal.as_deref() == Some(name) || self.steps.first().is_some_and(|first| **first == *name)
+    }
+
+    /// Whether every step has a name.
+    pub fn is_valid(&self) -> bool {
+        !self.steps.is_empty() && self.steps.iter().all(|step| !step.is_empty())
+    }
+
+    fn find<'v, 'a>(&self, claim: &impl Fn(&str) -> Option<&'v Value<'a>>) -> Option<&'v Value<'a>>
+    where
+        'a: 'v,
+    {
+        if let Some(found) = self.literal.as_deref().and_then(claim) {
+            return Some(found);
+        }
+        let (first, rest) = self.steps.split_first()?;
+        rest.iter().try_fold(claim(first)?, |value, step| value.member(step))
+    }
+}
+
+/// What is granted: it decides the code of a refusal and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrantKind {
+    /// A role.
+    Role,
+    /// A permission.
+    Permission,
+}
+
+/// A requirement on one list of the claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequiredGrants {
+    /// What the list holds.
+    pub kind: GrantKind,
+    /// Where it stands.
+    pub path: ClaimPath,
+    /// One of these must be granted, unless empty.
+    pub any: Vec<String>,
+    /// All of these must be granted.
+    pub all: Vec<String>,
+}
+
+impl RequiredGrants {
+    /// Whether the claims grant what is required. A string is a list of words, an array a list of its strings; anything
+    /// else grants nothing. Comparison is exact.
+    pub fn satisfied<'v, 'a: 'v>(&self, claim: impl Fn(&str) -> Option<&'v Value<'a>>) -> bool {
+        let granted: Vec<&str> = match self.path.find(&claim) {
+            Some(Value::String(text)) => words(text).collect(),
+            Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        let has = |required: &String| granted.contains(&required.as_str());
+        (self.any.is_empty() || self.any.iter().any(has)) && self.all.iter().all(has)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::claims::Claims;
+
+    fn satisfied(claims: &str, path: &ClaimPath, any: &[&str], all: &[&str]) -> bool {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let required = RequiredGrants { kind: GrantKind::Role, path: path.clone(), any: owned(any), all: owned(all) };
+        let claims = Claims::parse(claims, |name| path.starts_with(name)).unwrap();
+        required.satisfied(|name| claims.get(name))
+    }
+
+    type Row<'t> = (&'t str, ClaimPath, &'t [&'t str], &'t [&'t str], bool);
+
+    #[test]
+    fn reads_the_claim_shapes_of_providers() {
+        let dotted = ClaimPath::dotted;
+        let client = ClaimPath::of_names(&["resource_access", "my.client", "roles"]);
+        let table: [Row<'_>; 33] = [
+            (r#"{"realm_access":{"roles":["a","b"]}}"#, dotted("realm_access.roles"), &["a"], &[], true),
+            (r#"{"realm_access":{"roles":["a","b"]}}"#, dotted("realm_access.roles"), &["x", "b"], &[], true),
+            (r#"{"realm_access":{"roles":["a","b"]}}"#, dotted("realm_access.roles"), &["x"], &[], false),
+            (r#"{"realm_access":{"roles":["a","b"]}}"#, dotted("realm_access.roles"), &[], &["a", "b"], true),
+            (r#"{"realm_access":{"roles":["a","b"]}}"#, dotted("realm_access.roles"), &[], &["a", "x"], false),
+            (r#"{"realm_access":{"roles":["a","b"]}}"#, dotted("realm_access.roles"), &["a"], &["b"], true),
+            (r#"{"realm_access":{"roles":["a","b"]}}"#, dotted("realm_access.roles"), &["x"], &["b"], false),
+            (r#"{"realm_access":{}}"#, dotted("realm_access.roles"), &["a"], &[], false),
+            (r#"{"realm_access":[]}"#, dotted("realm_access.roles"), &["a"], &[], false),
+            (r#"{"realm_access":"a"}"#, dotted("realm_access.roles"), &["a"], &[], false),
+            (r#"{}"#, dotted("realm_access.roles"), &["a"], &[], false),
+            (r#"{"realm_access.roles":["a"]}"#, dotted("realm_access.roles"), &["a"], &[], true),
+            (r#"{"resource_access":{"my.client":{"roles":["a"]}}}"#, client.clone(), &["a"], &[], true),
+            (r#"{"resource_access":{"my":{"client":{"roles":["a"]}}}}"#, client.clone(), &["a"], &[], false),
+            (r#"{"resource_access":{"other":{"roles":["a"]}}}"#, client, &["a"], &[], false),
+            (r#"{"roles":["Task.Read"]}"#, dotted("roles"), &["Task.Read"], &[], true),
+            (r#"{"roles":"Task.Read"}"#, dotted("roles"), &["Task.Read"], &[], true),
+            (r#"{"roles":"a b"}"#, dotted("roles"), &[], &["a", "b"], true),
+            (r#"{"roles":["a b"]}"#, dotted("roles"), &["a"], &[], false),
+            (r#"{"roles":["a b"]}"#, dotted("roles"), &["a b"], &[], true),
+            (r#"{"roles":["A"]}"#, dotted("roles"), &["a"], &[], false),
+            (r#"{"roles":[]}"#, dotted("roles"), &["a"], &[], false),
+            (r#"{"roles":null}"#, dotted("roles"), &["a"], &[], false),
+            (r#"{"roles":1}"#, dotted("roles"), &["1"], &[], false),
+            (r#"{"roles":true}"#, dotted("roles"), &["true"], &[], false),
+            (r#"{"roles":{"a":true}}"#, dotted("roles"), &["a"], &[], false),
+            (r#"{"roles":[1,"a",null]}"#, dotted("roles"), &["a"], &[], true),
+            (r#"{"roles":[["a"]]}"#, dotted("roles"), &["a"], &[], false),
+            (r#"{"permissions":["read:x","write:x"]}"#, dotted("permissions"), &[], &["read:x"], true),
+            (r#"{"permissions":[]}"#, dotted("permissions"), &[], &["read:x"], false),
+            (r#"{"https://x.example/roles":["a"]}"#, dotted("https://x.example/roles"), &["a"], &[], true),
+            (r#"{"__proto__":{"roles":["a"]}}"#, dotted("roles"), &["a"], &[], false),
+            (r#"{"a":{"b":{"c":{"d":["e"]}}}}"#, dotted("a.b.c.d"), &["e"], &[], true),
+        ];
+        for (claims, path, any, all, expected) in table {
+            assert_eq!(satisfied(claims, &path, any, all), expected, "{claims} {any:?} {all:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_has_no_empty_step() {
+        for text in ["", ".", "a.", ".a", "a..b"] {
+            assert!(!ClaimPath::dotted(text).is_valid(), "{text}");
+        }
+        assert!(!ClaimPath::of_names::<&str>(&[]).is_valid());
+        assert!(ClaimPath::dotted("a.b").is_valid());
+    }
+}

@@ -1,0 +1,204 @@
+//! The rules LibreChat does not have: age, kind, client, roles, tenants. Each is off unless the policy asks for it.
+
+mod support;
+
+use std::sync::Arc;
+
+use remote_agent_auth::algorithm::Algorithm;
+use remote_agent_auth::error::Code;
+use remote_agent_auth::policy::grant::ClaimPath;
+use remote_agent_auth::policy::{GrantOptions, Policy, PolicyOptions};
+use serde_json::{Value, json};
+use support::{ISSUER, JWKS, NOW, Signer, World, jwks, ok};
+
+fn options() -> PolicyOptions {
+    PolicyOptions {
+        issuer: ISSUER.to_owned(),
+        audience: vec!["api".to_owned()],
+        jwks_uri: Some(JWKS.to_owned()),
+        ..PolicyOptions::default()
+    }
+}
+
+fn list(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+async fn code(options: PolicyOptions, header: Value, claims: Value) -> Option<Code> {
+    let signer = Signer::new("k");
+    let world = World::with_jwks_uri();
+    world.network.answer(JWKS, jwks(&[&signer]));
+    let mut all = json!({ "iss": ISSUER, "aud": "api", "sub": "user", "exp": NOW + 600.0 });
+    for (name, value) in claims.as_object().unwrap() {
+        all[name] = value.clone();
+    }
+    all.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    let mut head = json!({ "alg": Algorithm::ES256.name(), "kid": "k" });
+    for (name, value) in header.as_object().unwrap() {
+        head[name] = value.clone();
+    }
+    let policy = Arc::new(Policy::parse(options).unwrap());
+    world.check_with(&signer.sign(&head, &all), &policy).await.err().map(|refusal| refusal.code())
+}
+
+#[tokio::test(start_paused = true)]
+async fn limits_age_and_lifetime_to_the_second() {
+    let age = |claims| code(PolicyOptions { max_token_age: Some(100.0), ..options() }, json!({}), claims);
+    assert_eq!(age(json!({ "iat": NOW - 100.0 })).await, None);
+    assert_eq!(age(json!({ "iat": NOW - 101.0 })).await, Some(Code::TokenTooOld));
+    assert_eq!(age(json!({ "iat": NOW })).await, None);
+    assert_eq!(age(json!({ "iat": NOW + 1.0 })).await, Some(Code::TokenNotYetValid));
+    assert_eq!(age(json!({})).await, Some(Code::TokenClaims));
+    assert_eq!(age(json!({ "iat": "now" })).await, Some(Code::TokenClaims));
+    let life = |claims| code(PolicyOptions { max_token_lifetime: Some(700.0), ..options() }, json!({}), claims);
+    assert_eq!(life(json!({ "iat": NOW - 100.0 })).await, None);
+    assert_eq!(life(json!({ "iat": NOW - 101.0 })).await, Some(Code::TokenLifetime));
+    assert_eq!(life(json!({})).await, Some(Code::TokenClaims));
+    let both = PolicyOptions { max_token_lifetime: Some(700.0), require_exp: Some(false), ..options() };
+    assert_eq!(code(both, json!({}), json!({ "iat": NOW, "exp": null })).await, Some(Code::TokenClaims));
+    let tolerant = PolicyOptions { max_token_age: Some(100.0), clock_tolerance: Some(5.0), ..options() };
+    assert_eq!(code(tolerant.clone(), json!({}), json!({ "iat": NOW - 105.0 })).await, None);
+    assert_eq!(code(tolerant.clone(), json!({}), json!({ "iat": NOW - 106.0 })).await, Some(Code::TokenTooOld));
+    assert_eq!(code(tolerant, json!({}), json!({ "iat": NOW + 5.0 })).await, None);
+    assert_eq!(code(options(), json!({}), json!({ "iat": "never looked at" })).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn asks_the_type_as_much_as_the_policy_says() {
+    let table = [
+        ("off", None, None),
+        ("off", Some("anything"), None),
+        ("preferred", None, None),
+        ("preferred", Some("JWT"), None),
+        ("preferred", Some("application/jwt"), None),
+        ("preferred", Some("at+jwt"), None),
+        ("preferred", Some("logout+jwt"), Some(Code::TokenType)),
+        ("required", None, Some(Code::TokenType)),
+        ("required", Some("JWT"), Some(Code::TokenType)),
+        ("required", Some("at+jwt"), None),
+        ("required", Some("AT+JWT"), None),
+        ("required", Some("application/at+jwt"), None),
+        ("required", Some("at+jwt2"), Some(Code::TokenType)),
+    ];
+    for (rule, typ, expected) in table {
+        let header = typ.map_or(json!({}), |typ| json!({ "typ": typ }));
+        let options = PolicyOptions { typ: Some(rule.to_owned()), ..options() };
+        assert_eq!(code(options, header, json!({})).await, expected, "{rule} {typ:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_the_wrong_kind_of_token() {
+    let id = json!({ "at_hash": "h" });
+    let wanting = PolicyOptions { typ: Some("preferred".to_owned()), ..options() };
+    assert_eq!(code(wanting.clone(), json!({}), id.clone()).await, Some(Code::IdToken));
+    assert_eq!(code(wanting, json!({}), json!({ "typ": "Refresh" })).await, Some(Code::RefreshToken));
+    // LibreChat lets an ID token with the right audience pass; so does a policy that does not ask.
+    assert_eq!(code(options(), json!({}), id).await, None);
+    // One with the wrong audience hears the true reason.
+    assert_eq!(code(options(), json!({}), json!({ "at_hash": "h", "aud": "client" })).await, Some(Code::IdToken));
+    assert_eq!(code(options(), json!({}), json!({ "aud": "client" })).await, Some(Code::TokenAudience));
+    let cognito = PolicyOptions { token_use: Some("access".to_owned()), ..options() };
+    assert_eq!(code(cognito.clone(), json!({}), json!({ "token_use": "access" })).await, None);
+    assert_eq!(code(cognito.clone(), json!({}), json!({ "token_use": "id" })).await, Some(Code::IdToken));
+    assert_eq!(code(cognito.clone(), json!({}), json!({ "token_use": "other" })).await, Some(Code::TokenType));
+    assert_eq!(code(cognito, json!({}), json!({})).await, Some(Code::TokenType));
+}
+
+#[tokio::test(start_paused = true)]
+async fn says_that_a_graph_token_is_for_graph() {
+    let (known, other) = (Signer::new("k"), Signer::new("k"));
+    let world = World::with_jwks_uri();
+    world.network.answer(JWKS, jwks(&[&known]));
+    let claims = json!({ "iss": ISSUER, "aud": "00000003-0000-0000-c000-000000000000", "sub": "u", "exp": NOW + 60.0 });
+    let token = other.sign(&json!({ "alg": "ES256", "kid": "k", "nonce": "n" }), &claims);
+    assert_eq!(world.code(&known.token()).await, None);
+    assert_eq!(world.code(&token).await, Some(Code::GraphToken));
+    assert_eq!(world.code("opaque-token").await, Some(Code::TokenOpaque));
+}
+
+#[tokio::test(start_paused = true)]
+async fn lets_in_the_clients_named() {
+    let rule = || PolicyOptions { allowed_clients: Some(list(&["a", "b"])), ..options() };
+    for (claims, expected) in [
+        (json!({ "azp": "a" }), None),
+        (json!({ "client_id": "b" }), None),
+        (json!({ "azp": "a", "client_id": "b" }), Some(Code::TokenClient)),
+        (json!({ "azp": "c" }), Some(Code::TokenClient)),
+        (json!({}), Some(Code::TokenClient)),
+        (json!({ "azp": ["a"] }), Some(Code::TokenClient)),
+    ] {
+        assert_eq!(code(rule(), json!({}), claims.clone()).await, expected, "{claims}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_role_or_permission_is_a_matter_of_scope() {
+    let all = |names: &[&str]| Some(GrantOptions { all: list(names), ..GrantOptions::default() });
+    let roles = || PolicyOptions { required_roles: all(&["user"]), ..options() };
+    let granted = json!({ "realm_access": { "roles": ["user"] } });
+    assert_eq!(code(roles(), json!({}), granted).await, None);
+    let missing = code(roles(), json!({}), json!({})).await.unwrap();
+    assert_eq!((missing, missing.fault().name()), (Code::RoleMissing, "scope"));
+    let app_roles = || PolicyOptions { required_app_roles: all(&["Task.Read"]), ..options() };
+    assert_eq!(code(app_roles(), json!({}), json!({ "roles": ["Task.Read"] })).await, None);
+    assert_eq!(code(app_roles(), json!({}), json!({ "roles": [] })).await, Some(Code::RoleMissing));
+    let permissions = || PolicyOptions { required_permissions: all(&["read:agents"]), ..options() };
+    assert_eq!(code(permissions(), json!({}), json!({ "permissions": ["read:agents"] })).await, None);
+    let missing = code(permissions(), json!({}), json!({})).await.unwrap();
+    assert_eq!((missing, missing.fault().name()), (Code::PermissionMissing, "scope"));
+    let client = GrantOptions {
+        any: list(&["x", "y"]),
+        claim: Some(ClaimPath::of_names(&["resource_access", "my.client", "roles"])),
+        ..GrantOptions::default()
+    };
+    let keycloak = PolicyOptions { required_roles: Some(client), ..options() };
+    let granted = json!({ "resource_access": { "my.client": { "roles": ["y"] } } });
+    assert_eq!(code(keycloak, json!({}), granted).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_multi_tenant_provider_only_the_tenants_named_are_let_in() {
+    const COMMON: &str = "https://login.example/common/v2.0";
+    const TEMPLATE: &str = "https://login.example/{tenantid}/v2.0";
+    let (shared, own) = (Signer::new("shared"), Signer::new("own"));
+    let world = World::with_jwks_uri();
+    let keys = "https://login.example/keys";
+    let metadata = |issuer: &str| ok(&json!({ "issuer": issuer, "jwks_uri": keys }));
+    let well_known = format!("{COMMON}/.well-known/openid-configuration");
+    let mut other_tenants = own.jwk();
+    other_tenants["issuer"] = json!("https://login.example/t2/v2.0");
+    let mut everybodys = shared.jwk();
+    everybodys["issuer"] = json!(TEMPLATE);
+    world.network.answer(keys, ok(&json!({ "keys": [everybodys, other_tenants] })));
+    world.network.answer(&well_known, metadata(TEMPLATE));
+    let options = |tenants: Option<&[&str]>| PolicyOptions {
+        issuer: COMMON.to_owned(),
+        jwks_uri: None,
+        allowed_tenants: tenants.map(list),
+        ..options()
+    };
+    let policy = Arc::new(Policy::parse(options(Some(&["t1", "t2"]))).unwrap());
+    let token = |signer: &Signer, tid: &str, iss: &str| {
+        let iss = format!("https://login.example/{iss}/v2.0");
+        signer.token_with(json!({ "iss": iss, "tid": tid, "email": "a@b.example" }))
+    };
+    let verified = world.check_with(&token(&shared, "t1", "t1"), &policy).await.unwrap();
+    assert_eq!(verified.email(), None, "an address that any tenant can make up links nobody");
+    for (signer, tid, iss, expected) in [
+        (&shared, "t2", "t2", None),
+        (&own, "t2", "t2", None),
+        (&own, "t1", "t1", Some(Code::TokenIssuer)),
+        (&shared, "t3", "t3", Some(Code::TokenIssuer)),
+        (&shared, "t1", "t2", Some(Code::TokenIssuer)),
+        (&shared, "common", "common", Some(Code::TokenIssuer)),
+    ] {
+        let code = world.check_with(&token(signer, tid, iss), &policy).await.err().map(|refusal| refusal.code());
+        assert_eq!(code, expected, "{tid} {iss}");
+    }
+    // Without `allowedTenants` a template is another issuer's metadata.
+    let single = Arc::new(Policy::parse(options(None)).unwrap());
+    let common = shared.token_with(json!({ "iss": COMMON }));
+    let refusal = world.check_with(&common, &single).await.unwrap_err();
+    assert_eq!(refusal.code(), Code::DiscoveryIssuer);
+}
