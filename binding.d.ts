@@ -32,12 +32,10 @@ export declare class Verdict {}
 export declare function compilePolicy(options: PolicyOptions): CompiledPolicy | Failure
 
 /**
- * Makes a native verifier.
- *
- * There are no settings yet; a key that is not known is an error (`code` is `ERR_POLICY_OPTION`), so that a typing error
- * is never taken for a setting.
+ * Makes a native verifier. A setting that is unknown or of the wrong kind is thrown as an error with `code`
+ * `ERR_POLICY_OPTION`.
  */
-export declare function createRemoteAgentAuth(settings?: {}): RemoteAgentAuth
+export declare function createRemoteAgentAuth(settings?: { verdictCache?: boolean }): RemoteAgentAuth
 
 /** Keys are at hand. */
 export interface Done {

@@ -52,8 +52,12 @@ export interface TokenVerifier {
 
 /** The explicit object behind the two functions, for those who want their own clock, `prefetch` or `stats`. */
 export class RemoteTokenVerifier implements TokenVerifier {
-  /** @param options.clock seconds since 1970, finite; default the system clock. For tests. */
-  constructor(options?: { clock?: () => number });
+  /**
+   * @param options.clock seconds since 1970, finite; default the system clock. For tests.
+   * @param options.verdictCache whether a token seen before is spared its signature check while the provider still
+   *   publishes the key that signed it; claims are judged every time. Default true.
+   */
+  constructor(options?: { clock?: () => number; verdictCache?: boolean });
   compile(options: PolicyOptions): CompiledPolicy;
   check(token: string, policy: CompiledPolicy): Outcome | Promise<Outcome>;
   recheck(verdict: Verdict, policy: CompiledPolicy): Outcome | Promise<Outcome>;

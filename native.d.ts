@@ -138,6 +138,11 @@ export function verifyRemoteToken(
   now?: number,
 ): Promise<Outcome>;
 
-export function createRemoteAgentAuth(settings?: Record<string, never>): RemoteAgentAuth;
+/**
+ * A verifier. All of a process share one store of keys and verdicts.
+ * @param settings `verdictCache: false` verifies the signature of every token anew, also one seen before.
+ * @throws an error with `code` `ERR_POLICY_OPTION` for a setting that is unknown or of the wrong type
+ */
+export function createRemoteAgentAuth(settings?: { verdictCache?: boolean }): RemoteAgentAuth;
 
 export function compilePolicy(options: PolicyOptions): CompiledPolicy | Failure;

@@ -28,18 +28,21 @@ function trustNodesCertificates() {
 /** LibreChat's clock: whole seconds are what claims are compared with; fractions are cut natively. */
 const systemClock = () => Date.now() / 1000;
 
+const OPTIONS = ['clock', 'verdictCache'];
+
 class RemoteTokenVerifier {
-  #native = binding.createRemoteAgentAuth();
+  #native;
   #clock;
 
-  /** @param {{ clock?: () => number }} [options] */
+  /** @param {{ clock?: () => number, verdictCache?: boolean }} [options] */
   constructor(options = {}) {
-    for (const name of Object.keys(options)) {
-      if (name !== 'clock') throw wrongOption(name, 'is not an option; the nearest one is `clock`');
-    }
-    const { clock = systemClock } = options;
+    const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
+    if (unknown !== undefined) throw wrongOption(unknown, `is not an option; there are ${OPTIONS.join(' and ')}`);
+    const { clock = systemClock, verdictCache = true } = options;
     if (typeof clock !== 'function') throw wrongOption('clock', 'must be a function that returns seconds');
+    if (typeof verdictCache !== 'boolean') throw wrongOption('verdictCache', 'must be true or false');
     this.#clock = clock;
+    this.#native = binding.createRemoteAgentAuth({ verdictCache });
   }
 
   /**

@@ -160,9 +160,7 @@ impl Refusal {
                 PolicyError::JwksUri => Code::PolicyJwksUri,
                 PolicyError::Scope => Code::PolicyScope,
                 PolicyError::Algorithms => Code::PolicyAlgorithms,
-                PolicyError::Option { .. } | PolicyError::Unknown { .. } | PolicyError::NotASetting { .. } => {
-                    Code::PolicyOption
-                }
+                PolicyError::Option { .. } | PolicyError::Unknown { .. } => Code::PolicyOption,
             },
             Self::TokenArgument => Code::TokenArgument,
             Self::Token(error) => match error {

@@ -37,6 +37,7 @@ pub mod provider;
 pub mod scope;
 pub mod time;
 pub mod token;
+pub mod verdict;
 pub mod verifier;
 pub mod verify;
 pub mod whitespace;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use once_cell::sync::OnceCell;
@@ -15,6 +16,7 @@ use crate::provider::freshness::Lifetimes;
 use crate::provider::{KeyStore, Offer, ProviderError, Refresh, Slot, Snapshot};
 use crate::time::{Clock, SystemClock, UnixSeconds};
 use crate::token::UnverifiedToken;
+use crate::verdict::{VerdictKey, Verdicts};
 use crate::verify::{self, SignatureError};
 
 // What a caller of this module holds, so that nobody at the boundary needs to look deeper.
@@ -38,6 +40,29 @@ pub enum Checked<F> {
 #[derive(Debug)]
 pub struct Verifier {
     store: KeyStore,
+    verdicts: Verdicts,
+    signature_checks: AtomicU64,
+    verdicts_reused: AtomicU64,
+}
+
+/// Whether a check may use what an earlier one found out about the same bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// Verdicts are remembered and reused.
+    Verdicts,
+    /// Every check verifies the signature.
+    None,
+}
+
+/// What a verifier has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// Tokens whose signature was checked.
+    pub signature_checks: u64,
+    /// Tokens whose signature was known from before.
+    pub verdicts_reused: u64,
+    /// Verdicts remembered now, roughly.
+    pub verdicts: u64,
 }
 
 /// One token against one policy.
@@ -46,6 +71,8 @@ struct Job {
     token: Arc<UnverifiedToken>,
     /// Who is known to have signed it.
     signed: Option<SignedToken>,
+    /// Where that is remembered.
+    remember_as: Option<VerdictKey>,
     policy: Arc<Policy>,
     now: UnixSeconds,
     slot: Arc<Slot>,
@@ -78,7 +105,12 @@ impl Verifier {
     /// A verifier with a store of its own. Its fetches run on `runtime`, and the futures of [`Self::check`] must be
     /// awaited within a tokio runtime.
     pub fn new(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, runtime: Handle) -> Arc<Self> {
-        Arc::new(Self { store: KeyStore::new(fetch, clock, runtime) })
+        Arc::new(Self {
+            store: KeyStore::new(fetch, clock, runtime),
+            verdicts: Verdicts::default(),
+            signature_checks: AtomicU64::new(0),
+            verdicts_reused: AtomicU64::new(0),
+        })
     }
 
     /// Checks a token as it came from the caller.
@@ -87,9 +119,17 @@ impl Verifier {
         token: &str,
         policy: &Arc<Policy>,
         now: UnixSeconds,
+        memory: Memory,
     ) -> Checked<impl Future<Output = Answer> + Send + use<>> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Checked::Now(Box::new(Err(Refusal::TOO_LARGE)));
+        }
+        let key = (memory == Memory::Verdicts).then(|| VerdictKey::new(token, policy.source()));
+        if let Some(signed) = key.as_ref().and_then(|key| self.verdicts.recall(key)) {
+            return self.begin(Arc::clone(signed.token()), Some(signed), key, policy, now);
+        }
         match UnverifiedToken::parse(token) {
-            Ok(token) => self.begin(Arc::new(token), None, policy, now),
+            Ok(token) => self.begin(Arc::new(token), None, key, policy, now),
             Err(error) => Checked::Now(Box::new(Err(error.into()))),
         }
     }
@@ -102,13 +142,14 @@ impl Verifier {
         policy: &Arc<Policy>,
         now: UnixSeconds,
     ) -> Checked<impl Future<Output = Answer> + Send + use<>> {
-        self.begin(Arc::clone(signed.token()), Some(signed.clone()), policy, now)
+        self.begin(Arc::clone(signed.token()), Some(signed.clone()), None, policy, now)
     }
 
     fn begin(
         self: &Arc<Self>,
         token: Arc<UnverifiedToken>,
         signed: Option<SignedToken>,
+        remember_as: Option<VerdictKey>,
         policy: &Arc<Policy>,
         now: UnixSeconds,
     ) -> Checked<impl Future<Output = Answer> + Send + use<>> {
@@ -118,7 +159,8 @@ impl Verifier {
         }
         let slot = self.store.slot(policy.source());
         let arrived = self.store.now();
-        let mut job = Job { token, signed, policy: Arc::clone(policy), now, slot, arrived, up_to_date: false };
+        let mut job =
+            Job { token, signed, remember_as, policy: Arc::clone(policy), now, slot, arrived, up_to_date: false };
         match self.first_step(&mut job) {
             Step::Done(answer) => Checked::Now(answer),
             Step::Wait(wait) => Checked::Later(Arc::clone(self).finish(job, wait)),
@@ -175,14 +217,30 @@ impl Verifier {
 
     /// With keys at hand: an answer, or a fetch that may bring better keys.
     fn step(&self, job: &mut Job, snapshot: &Snapshot) -> Step {
-        let signed = match &job.signed {
-            Some(signed) => verify::signature_again(signed, snapshot.keys(), &job.policy),
-            None => verify::signature(&job.token, snapshot.keys(), &job.policy),
+        let reusable = job.signed.as_ref().filter(|signed| verify::still_signed(signed, snapshot.keys(), &job.policy));
+        let signed = match reusable {
+            Some(signed) => {
+                self.verdicts_reused.fetch_add(1, Ordering::Relaxed);
+                Ok(signed.clone())
+            }
+            None => {
+                if let (Some(_), Some(key)) = (&job.signed, &job.remember_as) {
+                    self.verdicts.forget(key);
+                }
+                self.signature_checks.fetch_add(1, Ordering::Relaxed);
+                verify::signature(&job.token, snapshot.keys(), &job.policy)
+            }
         };
-        match signed {
-            Ok(signed) => Step::done(verify::claims(signed, &job.policy, job.now).map_err(Refusal::from)),
-            Err(error) => self.better_keys(job, snapshot, error),
+        let signed = match signed {
+            Ok(signed) => signed,
+            Err(error) => return self.better_keys(job, snapshot, error),
+        };
+        let is_new = reusable.is_none();
+        let answer = verify::claims(signed, &job.policy, job.now).map_err(Refusal::from);
+        if let (Ok(verified), Some(key), true) = (&answer, job.remember_as.take(), is_new) {
+            self.verdicts.remember(key, verified.signed().clone());
         }
+        Step::done(answer)
     }
 
     fn better_keys(&self, job: &mut Job, snapshot: &Snapshot, error: SignatureError) -> Step {
@@ -238,9 +296,19 @@ impl Verifier {
         }
     }
 
-    /// Forgets every key.
+    /// Forgets every key and every verdict.
     pub fn clear(&self) {
         self.store.clear();
+        self.verdicts.clear();
+    }
+
+    /// What has been done so far.
+    pub fn work(&self) -> Work {
+        Work {
+            signature_checks: self.signature_checks.load(Ordering::Relaxed),
+            verdicts_reused: self.verdicts_reused.load(Ordering::Relaxed),
+            verdicts: self.verdicts.len(),
+        }
     }
 
     /// What is known of each source.

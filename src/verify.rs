@@ -189,22 +189,17 @@ pub fn signature(token: &Arc<UnverifiedToken>, keys: &KeySet, policy: &Policy) -
         .ok_or(if token.untrusted_has_nonce() { SignatureError::GraphToken } else { SignatureError::Invalid })
 }
 
-/// [`signature`] for a token that was checked before. The check is made again unless the policy leads to the same source
-/// and that source still publishes the very key that signed.
-///
-/// # Errors
-/// [`SignatureError`].
-pub fn signature_again(signed: &SignedToken, keys: &KeySet, policy: &Policy) -> Result<SignedToken, SignatureError> {
+/// Whether a token that was found signed still is, as far as this policy goes: the policy leads to the same source,
+/// allows the algorithm, and the source still publishes the very key that signed. If not, [`signature`] decides anew.
+pub fn still_signed(signed: &SignedToken, keys: &KeySet, policy: &Policy) -> bool {
     let token = &signed.token;
-    admissible(token, policy)?;
-    let still_published = || match keys.select(token.untrusted_algorithm(), token.untrusted_key_id()) {
+    if signed.source != *policy.source() || admissible(token, policy).is_err() {
+        return false;
+    }
+    match keys.select(token.untrusted_algorithm(), token.untrusted_key_id()) {
         Selection::Candidates(candidates) => candidates.iter().any(|key| *key.thumbprint() == signed.thumbprint),
         Selection::NotFound | Selection::Unsuitable => false,
-    };
-    if signed.source == *policy.source() && still_published() {
-        return Ok(signed.clone());
     }
-    signature(token, keys, policy)
 }
 
 /// Judges the claims of a signed token (RFC 7519 4.1), in LibreChat's order: `nbf`, `exp`, `aud`, `iss`, scopes, `sub`.

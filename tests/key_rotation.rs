@@ -40,7 +40,8 @@ async fn futures(world: &World, tokens: &[String]) -> Vec<remote_agent_auth::ver
     use remote_agent_auth::verifier::Checked;
     let mut tasks = Vec::new();
     for token in tokens {
-        match world.verifier.check(token, &world.policy, support::now()) {
+        match world.verifier.check(token, &world.policy, support::now(), remote_agent_auth::verifier::Memory::Verdicts)
+        {
             Checked::Now(answer) => tasks.push(tokio::spawn(async move { *answer })),
             Checked::Later(future) => tasks.push(tokio::spawn(future)),
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use remote_agent_auth::error::Code;
 use remote_agent_auth::provider::fetch::FetchError;
 use remote_agent_auth::provider::fetch::Response;
-use remote_agent_auth::verifier::Checked;
+use remote_agent_auth::verifier::{Checked, Memory};
 use serde_json::json;
 use support::{JWKS, Reply, Signer, World, jwks, now, ok, pass, status};
 
@@ -165,7 +165,9 @@ async fn a_fetch_begun_before_clear_answers_its_waiters_and_is_not_kept() {
     let signer = Signer::new("k");
     let world = World::with_jwks_uri();
     world.network.on(JWKS, Reply::Slow(Duration::from_secs(2), jwks(&[&signer])));
-    let Checked::Later(waiting) = world.verifier.check(&signer.token(), &world.policy, now()) else { panic!() };
+    let Checked::Later(waiting) = world.verifier.check(&signer.token(), &world.policy, now(), Memory::None) else {
+        panic!()
+    };
     pass(0).await;
     world.verifier.clear();
     world.network.on(JWKS, Reply::Fail(FetchError::Connect));

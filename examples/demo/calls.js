@@ -171,7 +171,7 @@ const calls = [
     name: 'API key, API keys off',
     apiKeys: false,
     authorization: async (scene) => bearer(scene.apiKey),
-    expected: { status: 401, code: 'ERR_TOKEN_MALFORMED', error: REFUSED },
+    expected: { status: 401, code: 'ERR_TOKEN_OPAQUE', error: REFUSED },
   },
   {
     name: 'user found by e-mail and linked',

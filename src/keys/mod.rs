@@ -99,11 +99,6 @@ impl KeySet {
         if fitting.is_empty() { Selection::NotFound } else { Selection::Candidates(fitting) }
     }
 
-    /// The key with this RFC 7638 thumbprint.
-    pub fn by_thumbprint(&self, thumbprint: &str) -> Option<&Key> {
-        self.keys.iter().find(|key| **key.thumbprint() == *thumbprint)
-    }
-
     /// The usable keys, in the set's order.
     pub fn keys(&self) -> &[Key] {
         &self.keys

@@ -1,5 +1,6 @@
 //! Signature checks on parsed public keys: the one module that names the crypto crate.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519, ParsedPublicKey,
     RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
@@ -99,6 +100,14 @@ impl PublicKey {
         };
         parsed.is_some_and(|key| key.verify_sig(message, signature).is_ok())
     }
+}
+
+/// SHA-256 (FIPS 180-4), for telling byte strings apart.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    // The digest has exactly 32 bytes.
+    out.iter_mut().zip(digest(&SHA256, bytes).as_ref()).for_each(|(to, from)| *to = *from);
+    out
 }
 
 fn parse_rsa(n: &[u8], e: &[u8], parameters: &'static RsaParameters) -> Option<ParsedPublicKey> {

@@ -8,12 +8,12 @@ use napi_derive::napi;
 use serde_json::json;
 
 use super::outcome::{Failure, Outcome, Verdict, outcome, refused};
-use super::policy::{PolicyArgument, resolve};
+use super::policy::{FLAG, PolicyArgument, named, refuse_unknown, resolve};
 use super::settle::promise;
 use crate::error::Refusal;
 use crate::policy::{KeySource, PolicyError};
 use crate::time::UnixSeconds;
-use crate::verifier::{self, Answer, Checked, MAX_TOKEN_BYTES, Process, SlotReport};
+use crate::verifier::{self, Answer, Checked, MAX_TOKEN_BYTES, Memory, Process, SlotReport};
 
 type Settled<'env> = Either<Outcome, PromiseRaw<'env, Outcome>>;
 type Now<'a> = Option<Either3<f64, Undefined, Unknown<'a>>>;
@@ -22,23 +22,26 @@ type Now<'a> = Option<Either3<f64, Undefined, Unknown<'a>>>;
 #[napi]
 pub struct RemoteAgentAuth {
     process: &'static Process,
+    memory: Memory,
 }
 
-/// Makes a native verifier.
-///
-/// There are no settings yet; a key that is not known is an error (`code` is `ERR_POLICY_OPTION`), so that a typing error
-/// is never taken for a setting.
-#[napi(catch_unwind, ts_args_type = "settings?: {}")]
+/// Makes a native verifier. A setting that is unknown or of the wrong kind is thrown as an error with `code`
+/// `ERR_POLICY_OPTION`.
+#[napi(catch_unwind, ts_args_type = "settings?: { verdictCache?: boolean }")]
 pub fn create_remote_agent_auth(settings: Option<Object>) -> Result<RemoteAgentAuth, String> {
-    let keys = settings.map(|settings| Object::keys(&settings)).transpose();
-    match keys.unwrap_or_default().and_then(|keys| keys.into_iter().next()) {
-        Some(key) => Err(thrown(&PolicyError::NotASetting { key }.into())),
-        None => Process::shared().map(|process| RemoteAgentAuth { process }).map_err(|refusal| thrown(&refusal)),
-    }
+    let memory = settings.map_or(Ok(Memory::Verdicts), |settings| memory(&settings));
+    let made = memory
+        .map_err(Refusal::from)
+        .and_then(|memory| Process::shared().map(|process| RemoteAgentAuth { process, memory }));
+    made.map_err(|refusal| Error::new(refusal.code().name().to_owned(), refusal.to_string()))
 }
 
-fn thrown(refusal: &Refusal) -> Error<String> {
-    Error::new(refusal.code().name().to_owned(), refusal.to_string())
+fn memory(settings: &Object) -> std::result::Result<Memory, PolicyError> {
+    refuse_unknown(settings, &["verdictCache"])?;
+    Ok(match named(settings, "verdictCache", FLAG)? {
+        None | Some(true) => Memory::Verdicts,
+        Some(false) => Memory::None,
+    })
 }
 
 /// Checks one token against one policy.
@@ -54,7 +57,7 @@ pub fn verify_remote_token<'env>(
     now: Now<'env>,
 ) -> Result<PromiseRaw<'env, Outcome>> {
     let settled = match Process::shared() {
-        Ok(process) => (RemoteAgentAuth { process }).check(env, token, policy, now)?,
+        Ok(process) => (RemoteAgentAuth { process, memory: Memory::Verdicts }).check(env, token, policy, now)?,
         Err(refusal) => Either::A(refused(refusal)),
     };
     match settled {
@@ -89,7 +92,7 @@ impl RemoteAgentAuth {
         };
         // UTF-8, never Latin-1: that would let U+0141 pass for `A`.
         let token = token.into_utf8()?;
-        self.settle(env, self.process.verifier().check(token.as_str()?, &policy, now))
+        self.settle(env, self.process.verifier().check(token.as_str()?, &policy, now, self.memory))
     }
 
     /// Checks the claims of an already verified token against another policy. The signature is checked again only where
@@ -158,7 +161,14 @@ impl RemoteAgentAuth {
     #[napi(catch_unwind)]
     pub fn stats(&self) -> String {
         let sources: Vec<_> = self.process.verifier().report().iter().map(source).collect();
-        json!({ "sources": sources }).to_string()
+        let work = self.process.verifier().work();
+        json!({
+            "sources": sources,
+            "signatureChecks": work.signature_checks,
+            "verdictsReused": work.verdicts_reused,
+            "verdicts": work.verdicts,
+        })
+        .to_string()
     }
 }
 

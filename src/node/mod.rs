@@ -6,5 +6,7 @@
 
 mod engine;
 mod outcome;
+#[cfg(feature = "panic-probe")]
+mod panic_probe;
 mod policy;
 mod settle;

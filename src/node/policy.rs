@@ -89,12 +89,12 @@ fn read(object: &Object) -> Result<Policy, PolicyError> {
     })
 }
 
-const FLAG: &str = "true or false";
+pub(super) const FLAG: &str = "true or false";
 const SECONDS: &str = "a number of seconds above 0";
 const NAMES: &str = "a list of strings";
 const GRANTS: &str = "a list of names, or { any, all, claim } with at least one name";
 
-fn refuse_unknown(object: &Object, known: &[&'static str]) -> Result<(), PolicyError> {
+pub(super) fn refuse_unknown(object: &Object, known: &[&'static str]) -> Result<(), PolicyError> {
     let keys = Object::keys(object).map_err(|_| PolicyError::Issuer)?;
     match keys.into_iter().find(|key| !known.contains(&key.as_str())) {
         Some(key) => Err(PolicyError::unknown(key, known)),
@@ -106,7 +106,7 @@ fn wrong(key: &str, expected: &'static str) -> PolicyError {
     PolicyError::Option { key: key.to_owned(), expected }
 }
 
-fn named<T>(object: &Object, key: &str, expected: &'static str) -> Result<Option<T>, PolicyError>
+pub(super) fn named<T>(object: &Object, key: &str, expected: &'static str) -> Result<Option<T>, PolicyError>
 where
     T: FromNapiValue + ValidateNapiValue + TypeName,
 {

@@ -1,6 +1,7 @@
 //! An answer that comes later, as a promise.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use napi::bindgen_prelude::{JsValue, PromiseRaw, ToNapiValue};
 use napi::{Env, Result};
@@ -25,10 +26,9 @@ where
     let (deferred, promise) = env.create_deferred::<J, Box<dyn FnOnce(Env) -> Result<J> + Send>>()?;
     process.spawn(future, move |output| {
         deferred.resolve(Box::new(move |_| {
-            Ok(match output {
-                Some(output) => convert(output),
-                None => lost(Refusal::Internal("the check did not come to an end")),
-            })
+            // This runs in a callback of Node's, where nothing else would stop a panic.
+            let converted = output.and_then(|output| catch_unwind(AssertUnwindSafe(|| convert(output))).ok());
+            Ok(converted.unwrap_or_else(|| lost(Refusal::Internal("the check did not come to an end"))))
         }));
     });
     Ok(PromiseRaw::new(env.raw(), promise.raw()))

@@ -123,9 +123,6 @@ pub enum PolicyError {
     /// An option nobody knows.
     #[error("`{key}` is not an option; the nearest one is `{nearest}`")]
     Unknown { key: String, nearest: &'static str },
-    /// A setting where there are none.
-    #[error("`{key}` is not a setting")]
-    NotASetting { key: String },
 }
 
 impl PolicyError {

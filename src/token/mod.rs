@@ -110,6 +110,12 @@ impl UnverifiedToken {
         &self.payload
     }
 
+    /// How many bytes the token has.
+    #[allow(clippy::len_without_is_empty, reason = "a token that parsed is never empty")]
+    pub fn len(&self) -> usize {
+        self.text.len()
+    }
+
     /// The bytes the signature is over (RFC 7515 5.1 step 5).
     pub fn signing_input(&self) -> &[u8] {
         // `signed_bytes` ends at the second dot of this very text.

@@ -13,7 +13,7 @@ use remote_agent_auth::policy::endpoint::Endpoint;
 use remote_agent_auth::policy::{Policy, PolicyOptions};
 use remote_agent_auth::provider::fetch::{Fetch, FetchError, Fetching, Response};
 use remote_agent_auth::time::{Clock, UnixSeconds};
-use remote_agent_auth::verifier::{Answer, Checked, Verifier};
+use remote_agent_auth::verifier::{Answer, Checked, Memory, Verifier};
 use serde_json::{Value, json};
 
 pub const ISSUER: &str = "https://idp.example/realm";
@@ -173,7 +173,7 @@ impl World {
     }
 
     pub async fn check_with(&self, token: &str, policy: &Arc<Policy>) -> Answer {
-        match self.verifier.check(token, policy, now()) {
+        match self.verifier.check(token, policy, now(), Memory::Verdicts) {
             Checked::Now(answer) => *answer,
             Checked::Later(future) => future.await,
         }
@@ -186,7 +186,7 @@ impl World {
 
     /// The answer, if it comes without waiting.
     pub fn at_once(&self, token: &str) -> Option<Answer> {
-        match self.verifier.check(token, &self.policy, now()) {
+        match self.verifier.check(token, &self.policy, now(), Memory::Verdicts) {
             Checked::Now(answer) => Some(*answer),
             Checked::Later(_) => None,
         }

@@ -1,0 +1,80 @@
+'use strict';
+
+// What must hold where Rust and Node meet, each in a process of its own: no panic crosses, threads come and go, nothing
+// hanging keeps a process from ending.
+
+const { spawnSync } = require('node:child_process');
+const { existsSync, readdirSync } = require('node:fs');
+const path = require('node:path');
+const binding = require('../binding');
+
+const ROOT = path.join(__dirname, '..');
+const child = (name) => path.join(__dirname, 'support/children', name);
+const LONG = process.env.REMOTE_AGENT_AUTH_LONG === '1';
+/** A child that takes longer hangs; it is no measure of speed. */
+const HANGS = 60_000;
+
+const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+const TOKEN = [
+  part({ alg: 'ES256', kid: 'k' }),
+  part({ iss: 'http://localhost', aud: 'a', sub: 's', exp: 4e9 }),
+  Buffer.alloc(64).toString('base64url'),
+].join('.');
+const HTTPS_TOKEN = [TOKEN.split('.')[0], part({ iss: 'https://localhost', aud: 'a', sub: 's', exp: 4e9 }), 'AA'].join('.');
+
+const score = (row, figure, limit) =>
+  process.stdout.write(`\nSCORE ${JSON.stringify({ row, figure, limit, ok: true })}\n`);
+
+const run = (args) => spawnSync(process.execPath, args, { encoding: 'utf8', timeout: HANGS, env: process.env });
+
+test('S28: a panic in any kind of export becomes an error and the process lives', () => {
+  const out = path.join(ROOT, 'target/panic-probe');
+  const build = spawnSync(
+    path.join(ROOT, 'node_modules/.bin/napi'),
+    ['build', '--platform', '--no-js', '--dts', 'probe.d.ts', '--features', 'panic-probe', '--output-dir', out],
+    { cwd: ROOT, encoding: 'utf8' },
+  );
+  expect([build.status, build.status === 0 ? '' : build.stderr]).toEqual([0, '']);
+  const file = readdirSync(out).find((name) => name.endsWith('.node'));
+
+  const { status, stdout, stderr } = run([child('panics.js'), path.join(out, String(file)), HTTPS_TOKEN]);
+  expect([status, status === 0 ? '' : stderr]).toEqual([0, '']);
+  const seen = JSON.parse(stdout);
+  expect(seen).toEqual({
+    function: 'an error',
+    constructor: 'an error',
+    method: 'an error',
+    getter: 'an error',
+    future: 'ERR_INTERNAL',
+    conversion: 'ERR_INTERNAL',
+    afterwards: 'ERR_TOKEN_MALFORMED',
+    'no trust': 'ERR_DISCOVERY_FETCH',
+  });
+  score('S28', `${Object.keys(seen).length - 2} kinds of export panicked, 0 crashes`, '0 crashes');
+}, 300_000);
+
+test('the probe is not in what is built to be used', () => {
+  expect(Object.keys(binding).filter((name) => /panic/i.test(name))).toEqual([]);
+  expect(existsSync(path.join(ROOT, 'binding.d.ts'))).toBe(true);
+});
+
+test('S32: worker threads come and go with checks under way', () => {
+  const count = LONG ? 200 : 40;
+  const { status, stdout, stderr } = run([child('workers.js'), String(count), TOKEN]);
+  expect([status, stdout, stderr]).toEqual([0, 'done', '']);
+  score('S32', `${count} workers ended with fetches under way, exit code ${status}`, 'exit code 0');
+}, HANGS);
+
+test.each([
+  ['process.exit', 'exit', { status: 0, signal: null }],
+  ['an uncaught error', 'throw', { status: 1, signal: null }],
+  ['a signal', 'kill', { status: null, signal: 'SIGTERM' }],
+])('S33: a hanging fetch does not keep the process from ending by %s', (_name, way, expected) => {
+  const started = process.hrtime.bigint();
+  const { status, signal } = run([child('exits.js'), way, TOKEN]);
+  const milliseconds = Number((process.hrtime.bigint() - started) / 1_000_000n);
+  expect({ status, signal }).toEqual(expected);
+  // The fetch's own deadline is 10 s: whoever waited for it shows.
+  expect(milliseconds).toBeLessThan(9_000);
+  if (way === 'exit') score('S33', `exit code ${status} with a fetch hanging`, 'exit code 0, promptly');
+}, HANGS);
