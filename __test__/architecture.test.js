@@ -52,6 +52,7 @@ const MAY_KNOW = {
   keys: [],
   provider: ['policy', 'keys'],
   verify: ['policy', 'token', 'keys', 'error'],
+  verdict: ['policy', 'keys', 'verify'],
   error: ['policy', 'token', 'keys', 'provider', 'verify'],
   verifier: ['policy', 'token', 'keys', 'provider', 'verify', 'verdict', 'offload', 'error'],
   node: ['verifier', 'policy', 'error'],
@@ -102,10 +103,10 @@ describe('Rust', () => {
 /** What a file requires at run time, by literal name. */
 const requires = (file) => [...readFileSync(path.join(ROOT, file), 'utf8').matchAll(/\brequire\((.*?)\)/g)].map(([, name]) => name);
 
-const KNOW_NOTHING = ['auth-config', 'bearer', 'decision', 'errors', 'issuer', 'log', 'responses', 'tenant', 'trust'];
+const KNOW_NOTHING = ['auth-config', 'bearer', 'decision', 'errors', 'issuer', 'log', 'nearest', 'responses', 'tenant', 'trust'];
 const JS_MAY_KNOW = {
   'api-key': [],
-  options: ['errors', 'responses'],
+  options: ['errors', 'nearest', 'responses'],
   'policy-cache': ['issuer'],
   user: ['issuer', 'log'],
   verifier: ['errors', 'trust'],

@@ -1,6 +1,6 @@
 'use strict';
 
-// The flow of one request over a fake verifier: every numbered row of behaviour.md 2.1 and 2.2. The same rows
+// The flow of one request over a fake verifier: every row of the README's decision table by its number. The same rows
 // with real tokens are in journey.test.js.
 
 const { createRemoteAgentAuth } = require('../lib/remote-agent-auth');
@@ -120,6 +120,23 @@ describe('2.1', () => {
       const app = setUp({ deps: { getTenantId: () => { throw new Error('no context'); } } });
       expectRejected(app, await app.call(), 500, S, undefined);
     });
+  });
+
+  test('an unknown key in an enabled oidc block is ignored with one warning that names the nearest', async () => {
+    const app = setUp({ config: auth({ oidc: oidcOf({ audiance: 'x', jwksUrl: 'https://issuer.example' }) }) });
+    await app.call();
+    await app.call();
+    expect(app.lines.filter(([, text]) => /unknown/.test(text))).toEqual([
+      line('warn', '"audiance" .*"audience"'),
+      line('warn', '"jwksUrl" .*"jwksUri"'),
+    ]);
+  });
+
+  test('a flood of unknown keys from a database ends after a hundred warnings', async () => {
+    const junk = Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`junk${n}`, 1]));
+    const app = setUp({ config: auth({ oidc: oidcOf(junk) }) });
+    await app.call();
+    expect(app.lines.filter(([, text]) => /unknown/.test(text))).toHaveLength(100);
   });
 
   test('2.1 row 1: OIDC off and API keys on asks the API-key middleware, in silence', async () => {

@@ -2,7 +2,7 @@
 
 const { normalizeIssuer } = require('../lib/issuer');
 
-// behaviour.md 3.5, row by row.
+// LibreChat's normal form of an issuer, row by row.
 test.each([
   ['', undefined],
   ['   ', undefined],

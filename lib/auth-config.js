@@ -9,13 +9,17 @@
  *   | { state: 'misconfigured', missing: 'issuer' | 'audience' }
  *   | { state: 'on', fields: OidcFields }} OidcPlan
  *
- * @typedef {{ apiKeyEnabled: boolean, oidc: OidcPlan }} AuthPlan
+ * `unknownKeys`: what stands in an enabled block and means nothing to us, most likely a typing error.
+ * @typedef {{ apiKeyEnabled: boolean, oidc: OidcPlan, unknownKeys: string[] }} AuthPlan
  */
+
+/** The keys of LibreChat's `oidc` block. */
+const KNOWN_KEYS = Object.freeze(['enabled', 'issuer', 'audience', 'jwksUri', 'scope']);
 
 /**
  * What one configuration asks for. Configs come from a database as well as from validated YAML, so
  * nothing about their types is assumed: only the exact boolean `false` switches API keys off, only the
- * exact boolean `true` switches OIDC on (behaviour.md 2).
+ * exact boolean `true` switches OIDC on (the README's first table).
  * @param {unknown} config LibreChat's app config
  * @returns {AuthPlan}
  * @throws {TypeError} when there is no config at all
@@ -28,6 +32,7 @@ function readAuthConfig(config) {
   return {
     apiKeyEnabled: auth?.apiKey?.enabled !== false,
     oidc: readOidc(auth?.oidc),
+    unknownKeys: auth?.oidc?.enabled === true ? Object.keys(auth.oidc).filter((key) => !KNOWN_KEYS.includes(key)) : [],
   };
 }
 
@@ -52,4 +57,4 @@ function readOidc(oidc) {
   };
 }
 
-module.exports = { readAuthConfig };
+module.exports = { KNOWN_KEYS, readAuthConfig };

@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * LibreChat's header rule (behaviour.md 3.1): the scheme in any case, JavaScript whitespace, one token,
+ * LibreChat's header rule: the scheme in any case, JavaScript whitespace, one token,
  * optional trailing whitespace. Nothing may stand before the scheme or after the token, so a
  * comma-joined double header is no token. The two runs have no character in common, so a hostile
  * header costs linear time.

@@ -30,7 +30,7 @@ const line = (level, text) => ({ level, text });
 const noUser = line('warn', 'OIDC token is valid but there is no matching LibreChat user');
 
 /**
- * The decision table of behaviour.md 2.1 and 2.2, which the numbers refer to. A cause without
+ * The decision table of the README, which the numbers refer to. A cause without
  * `fallback` never reaches the API-key middleware, whatever is enabled.
  * @satisfies {Record<string, Row>}
  */
@@ -103,7 +103,7 @@ function decide(cause, apiKeyEnabled) {
 /**
  * The cause a failed verification stands for. A missing subject or scope is the verdict on a genuine
  * token and must not turn into an API-key attempt; `internal` is a bug of ours, not the caller's fault.
- * Everything else is alike, an unreachable provider included (behaviour.md 3.10).
+ * Everything else is alike, an unreachable provider included.
  * @param {Failure} failure
  * @returns {Cause}
  */

@@ -3,7 +3,7 @@
 const DISCOVERY_SUFFIX = '/.well-known/openid-configuration';
 
 /**
- * The spelling of an issuer under which users are stored and looked up (behaviour.md 3.5). A text rule
+ * The spelling of an issuer under which users are stored and looked up. A text rule
  * on purpose, without URL parsing: stored users carry what LibreChat's same rule produced. What a token
  * may say in `iss` is decided in Rust.
  * @param {unknown} issuer

@@ -1,12 +1,13 @@
 'use strict';
 
 const { runApiKey } = require('./api-key');
-const { readAuthConfig } = require('./auth-config');
+const { KNOWN_KEYS, readAuthConfig } = require('./auth-config');
 const { bearerToken } = require('./bearer');
 const { causeOf, causeUnderUserPolicy, decide } = require('./decision');
 const { RemoteAuthError } = require('./errors');
 const { normalizeIssuer } = require('./issuer');
 const { createLog } = require('./log');
+const { nearest } = require('./nearest');
 const { checkDeps, readOptions } = require('./options');
 const { PolicyCache } = require('./policy-cache');
 const { sendRejection } = require('./responses');
@@ -34,6 +35,8 @@ const { resolveUser } = require('./user');
 
 const PASS = Symbol('pass');
 const DEFAULT_ROLE = 'USER';
+/** Unknown keys one middleware warns of, once each: a config from a database may have any number. */
+const MOST_WARNINGS = 100;
 /** Nothing is fetched for it, and no certificate is loaded. */
 const PROBE = Object.freeze({ issuer: 'http://localhost', audience: 'probe', jwksUri: 'http://localhost' });
 
@@ -58,6 +61,8 @@ function createRemoteAgentAuth(deps, options) {
   checkDeps(deps);
   const { policyExtra, allowUnverifiedEmail, realm, verifier = defaultVerifier() } = readOptions(options);
   const log = createLog(deps.logger);
+  /** @type {Set<string>} */
+  const warnedOf = new Set();
   const policies = new PolicyCache({ compile: (policy) => verifier.compile(policy), extra: policyExtra, log });
   const surroundings = {
     findUser: (/** @type {UserFilter} */ filter) => deps.findUser(filter),
@@ -91,13 +96,14 @@ function createRemoteAgentAuth(deps, options) {
   }
 
   /**
-   * One request, top to bottom (behaviour.md 2.1). Nothing is changed before the last paragraph.
+   * One request, top to bottom, by the README's decision table. Nothing is changed before the last paragraph.
    * @param {Request} req
    * @returns {Promise<typeof PASS | Stop>}
    */
   async function authenticate(req) {
     const scope = requestScope(req, deps);
-    const { apiKeyEnabled, oidc } = readAuthConfig(await deps.getAppConfig(scope));
+    const { apiKeyEnabled, oidc, unknownKeys } = readAuthConfig(await deps.getAppConfig(scope));
+    unknownKeys.forEach(warnOfUnknownKey);
     if (oidc.state === 'off') return { cause: 'oidc-off', apiKeyEnabled };
     if (oidc.state === 'misconfigured') return { cause: 'oidc-misconfigured', about: oidc.missing };
 
@@ -177,6 +183,13 @@ function createRemoteAgentAuth(deps, options) {
     });
   }
 
+  /** @param {string} key of the host's `oidc` block */
+  function warnOfUnknownKey(key) {
+    if (warnedOf.has(key) || warnedOf.size >= MOST_WARNINGS) return;
+    warnedOf.add(key);
+    log.warn(`the key "${key}" in the oidc block is unknown and ignored; did you mean "${nearest(key, KNOWN_KEYS)}"?`);
+  }
+
   /** @param {Decision} decision @param {Stop} stop */
   function report({ line }, { about, error }) {
     if (line !== undefined) log[line.level](about === undefined ? line.text : `${line.text}: ${about}`, error);
@@ -221,7 +234,7 @@ function idOf(user) {
 }
 
 /**
- * What tools and subagents may use on the caller's behalf (behaviour.md 1.3).
+ * What tools and subagents may use on the caller's behalf.
  * @param {string} token
  * @param {Success} verified
  */

@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * The four bodies a client can see (behaviour.md 2). The texts are API; no cause ever goes into them.
+ * The four bodies a client can see. The texts are API; no cause ever goes into them.
  */
 const BODIES = Object.freeze({
   authenticationRequired: Object.freeze({ error: 'Authentication required' }),

@@ -37,7 +37,7 @@ const { pseudonym } = require('./log');
 const withoutIssuer = () => [{ openidIssuer: { $exists: false } }, { openidIssuer: null }, { openidIssuer: '' }];
 
 /**
- * Finds the account a verified identity belongs to (behaviour.md 4.1 to 4.3).
+ * Finds the account a verified identity belongs to as LibreChat does.
  * @param {Identity} identity
  * @param {Surroundings} surroundings
  * @returns {Promise<Resolution>}

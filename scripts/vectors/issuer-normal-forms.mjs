@@ -1,4 +1,4 @@
-// behaviour.md 3.5. `normal` null: nothing is left, so it is no issuer.
+// LibreChat's normal form of an issuer. `normal` null: nothing is left, so it is no issuer.
 const A = 'https://a';
 const SUFFIX = '/.well-known/openid-configuration';
 

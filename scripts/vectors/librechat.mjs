@@ -1,4 +1,4 @@
-// A model of what LibreChat's JavaScript answers (behaviour.md 3), built on jsonwebtoken and node:crypto. It keeps the
+// A model of what LibreChat's JavaScript answers, built on jsonwebtoken and node:crypto. It keeps the
 // `differs` column honest: a row differs exactly when the two answers differ.
 import crypto from 'node:crypto';
 import { createRequire } from 'node:module';

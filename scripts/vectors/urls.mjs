@@ -1,4 +1,4 @@
-// behaviour.md 3.8: which URLs may be configured.
+// LibreChat's rule of which URLs may be configured.
 // Values that are not strings can only be tried from JavaScript.
 const allowed = (...values) => values.map((value) => ({ value, allowed: true }));
 const refused = (...values) => values.map((value) => ({ value, allowed: false }));
