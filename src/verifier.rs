@@ -11,6 +11,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use crate::error::Refusal;
 use crate::key_id::KeyId;
 use crate::policy::Policy;
+use crate::provider::budget::Pacing;
 use crate::provider::fetch::{Fetch, HttpFetch};
 use crate::provider::freshness::Lifetimes;
 use crate::provider::{KeyStore, Offer, ProviderError, Refresh, Slot, Snapshot};
@@ -105,12 +106,18 @@ impl Verifier {
     /// A verifier with a store of its own. Its fetches run on `runtime`, and the futures of [`Self::check`] must be
     /// awaited within a tokio runtime.
     pub fn new(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, runtime: Handle) -> Arc<Self> {
+        Self::with_pacing(fetch, clock, runtime, Pacing::default())
+    }
+
+    /// [`Self::new`] with budgets of one's own: for tests that rotate keys faster than any provider does.
+    pub fn with_pacing(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, runtime: Handle, pacing: Pacing) -> Arc<Self> {
         Arc::new(Self {
-            store: KeyStore::new(fetch, clock, runtime),
+            store: KeyStore::new(fetch, clock, runtime, pacing),
             verdicts: Verdicts::default(),
             signature_checks: AtomicU64::new(0),
             verdicts_reused: AtomicU64::new(0),
         })
+    }
     }
 
     /// Checks a token as it came from the caller.

@@ -6,16 +6,32 @@ use moka::sync::Cache;
 
 use crate::key_id::KeyId;
 
-/// How many fetches unknown `kid`s may buy at once: one junk `kid` must not make a real rotation wait.
-const UNKNOWN_KID_FETCHES: u32 = 2;
-/// How long it takes to earn one of them back.
-const UNKNOWN_KID_REFILL: Duration = Duration::from_secs(30);
-/// How long an unknown `kid` stays known to be unknown, unless a refresh succeeds before.
-const UNKNOWN_KID_MEMORY: Duration = Duration::from_secs(30);
 /// How many unknown `kid`s are remembered per source.
 const UNKNOWN_KIDS_REMEMBERED: u64 = 1024;
-/// The pause between fetches bought by failed signatures.
-const FAILED_SIGNATURE_PAUSE: Duration = Duration::from_secs(30);
+
+/// How much callers may buy. The defaults are the design's; tests of rotations under load take shorter times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pacing {
+    /// How many fetches unknown `kid`s may buy at once: one junk `kid` must not make a real rotation wait.
+    pub unknown_kid_fetches: u32,
+    /// How long it takes to earn one of them back.
+    pub unknown_kid_refill: Duration,
+    /// How long an unknown `kid` stays known to be unknown, unless a refresh succeeds before.
+    pub unknown_kid_memory: Duration,
+    /// The pause between fetches bought by failed signatures.
+    pub failed_signature_pause: Duration,
+}
+
+impl Default for Pacing {
+    fn default() -> Self {
+        Self {
+            unknown_kid_fetches: 2,
+            unknown_kid_refill: Duration::from_secs(30),
+            unknown_kid_memory: Duration::from_secs(30),
+            failed_signature_pause: Duration::from_secs(30),
+        }
+    }
+}
 
 /// A token bucket.
 #[derive(Debug)]
@@ -27,6 +43,8 @@ struct Bucket {
 
 impl Bucket {
     fn take(&mut self, now: Duration, capacity: u32, refill: Duration) -> bool {
+        // A refill of no time at all would never end.
+        let refill = refill.max(Duration::from_millis(1));
         while self.left < capacity && now.saturating_sub(self.since) >= refill {
             self.left = self.left.saturating_add(1);
             self.since = self.since.saturating_add(refill);
@@ -43,6 +61,7 @@ impl Bucket {
 /// The budgets of one slot.
 #[derive(Debug)]
 pub struct Budgets {
+    pacing: Pacing,
     unknown_kid: Bucket,
     failed_signature: Option<Duration>,
     /// When each `kid` was found to be unknown, and after how many refreshes.
@@ -51,23 +70,28 @@ pub struct Budgets {
 
 impl Default for Budgets {
     fn default() -> Self {
-        Self {
-            unknown_kid: Bucket { left: UNKNOWN_KID_FETCHES, since: Duration::ZERO },
-            failed_signature: None,
-            unknown: Cache::new(UNKNOWN_KIDS_REMEMBERED),
-        }
+        Self::new(Pacing::default())
     }
 }
 
 impl Budgets {
+    /// Budgets of which nothing is spent.
+    pub fn new(pacing: Pacing) -> Self {
+        Self {
+            pacing,
+            unknown_kid: Bucket { left: pacing.unknown_kid_fetches, since: Duration::ZERO },
+            failed_signature: None,
+            unknown: Cache::new(UNKNOWN_KIDS_REMEMBERED),
+        }
+    }
+
     /// Whether a `kid` that is in no set at hand buys a fetch; if so it is paid for. `refreshes` counts the successful
     /// refreshes of the slot: each makes all unknown `kid`s worth another look.
     pub fn buy_for_unknown_kid(&mut self, key_id: &KeyId, now: Duration, refreshes: u64) -> bool {
-        let remembered = self
-            .unknown
-            .get(key_id)
-            .is_some_and(|(since, seen)| seen == refreshes && now.saturating_sub(since) < UNKNOWN_KID_MEMORY);
-        !remembered && self.unknown_kid.take(now, UNKNOWN_KID_FETCHES, UNKNOWN_KID_REFILL)
+        let remembered = self.unknown.get(key_id).is_some_and(|(since, seen)| {
+            seen == refreshes && now.saturating_sub(since) < self.pacing.unknown_kid_memory
+        });
+        !remembered && self.unknown_kid.take(now, self.pacing.unknown_kid_fetches, self.pacing.unknown_kid_refill)
     }
 
     /// A fetch was made for this `kid` and it is still unknown.
@@ -77,7 +101,8 @@ impl Budgets {
 
     /// Whether a signature that failed under a known key buys a fetch; if so it is paid for.
     pub fn buy_for_failed_signature(&mut self, now: Duration) -> bool {
-        let may = self.failed_signature.is_none_or(|last| now.saturating_sub(last) >= FAILED_SIGNATURE_PAUSE);
+        let may =
+            self.failed_signature.is_none_or(|last| now.saturating_sub(last) >= self.pacing.failed_signature_pause);
         if may {
             self.failed_signature = Some(now);
         }

@@ -22,7 +22,7 @@ use crate::policy::KeySource;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::issuer::Issuer;
 use crate::time::Clock;
-use budget::Budgets;
+use budget::{Budgets, Pacing};
 use discovery::{Discovery, DiscoveryError, Next};
 use fetch::{Fetch, FetchError, Response};
 use freshness::{Advice, Facts, FailedRefresh, Lifetimes, advise, advised_life};
@@ -143,8 +143,9 @@ pub enum Offer {
 }
 
 impl Slot {
-    fn new(source: KeySource, ahead_percent: u32) -> Self {
-        Self { source, ahead_percent, snapshot: RwLock::new(None), state: Mutex::new(State::default()) }
+    fn new(source: KeySource, ahead_percent: u32, pacing: Pacing) -> Self {
+        let state = State { budgets: Budgets::new(pacing), ..State::default() };
+        Self { source, ahead_percent, snapshot: RwLock::new(None), state: Mutex::new(state) }
     }
 
     /// The keys at hand, whatever their age. Whether they may be used is for [`KeyStore::offer`] to say.
@@ -164,6 +165,7 @@ pub struct KeyStore {
     fetch: Arc<dyn Fetch>,
     clock: Arc<dyn Clock>,
     runtime: Handle,
+    pacing: Pacing,
 }
 
 impl std::fmt::Debug for KeyStore {
@@ -174,8 +176,8 @@ impl std::fmt::Debug for KeyStore {
 
 impl KeyStore {
     /// A store of its own. Refreshes run on `runtime`.
-    pub fn new(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, runtime: Handle) -> Self {
-        Self { slots: Cache::new(MAX_SLOTS), fetch, clock, runtime }
+    pub fn new(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, runtime: Handle, pacing: Pacing) -> Self {
+        Self { slots: Cache::new(MAX_SLOTS), fetch, clock, runtime, pacing }
     }
 
     /// The store's time.
@@ -188,7 +190,7 @@ impl KeyStore {
         self.slots.get_with_by_ref(source, || {
             // Spread refreshes ahead over 75 to 85 % of a life, each slot always at the same point.
             let spread = self.clock.monotonic().subsec_nanos() % 11;
-            Arc::new(Slot::new(source.clone(), spread.saturating_add(75)))
+            Arc::new(Slot::new(source.clone(), spread.saturating_add(75), self.pacing))
         })
     }
 

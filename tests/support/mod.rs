@@ -11,6 +11,7 @@ use remote_agent_auth::base64url::encode;
 use remote_agent_auth::error::Code;
 use remote_agent_auth::policy::endpoint::Endpoint;
 use remote_agent_auth::policy::{Policy, PolicyOptions};
+use remote_agent_auth::provider::budget::Pacing;
 use remote_agent_auth::provider::fetch::{Fetch, FetchError, Fetching, Response};
 use remote_agent_auth::time::{Clock, UnixSeconds};
 use remote_agent_auth::verifier::{Answer, Checked, Memory, Verifier};
@@ -160,9 +161,14 @@ impl World {
     }
 
     fn new(jwks_uri: Option<&str>) -> Self {
+        Self::with_pacing(jwks_uri, Pacing::default())
+    }
+
+    /// With budgets of one's own.
+    pub fn with_pacing(jwks_uri: Option<&str>, pacing: Pacing) -> Self {
         let network = Arc::new(Network::default());
         let clock = Arc::new(TestClock(tokio::time::Instant::now()));
-        let verifier = Verifier::new(network.clone(), clock, tokio::runtime::Handle::current());
+        let verifier = Verifier::with_pacing(network.clone(), clock, tokio::runtime::Handle::current(), pacing);
         let policy = policy(jwks_uri, "api");
         Self { network, verifier, policy }
     }
@@ -215,4 +221,15 @@ pub async fn pass(seconds: u64) {
     for _ in 0..20 {
         tokio::task::yield_now().await;
     }
+}
+
+/// Prints one row of the scorecard, which `npm run scorecard` collects, and fails where the row does.
+pub fn score(row: &str, figure: &str, limit: &str, ok: bool) {
+    println!("SCORE {}", json!({ "row": row, "figure": figure, "limit": limit, "ok": ok }));
+    assert!(ok, "{row}: {figure} (limit: {limit})");
+}
+
+/// Whether the long forms were asked for.
+pub fn long() -> bool {
+    std::env::var_os("REMOTE_AGENT_AUTH_LONG").is_some_and(|value| value == "1")
 }
