@@ -136,6 +136,12 @@ impl Fetch for Network {
 /// tokio's clock, which tests pause and move.
 pub struct TestClock(tokio::time::Instant);
 
+impl TestClock {
+    pub fn new(start: tokio::time::Instant) -> Self {
+        Self(start)
+    }
+}
+
 impl Clock for TestClock {
     fn monotonic(&self) -> Duration {
         self.0.elapsed()
