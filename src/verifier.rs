@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use once_cell::sync::OnceCell;
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::time::Instant;
 
 use crate::error::Refusal;
 use crate::key_id::KeyId;
 use crate::policy::Policy;
 use crate::provider::budget::Pacing;
-use crate::provider::fetch::{Fetch, HttpFetch};
+use crate::provider::fetch::{Fetch, FetchError, HttpFetch};
 use crate::provider::freshness::Lifetimes;
-use crate::provider::{KeyStore, Offer, ProviderError, Refresh, Slot, Snapshot};
+use crate::provider::{KeyStore, Offer, ProviderError, REFRESH_DEADLINE, Refresh, Slot, Snapshot};
 use crate::time::{Clock, SystemClock, UnixSeconds};
 use crate::token::UnverifiedToken;
 use crate::verdict::{VerdictKey, Verdicts};
@@ -193,23 +194,41 @@ impl Verifier {
     }
 
     async fn finish(self: Arc<Self>, mut job: Job, mut wait: Wait) -> Answer {
+        // A request that waits for one refresh and then for another gets its answer by the first one's deadline.
+        let now = Instant::now();
+        let deadline = now.checked_add(REFRESH_DEADLINE).unwrap_or(now);
         loop {
             let snapshot = match wait {
                 Wait::Keys(refresh, None) => {
+                    job.up_to_date = refresh.began() >= job.arrived;
                     refresh.wait().await.map_err(|error| self.provider_refusal(&job, error))?
                 }
                 Wait::Keys(refresh, Some((patience, at_hand))) => {
-                    match tokio::time::timeout(patience, refresh.wait()).await {
-                        Ok(Ok(snapshot)) => snapshot,
-                        Ok(Err(_)) | Err(_) => at_hand,
+                    match tokio::time::timeout(patience, refresh.clone().wait()).await {
+                        Ok(Ok(snapshot)) => {
+                            job.up_to_date = refresh.began() >= job.arrived;
+                            snapshot
+                        }
+                        Ok(Err(_)) | Err(_) if self.store.may_serve(&at_hand, Lifetimes::default()) => at_hand,
+                        // They passed the stale bound meanwhile.
+                        Ok(Err(error)) => return Err(self.provider_refusal(&job, error)),
+                        Err(_) => {
+                            wait = Wait::Keys(refresh, None);
+                            continue;
+                        }
                     }
                 }
-                Wait::Better(refresh, error) => match (refresh.wait().await, error) {
-                    (Ok(snapshot), _) => snapshot,
-                    // Only the provider knows whether this key exists, and it cannot be asked.
-                    (Err(provider), SignatureError::KeyNotFound) => return Err(self.provider_refusal(&job, provider)),
-                    (Err(_), error) => return Err(error.into()),
-                },
+                Wait::Better(refresh, error) => {
+                    let late = Err(ProviderError::JwksFetch(FetchError::Timeout));
+                    match (tokio::time::timeout_at(deadline, refresh.wait()).await.unwrap_or(late), error) {
+                        (Ok(snapshot), _) => snapshot,
+                        // Only the provider knows whether this key exists, and it cannot be asked.
+                        (Err(provider), SignatureError::KeyNotFound) => {
+                            return Err(self.provider_refusal(&job, provider));
+                        }
+                        (Err(_), error) => return Err(error.into()),
+                    }
+                }
             };
             match self.step(&mut job, &snapshot) {
                 Step::Done(answer) => return *answer,

@@ -273,19 +273,19 @@ impl Run {
         let age = asked.answered - held.began;
         prop_assert!(age < STALE_BOUND, "served {age:?} after its fetch: {asked:?}");
         // The first request after a refresh that came without the key is refused.
-        let newest = self.answers(asked.came).next();
+        let newest = self.answers(asked.came).find(|(fetch, ..)| fetch.ended < Some(asked.came));
         let back = self
             .answers(asked.answered)
-            .take_while(|(fetch, ..)| fetch.ended > Some(asked.came))
+            .take_while(|(fetch, ..)| fetch.ended >= Some(asked.came))
             .any(|it| it.1[asked.key]);
         prop_assert!(
             newest.is_none_or(|it| it.1[asked.key]) || back,
             "served after its withdrawal was seen: {asked:?}"
         );
         // At a provider that answers, a withdrawn key lives its life and no longer.
-        let reachable = self.since(asked.answered, |world| matches!(world.mode, Mode::Up(_)));
-        let withdrawn =
-            self.since(asked.answered, |world| !world.published[asked.key] && world.published.contains(&true));
+        let reachable =
+            self.since(asked.answered, |world| matches!(world.mode, Mode::Up(_)) && world.published.contains(&true));
+        let withdrawn = self.since(asked.answered, |world| !world.published[asked.key]);
         if let (Some(reachable), Some(withdrawn)) = (reachable, withdrawn) {
             let ends =
                 self.answers(asked.answered).filter(|it| it.1[asked.key]).map(|it| it.2).max().unwrap_or_default();

@@ -86,7 +86,7 @@ async fn the_same_unknown_key_id_buys_nothing_for_thirty_seconds() {
     for _ in 0..10 {
         assert_eq!(world.code(&late.token()).await, Some(Code::KeyNotFound));
     }
-    assert_eq!(world.network.fetches(), 2, "the first keys, and one look for the unknown one");
+    assert_eq!(world.network.fetches(), 1, "the first keys are as new as any");
     world.network.answer(JWKS, jwks(&[&old, &late]));
     pass(30).await;
     assert_eq!(world.code(&late.token()).await, None);
@@ -144,6 +144,20 @@ async fn a_withdrawn_key_is_refused_after_its_life_even_after_an_idle_night() {
         pass(idle).await;
         assert_eq!(world.code(&old.token()).await, Some(Code::KeyNotFound), "after {idle} s");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_in_the_evening_does_not_excuse_a_withdrawn_key_at_night() {
+    let (old, new) = (Signer::new("old"), Signer::new("new"));
+    let world = World::with_jwks_uri();
+    world.network.answer(JWKS, jwks(&[&old]));
+    assert_eq!(world.code(&old.token()).await, None);
+    pass(60).await;
+    world.network.answer(JWKS, support::status(503));
+    assert_eq!(world.code(&old.token()).await, None, "the provider is down");
+    world.network.answer(JWKS, jwks(&[&new]));
+    pass(3 * 60 * 60).await;
+    assert_eq!(world.code(&old.token()).await, Some(Code::KeyNotFound));
 }
 
 #[tokio::test(start_paused = true)]

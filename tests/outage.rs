@@ -88,6 +88,35 @@ async fn nobody_waits_for_a_hanging_refresh_longer_than_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn keys_that_pass_the_stale_bound_while_a_request_waits_are_not_served() {
+    let signer = Signer::new("k");
+    let world = World::with_jwks_uri();
+    world.network.answer(JWKS, jwks(&[&signer]));
+    assert_eq!(world.code(&signer.token()).await, None);
+    world.network.on(JWKS, Reply::Hang);
+    tokio::time::advance(Duration::from_secs(STALE_BOUND) - Duration::from_millis(500)).await;
+    let begun = tokio::time::Instant::now();
+    assert_eq!(world.code(&signer.token()).await, Some(Code::JwksFetch));
+    assert!(begun.elapsed() <= Duration::from_millis(10_002));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_waits_for_two_refreshes_is_answered_by_the_deadline_of_one() {
+    let (known, new) = (Signer::new("known"), Signer::new("new"));
+    let world = World::with_jwks_uri();
+    world.network.answer(JWKS, jwks(&[&known]));
+    assert_eq!(world.code(&known.token()).await, None);
+    world.network.on(JWKS, Reply::Slow(Duration::from_secs(8), jwks(&[&known])));
+    pass(55).await;
+    assert!(world.at_once(&known.token()).unwrap().is_ok(), "begins a refresh");
+    pass(1).await;
+    // The first refresh takes 7 s more and was begun before the request; one more would take 8 s.
+    let begun = tokio::time::Instant::now();
+    assert_eq!(world.code(&new.token()).await, Some(Code::JwksFetch));
+    assert!(begun.elapsed() <= Duration::from_millis(10_002), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_keys_a_hanging_provider_is_given_up_at_the_deadline() {
     let signer = Signer::new("k");
     let world = World::with_jwks_uri();

@@ -13,6 +13,10 @@ pub const STALE_BOUND: Duration = Duration::from_secs(4 * 60 * 60);
 /// How long a request that holds known keys waits for a refresh.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long a failed refresh shows that the provider does not answer. Past that, keys past their life ask again before
+/// they answer: a failure in the evening must not let a withdrawn key pass after an idle night.
+const FAILURE_BELIEVED: Duration = MIN_LIFE;
+
 /// The pause after the first failed refresh; each further failure doubles it.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause while there are no keys: callers are locked out, so try often.
@@ -106,16 +110,16 @@ pub fn advise(facts: &Facts, lifetimes: Lifetimes) -> Advice {
         return if refresh { Advice::UseAndRefresh } else { Advice::Use };
     }
     // Past its life a key may have been withdrawn, so the provider is asked first. Keys answer without that only when
-    // the provider has shown, since that moment, that it does not answer.
+    // the provider has shown, since that moment and not long ago, that it does not answer.
     let life_ended = fetched.saturating_add(life);
     if let Some(began) = under_way {
         let until = began.max(life_ended).saturating_add(PATIENCE);
         return if now < until { Advice::WaitThenUse(until.saturating_sub(now)) } else { Advice::UseAndRefresh };
     }
-    match failed {
-        Some(failed) if failed.began >= life_ended && may_refresh => Advice::UseAndRefresh,
-        Some(failed) if failed.began >= life_ended => Advice::Use,
-        _ => Advice::WaitThenUse(PATIENCE),
+    match failed.filter(|failed| failed.began >= life_ended && age_of(failed.ended) < FAILURE_BELIEVED) {
+        Some(_) if may_refresh => Advice::UseAndRefresh,
+        Some(_) => Advice::Use,
+        None => Advice::WaitThenUse(PATIENCE),
     }
 }
 
@@ -172,6 +176,9 @@ mod tests {
         assert_eq!(advice(Facts { failed: failed(s(1050)), ..facts(s(1060)) }), Advice::WaitThenUse(PATIENCE));
         assert_eq!(advice(Facts { failed: failed(s(1060)), ..facts(s(1061)) }), Advice::Use);
         assert_eq!(advice(Facts { failed: failed(s(1060)), ..facts(s(1100)) }), Advice::UseAndRefresh);
+        // A failure of long ago says nothing about now.
+        assert_eq!(advice(Facts { failed: failed(s(1060)), ..facts(s(1120)) }), Advice::UseAndRefresh);
+        assert_eq!(advice(Facts { failed: failed(s(1060)), ..facts(s(1121)) }), Advice::WaitThenUse(PATIENCE));
     }
 
     #[test]

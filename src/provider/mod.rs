@@ -217,6 +217,11 @@ impl KeyStore {
         slot.snapshot()
     }
 
+    /// Whether keys that a request holds may answer still: time has passed since they were offered.
+    pub fn may_serve(&self, snapshot: &Snapshot, lifetimes: Lifetimes) -> bool {
+        self.clock.monotonic().saturating_sub(snapshot.began) < lifetimes.stale_bound
+    }
+
     /// What `slot` offers a request now. Begins a refresh where the rule of [`freshness`] says so.
     pub fn offer(&self, slot: &Arc<Slot>, lifetimes: Lifetimes) -> Offer {
         let mut state = slot.state();
