@@ -119,7 +119,6 @@ impl Verifier {
             verdicts_reused: AtomicU64::new(0),
         })
     }
-    }
 
     /// Checks a token as it came from the caller.
     pub fn check(

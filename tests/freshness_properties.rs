@@ -11,7 +11,7 @@ use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestR
 use remote_agent_auth::policy::endpoint::Endpoint;
 use remote_agent_auth::provider::fetch::{Fetch, FetchError, Fetching, Response};
 use remote_agent_auth::time::UnixSeconds;
-use remote_agent_auth::verifier::{Checked, Verifier};
+use remote_agent_auth::verifier::{Checked, Memory, Verifier};
 use support::{JWKS, NOW, Signer, TestClock, jwks, long, policy, status};
 use tokio::time::{Instant, sleep};
 
@@ -201,7 +201,7 @@ async fn play(events: &[Event]) -> Run {
                 asked.lock().unwrap().extend(key.map(|key| Asked { key, came, answered, accepted }));
             }
         };
-        match verifier.check(token, &policy, UnixSeconds::new(wall).unwrap()) {
+        match verifier.check(token, &policy, UnixSeconds::new(wall).unwrap(), Memory::Verdicts) {
             Checked::Now(answer) => record(answer.is_ok()),
             Checked::Later(future) => tasks.push(tokio::spawn(async move { record(future.await.is_ok()) })),
         }
