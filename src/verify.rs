@@ -335,7 +335,7 @@ fn addressed(claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsError> {
         Some(single) => ours(single),
         None => false,
     };
-    if !for_us {
+    if policy.has_audience() && !for_us {
         return Err(wrong_kind(claims).unwrap_or(ClaimsError::Audience));
     }
     let tid = claims.text("tid");

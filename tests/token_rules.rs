@@ -202,3 +202,22 @@ async fn of_a_multi_tenant_provider_only_the_tenants_named_are_let_in() {
     let refusal = world.check_with(&common, &single).await.unwrap_err();
     assert_eq!(refusal.code(), Code::DiscoveryIssuer);
 }
+
+#[tokio::test(start_paused = true)]
+async fn without_an_audience_the_kind_and_the_scopes_decide() {
+    let cognito = || PolicyOptions {
+        audience: vec![],
+        token_use: Some("access".to_owned()),
+        scope: Some("agents/read".to_owned()),
+        ..options()
+    };
+    let good = json!({ "aud": null, "token_use": "access", "scope": "openid agents/read" });
+    assert_eq!(code(cognito(), json!({}), good.clone()).await, None);
+    let mut other = good.clone();
+    other["scope"] = json!("openid");
+    assert_eq!(code(cognito(), json!({}), other).await, Some(Code::ScopeMissing));
+    let mut id = good.clone();
+    id["token_use"] = json!("id");
+    assert_eq!(code(cognito(), json!({}), id).await, Some(Code::IdToken));
+    assert_eq!(code(options(), json!({}), good).await, Some(Code::TokenAudience));
+}

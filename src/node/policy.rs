@@ -158,9 +158,10 @@ fn list(object: &Object, key: &str) -> Result<Option<Vec<String>>, WrongKind> {
     (0..array.len()).map(item).collect::<Result<_, _>>().map(Some)
 }
 
+/// `None` if it is of the wrong kind. An absent one is an empty list, which few policies may have.
 fn audience(object: &Object) -> Option<Vec<String>> {
     match member::<String>(object, "audience") {
-        Ok(single) => Some(vec![single?]),
-        Err(WrongKind) => list(object, "audience").ok()?,
+        Ok(single) => Some(single.into_iter().collect()),
+        Err(WrongKind) => list(object, "audience").ok()?.filter(|audiences| !audiences.is_empty()),
     }
 }

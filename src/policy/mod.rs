@@ -21,7 +21,7 @@ pub const MAX_CLOCK_TOLERANCE: f64 = 300.0;
 pub struct PolicyOptions {
     /// The issuer: a URL.
     pub issuer: String,
-    /// One or more audiences; a token must be for one of them.
+    /// One or more audiences; a token must be for one of them. Empty only where `token_use` and `scope` stand in for it.
     pub audience: Vec<String>,
     /// Where the keys are. Found by discovery if absent or empty.
     pub jwks_uri: Option<String>,
@@ -190,7 +190,10 @@ impl Policy {
             None => Issuer::parse(&issuer).ok_or(PolicyError::Issuer)?,
             Some(tenants) => multi_tenant(&issuer, &tenants)?,
         };
-        if audience.is_empty() || audience.iter().any(String::is_empty) {
+        // Cognito's access tokens have no `aud`: there the kind of token and its scopes, which name the resource server,
+        // say whom it is for.
+        let scopes_say = options.token_use.is_some() && !is_blank(scope.as_deref().unwrap_or_default());
+        if (audience.is_empty() && !scopes_say) || audience.iter().any(String::is_empty) {
             return Err(PolicyError::Audience);
         }
         let source = match jwks_uri.as_deref() {
@@ -229,6 +232,11 @@ impl Policy {
     /// The issuer whose tokens are accepted.
     pub const fn issuer(&self) -> &Issuer {
         &self.issuer
+    }
+
+    /// Whether tokens say by `aud` whom they are for. If not, `token_use` and the scopes do.
+    pub const fn has_audience(&self) -> bool {
+        !self.audience.is_empty()
     }
 
     /// Whether a token for `audience` is for us: exact comparison (RFC 7519 4.1.3).
@@ -413,6 +421,19 @@ mod tests {
             ..options()
         };
         assert_eq!(Policy::parse(template).unwrap_err(), PolicyError::JwksUri);
+    }
+
+    #[test]
+    fn only_token_use_and_scope_together_stand_in_for_an_audience() {
+        let without = |token_use: Option<&str>, scope: Option<&str>| {
+            let (token_use, scope) = (token_use.map(str::to_owned), scope.map(str::to_owned));
+            Policy::parse(PolicyOptions { audience: vec![], token_use, scope, ..options() }).map(|_| ())
+        };
+        assert_eq!(without(Some("access"), Some("api/read")), Ok(()));
+        for (token_use, scope) in [(None, None), (Some("access"), None), (None, Some("a")), (Some("access"), Some(" "))]
+        {
+            assert_eq!(without(token_use, scope), Err(PolicyError::Audience), "{token_use:?} {scope:?}");
+        }
     }
 
     #[test]
