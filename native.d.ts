@@ -60,6 +60,12 @@ export interface PolicyOptions {
   requiredAppRoles?: RequiredGrants;
   /** Permissions the token must carry, by default in `permissions` (Auth0). */
   requiredPermissions?: RequiredGrants;
+  /** How long keys live, in milliseconds; less than a minute counts as one. Default 60000, at most 86400000. */
+  cacheMaxAge?: number;
+  /** Seconds keys answer while the provider cannot be reached, counted from their fetch. Default 14400, at most 604800. */
+  maxStale?: number;
+  /** Seconds to which the provider's `Cache-Control: max-age` may lengthen a life. Default 600, at most 86400. */
+  maxAdvisedAge?: number;
 }
 
 /** Names that must all be granted; or one of `any`, all of `all`, in the list at `claim`. */

@@ -14,7 +14,6 @@ use crate::key_id::KeyId;
 use crate::policy::Policy;
 use crate::provider::budget::Pacing;
 use crate::provider::fetch::{Fetch, FetchError, HttpFetch};
-use crate::provider::freshness::Lifetimes;
 use crate::provider::{KeyStore, Offer, ProviderError, REFRESH_DEADLINE, Refresh, Slot, Snapshot};
 use crate::time::{Clock, SystemClock, UnixSeconds};
 use crate::token::UnverifiedToken;
@@ -175,7 +174,7 @@ impl Verifier {
     }
 
     fn first_step(&self, job: &mut Job) -> Step {
-        if let Some(snapshot) = self.store.fresh(&job.slot, Lifetimes::default()) {
+        if let Some(snapshot) = self.store.fresh(&job.slot, job.policy.lifetimes()) {
             return self.step(job, &snapshot);
         }
         // A token that its own claims condemn buys no fetch. It is refused for the reason it would be refused for with
@@ -185,7 +184,7 @@ impl Verifier {
             let signature = keys.and_then(|keys| verify::signature(&job.token, keys.keys(), &job.policy).err());
             return Step::done(Err(signature.map_or_else(|| claims.into(), Refusal::from)));
         }
-        match self.store.offer(&job.slot, Lifetimes::default()) {
+        match self.store.offer(&job.slot, job.policy.lifetimes()) {
             Offer::Keys(snapshot) => self.step(job, &snapshot),
             Offer::Wait(refresh, fallback) => Step::Wait(Wait::Keys(refresh, fallback)),
             Offer::Refused(error, again) => Step::done(Err(Refusal::Provider(error, again))),
@@ -208,7 +207,7 @@ impl Verifier {
                             job.up_to_date = refresh.began() >= job.arrived;
                             snapshot
                         }
-                        Ok(Err(_)) | Err(_) if self.store.may_serve(&at_hand, Lifetimes::default()) => at_hand,
+                        Ok(Err(_)) | Err(_) if self.store.may_serve(&at_hand, job.policy.lifetimes()) => at_hand,
                         // They passed the stale bound meanwhile.
                         Ok(Err(error)) => return Err(self.provider_refusal(&job, error)),
                         Err(_) => {

@@ -11,7 +11,8 @@ use super::outcome::{Failure, Outcome, Verdict, outcome, refused};
 use super::policy::{FLAG, PolicyArgument, named, refuse_unknown, resolve};
 use super::settle::promise;
 use crate::error::Refusal;
-use crate::policy::{KeySource, PolicyError};
+use crate::policy::PolicyError;
+use crate::policy::source::Origin;
 use crate::time::UnixSeconds;
 use crate::verifier::{self, Answer, Checked, MAX_TOKEN_BYTES, Memory, Process, SlotReport};
 
@@ -197,9 +198,9 @@ pub fn trust_certificates(pems: Vec<String>) -> u32 {
 
 fn source(report: &SlotReport) -> serde_json::Value {
     let seconds = |duration: Duration| duration.as_secs_f64();
-    let (kind, url) = match &report.source {
-        KeySource::Jwks(url) => ("jwks", url.without_credentials()),
-        KeySource::Discovery(issuer) => ("discovery", issuer.configured().to_owned()),
+    let (kind, url) = match report.source.origin() {
+        Origin::Jwks(url) => ("jwks", url.without_credentials()),
+        Origin::Discovery(issuer) => ("discovery", issuer.configured().to_owned()),
     };
     let keys = report.snapshot.as_ref().map(|snapshot| {
         let used = snapshot.keys().keys().iter().map(|key| {

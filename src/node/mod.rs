@@ -5,6 +5,7 @@
 //! JavaScript error.
 
 mod engine;
+mod key_options;
 mod outcome;
 #[cfg(feature = "panic-probe")]
 mod panic_probe;

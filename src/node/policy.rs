@@ -7,6 +7,7 @@ use napi::bindgen_prelude::{
 };
 use napi_derive::napi;
 
+use super::key_options;
 use super::outcome::Failure;
 use crate::error::Refusal;
 use crate::policy::grant::ClaimPath;
@@ -66,7 +67,7 @@ const KNOWN: &[&str] = &[
 ];
 
 fn read(object: &Object) -> Result<Policy, PolicyError> {
-    refuse_unknown(object, KNOWN)?;
+    refuse_unknown(object, &[KNOWN, &key_options::NAMES[..]].concat())?;
     Policy::parse(PolicyOptions {
         issuer: member(object, "issuer").ok().flatten().ok_or(PolicyError::Issuer)?,
         audience: audience(object).ok_or(PolicyError::Audience)?,
@@ -86,6 +87,7 @@ fn read(object: &Object) -> Result<Policy, PolicyError> {
         required_roles: grants(object, "requiredRoles")?,
         required_app_roles: grants(object, "requiredAppRoles")?,
         required_permissions: grants(object, "requiredPermissions")?,
+        keys: key_options::read(object)?,
     })
 }
 
@@ -102,7 +104,7 @@ pub(super) fn refuse_unknown(object: &Object, known: &[&'static str]) -> Result<
     }
 }
 
-fn wrong(key: &str, expected: &'static str) -> PolicyError {
+pub(super) fn wrong(key: &str, expected: &'static str) -> PolicyError {
     PolicyError::Option { key: key.to_owned(), expected }
 }
 
@@ -113,7 +115,7 @@ where
     member(object, key).map_err(|_| wrong(key, expected))
 }
 
-fn named_list(object: &Object, key: &str) -> Result<Option<Vec<String>>, PolicyError> {
+pub(super) fn named_list(object: &Object, key: &str) -> Result<Option<Vec<String>>, PolicyError> {
     list(object, key).map_err(|_| wrong(key, NAMES))
 }
 
@@ -132,10 +134,11 @@ fn grants(object: &Object, key: &str) -> Result<Option<GrantOptions>, PolicyErro
     Ok(Some(GrantOptions { any: names("any")?, all: names("all")?, claim }))
 }
 
-struct WrongKind;
+/// A value of another kind than the option wants.
+pub(super) struct WrongKind;
 
 /// An own member of kind `T`; undefined and null are absent. What an object inherits is not what the operator wrote.
-fn member<T>(object: &Object, key: &str) -> Result<Option<T>, WrongKind>
+pub(super) fn member<T>(object: &Object, key: &str) -> Result<Option<T>, WrongKind>
 where
     T: FromNapiValue + ValidateNapiValue + TypeName,
 {
@@ -149,7 +152,7 @@ where
     }
 }
 
-fn list(object: &Object, key: &str) -> Result<Option<Vec<String>>, WrongKind> {
+pub(super) fn list(object: &Object, key: &str) -> Result<Option<Vec<String>>, WrongKind> {
     let Some(array) = member::<Array>(object, key)? else { return Ok(None) };
     let item = |index| match array.get::<Either<String, Unknown>>(index) {
         Ok(Some(Either::A(text))) => Ok(text),

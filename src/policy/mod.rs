@@ -3,6 +3,8 @@
 pub mod endpoint;
 pub mod grant;
 pub mod issuer;
+pub mod lifetimes;
+pub mod source;
 
 use std::sync::Arc;
 
@@ -12,6 +14,10 @@ use crate::whitespace::is_blank;
 use endpoint::Endpoint;
 use grant::{ClaimPath, GrantKind, RequiredGrants};
 use issuer::Issuer;
+use source::Origin;
+
+pub use lifetimes::Lifetimes;
+pub use source::{KeyOptions, KeySource};
 
 /// The largest clock tolerance, in seconds. Machines that differ by more have no clock to speak of.
 pub const MAX_CLOCK_TOLERANCE: f64 = 300.0;
@@ -55,6 +61,8 @@ pub struct PolicyOptions {
     pub required_app_roles: Option<GrantOptions>,
     /// Required permissions, by default in `permissions` (Auth0).
     pub required_permissions: Option<GrantOptions>,
+    /// Where the keys come from and how, beyond `jwks_uri`.
+    pub keys: KeyOptions,
 }
 
 /// A requirement on a list in the claims, as written.
@@ -152,22 +160,13 @@ fn distance(from: &str, to: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
-/// Where the keys come from. Equal sources share one slot of the key store, so this holds everything that decides which
-/// answer may be believed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum KeySource {
-    /// A JWK Set at this URL.
-    Jwks(Endpoint),
-    /// Found through the metadata of this issuer (OpenID Connect Discovery 4, RFC 8414 3).
-    Discovery(Issuer),
-}
-
 /// A policy that was checked. Its fields cannot be changed: what was checked is what is used.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     issuer: Issuer,
     audience: Vec<String>,
     source: Arc<KeySource>,
+    lifetimes: Lifetimes,
     scope: RequiredScopes,
     algorithms: AlgorithmSet,
     require_exp: bool,
@@ -196,12 +195,14 @@ impl Policy {
         if (audience.is_empty() && !scopes_say) || audience.iter().any(String::is_empty) {
             return Err(PolicyError::Audience);
         }
-        let source = match jwks_uri.as_deref() {
+        let origin = match jwks_uri.as_deref() {
             // Nothing can be found at a URL that has a place for a tenant.
             None | Some("") if issuer.is_template() => return Err(PolicyError::JwksUri),
-            None | Some("") => KeySource::Discovery(issuer.clone()),
-            Some(uri) => KeySource::Jwks(Endpoint::parse(uri).ok_or(PolicyError::JwksUri)?),
+            None | Some("") => Origin::Discovery(issuer.clone()),
+            Some(uri) => Origin::Jwks(Endpoint::parse(uri).ok_or(PolicyError::JwksUri)?),
         };
+        let lifetimes = options.keys.lifetimes()?;
+        let source = options.keys.source(origin)?;
         let algorithms = match algorithms {
             None => AlgorithmSet::LIBRECHAT,
             Some(names) => names
@@ -219,6 +220,7 @@ impl Policy {
             issuer,
             audience,
             source: Arc::new(source),
+            lifetimes,
             scope: RequiredScopes::parse(scope.as_deref().unwrap_or_default()),
             algorithms,
             require_exp: options.require_exp.unwrap_or(true),
@@ -247,6 +249,11 @@ impl Policy {
     /// Where the keys come from.
     pub const fn source(&self) -> &Arc<KeySource> {
         &self.source
+    }
+
+    /// How long those keys may live.
+    pub const fn lifetimes(&self) -> Lifetimes {
+        self.lifetimes
     }
 
     /// The scopes that must all be granted.
@@ -447,6 +454,8 @@ mod tests {
     #[test]
     fn an_empty_jwks_uri_means_discovery() {
         let policy = Policy::parse(PolicyOptions { jwks_uri: Some(String::new()), ..options() }).unwrap();
-        assert!(matches!(&**policy.source(), KeySource::Discovery(issuer) if issuer.normal() == "https://idp.example"));
+        assert!(
+            matches!(policy.source().origin(), Origin::Discovery(issuer) if issuer.normal() == "https://idp.example")
+        );
     }
 }

@@ -13,9 +13,8 @@ use rustls::pki_types::pem::PemObject;
 use url::Host;
 
 use crate::policy::endpoint::Endpoint;
+use crate::policy::source::Transport;
 
-/// The largest body read, in bytes. A set of 100 keys with certificate chains is about 400 KiB.
-pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// How long making a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept for the next refresh.
@@ -30,7 +29,9 @@ pub struct Response {
     pub location: Option<String>,
     /// `Cache-Control` (RFC 9111 5.2).
     pub cache_control: Option<String>,
-    /// The body, at most [`MAX_BODY_BYTES`].
+    /// `ETag` (RFC 9110 8.8.3).
+    pub etag: Option<String>,
+    /// The body, at most [`Transport::max_body_bytes`].
     pub body: Vec<u8>,
 }
 
@@ -44,7 +45,7 @@ pub enum FetchError {
     Timeout,
     #[error("the host's address is one that is never connected to")]
     Address,
-    #[error("the body is larger than {MAX_BODY_BYTES} bytes")]
+    #[error("the body is larger than is read")]
     TooLarge,
     #[error("the connection broke or did not speak HTTP")]
     Exchange,
@@ -54,13 +55,24 @@ pub enum FetchError {
     Client,
 }
 
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'r> {
+    /// The document.
+    pub url: &'r Endpoint,
+    /// How it is reached.
+    pub transport: &'r Arc<Transport>,
+    /// The entity tag of the answer at hand (RFC 9110 13.1.2): 304 then says that it still stands.
+    pub if_none_match: Option<&'r str>,
+}
+
 /// A fetch under way.
 pub type Fetching = Pin<Box<dyn Future<Output = Result<Response, FetchError>> + Send>>;
 
 /// The network, as an argument.
 pub trait Fetch: Send + Sync {
     /// GETs a document. Follows no redirect, stores no cookie, decompresses nothing.
-    fn fetch(&self, url: &Endpoint) -> Fetching;
+    fn fetch(&self, request: Request<'_>) -> Fetching;
 }
 
 static TRUST: OnceCell<Vec<CertificateDer<'static>>> = OnceCell::new();
@@ -125,11 +137,16 @@ fn trusted_roots() -> Result<rustls::RootCertStore, FetchError> {
 }
 
 impl Fetch for HttpFetch {
-    fn fetch(&self, url: &Endpoint) -> Fetching {
+    fn fetch(&self, Request { url, transport, if_none_match }: Request<'_>) -> Fetching {
+        let max_body_bytes = transport.max_body_bytes;
         let request = literal_address(url)
             .map_or(Ok(()), |address| if is_refused(address) { Err(FetchError::Address) } else { Ok(()) })
             .and_then(|()| self.client(url))
-            .map(|client| client.get(url.url().clone()).header("accept", "application/json"));
+            .map(|client| client.get(url.url().clone()).header("accept", "application/json"))
+            .map(|request| match if_none_match {
+                Some(etag) => request.header("if-none-match", etag),
+                None => request,
+            });
         Box::pin(async move {
             let mut response = request?.send().await.map_err(|error| cause(&error))?;
             let text = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
@@ -137,10 +154,11 @@ impl Fetch for HttpFetch {
                 status: response.status().as_u16(),
                 location: text("location"),
                 cache_control: text("cache-control"),
+                etag: text("etag"),
                 body: Vec::new(),
             };
             while let Some(chunk) = response.chunk().await.map_err(|error| cause(&error))? {
-                if answer.body.len().saturating_add(chunk.len()) > MAX_BODY_BYTES {
+                if answer.body.len().saturating_add(chunk.len()) > max_body_bytes {
                     return Err(FetchError::TooLarge);
                 }
                 answer.body.extend_from_slice(&chunk);
@@ -289,7 +307,9 @@ mod tests {
         {
             let url = Endpoint::parse(url).unwrap();
             let fetch = HttpFetch::default();
-            assert_eq!(fetch.fetch(&url).await, Err(FetchError::Address), "{}", url.as_str());
+            let transport = Arc::new(Transport::default());
+            let request = Request { url: &url, transport: &transport, if_none_match: None };
+            assert_eq!(fetch.fetch(request).await, Err(FetchError::Address), "{}", url.as_str());
             assert!(fetch.secure.get().is_none());
         }
     }

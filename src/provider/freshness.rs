@@ -4,12 +4,8 @@
 
 use std::time::Duration;
 
-/// The shortest life of a key set. A shorter one would let callers buy requests to the provider.
-pub const MIN_LIFE: Duration = Duration::from_secs(60);
-/// How far the provider's `Cache-Control: max-age` may lengthen a life.
-pub const MAX_ADVISED_LIFE: Duration = Duration::from_secs(10 * 60);
-/// How long keys answer while the provider cannot be reached.
-pub const STALE_BOUND: Duration = Duration::from_secs(4 * 60 * 60);
+pub use crate::policy::lifetimes::{Lifetimes, MAX_ADVISED_LIFE, MIN_LIFE, STALE_BOUND};
+
 /// How long a request that holds known keys waits for a refresh.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -23,21 +19,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE_WITHOUT_KEYS: Duration = Duration::from_secs(1);
 /// The longest pause while keys are at hand.
 const LONGEST_PAUSE_WITH_KEYS: Duration = Duration::from_secs(30);
-
-/// How long a policy lets keys live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lifetimes {
-    /// The configured life, at least [`MIN_LIFE`].
-    pub life: Duration,
-    /// When keys stop to answer at all.
-    pub stale_bound: Duration,
-}
-
-impl Default for Lifetimes {
-    fn default() -> Self {
-        Self { life: MIN_LIFE, stale_bound: STALE_BOUND }
-    }
-}
 
 /// The refresh that failed last, if none has succeeded since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +83,9 @@ pub fn advise(facts: &Facts, lifetimes: Lifetimes) -> Advice {
         };
     };
     let may_refresh = failed.is_none_or(|failed| now >= failed.pause_ends(true));
-    let life = lifetimes.life.max(MIN_LIFE).max(advised.unwrap_or_default().min(MAX_ADVISED_LIFE));
+    // The provider may lengthen the life, never past the stale bound.
+    let advised = advised.unwrap_or_default().min(lifetimes.max_advised).min(lifetimes.stale_bound);
+    let life = lifetimes.life.max(MIN_LIFE).max(advised);
     let age = age_of(fetched);
     if age < life {
         let ahead = life.mul_f64(f64::from(facts.ahead_percent.min(100)) / 100.0);

@@ -21,10 +21,11 @@ use crate::keys::{KeySet, KeySetError};
 use crate::policy::KeySource;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::issuer::Issuer;
+use crate::policy::source::{Origin, Transport};
 use crate::time::Clock;
 use budget::{Budgets, Pacing};
 use discovery::{Discovery, DiscoveryError, Next};
-use fetch::{Fetch, FetchError, Response};
+use fetch::{Fetch, FetchError, Request, Response};
 use freshness::{Advice, Facts, FailedRefresh, Lifetimes, advise, advised_life};
 
 /// How long one refresh may take: metadata, redirects and keys together.
@@ -55,7 +56,9 @@ pub enum ProviderError {
 /// A key set as it was fetched.
 #[derive(Debug)]
 pub struct Snapshot {
-    keys: KeySet,
+    keys: Arc<KeySet>,
+    /// Where it came from and its entity tag, to ask whether it still stands.
+    validator: Option<Validator>,
     /// When the refresh that brought it began.
     began: Duration,
     advised: Option<Duration>,
@@ -64,7 +67,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// The keys.
-    pub const fn keys(&self) -> &KeySet {
+    pub fn keys(&self) -> &KeySet {
         &self.keys
     }
 
@@ -83,9 +86,18 @@ pub struct Counters {
     pub succeeded: u64,
     /// Refreshes that brought none.
     pub failed: u64,
+    /// Those of the successful ones that said: still the same keys (304).
+    pub not_modified: u64,
 }
 
 type Outcome = Result<Arc<Snapshot>, ProviderError>;
+
+/// What makes an answer of a URL recognisable (RFC 9110 8.8.3).
+#[derive(Debug, Clone)]
+struct Validator {
+    url: Endpoint,
+    etag: String,
+}
 
 /// A refresh somebody may wait for.
 #[derive(Debug, Clone)]
@@ -125,7 +137,7 @@ struct State {
 /// What is known of one source.
 #[derive(Debug)]
 pub struct Slot {
-    source: KeySource,
+    source: Arc<KeySource>,
     ahead_percent: u32,
     snapshot: RwLock<Option<Arc<Snapshot>>>,
     state: Mutex<State>,
@@ -143,7 +155,7 @@ pub enum Offer {
 }
 
 impl Slot {
-    fn new(source: KeySource, ahead_percent: u32, pacing: Pacing) -> Self {
+    fn new(source: Arc<KeySource>, ahead_percent: u32, pacing: Pacing) -> Self {
         let state = State { budgets: Budgets::new(pacing), ..State::default() };
         Self { source, ahead_percent, snapshot: RwLock::new(None), state: Mutex::new(state) }
     }
@@ -161,7 +173,7 @@ impl Slot {
 
 /// Slots, the network and the clock they live by.
 pub struct KeyStore {
-    slots: Cache<KeySource, Arc<Slot>>,
+    slots: Cache<Arc<KeySource>, Arc<Slot>>,
     fetch: Arc<dyn Fetch>,
     clock: Arc<dyn Clock>,
     runtime: Handle,
@@ -186,11 +198,11 @@ impl KeyStore {
     }
 
     /// The slot of a source.
-    pub fn slot(&self, source: &KeySource) -> Arc<Slot> {
+    pub fn slot(&self, source: &Arc<KeySource>) -> Arc<Slot> {
         self.slots.get_with_by_ref(source, || {
             // Spread refreshes ahead over 75 to 85 % of a life, each slot always at the same point.
             let spread = self.clock.monotonic().subsec_nanos() % 11;
-            Arc::new(Slot::new(source.clone(), spread.saturating_add(75), self.pacing))
+            Arc::new(Slot::new(Arc::clone(source), spread.saturating_add(75), self.pacing))
         })
     }
 
@@ -308,8 +320,14 @@ impl KeyStore {
         state.under_way = Some(refresh.clone());
         state.counters.begun = state.counters.begun.saturating_add(1);
         let (slot, fetch, clock) = (Arc::clone(slot), Arc::clone(&self.fetch), Arc::clone(&self.clock));
+        let asking = Asking {
+            fetch,
+            transport: Arc::clone(slot.source.transport()),
+            at_hand: slot.snapshot(),
+            deadline: after(REFRESH_DEADLINE),
+        };
         let learned = state.learned.clone();
-        let task = self.runtime.spawn(fetch_keys(slot.source.clone(), learned, fetch, now));
+        let task = self.runtime.spawn(fetch_keys(asking, Arc::clone(&slot.source), learned, now));
         self.runtime.spawn(async move {
             // A panic in the task is a refresh without an answer; nobody waits for ever.
             let answer = task.await.unwrap_or(Err(ProviderError::Lost));
@@ -326,7 +344,7 @@ impl KeyStore {
             let snapshot = slot.snapshot();
             let state = slot.state();
             SlotReport {
-                source: slot.source.clone(),
+                source: Arc::clone(&slot.source),
                 age: snapshot.as_ref().map(|snapshot| now.saturating_sub(snapshot.began)),
                 snapshot,
                 last_failure: state.failed.map(|(failed, error)| (now.saturating_sub(failed.ended), error)),
@@ -341,7 +359,7 @@ impl KeyStore {
 #[derive(Debug)]
 #[allow(missing_docs)]
 pub struct SlotReport {
-    pub source: KeySource,
+    pub source: Arc<KeySource>,
     pub age: Option<Duration>,
     pub snapshot: Option<Arc<Snapshot>>,
     pub last_failure: Option<(Duration, ProviderError)>,
@@ -349,8 +367,10 @@ pub struct SlotReport {
 }
 
 struct Fetched {
-    keys: KeySet,
+    keys: Arc<KeySet>,
     advised: Option<Duration>,
+    validator: Option<Validator>,
+    not_modified: bool,
     learned: Option<(Endpoint, Duration)>,
 }
 
@@ -360,11 +380,13 @@ fn settle(slot: &Slot, answer: Result<Fetched, ProviderError>, began: Duration, 
     let mut state = slot.state();
     state.under_way = None;
     match answer {
-        Ok(Fetched { keys, advised, learned }) => {
+        Ok(Fetched { keys, advised, validator, not_modified, learned }) => {
             state.counters.succeeded = state.counters.succeeded.saturating_add(1);
+            state.counters.not_modified = state.counters.not_modified.saturating_add(u64::from(not_modified));
             state.failed = None;
             state.learned = learned;
-            let snapshot = Arc::new(Snapshot { keys, began, advised, refreshes: state.counters.succeeded });
+            let refreshes = state.counters.succeeded;
+            let snapshot = Arc::new(Snapshot { keys, validator, began, advised, refreshes });
             *slot.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&snapshot));
             Ok(snapshot)
         }
@@ -379,67 +401,87 @@ fn settle(slot: &Slot, answer: Result<Fetched, ProviderError>, began: Duration, 
 
 /// One refresh: metadata where the source needs it, then keys, all within [`REFRESH_DEADLINE`].
 async fn fetch_keys(
-    source: KeySource,
+    asking: Asking,
+    source: Arc<KeySource>,
     learned: Option<(Endpoint, Duration)>,
-    fetch: Arc<dyn Fetch>,
     now: Duration,
 ) -> Result<Fetched, ProviderError> {
-    let deadline = after(REFRESH_DEADLINE);
-    match &source {
-        KeySource::Jwks(url) => fetch_jwks(fetch.as_ref(), url, None, deadline).await,
-        KeySource::Discovery(issuer) => {
+    match source.origin() {
+        Origin::Jwks(url) => asking.jwks(url, None).await,
+        Origin::Discovery(issuer) => {
             // Metadata is believed as long as a key set is; a provider that moves its keys is followed.
             if let Some((url, since)) = &learned
                 && now.saturating_sub(*since) < freshness::MIN_LIFE
-                && let Ok(fetched) = fetch_jwks(fetch.as_ref(), url, learned.clone(), deadline).await
+                && let Ok(fetched) = asking.jwks(url, learned.clone()).await
             {
                 return Ok(fetched);
             }
             let share = if learned.is_some() { DISCOVERY_SHARE } else { REFRESH_DEADLINE };
-            let by = after(share).min(deadline);
-            match (discover(fetch.as_ref(), issuer, by).await, learned) {
-                (Ok(url), _) => fetch_jwks(fetch.as_ref(), &url.clone(), Some((url, now)), deadline).await,
-                (Err(_), Some((url, since))) => {
-                    fetch_jwks(fetch.as_ref(), &url.clone(), Some((url, since)), deadline).await
-                }
+            match (asking.discover(issuer, after(share).min(asking.deadline)).await, learned) {
+                (Ok(url), _) => asking.jwks(&url.clone(), Some((url, now))).await,
+                (Err(_), Some((url, since))) => asking.jwks(&url.clone(), Some((url, since))).await,
                 (Err(error), None) => Err(error),
             }
         }
     }
 }
 
-async fn discover(fetch: &dyn Fetch, issuer: &Issuer, deadline: Instant) -> Result<Endpoint, ProviderError> {
-    let (mut discovery, mut next) = Discovery::begin(issuer)?;
-    loop {
-        match next {
-            Next::Found(endpoint) => return Ok(endpoint),
-            Next::Fetch(url) => {
-                let response = get(fetch, &url, deadline).await.map_err(ProviderError::DiscoveryFetch)?;
-                next = discovery.answer(&response)?;
+/// What every request of one refresh has in common.
+struct Asking {
+    fetch: Arc<dyn Fetch>,
+    transport: Arc<Transport>,
+    /// The keys an entity tag may confirm.
+    at_hand: Option<Arc<Snapshot>>,
+    deadline: Instant,
+}
+
+impl Asking {
+    async fn discover(&self, issuer: &Issuer, deadline: Instant) -> Result<Endpoint, ProviderError> {
+        let (mut discovery, mut next) = Discovery::begin(issuer)?;
+        loop {
+            match next {
+                Next::Found(endpoint) => return Ok(endpoint),
+                Next::Fetch(url) => {
+                    let response = self.get(&url, None, deadline).await.map_err(ProviderError::DiscoveryFetch)?;
+                    next = discovery.answer(&response)?;
+                }
             }
         }
     }
-}
 
-async fn fetch_jwks(
-    fetch: &dyn Fetch,
-    url: &Endpoint,
-    learned: Option<(Endpoint, Duration)>,
-    deadline: Instant,
-) -> Result<Fetched, ProviderError> {
-    let response = get(fetch, url, deadline).await.map_err(ProviderError::JwksFetch)?;
-    if !(200..=299).contains(&response.status) {
-        return Err(ProviderError::JwksStatus(response.status));
+    async fn jwks(&self, url: &Endpoint, learned: Option<(Endpoint, Duration)>) -> Result<Fetched, ProviderError> {
+        // An entity tag means something at the URL it came from only.
+        let known = self.at_hand.as_ref().and_then(|snapshot| {
+            snapshot.validator.as_ref().filter(|validator| validator.url == *url).map(|validator| (snapshot, validator))
+        });
+        let etag = known.map(|(_, validator)| validator.etag.as_str());
+        let response = self.get(url, etag, self.deadline).await.map_err(ProviderError::JwksFetch)?;
+        let advised = response.cache_control.as_deref().map(advised_life);
+        let validator = response.etag.map(|etag| Validator { url: url.clone(), etag });
+        match (response.status, known) {
+            (200..=299, _) => {
+                let keys = Arc::new(KeySet::parse(&response.body)?);
+                Ok(Fetched { keys, advised: advised.flatten(), validator, not_modified: false, learned })
+            }
+            // RFC 9110 15.4.5: what 304 does not say anew stands as it was.
+            (304, Some((snapshot, sent))) => Ok(Fetched {
+                keys: Arc::clone(&snapshot.keys),
+                advised: advised.unwrap_or(snapshot.advised),
+                validator: Some(validator.unwrap_or_else(|| sent.clone())),
+                not_modified: true,
+                learned,
+            }),
+            (status, _) => Err(ProviderError::JwksStatus(status)),
+        }
     }
-    let advised = response.cache_control.as_deref().and_then(advised_life);
-    Ok(Fetched { keys: KeySet::parse(&response.body)?, advised, learned })
+
+    async fn get(&self, url: &Endpoint, etag: Option<&str>, deadline: Instant) -> Result<Response, FetchError> {
+        let fetching = self.fetch.fetch(Request { url, transport: &self.transport, if_none_match: etag });
+        tokio::time::timeout_at(deadline, fetching).await.unwrap_or(Err(FetchError::Timeout))
+    }
 }
 
 fn after(duration: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(duration).unwrap_or(now)
-}
-
-async fn get(fetch: &dyn Fetch, url: &Endpoint, deadline: Instant) -> Result<Response, FetchError> {
-    tokio::time::timeout_at(deadline, fetch.fetch(url)).await.unwrap_or(Err(FetchError::Timeout))
 }

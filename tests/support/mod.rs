@@ -9,10 +9,9 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use remote_agent_auth::base64url::encode;
 use remote_agent_auth::error::Code;
-use remote_agent_auth::policy::endpoint::Endpoint;
 use remote_agent_auth::policy::{Policy, PolicyOptions};
 use remote_agent_auth::provider::budget::Pacing;
-use remote_agent_auth::provider::fetch::{Fetch, FetchError, Fetching, Response};
+use remote_agent_auth::provider::fetch::{Fetch, FetchError, Fetching, Request, Response};
 use remote_agent_auth::time::{Clock, UnixSeconds};
 use remote_agent_auth::verifier::{Answer, Checked, Memory, Verifier};
 use serde_json::{Value, json};
@@ -94,6 +93,8 @@ pub enum Reply {
 pub struct Network {
     replies: Mutex<HashMap<String, Reply>>,
     asked: Mutex<Vec<String>>,
+    /// The entity tag each request was sent with.
+    tags: Mutex<Vec<Option<String>>>,
 }
 
 impl Network {
@@ -109,13 +110,18 @@ impl Network {
         self.asked.lock().unwrap().clone()
     }
 
+    pub fn tags(&self) -> Vec<Option<String>> {
+        self.tags.lock().unwrap().clone()
+    }
+
     pub fn fetches(&self) -> usize {
         self.asked.lock().unwrap().len()
     }
 }
 
 impl Fetch for Network {
-    fn fetch(&self, url: &Endpoint) -> Fetching {
+    fn fetch(&self, Request { url, if_none_match, .. }: Request<'_>) -> Fetching {
+        self.tags.lock().unwrap().push(if_none_match.map(str::to_owned));
         self.asked.lock().unwrap().push(url.as_str().to_owned());
         let reply = self.replies.lock().unwrap().get(url.as_str()).cloned().unwrap_or(Reply::Answer(status(404)));
         Box::pin(async move {
@@ -206,15 +212,16 @@ impl World {
 }
 
 pub fn policy(jwks_uri: Option<&str>, audience: &str) -> Arc<Policy> {
-    Arc::new(
-        Policy::parse(PolicyOptions {
-            issuer: ISSUER.to_owned(),
-            audience: vec![audience.to_owned()],
-            jwks_uri: jwks_uri.map(str::to_owned),
-            ..PolicyOptions::default()
-        })
-        .unwrap(),
-    )
+    Arc::new(Policy::parse(options(jwks_uri, audience)).unwrap())
+}
+
+pub fn options(jwks_uri: Option<&str>, audience: &str) -> PolicyOptions {
+    PolicyOptions {
+        issuer: ISSUER.to_owned(),
+        audience: vec![audience.to_owned()],
+        jwks_uri: jwks_uri.map(str::to_owned),
+        ..PolicyOptions::default()
+    }
 }
 
 pub fn now() -> UnixSeconds {
