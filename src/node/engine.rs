@@ -201,6 +201,8 @@ fn source(report: &SlotReport) -> serde_json::Value {
     let (kind, url) = match report.source.origin() {
         Origin::Jwks(url) => ("jwks", url.without_credentials()),
         Origin::Discovery(issuer) => ("discovery", issuer.configured().to_owned()),
+        Origin::Inline(_) => ("inline", String::new()),
+        Origin::File(path) => ("file", path.display().to_string()),
     };
     let keys = report.snapshot.as_ref().map(|snapshot| {
         let used = snapshot.keys().keys().iter().map(|key| {

@@ -5,6 +5,7 @@ pub mod grant;
 pub mod issuer;
 pub mod lifetimes;
 pub mod source;
+pub mod transport;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use source::Origin;
 
 pub use lifetimes::Lifetimes;
 pub use source::{KeyOptions, KeySource};
+pub use transport::ProxyOptions;
 
 /// The largest clock tolerance, in seconds. Machines that differ by more have no clock to speak of.
 pub const MAX_CLOCK_TOLERANCE: f64 = 300.0;
@@ -197,7 +199,7 @@ impl Policy {
         }
         let origin = match jwks_uri.as_deref() {
             // Nothing can be found at a URL that has a place for a tenant.
-            None | Some("") if issuer.is_template() => return Err(PolicyError::JwksUri),
+            None | Some("") if issuer.is_template() && !options.keys.is_local() => return Err(PolicyError::JwksUri),
             None | Some("") => Origin::Discovery(issuer.clone()),
             Some(uri) => Origin::Jwks(Endpoint::parse(uri).ok_or(PolicyError::JwksUri)?),
         };

@@ -6,17 +6,22 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use moka::sync::Cache;
 use once_cell::sync::OnceCell;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use url::Host;
 
+use super::address::{self, Reach};
+use super::proxy;
 use crate::policy::endpoint::Endpoint;
-use crate::policy::source::Transport;
+use crate::policy::transport::{ProxyUrl, Transport};
 
 /// How long making a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many clients are kept, one for each way of reaching a provider; the least used go first.
+const MAX_CLIENTS: u64 = 256;
 /// How long an idle connection is kept for the next refresh.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
@@ -90,58 +95,148 @@ pub fn trust_certificates<S: AsRef<str>>(pems: &[S]) -> usize {
         .len()
 }
 
-/// The network.
-#[derive(Debug, Default)]
-pub struct HttpFetch {
-    plain: OnceCell<reqwest::Client>,
-    secure: OnceCell<reqwest::Client>,
-}
+/// Names into addresses, as an argument.
+pub trait Resolver: Send + Sync + std::fmt::Debug {
+    /// Looks a name up.
+    fn lookup(&self, name: &str) -> Lookup;
 
-impl HttpFetch {
-    fn client(&self, url: &Endpoint) -> Result<&reqwest::Client, FetchError> {
-        if url.is_plain() {
-            // It never speaks TLS, and the client wants to know how all the same: it trusts nobody.
-            self.plain.get_or_try_init(|| build(Reach::ThisMachine, rustls::RootCertStore::empty()))
-        } else {
-            self.secure.get_or_try_init(|| build(Reach::Everywhere, trusted_roots()?))
-        }
+    /// Gets the addresses that passed every rule, before one of them is connected to, and gives back those that may be.
+    /// Tests watch here, and keep to this machine whatever the rules let pass.
+    fn admit(&self, addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+        addresses
     }
 }
 
-fn build(reach: Reach, roots: rustls::RootCertStore) -> Result<reqwest::Client, FetchError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|_| FetchError::Client)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    reqwest::Client::builder()
-        .use_preconfigured_tls(tls)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .http1_only()
-        .referer(false)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .user_agent(concat!("remote-agent-auth/", env!("CARGO_PKG_VERSION")))
-        .dns_resolver(Arc::new(CheckedResolver(reach)))
-        .build()
-        .map_err(|_| FetchError::Client)
+/// A name being looked up.
+pub type Lookup = Pin<Box<dyn Future<Output = std::io::Result<Vec<IpAddr>>> + Send>>;
+
+/// The operating system's resolver.
+#[derive(Debug)]
+struct SystemResolver;
+
+impl Resolver for SystemResolver {
+    fn lookup(&self, name: &str) -> Lookup {
+        let name = name.to_owned();
+        Box::pin(async move { Ok(tokio::net::lookup_host((&*name, 0)).await?.map(|address| address.ip()).collect()) })
+    }
 }
 
-fn trusted_roots() -> Result<rustls::RootCertStore, FetchError> {
-    let certificates = TRUST.get().filter(|certificates| !certificates.is_empty()).ok_or(FetchError::NoTrust)?;
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(certificates.iter().cloned());
-    Ok(roots)
+/// How one request leaves this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Route {
+    /// A connection to the host itself.
+    Direct(Reach),
+    /// Whatever the proxy does for us. Its own address is the operator's word and not judged.
+    Through(ProxyUrl),
+}
+
+/// The network.
+#[derive(Debug)]
+pub struct HttpFetch {
+    /// A client that could not be made is kept as its error: trying again would give the same.
+    clients: Cache<(Arc<Transport>, Route), Result<reqwest::Client, FetchError>>,
+    resolver: Arc<dyn Resolver>,
+}
+
+impl Default for HttpFetch {
+    fn default() -> Self {
+        Self::with_resolver(Arc::new(SystemResolver))
+    }
+}
+
+impl HttpFetch {
+    /// The network as `resolver` shows it.
+    pub fn with_resolver(resolver: Arc<dyn Resolver>) -> Self {
+        Self { clients: Cache::new(MAX_CLIENTS), resolver }
+    }
+
+    fn client(&self, url: &Endpoint, transport: &Arc<Transport>) -> Result<reqwest::Client, FetchError> {
+        let reach = match (url.is_plain(), transport.refuse_private_addresses) {
+            (true, _) => Reach::ThisMachine,
+            (false, false) => Reach::Everywhere,
+            (false, true) => Reach::PublicOnly,
+        };
+        // What the URL itself says is judged on every route; what a name leads to, only where we look it up.
+        if address::is_refused_host(url.url(), reach) {
+            return Err(FetchError::Address);
+        }
+        let route = match proxy::choose(&transport.proxies, url.url()) {
+            Some(proxy) => Route::Through(proxy.clone()),
+            None => {
+                if let Some(literal) = address::literal(url.url())
+                    && self.resolver.admit(vec![literal]).is_empty()
+                {
+                    return Err(FetchError::Address);
+                }
+                Route::Direct(reach)
+            }
+        };
+        let key = (Arc::clone(transport), route);
+        if let Some(client) = self.clients.get(&key) {
+            return client;
+        }
+        // A plain request needs nobody's certificate, and must not wait for one.
+        let speaks_tls = !url.is_plain() || matches!(&key.1, Route::Through(proxy) if proxy.url().scheme() == "https");
+        // That there is no trust yet is the one failure that passes, so it is not kept.
+        let roots = if speaks_tls { roots(transport)? } else { RootCertStore::empty() };
+        self.clients.get_with_by_ref(&key, || self.build(&key, roots))
+    }
+
+    fn build(
+        &self,
+        (transport, route): &(Arc<Transport>, Route),
+        roots: RootCertStore,
+    ) -> Result<reqwest::Client, FetchError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|_| FetchError::Client)?
+            .with_root_certificates(roots);
+        let tls = match &transport.client_certificate {
+            None => tls.with_no_client_auth(),
+            Some(ours) => {
+                let (chain, key) = ours.der().ok_or(FetchError::Client)?;
+                tls.with_client_auth_cert(chain, key).map_err(|_| FetchError::Client)?
+            }
+        };
+        let client = reqwest::Client::builder()
+            .use_preconfigured_tls(tls)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .http1_only()
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .user_agent(concat!("remote-agent-auth/", env!("CARGO_PKG_VERSION")));
+        let reach = match route {
+            Route::Direct(reach) => *reach,
+            Route::Through(_) => Reach::Unchecked,
+        };
+        let client = client.dns_resolver(Arc::new(CheckedResolver { reach, resolver: Arc::clone(&self.resolver) }));
+        match route {
+            Route::Direct(_) => client,
+            Route::Through(proxy) => {
+                client.proxy(reqwest::Proxy::all(proxy.url().clone()).map_err(|_| FetchError::Client)?)
+            }
+        }
+        .build()
+        .map_err(|_| FetchError::Client)
+    }
+}
+
+/// Node's trust, and what the policy adds to it.
+fn roots(transport: &Transport) -> Result<RootCertStore, FetchError> {
+    let extra = transport.extra_ca.iter().flat_map(|pem| CertificateDer::pem_slice_iter(pem.as_bytes()).flatten());
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(TRUST.get().into_iter().flatten().cloned().chain(extra));
+    if roots.is_empty() { Err(FetchError::NoTrust) } else { Ok(roots) }
 }
 
 impl Fetch for HttpFetch {
     fn fetch(&self, Request { url, transport, if_none_match }: Request<'_>) -> Fetching {
         let max_body_bytes = transport.max_body_bytes;
-        let request = literal_address(url)
-            .map_or(Ok(()), |address| if is_refused(address) { Err(FetchError::Address) } else { Ok(()) })
-            .and_then(|()| self.client(url))
+        let request = self
+            .client(url, transport)
             .map(|client| client.get(url.url().clone()).header("accept", "application/json"))
             .map(|request| match if_none_match {
                 Some(etag) => request.header("if-none-match", etag),
@@ -185,18 +280,12 @@ fn cause(error: &reqwest::Error) -> FetchError {
     }
 }
 
-/// Where a client's connections may lead.
-#[derive(Debug, Clone, Copy)]
-enum Reach {
-    /// Plain http: loopback addresses only, whatever a name resolves to.
-    ThisMachine,
-    /// https: anywhere but the addresses in [`is_refused`].
-    Everywhere,
-}
-
 /// Resolves names and checks every address: the address checked is the one connected to.
 #[derive(Debug)]
-struct CheckedResolver(Reach);
+struct CheckedResolver {
+    reach: Reach,
+    resolver: Arc<dyn Resolver>,
+}
 
 #[derive(Debug, thiserror::Error)]
 #[error("refused address")]
@@ -204,66 +293,21 @@ struct RefusedAddress;
 
 impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.0;
+        let (reach, resolver) = (self.reach, Arc::clone(&self.resolver));
         Box::pin(async move {
             let name = name.as_str().trim_end_matches('.').to_ascii_lowercase();
-            let addresses: Vec<SocketAddr> = if name == "localhost" || name.ends_with(".localhost") {
+            let addresses: Vec<IpAddr> = if address::is_localhost_name(&name) {
                 // RFC 6761 6.3: these names are this machine, whatever a resolver says.
-                vec![(Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()]
+                vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
             } else {
-                tokio::net::lookup_host((name.as_str(), 0)).await?.collect()
-            };
-            let allowed = |address: &SocketAddr| match reach {
-                Reach::ThisMachine => address.ip().is_loopback(),
-                Reach::Everywhere => !is_refused(address.ip()),
+                resolver.lookup(&name).await?
             };
             // One bad address condemns the name: which of them is used is not for an attacker's DNS to choose.
-            if addresses.iter().all(allowed) {
-                Ok(Box::new(addresses.into_iter()) as Addrs)
-            } else {
-                Err(Box::new(RefusedAddress) as Box<dyn std::error::Error + Send + Sync>)
+            if addresses.iter().any(|found| address::is_refused(*found, reach)) {
+                return Err(Box::new(RefusedAddress) as Box<dyn std::error::Error + Send + Sync>);
             }
+            Ok(Box::new(resolver.admit(addresses).into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs)
         })
-    }
-}
-
-fn literal_address(url: &Endpoint) -> Option<IpAddr> {
-    match url.url().host()? {
-        Host::Domain(_) => None,
-        Host::Ipv4(address) => Some(address.into()),
-        Host::Ipv6(address) => Some(address.into()),
-    }
-}
-
-/// Addresses nothing may connect to: link-local ones, where clouds keep their instance credentials, the other
-/// well-known metadata addresses, unspecified and multicast. Private ranges are allowed: company providers live there.
-fn is_refused(address: IpAddr) -> bool {
-    match unmapped(address) {
-        IpAddr::V4(v4) => {
-            v4.is_link_local()
-                || v4.is_unspecified()
-                || v4.is_multicast()
-                || v4.is_broadcast()
-                || [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16)].contains(&v4)
-        }
-        IpAddr::V6(v6) => {
-            v6.is_unicast_link_local()
-                || v6.is_unspecified()
-                || v6.is_multicast()
-                || v6 == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)
-        }
-    }
-}
-
-/// The IPv4 address inside `::ffff:0:0/96` (RFC 4291 2.5.5.2) or `64:ff9b::/96` (NAT64, RFC 6052 2.1).
-fn unmapped(address: IpAddr) -> IpAddr {
-    let IpAddr::V6(v6) = address else { return address };
-    match v6.segments() {
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
-            let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-            Ipv4Addr::new(a, b, c, d).into()
-        }
-        _ => address,
     }
 }
 
@@ -271,52 +315,9 @@ fn unmapped(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    #[test]
-    fn refuses_metadata_and_link_local_addresses_in_every_spelling() {
-        for text in [
-            "169.254.169.254",
-            "169.254.0.1",
-            "0.0.0.0",
-            "224.0.0.1",
-            "255.255.255.255",
-            "100.100.100.200",
-            "168.63.129.16",
-            "::",
-            "fe80::1",
-            "febf::1",
-            "ff02::1",
-            "fd00:ec2::254",
-            "::ffff:169.254.169.254",
-            "64:ff9b::a9fe:a9fe",
-            "::ffff:0.0.0.0",
-        ] {
-            assert!(is_refused(text.parse().unwrap()), "{text}");
-        }
-        for text in
-            ["127.0.0.1", "10.0.0.1", "192.168.1.1", "8.8.8.8", "::1", "fd00::1", "2001:db8::1", "::ffff:10.0.0.1"]
-        {
-            assert!(!is_refused(text.parse().unwrap()), "{text}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_refused_literal_is_never_connected_to() {
-        // No network is touched: the answer comes before a client is made.
-        for url in
-            ["https://169.254.169.254/x", "https://[::ffff:169.254.169.254]/", "https://0xa9fea9fe/", "https://0/"]
-        {
-            let url = Endpoint::parse(url).unwrap();
-            let fetch = HttpFetch::default();
-            let transport = Arc::new(Transport::default());
-            let request = Request { url: &url, transport: &transport, if_none_match: None };
-            assert_eq!(fetch.fetch(request).await, Err(FetchError::Address), "{}", url.as_str());
-            assert!(fetch.secure.get().is_none());
-        }
-    }
-
     #[tokio::test]
     async fn localhost_names_never_leave_this_machine() {
-        let resolver = CheckedResolver(Reach::ThisMachine);
+        let resolver = CheckedResolver { reach: Reach::ThisMachine, resolver: Arc::new(SystemResolver) };
         for name in ["localhost", "a.b.localhost"] {
             let addresses = resolver.resolve(name.parse().unwrap()).await.unwrap();
             assert!(addresses.map(|address| address.ip()).all(|ip| ip.is_loopback()));

@@ -3,10 +3,12 @@
 //! Readers clone an `Arc` and never wait. A refresh is made by one task per slot; everybody else waits for that one. A
 //! refresh that fails takes nothing away.
 
+pub mod address;
 pub mod budget;
 pub mod discovery;
 pub mod fetch;
 pub mod freshness;
+pub mod proxy;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -21,7 +23,8 @@ use crate::keys::{KeySet, KeySetError};
 use crate::policy::KeySource;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::issuer::Issuer;
-use crate::policy::source::{Origin, Transport};
+use crate::policy::source::Origin;
+use crate::policy::transport::Transport;
 use crate::time::Clock;
 use budget::{Budgets, Pacing};
 use discovery::{Discovery, DiscoveryError, Next};
@@ -408,6 +411,7 @@ async fn fetch_keys(
 ) -> Result<Fetched, ProviderError> {
     match source.origin() {
         Origin::Jwks(url) => asking.jwks(url, None).await,
+        Origin::Inline(_) | Origin::File(_) => Err(ProviderError::Lost),
         Origin::Discovery(issuer) => {
             // Metadata is believed as long as a key set is; a provider that moves its keys is followed.
             if let Some((url, since)) = &learned
