@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestRunner};
-use remote_agent_auth::policy::endpoint::Endpoint;
-use remote_agent_auth::provider::fetch::{Fetch, FetchError, Fetching, Response};
+use remote_agent_auth::provider::fetch::{Fetch, FetchError, Fetching, Request, Response};
 use remote_agent_auth::time::UnixSeconds;
 use remote_agent_auth::verifier::{Checked, Memory, Verifier};
 use support::{JWKS, NOW, Signer, TestClock, jwks, long, policy, status};
@@ -137,7 +136,7 @@ impl Drop for Ending {
 struct Net(Arc<Provider>);
 
 impl Fetch for Net {
-    fn fetch(&self, _: &Endpoint) -> Fetching {
+    fn fetch(&self, _: Request<'_>) -> Fetching {
         let world = *self.0.now.lock().unwrap();
         let place = {
             let mut log = self.0.log.lock().unwrap();
