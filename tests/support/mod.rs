@@ -40,7 +40,12 @@ impl Signer {
     }
 
     pub fn sign(&self, header: &Value, claims: &Value) -> String {
-        let input = format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()));
+        self.sign_text(&header.to_string(), &claims.to_string())
+    }
+
+    /// Signs texts as they stand, JSON or not.
+    pub fn sign_text(&self, header: &str, claims: &str) -> String {
+        let input = format!("{}.{}", encode(header.as_bytes()), encode(claims.as_bytes()));
         let signature = self.pair.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
         format!("{input}.{}", encode(signature.as_ref()))
     }
@@ -245,4 +250,26 @@ pub fn score(row: &str, figure: &str, limit: &str, ok: bool) {
 /// Whether the long forms were asked for.
 pub fn long() -> bool {
     std::env::var_os("REMOTE_AGENT_AUTH_LONG").is_some_and(|value| value == "1")
+}
+
+/// Numbers that are the same on every run (SplitMix64).
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Less than `bound`; 0 where `bound` is.
+    pub fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound.max(1) as u64) as usize
+    }
 }
