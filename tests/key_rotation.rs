@@ -2,9 +2,15 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use remote_agent_auth::base64url::encode;
 use remote_agent_auth::error::Code;
+use remote_agent_auth::provider::budget::Pacing;
 use serde_json::json;
-use support::{JWKS, Signer, World, jwks, pass, policy};
+use support::{JWKS, Reply, Signer, World, jwks, long, pass, policy, score};
 
 #[tokio::test(start_paused = true)]
 async fn follows_a_rotation_at_once() {
@@ -199,4 +205,193 @@ async fn a_second_policy_of_the_same_source_reuses_the_signature_and_no_longer_t
     world.network.answer(JWKS, jwks(&[&new]));
     pass(60).await;
     assert_eq!(code(recheck(policy(Some(JWKS), "tenant")).await), Some(Code::SignatureInvalid));
+}
+
+// --- Rows of the scorecard ---
+
+/// A hundred thousand junk `kid`s a minute, a good token every tenth of a second, a rotation in the middle.
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_junk_key_ids_buys_next_to_nothing_and_harms_nobody() {
+    const JUNK_PER_MINUTE: usize = 100_000;
+    let minutes = if long() { 10 } else { 2 };
+    let (old, new) = (Signer::new("old"), Signer::new("new"));
+    let world = World::with_jwks_uri();
+    world.network.answer(JWKS, jwks(&[&old]));
+    let (good, next) = (old.token(), new.token());
+    let rest = good.split_once('.').unwrap().1.to_owned();
+    let mut junk = (0_usize..).map(|n| {
+        // Nobody looks at the signature of a `kid` that nobody has.
+        format!("{}.{rest}", encode(format!(r#"{{"alg":"ES256","kid":"{n:x}"}}"#).as_bytes()))
+    });
+    let (mut sent, mut refused_good, mut by_minute) = (0_usize, 0_usize, Vec::new());
+    let mut rotated: Option<Duration> = None;
+    let mut followed = None;
+    let start = tokio::time::Instant::now();
+    for minute in 0..minutes {
+        let before = world.network.fetches();
+        for tenth in 0..600 {
+            let due = JUNK_PER_MINUTE * (tenth + 1) / 600 - JUNK_PER_MINUTE * tenth / 600;
+            for token in junk.by_ref().take(due) {
+                sent += 1;
+                assert_eq!(world.code(&token).await, Some(Code::KeyNotFound));
+            }
+            refused_good += usize::from(world.code(&good).await.is_some());
+            // In the second minute the provider turns to a new key, and goes on publishing the old one.
+            if minute == 1 && tenth == 100 {
+                world.network.answer(JWKS, jwks(&[&new, &old]));
+                rotated = Some(start.elapsed());
+            }
+            if let (Some(rotated), None) = (rotated, followed)
+                && world.code(&next).await.is_none()
+            {
+                followed = Some(start.elapsed() - rotated);
+            }
+            tokio::time::advance(Duration::from_millis(100)).await;
+            tokio::task::yield_now().await;
+        }
+        by_minute.push(world.network.fetches() - before);
+    }
+    let waited = followed.expect("the rotation was followed");
+    let ok = by_minute[0] <= 4
+        && by_minute[1..].iter().all(|fetches| *fetches <= 2)
+        && refused_good == 0
+        && waited <= Duration::from_secs(30);
+    let figure = format!(
+        "{sent} junk kids in {minutes} minutes, fetches a minute {by_minute:?}, {refused_good} good tokens refused, a rotation followed after {waited:?}"
+    );
+    score("S13", &figure, "100,000 a minute: 4 fetches, then 2 a minute; good tokens 100 %; rotation within 30 s", ok);
+}
+
+/// Thirty-two callers with tokens of the newest key, while keys are replaced every two seconds.
+#[tokio::test(start_paused = true)]
+async fn a_rotation_every_two_seconds_refuses_nobody() {
+    use remote_agent_auth::verifier::{Checked, Memory};
+    let rotations = if long() { 500 } else { 40 };
+    let second = Duration::from_secs(1);
+    let pacing = Pacing {
+        unknown_kid_refill: second,
+        unknown_kid_memory: second,
+        failed_signature_pause: second,
+        ..Pacing::default()
+    };
+    let mut figures = Vec::new();
+    let mut spurious_in_all = 0;
+    for same_kid in [false, true] {
+        let world = Arc::new(World::paced(pacing));
+        let keys: Vec<_> =
+            (0..=rotations).map(|n| Signer::new(&if same_kid { "k".to_owned() } else { format!("k{n}") })).collect();
+        let tokens: Arc<Vec<String>> = Arc::new(keys.iter().map(Signer::token).collect());
+        let newest = Arc::new(AtomicU64::new(0));
+        let publish = |n: usize| {
+            // Under one `kid` only the newest key can be published; else the one before stays a while.
+            let set: Vec<&Signer> =
+                if same_kid { vec![&keys[n]] } else { keys[n.saturating_sub(1)..=n].iter().collect() };
+            world.network.on(JWKS, Reply::Slow(Duration::from_millis(50), jwks(&set)));
+            newest.store(n as u64, Ordering::SeqCst);
+        };
+        publish(0);
+        let callers: Vec<_> = (0..32_u64)
+            .map(|caller| {
+                let (world, tokens, newest) = (Arc::clone(&world), Arc::clone(&tokens), Arc::clone(&newest));
+                tokio::spawn(async move {
+                    let (mut asked, mut refused) = (0_u64, Vec::new());
+                    tokio::time::sleep(Duration::from_millis(3 * caller)).await;
+                    loop {
+                        let n = newest.load(Ordering::SeqCst) as usize;
+                        if n == rotations {
+                            return (asked, refused);
+                        }
+                        // Half the callers leave no memory behind; some hold the token of the key before.
+                        let memory = if caller % 2 == 0 { Memory::Verdicts } else { Memory::None };
+                        let mine = if same_kid || caller % 4 != 1 { n } else { n.saturating_sub(1) };
+                        let answer = match world.verifier.check(&tokens[mine], &world.policy, support::now(), memory) {
+                            Checked::Now(answer) => *answer,
+                            Checked::Later(future) => future.await,
+                        };
+                        asked += 1;
+                        refused.extend(answer.err().map(|refusal| (caller, n, mine, refusal.code())));
+                        tokio::time::sleep(Duration::from_millis(90 + caller)).await;
+                    }
+                })
+            })
+            .collect();
+        for n in 1..=rotations {
+            tokio::time::sleep(2 * second).await;
+            publish(n);
+        }
+        let (mut asked, mut spurious) = (0, Vec::new());
+        for caller in callers {
+            let (count, refused) = caller.await.unwrap();
+            asked += count;
+            spurious.extend(refused);
+        }
+        println!("{spurious:?}");
+        spurious_in_all += spurious.len();
+        let kind = if same_kid { "one kid" } else { "new kids" };
+        figures.push(format!(
+            "{kind}: {asked} checks, {} refused, {} fetches",
+            spurious.len(),
+            world.network.fetches()
+        ));
+    }
+    let figure = format!("{rotations} rotations each way; {}", figures.join("; "));
+    score("S16", &figure, "0 spurious refusals", spurious_in_all == 0);
+}
+
+/// Where a provider that answers withdraws a key: by load, by what it advises, by how long nobody called.
+#[tokio::test(start_paused = true)]
+async fn a_withdrawn_key_outlives_its_life_nowhere() {
+    use remote_agent_auth::verifier::{Checked, Memory};
+    let (old, new) = (Signer::new("old"), Signer::new("new"));
+    let token = old.token();
+    let mut late = Vec::new();
+    let mut worst = 0.0_f64;
+    let mut cases = 0;
+    for (advice, life) in
+        [(None, 60), (Some("max-age=5"), 60), (Some("max-age=300"), 300), (Some("max-age=86400"), 600)]
+    {
+        let with = |response: remote_agent_auth::provider::fetch::Response| {
+            let cache_control = advice.map(str::to_owned);
+            remote_agent_auth::provider::fetch::Response { cache_control, ..response }
+        };
+        // Seconds from the fetch to the withdrawal, and between calls after it.
+        for (withdrawn, every) in
+            [(0, 0.1), (1, 1.0), (life / 2, 0.1), (life - 1, 0.5), (0, 7.0), (0, 61.0), (0, 3_600.0), (0, 28_800.0)]
+        {
+            cases += 1;
+            let world = World::with_jwks_uri();
+            world.network.answer(JWKS, with(jwks(&[&old, &new])));
+            let start = tokio::time::Instant::now();
+            let verified = world.check(&token).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(withdrawn)).await;
+            world.network.answer(JWKS, with(jwks(&[&new])));
+            let mut last = start.elapsed();
+            let end = start.elapsed().as_secs_f64() + 2.5 * life as f64 + 2.0 * every;
+            while start.elapsed().as_secs_f64() < end {
+                tokio::time::sleep(Duration::from_secs_f64(every)).await;
+                if world.code(&token).await.is_none() {
+                    last = start.elapsed();
+                }
+            }
+            worst = worst.max(last.as_secs_f64() / life as f64);
+            if last > Duration::from_secs(life) {
+                late.push(format!("{advice:?}, withdrawn after {withdrawn} s, called every {every} s: {last:?}"));
+            }
+            // What was once verified is not believed either, by the request's own verdict or by the remembered one.
+            let again = match world.verifier.recheck(verified.signed(), &world.policy, support::now()) {
+                Checked::Now(answer) => *answer,
+                Checked::Later(future) => future.await,
+            };
+            let remembered = match world.verifier.check(&token, &world.policy, support::now(), Memory::Verdicts) {
+                Checked::Now(answer) => *answer,
+                Checked::Later(future) => future.await,
+            };
+            if again.is_ok() || remembered.is_ok() {
+                late.push(format!("{advice:?}: a verdict outlived its key"));
+            }
+        }
+    }
+    let figure =
+        format!("{cases} withdrawals, last accept at {:.0} % of life, {} late {late:?}", 100.0 * worst, late.len());
+    score("S17", &figure, "last accept within the key's life, verdicts included", late.is_empty());
 }

@@ -9,7 +9,7 @@ use remote_agent_auth::provider::fetch::FetchError;
 use remote_agent_auth::provider::fetch::Response;
 use remote_agent_auth::verifier::{Checked, Memory};
 use serde_json::json;
-use support::{JWKS, Reply, Signer, World, jwks, now, ok, pass, status};
+use support::{JWKS, Reply, Signer, World, jwks, long, now, ok, pass, score, status};
 
 const STALE_BOUND: u64 = 4 * 60 * 60;
 
@@ -153,6 +153,7 @@ async fn a_bad_answer_takes_no_key_away() {
         ("only junk", Reply::Answer(ok(&json!({ "keys": [null, 1, {}, weak] })))),
         ("deep", Reply::Answer(Response { body: b"[".repeat(100_000), ..status(200) })),
     ];
+    let kinds = bad.len();
     for (name, reply) in bad {
         let world = World::with_jwks_uri();
         world.network.answer(JWKS, jwks(&[&signer]));
@@ -166,6 +167,8 @@ async fn a_bad_answer_takes_no_key_away() {
         let fault = cold.check(&signer.token()).await.unwrap_err().code().fault().name();
         assert!(fault == "upstream" || name == "a panic" && fault == "internal", "{name}: {fault}");
     }
+    let figure = format!("{kinds} kinds of bad answer, known keys went on working after each");
+    score("S11", &figure, "20 kinds, known keys keep working", kinds >= 20);
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,4 +216,106 @@ async fn prefetch_brings_keys_or_says_why_not() {
     world.network.answer(JWKS, jwks(&[&signer]));
     world.verifier.prefetch(&world.policy).await.unwrap();
     assert!(world.at_once(&signer.token()).unwrap().is_ok());
+}
+
+// --- Rows of the scorecard ---
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_refuses_nobody_up_to_the_stale_bound_and_everybody_after_it() {
+    use remote_agent_auth::verifier::Memory;
+    let signer = Signer::new("k");
+    let step = if long() { 3_000 } else { 60_000 };
+    let outages = [
+        ("refuses", Reply::Fail(FetchError::Connect)),
+        ("hangs", Reply::Hang),
+        ("500", Reply::Answer(status(500))),
+        ("too slow", Reply::Slow(Duration::from_secs(30), jwks(&[&signer]))),
+    ];
+    let (mut asked, mut refused, mut accepted_after, mut slowest) = (0_u64, 0_u64, 0_u64, Duration::ZERO);
+    for (_, outage) in outages {
+        let world = World::with_jwks_uri();
+        world.network.answer(JWKS, jwks(&[&signer]));
+        assert_eq!(world.code(&signer.token()).await, None);
+        let fetched = tokio::time::Instant::now();
+        world.network.on(JWKS, outage);
+        let bound = fetched + Duration::from_secs(STALE_BOUND);
+        let mut moment = fetched;
+        loop {
+            // Not in step with any pause, and once at the last moment.
+            let next = moment + Duration::from_millis(step + asked % 977);
+            let last_wait = bound - Duration::from_millis(1_050);
+            moment = if moment < last_wait && next >= last_wait { last_wait } else { next };
+            if moment > bound + Duration::from_secs(3 * 60) {
+                break;
+            }
+            tokio::time::sleep_until(moment).await;
+            let tokens: Vec<String> = vec![signer.token(); 64];
+            let tasks: Vec<_> = tokens
+                .iter()
+                .map(|token| {
+                    let begun = tokio::time::Instant::now();
+                    let checked = world.verifier.check(token, &world.policy, now(), Memory::Verdicts);
+                    tokio::spawn(async move {
+                        let answer = match checked {
+                            Checked::Now(answer) => *answer,
+                            Checked::Later(future) => future.await,
+                        };
+                        (answer.is_ok(), begun.elapsed())
+                    })
+                })
+                .collect();
+            for task in tasks {
+                let (accepted, waited) = task.await.unwrap();
+                asked += 1;
+                if moment < bound {
+                    refused += u64::from(!accepted);
+                    slowest = slowest.max(waited);
+                } else {
+                    accepted_after += u64::from(accepted);
+                }
+            }
+            moment = moment.max(tokio::time::Instant::now());
+        }
+    }
+    let figure = format!(
+        "{asked} requests, 64 at a time, in 4 kinds of outage: {refused} failed up to the stale bound, {accepted_after} accepted after it, longest wait {slowest:?}"
+    );
+    let ok = refused == 0 && accepted_after == 0 && slowest <= Duration::from_millis(1_002);
+    score("S10", &figure, "0 failed up to the stale bound, 0 accepted after it", ok);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cold_start_without_a_provider_succeeds_within_a_second_of_its_return() {
+    let signer = Signer::new("k");
+    let token = signer.token();
+    let (mut worst, mut starts) = (Duration::ZERO, 0);
+    // However long it is away, and wherever in a pause it comes back.
+    for away in (0..60).map(|n| n * 137).chain((0..40).map(|n| 60_000 + n * 53)) {
+        for answers_in in [0, 5, 200] {
+            starts += 1;
+            let world = World::with_jwks_uri();
+            world.network.on(JWKS, Reply::Fail(FetchError::Connect));
+            let start = tokio::time::Instant::now();
+            let back = start + Duration::from_millis(away);
+            let mut is_back = false;
+            loop {
+                if !is_back && tokio::time::Instant::now() >= back {
+                    is_back = true;
+                    world.network.on(JWKS, Reply::Slow(Duration::from_millis(answers_in), jwks(&[&signer])));
+                }
+                if world.code(&token).await.is_none() {
+                    break;
+                }
+                let next = tokio::time::Instant::now() + Duration::from_millis(20);
+                tokio::time::sleep_until(if is_back { next } else { next.min(back.max(tokio::time::Instant::now())) })
+                    .await;
+                assert!(start.elapsed() < Duration::from_secs(120), "it never came back");
+            }
+            assert!(is_back);
+            worst = worst.max(back.elapsed() - Duration::from_millis(answers_in));
+        }
+    }
+    let figure =
+        format!("{starts} cold starts, first success at most {worst:?} after the provider's return, answer time aside");
+    score("S12", &figure, "within 1 s of recovery", worst <= Duration::from_secs(1));
 }

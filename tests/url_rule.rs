@@ -1,10 +1,15 @@
 //! Which URLs a policy may name, and how issuers are normalised: the tables that jest runs too.
 
+mod support;
+
+use remote_agent_auth::error::Code;
 use remote_agent_auth::policy::endpoint::Endpoint;
 use remote_agent_auth::policy::issuer::{Issuer, normalise};
 use remote_agent_auth::policy::{Policy, PolicyError, PolicyOptions};
+use remote_agent_auth::provider::fetch::{Fetch, FetchError, HttpFetch, Response};
 use serde::Deserialize;
 use serde_json::Value;
+use support::{JWKS, OIDC_METADATA, Signer, World, jwks, metadata, score, status};
 
 #[derive(Deserialize)]
 struct UrlRow {
@@ -80,4 +85,118 @@ fn normalises_issuers_as_the_table_says() {
             assert_eq!(issuer.accepts_token(iss, None), row.accepted.contains(iss), "{iss:?} for {:?}", row.configured);
         }
     }
+}
+
+/// Row S18 of the scorecard. Nothing here can leave this machine, even if the code is wrong: the network is scripted, and
+/// the real one is only asked for literals, without the trusted certificates without which it makes no client.
+#[tokio::test(start_paused = true)]
+async fn no_url_that_is_not_allowed_is_ever_asked_for() {
+    let signer = Signer::new("k");
+    let (mut wrong, mut cases) = (Vec::new(), 0);
+    let rows = urls();
+    // What the metadata say the keys are at.
+    for (uri, allowed, unset) in &rows {
+        cases += 1;
+        let world = World::with_discovery();
+        world.network.answer(OIDC_METADATA, metadata(uri));
+        let code = world.code(&signer.token()).await;
+        let elsewhere: Vec<_> = world.network.asked().into_iter().filter(|url| url != OIDC_METADATA).collect();
+        let right = match (allowed, unset) {
+            (true, false) => {
+                code == Some(Code::JwksFetch) && elsewhere.len() == 1 && Endpoint::parse(&elsewhere[0]).is_some()
+            }
+            _ => code == Some(Code::DiscoveryDocument) && elsewhere.is_empty(),
+        };
+        if !right {
+            wrong.push(format!("jwks_uri {uri:?}: {code:?}, asked for {elsewhere:?}"));
+        }
+    }
+    // Where a redirect leads: to the same scheme, host and port, three times at most; the keys are never redirected.
+    let redirect = |code, location: &str| Response { location: Some(location.to_owned()), ..status(code) };
+    let canaries = [
+        "http://idp.example/x",
+        "https://evil.example/x",
+        "//evil.example/x",
+        "https://idp.example:8443/x",
+        "https://idp.example.evil.example/",
+        "http://127.0.0.1/x",
+        "http://localhost/x",
+        "https://169.254.169.254/latest",
+        "https://[::ffff:169.254.169.254]/",
+        "https://idp.example@evil.example/",
+        "file:///etc/passwd",
+        "data:application/json,{}",
+        "javascript:1",
+        "\\\\evil.example\\x",
+        "https:\\\\evil.example",
+        "http:x",
+        "",
+    ];
+    for location in canaries {
+        for code in [301, 302, 303, 307, 308] {
+            cases += 2;
+            let world = World::with_discovery();
+            world.network.answer(OIDC_METADATA, redirect(code, location));
+            let metadata_code = world.code(&signer.token()).await;
+            // An empty location leads back to where it came from, until there were too many.
+            let astray = world.network.asked().into_iter().filter(|url| url != OIDC_METADATA).count();
+            let keys = World::with_jwks_uri();
+            keys.network.answer(JWKS, redirect(code, location));
+            let keys_code = keys.code(&signer.token()).await;
+            if metadata_code != Some(Code::DiscoveryDocument)
+                || astray > 0
+                || keys_code != Some(Code::JwksFetch)
+                || keys.network.fetches() != 1
+            {
+                wrong.push(format!("{code} to {location:?}: {metadata_code:?}, {astray} astray, keys {keys_code:?}"));
+            }
+        }
+    }
+    for (length, passes) in [(1, true), (3, true), (4, false)] {
+        cases += 1;
+        let world = World::with_discovery();
+        let at = |n: usize| if n == 0 { OIDC_METADATA.to_owned() } else { format!("https://idp.example/{n}") };
+        for n in 0..length {
+            world.network.answer(&at(n), redirect(302, &at(n + 1)));
+        }
+        world.network.answer(&at(length), metadata(JWKS));
+        world.network.answer(JWKS, jwks(&[&signer]));
+        let code = world.code(&signer.token()).await;
+        if code.is_none() != passes {
+            wrong.push(format!("{length} redirects: {code:?}"));
+        }
+    }
+    // Addresses that are never connected to, in every spelling a URL has for them.
+    for literal in [
+        "169.254.169.254",
+        "169.254.0.1",
+        "0xa9fea9fe",
+        "2852039166",
+        "0251.0376.0251.0376",
+        "169.254.43518",
+        "[::ffff:169.254.169.254]",
+        "[::ffff:a9fe:a9fe]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[64:ff9b::169.254.169.254]",
+        "[fe80::1]",
+        "[febf::1]",
+        "[fd00:ec2::254]",
+        "100.100.100.200",
+        "168.63.129.16",
+        "0.0.0.0",
+        "0",
+        "[::]",
+        "224.0.0.1",
+        "255.255.255.255",
+        "[ff02::1]",
+    ] {
+        cases += 1;
+        let url = Endpoint::parse(&format!("https://{literal}/keys")).expect("an https URL");
+        let answer = HttpFetch::default().fetch(&url).await;
+        if answer != Err(FetchError::Address) {
+            wrong.push(format!("{literal}: {answer:?}"));
+        }
+    }
+    let figure = format!("{cases} cases, {} wrong {wrong:?}", wrong.len());
+    score("S18", &figure, "table exact, 0 requests to canaries", wrong.is_empty());
 }

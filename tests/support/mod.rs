@@ -181,8 +181,12 @@ impl World {
         Self::with_pacing(jwks_uri, Pacing::default())
     }
 
-    /// With budgets of one's own.
-    pub fn with_pacing(jwks_uri: Option<&str>, pacing: Pacing) -> Self {
+    /// With keys at a fixed URL and budgets of one's own.
+    pub fn paced(pacing: Pacing) -> Self {
+        Self::with_pacing(Some(JWKS), pacing)
+    }
+
+    fn with_pacing(jwks_uri: Option<&str>, pacing: Pacing) -> Self {
         let network = Arc::new(Network::default());
         let clock = Arc::new(TestClock(tokio::time::Instant::now()));
         let verifier = Verifier::with_pacing(network.clone(), clock, tokio::runtime::Handle::current(), pacing);
