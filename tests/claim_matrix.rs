@@ -10,7 +10,7 @@ use remote_agent_auth::policy::{Policy, PolicyOptions};
 use remote_agent_auth::time::UnixSeconds;
 use remote_agent_auth::verifier::{Checked, Memory};
 use serde_json::json;
-use support::{ISSUER, JWKS, NOW, Signer, World, jwks, score};
+use support::{ISSUER, JWKS, NOW, Signer, World, jwks, listed, score};
 
 /// What a letter of the table stands for.
 fn code(letter: char) -> Option<Code> {
@@ -154,7 +154,11 @@ async fn every_value_of_every_claim_has_its_code_to_the_second() {
             }
         }
     }
-    let figure =
-        format!("{} values x 6 claims, {cells} cells with their edges, {} wrong {wrong:?}", TABLE.len(), wrong.len());
+    let figure = format!(
+        "{} values x 6 claims, {cells} cells with their edges, {} wrong{}",
+        TABLE.len(),
+        wrong.len(),
+        listed(&wrong)
+    );
     score("S9", &figure, "350 cells, exact codes, edges to the second", wrong.is_empty() && cells >= 350);
 }

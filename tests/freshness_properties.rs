@@ -136,7 +136,8 @@ impl Drop for Ending {
 struct Net(Arc<Provider>);
 
 impl Fetch for Net {
-    fn fetch(&self, _: Request<'_>) -> Fetching {
+    fn fetch(&self, request: Request<'_>) -> Fetching {
+        let known = request.if_none_match.map(str::to_owned);
         let world = *self.0.now.lock().unwrap();
         let place = {
             let mut log = self.0.log.lock().unwrap();
@@ -154,10 +155,18 @@ impl Fetch for Net {
             }
             let signers: Vec<_> =
                 cast().keys.iter().zip(world.published).filter(|(_, is)| *is).map(|it| it.0).collect();
+            let etag = format!("\"{:?}\"", world.published);
+            let unchanged = known.as_ref() == Some(&etag);
             if !signers.is_empty() {
-                ending.0.log.lock().unwrap()[ending.1].answer = Some((world.published, world.advice));
+                let mut log = ending.0.log.lock().unwrap();
+                // What 304 does not say anew stands as it was.
+                let before = log.iter().rev().find_map(|fetch| fetch.answer).and_then(|(_, advice)| advice);
+                let advice = world.advice.or(before.filter(|_| unchanged));
+                log[ending.1].answer = Some((world.published, advice));
             }
-            Ok(Response { cache_control: world.advice.map(|life| format!("max-age={life}")), ..jwks(&signers) })
+            let answer = if unchanged { status(304) } else { jwks(&signers) };
+            let cache_control = world.advice.map(|life| format!("max-age={life}"));
+            Ok(Response { cache_control, etag: Some(etag), ..answer })
         })
     }
 }

@@ -17,7 +17,7 @@ use remote_agent_auth::token::UnverifiedToken;
 use remote_agent_auth::verify::verify;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use support::{JWKS, NOW, Random, Signer, World, jwks, long, score, status};
+use support::{JWKS, NOW, Random, Signer, World, jwks, listed, long, score, status};
 
 /// A token that passes, with what it passes under.
 struct Good {
@@ -420,6 +420,6 @@ async fn every_form_of_kid_has_its_code_and_shapeless_ones_fetch_nothing() {
             wrong.push(format!("{shown}: {bought} fetches"));
         }
     }
-    let figure = format!("{} forms, {} wrong codes or fetches {wrong:?}", rows.len(), wrong.len());
+    let figure = format!("{} forms, {} wrong codes or fetches{}", rows.len(), wrong.len(), listed(&wrong));
     score("S7", &figure, "right code; no fetch for shapeless ones", wrong.is_empty());
 }

@@ -10,7 +10,7 @@ use remote_agent_auth::base64url::encode;
 use remote_agent_auth::error::Code;
 use remote_agent_auth::provider::budget::Pacing;
 use serde_json::json;
-use support::{JWKS, Reply, Signer, World, jwks, long, pass, policy, score};
+use support::{JWKS, Reply, Signer, World, jwks, listed, long, pass, policy, score};
 
 #[tokio::test(start_paused = true)]
 async fn follows_a_rotation_at_once() {
@@ -391,7 +391,11 @@ async fn a_withdrawn_key_outlives_its_life_nowhere() {
             }
         }
     }
-    let figure =
-        format!("{cases} withdrawals, last accept at {:.0} % of life, {} late {late:?}", 100.0 * worst, late.len());
+    let figure = format!(
+        "{cases} withdrawals, last accept at {:.0} % of life, {} late{}",
+        100.0 * worst,
+        late.len(),
+        listed(&late)
+    );
     score("S17", &figure, "last accept within the key's life, verdicts included", late.is_empty());
 }

@@ -10,7 +10,7 @@ use remote_agent_auth::base64url::encode;
 use remote_agent_auth::error::Code;
 use remote_agent_auth::verifier::{Checked, MAX_TOKEN_BYTES, Memory};
 use serde_json::json;
-use support::{ISSUER, JWKS, NOW, Signer, World, jwks, now, score};
+use support::{ISSUER, JWKS, NOW, Signer, World, jwks, listed, now, score};
 
 struct Counting;
 
@@ -153,9 +153,10 @@ async fn what_is_too_large_costs_nothing_and_what_is_not_costs_a_bounded_amount(
     }
     assert_eq!(world.network.fetches(), fetches, "no fetch for any of them");
     let figure = format!(
-        "{} too large: at most {worst_large} bytes allocated; {} within 16 KiB: at most {worst} ({dearest}); {wrong:?}",
+        "{} too large: at most {worst_large} bytes allocated; {} within 16 KiB: at most {worst} ({dearest}){}",
         large.len(),
         within.len() + signed.len(),
+        listed(&wrong),
     );
     let ok = wrong.is_empty() && worst_large <= 1024 && worst <= 16 * MAX_TOKEN_BYTES;
     score("S26", &figure, "refused; at most 1 KiB past the limit, 256 KiB within it", ok);

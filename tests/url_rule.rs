@@ -2,14 +2,16 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use remote_agent_auth::error::Code;
 use remote_agent_auth::policy::endpoint::Endpoint;
 use remote_agent_auth::policy::issuer::{Issuer, normalise};
 use remote_agent_auth::policy::{Policy, PolicyError, PolicyOptions};
-use remote_agent_auth::provider::fetch::{Fetch, FetchError, HttpFetch, Response};
+use remote_agent_auth::provider::fetch::{Fetch, FetchError, HttpFetch, Request, Response};
 use serde::Deserialize;
 use serde_json::Value;
-use support::{JWKS, OIDC_METADATA, Signer, World, jwks, metadata, score, status};
+use support::{JWKS, OIDC_METADATA, Signer, World, jwks, listed, metadata, score, status};
 
 #[derive(Deserialize)]
 struct UrlRow {
@@ -192,11 +194,12 @@ async fn no_url_that_is_not_allowed_is_ever_asked_for() {
     ] {
         cases += 1;
         let url = Endpoint::parse(&format!("https://{literal}/keys")).expect("an https URL");
-        let answer = HttpFetch::default().fetch(&url).await;
+        let request = Request { url: &url, transport: &Arc::default(), if_none_match: None };
+        let answer = HttpFetch::default().fetch(request).await;
         if answer != Err(FetchError::Address) {
             wrong.push(format!("{literal}: {answer:?}"));
         }
     }
-    let figure = format!("{cases} cases, {} wrong {wrong:?}", wrong.len());
+    let figure = format!("{cases} cases, {} wrong{}", wrong.len(), listed(&wrong));
     score("S18", &figure, "table exact, 0 requests to canaries", wrong.is_empty());
 }

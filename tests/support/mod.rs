@@ -251,6 +251,11 @@ pub fn score(row: &str, figure: &str, limit: &str, ok: bool) {
     assert!(ok, "{row}: {figure} (limit: {limit})");
 }
 
+/// What went wrong, for the end of a figure; nothing where nothing did.
+pub fn listed(wrong: &[String]) -> String {
+    if wrong.is_empty() { String::new() } else { format!(": {}", wrong.join("; ")) }
+}
+
 /// Whether the long forms were asked for.
 pub fn long() -> bool {
     std::env::var_os("REMOTE_AGENT_AUTH_LONG").is_some_and(|value| value == "1")
