@@ -3,9 +3,9 @@
  * servers. Tokens, keys and policies are judged natively; users, requests and responses stay here.
  */
 
-import type { CompiledPolicy, Outcome, PolicyOptions, Verdict } from './native';
+import type { CompiledPolicy, KeyOptions, Outcome, PolicyOptions, Verdict } from './native';
 
-export type { CompiledPolicy, Outcome, PolicyOptions, Verdict } from './native';
+export type { CompiledPolicy, KeyOptions, Outcome, PolicyOptions, Verdict } from './native';
 
 // ---- verifying one token
 
@@ -214,7 +214,8 @@ export interface RemoteAgentAuthDeps {
 }
 
 /** What `librechat.yaml` cannot say. An unknown name is an error. */
-export interface RemoteAgentAuthOptions {
+/** How keys are fetched and kept is said by `KeyOptions`; where these are silent, the environment counts. */
+export interface RemoteAgentAuthOptions extends Omit<KeyOptions, 'jwks' | 'jwksFile'> {
   /** Refuse tokens without `exp`. Default true; LibreChat's own accepted them. */
   requireExp?: boolean;
   /** JWS algorithm names. Default: RS, PS and ES with 256, 384 and 512. `EdDSA` may be added. */
@@ -259,7 +260,8 @@ export type RemoteAgentAuthHandler = (
  * README lists.
  *
  * Environment, read for each request: `OPENID_JWKS_URL` (where the config has no `jwksUri`), `OPENID_ISSUER`,
- * `OPENID_EMAIL_CLAIM`.
+ * `OPENID_EMAIL_CLAIM`, `OPENID_JWKS_URL_CACHE_ENABLED` and `_TIME`, `PROXY`, `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` and their
+ * lower-case forms.
  *
  * @throws {TypeError} for a missing dependency
  * @throws {RemoteAuthError} with fault `config` for a wrong option

@@ -11,8 +11,40 @@
 
 import type { RemoteAuthErrorCode, RemoteAuthErrorFault } from './index';
 
+/** Where the keys come from and how, beyond `jwksUri`. docs/keys.md says what each does. */
+export interface KeyOptions {
+  /** The keys themselves, instead of a provider: a JWK Set, as JSON text where Rust is called directly. At most `maxBodyBytes`. */
+  jwks?: string | { keys: object[] };
+  /** Absolute path to a JWK Set, instead of a provider. Read again when its life ends; a bad file takes no key away. */
+  jwksFile?: string;
+  /**
+   * Absolute path where the public keys are kept after a good fetch, for a start while the provider cannot be reached. One path
+   * for each issuer. Default: none.
+   */
+  snapshotFile?: string;
+  /** How long keys live, in milliseconds; less than a minute counts as one. Default 60000, at most 86400000. */
+  cacheMaxAge?: number;
+  /** Seconds keys answer while the provider cannot be reached, counted from their fetch. Default 14400, at most 604800. */
+  maxStale?: number;
+  /** Seconds to which the provider's `Cache-Control: max-age` may lengthen a life. Default 600, at most 86400. */
+  maxAdvisedAge?: number;
+  /**
+   * Proxies, http or https, with `user:password@` where they want it. `https` falls back to `http`. `bypass` is written as
+   * `NO_PROXY` is. Default: none; `createRemoteAgentAuth` reads the environment.
+   */
+  proxy?: { http?: string; https?: string; bypass?: string };
+  /** CA certificates trusted besides Node's: PEM text, or several. */
+  ca?: string | string[];
+  /** What is shown to a provider that asks for a client certificate: PEM chain and unencrypted PEM key. */
+  clientCertificate?: { cert: string; key: string };
+  /** Refuse private, loopback and carrier-grade addresses over https. Default false: company providers live there. */
+  refusePrivateAddresses?: boolean;
+  /** The largest answer read, in bytes, 1024 to 16777216. Default 1048576. */
+  maxBodyBytes?: number;
+}
+
 /** The `oidc` block of `librechat.yaml`, and what tightens or loosens it. Unknown keys are refused. */
-export interface PolicyOptions {
+export interface PolicyOptions extends KeyOptions {
   /** Accepted `iss`: this string, and the same without trailing slashes and discovery suffix. */
   issuer: string;
   /**
@@ -60,12 +92,6 @@ export interface PolicyOptions {
   requiredAppRoles?: RequiredGrants;
   /** Permissions the token must carry, by default in `permissions` (Auth0). */
   requiredPermissions?: RequiredGrants;
-  /** How long keys live, in milliseconds; less than a minute counts as one. Default 60000, at most 86400000. */
-  cacheMaxAge?: number;
-  /** Seconds keys answer while the provider cannot be reached, counted from their fetch. Default 14400, at most 604800. */
-  maxStale?: number;
-  /** Seconds to which the provider's `Cache-Control: max-age` may lengthen a life. Default 600, at most 86400. */
-  maxAdvisedAge?: number;
 }
 
 /** Names that must all be granted; or one of `any`, all of `all`, in the list at `claim`. */

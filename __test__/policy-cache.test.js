@@ -5,7 +5,9 @@ const { RemoteAuthError } = require('../lib/errors');
 const { createLog } = require('../lib/log');
 const { recordingLogger } = require('./support/fakes');
 
-const VARIABLES = ['OPENID_JWKS_URL', 'OPENID_ISSUER', 'OPENID_EMAIL_CLAIM'];
+const CACHE = ['OPENID_JWKS_URL_CACHE_ENABLED', 'OPENID_JWKS_URL_CACHE_TIME'];
+const PROXIES = ['PROXY', 'proxy', 'http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'];
+const VARIABLES = ['OPENID_JWKS_URL', 'OPENID_ISSUER', 'OPENID_EMAIL_CLAIM', ...CACHE, ...PROXIES, 'no_proxy', 'NO_PROXY'];
 const fields = (over = {}) => ({
   issuer: 'https://issuer.example/realms/a/',
   audience: 'agents',
@@ -139,6 +141,37 @@ describe('the environment', () => {
     expect(compiled.map(({ jwksUri }) => jwksUri)).toEqual(['https://login.example/jwks', 'https://issuer.example/jwks']);
   });
 
+  test.each([
+    ['OPENID_JWKS_URL_CACHE_TIME', '2 * 60 * 1000', { cacheMaxAge: 120000 }],
+    ['PROXY', 'http://p.example:3128', { proxy: { http: 'http://p.example:3128', https: 'http://p.example:3128' } }],
+    ['HTTPS_PROXY', 'http://p.example:3128', { proxy: { https: 'http://p.example:3128' } }],
+  ])('%s makes another policy, at the very next request', (name, value, expected) => {
+    const { cache, compiled } = setUp();
+    cache.find(fields());
+    process.env[name] = value;
+    cache.find(fields());
+    cache.find(fields());
+    expect(compiled).toHaveLength(2);
+    expect(compiled[0]).toMatchObject({ cacheMaxAge: 60000, proxy: undefined });
+    expect(compiled[1]).toMatchObject(expected);
+  });
+
+  test('a bypass list that changes is another policy too', () => {
+    process.env.PROXY = 'http://p.example:3128';
+    const { cache, compiled } = setUp();
+    cache.find(fields());
+    process.env.NO_PROXY = 'issuer.example';
+    cache.find(fields());
+    expect(compiled.map(({ proxy }) => proxy.bypass)).toEqual([undefined, 'issuer.example']);
+  });
+
+  test('what the options say goes before it', () => {
+    process.env.PROXY = 'http://p.example:3128';
+    const { cache, compiled } = setUp({ extra: { proxy: {}, cacheMaxAge: 90000 } });
+    cache.find(fields());
+    expect(compiled[0]).toMatchObject({ proxy: {}, cacheMaxAge: 90000 });
+  });
+
   test('OPENID_JWKS_URL of blanks counts: it is a wrong value, not an absent one', () => {
     process.env.OPENID_JWKS_URL = '  ';
     const { cache, compiled } = setUp();
@@ -212,10 +245,10 @@ describe('the environment', () => {
     try {
       const { cache } = setUp();
       cache.find(fields({ jwksUri: 'https://issuer.example/jwks' }));
-      expect(read).toEqual(['OPENID_EMAIL_CLAIM']);
+      expect(read).toEqual(['OPENID_EMAIL_CLAIM', ...CACHE, ...PROXIES]);
       read.length = 0;
       cache.find(fields());
-      expect(read).toEqual(['OPENID_EMAIL_CLAIM', 'OPENID_JWKS_URL']);
+      expect(read).toEqual(['OPENID_EMAIL_CLAIM', ...CACHE, ...PROXIES, 'OPENID_JWKS_URL']);
       process.env.OPENID_JWKS_URL = 'https://login.example/jwks';
       read.length = 0;
       cache.find(fields());

@@ -7,13 +7,25 @@ const { isRealm } = require('./responses');
 /**
  * @typedef {import('../index').RemoteAgentAuthOptions} Options
  * @typedef {import('../index').RemoteAgentAuthDeps} Deps
- * @typedef {{ policyExtra: Pick<Options, 'requireExp' | 'algorithms' | 'clockTolerance'>,
+ * @typedef {{ policyExtra: Partial<import('../native').PolicyOptions>,
  *   allowUnverifiedEmail: boolean, realm: string, verifier: Options['verifier'] }} Settings
  */
 
 const DEFAULT_REALM = 'remote-agent-api';
 
-const POLICY_OPTIONS = /** @type {const} */ (['requireExp', 'algorithms', 'clockTolerance']);
+/** How the provider is reached and how long its keys live; the environment counts where these do not say. */
+const KEY_OPTIONS = /** @type {const} */ ([
+  'cacheMaxAge',
+  'maxStale',
+  'maxAdvisedAge',
+  'snapshotFile',
+  'proxy',
+  'ca',
+  'clientCertificate',
+  'refusePrivateAddresses',
+  'maxBodyBytes',
+]);
+const POLICY_OPTIONS = /** @type {const} */ (['requireExp', 'algorithms', 'clockTolerance', ...KEY_OPTIONS]);
 const OPTIONS = [...POLICY_OPTIONS, 'allowUnverifiedEmail', 'realm', 'verifier'];
 
 const REQUIRED_DEPS = /** @type {const} */ (['apiKeyMiddleware', 'findUser', 'updateUser', 'getAppConfig']);

@@ -1,6 +1,8 @@
 'use strict';
 
 const { normalizeIssuer } = require('./issuer');
+const { cacheMaxAge } = require('./jwks-cache-time');
+const { readProxy } = require('./proxy');
 
 /**
  * @typedef {import('../native').PolicyOptions} PolicyOptions
@@ -11,7 +13,8 @@ const { normalizeIssuer } = require('./issuer');
  *
  * @typedef {{ policy: CompiledPolicy, failure?: undefined } | { policy?: undefined, failure: RemoteAuthError }} Judged
  * @typedef {Judged & { emailClaim?: string }} Entry
- * @typedef {{ jwksUri?: string, ignoredJwksUri?: string, emailClaim?: string }} Environment
+ * @typedef {{ jwksUri?: string, ignoredJwksUri?: string, emailClaim?: string, cacheMaxAge: number,
+ *   proxy: PolicyOptions['proxy'] }} Environment
  */
 
 /** Distinct policies held. A tenant has one or a few; an entry is about a kilobyte. */
@@ -62,14 +65,14 @@ class PolicyCache {
   }
 
   /** @param {OidcFields} fields @param {Environment} environment @returns {Entry} */
-  #judge(fields, { jwksUri, ignoredJwksUri, emailClaim }) {
+  #judge(fields, { jwksUri, ignoredJwksUri, emailClaim, ...network }) {
     if (ignoredJwksUri !== undefined) {
       this.#log.warn(
         `OPENID_JWKS_URL is ignored for issuer ${String(fields.issuer)}: OPENID_ISSUER names another issuer; ` +
           'set oidc.jwksUri, or leave the keys to discovery',
       );
     }
-    const options = { ...this.#extra, ...fields, jwksUri: fields.jwksUri ?? jwksUri, emailClaim };
+    const options = { ...network, ...this.#extra, ...fields, jwksUri: fields.jwksUri ?? jwksUri, emailClaim };
     try {
       // Rust judges the types too, each with a code of its own.
       return { policy: this.#compile(/** @type {PolicyOptions} */ (options)), emailClaim };
@@ -88,15 +91,20 @@ class PolicyCache {
  * @returns {Environment}
  */
 function readEnvironment(fields) {
-  const emailClaim = process.env.OPENID_EMAIL_CLAIM?.trim() || undefined;
-  const jwksUri = fields.jwksUri ? undefined : process.env.OPENID_JWKS_URL;
-  if (!jwksUri) return { emailClaim };
+  const { env } = process;
+  const environment = {
+    emailClaim: env.OPENID_EMAIL_CLAIM?.trim() || undefined,
+    cacheMaxAge: cacheMaxAge(env),
+    proxy: readProxy(env),
+  };
+  const jwksUri = fields.jwksUri ? undefined : env.OPENID_JWKS_URL;
+  if (!jwksUri) return environment;
   // The variable belongs to the browser login's provider: its keys must not vouch for another issuer.
-  const loginIssuer = normalizeIssuer(process.env.OPENID_ISSUER);
+  const loginIssuer = normalizeIssuer(env.OPENID_ISSUER);
   if (loginIssuer !== undefined && loginIssuer !== normalizeIssuer(fields.issuer)) {
-    return { ignoredJwksUri: jwksUri, emailClaim };
+    return { ignoredJwksUri: jwksUri, ...environment };
   }
-  return { jwksUri, emailClaim };
+  return { jwksUri, ...environment };
 }
 
 /**
@@ -108,7 +116,8 @@ function readEnvironment(fields) {
 function keyOf({ issuer, audience, jwksUri, scope }, environment) {
   const fields = [issuer, audience, jwksUri, scope];
   if (!fields.flat().every((value) => value === undefined || typeof value === 'string')) return undefined;
-  return JSON.stringify([...fields, environment.jwksUri, environment.ignoredJwksUri, environment.emailClaim]);
+  const { jwksUri: uri, ignoredJwksUri, emailClaim, cacheMaxAge: age, proxy } = environment;
+  return JSON.stringify([...fields, uri, ignoredJwksUri, emailClaim, age, proxy?.http, proxy?.https, proxy?.bypass]);
 }
 
 module.exports = { CAPACITY, PolicyCache };

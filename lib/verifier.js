@@ -50,10 +50,9 @@ class RemoteTokenVerifier {
    * @returns {CompiledPolicy}
    */
   compile(options) {
-    const policy = binding.compilePolicy(options);
+    const policy = binding.compilePolicy(withKeysAsText(options));
     if ('ok' in policy) throw new RemoteAuthError(policy);
-    // Only keys at a plain http URL of this machine can do without certificates.
-    if (!/^\s*http:/i.test(`${options.jwksUri}`)) trustNodesCertificates();
+    if (needsTrust(options)) trustNodesCertificates();
     return policy;
   }
 
@@ -99,6 +98,28 @@ class RemoteTokenVerifier {
 
   clear() {
     this.#native.clear();
+  }
+}
+
+/** Keys at hand, and a plain http URL of this machine, do without certificates. @param {PolicyOptions} options */
+function needsTrust({ jwks, jwksFile, jwksUri, proxy }) {
+  if (jwks !== undefined || jwksFile !== undefined) return false;
+  return Boolean(proxy) || !/^\s*http:/i.test(`${jwksUri}`);
+}
+
+/**
+ * Keys cross as one text, parsed by the same reader as a provider's.
+ * @param {PolicyOptions} options
+ * @returns {PolicyOptions}
+ */
+function withKeysAsText(options) {
+  if (typeof options !== 'object' || options === null || !Object.hasOwn(options, 'jwks')) return options;
+  const { jwks } = options;
+  if (typeof jwks !== 'object' || jwks === null) return options;
+  try {
+    return { ...options, jwks: JSON.stringify(jwks) };
+  } catch {
+    throw wrongOption('jwks', 'must be a JWK Set: an object that JSON can say');
   }
 }
 

@@ -212,7 +212,7 @@ impl Refusal {
                     | DiscoveryError::JwksUri => Code::DiscoveryDocument,
                     DiscoveryError::Issuer => Code::DiscoveryIssuer,
                 },
-                ProviderError::JwksStatus(_) => Code::JwksFetch,
+                ProviderError::JwksStatus(_) | ProviderError::File(_) => Code::JwksFetch,
                 ProviderError::JwksDocument(error) => match error {
                     KeySetError::Json | KeySetError::Shape | KeySetError::NoUsableKey => Code::JwksDocument,
                 },

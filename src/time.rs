@@ -35,6 +35,11 @@ impl UnixSeconds {
 pub trait Clock: Send + Sync {
     /// Time since some fixed moment.
     fn monotonic(&self) -> Duration;
+
+    /// The wall clock, for what outlives the process: a file's time.
+    fn wall(&self) -> UnixSeconds {
+        UnixSeconds::system_now()
+    }
 }
 
 /// The operating system's monotonic clock.

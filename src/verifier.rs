@@ -23,6 +23,7 @@ use crate::verify::{self, SignatureError};
 // What a caller of this module holds, so that nobody at the boundary needs to look deeper.
 pub use crate::provider::SlotReport;
 pub use crate::provider::fetch::trust_certificates;
+pub use crate::provider::snapshot::SnapshotState;
 pub use crate::token::MAX_TOKEN_BYTES;
 pub use crate::verify::{SignedToken, Verified};
 
@@ -199,7 +200,13 @@ impl Verifier {
             let snapshot = match wait {
                 Wait::Keys(refresh, None) => {
                     job.up_to_date = refresh.began() >= job.arrived;
-                    refresh.wait().await.map_err(|error| self.provider_refusal(&job, error))?
+                    match refresh.wait().await {
+                        Ok(snapshot) => snapshot,
+                        Err(error) => match self.store.kept(&job.slot, job.policy.lifetimes()) {
+                            Some(snapshot) => snapshot,
+                            None => return Err(self.provider_refusal(&job, error)),
+                        },
+                    }
                 }
                 Wait::Keys(refresh, Some((patience, at_hand))) => {
                     match tokio::time::timeout(patience, refresh.clone().wait()).await {

@@ -14,7 +14,7 @@ use crate::error::Refusal;
 use crate::policy::PolicyError;
 use crate::policy::source::Origin;
 use crate::time::UnixSeconds;
-use crate::verifier::{self, Answer, Checked, MAX_TOKEN_BYTES, Memory, Process, SlotReport};
+use crate::verifier::{self, Answer, Checked, MAX_TOKEN_BYTES, Memory, Process, SlotReport, SnapshotState};
 
 type Settled<'env> = Either<Outcome, PromiseRaw<'env, Outcome>>;
 type Now<'a> = Option<Either3<f64, Undefined, Unknown<'a>>>;
@@ -219,13 +219,20 @@ fn source(report: &SlotReport) -> serde_json::Value {
         "kind": kind,
         "url": url,
         "age": report.age.map(seconds),
+        "lifeLeft": report.life_left.map(seconds),
         "lastFailure": report.last_failure.map(|(age, error)| json!({ "age": seconds(age), "message": error.to_string() })),
         "refreshes": {
             "begun": report.counters.begun,
             "succeeded": report.counters.succeeded,
             "failed": report.counters.failed,
+            "notModified": report.counters.not_modified,
         },
         "keys": used,
         "skipped": skipped,
+        "snapshotFile": report.snapshot_file.map(|state| match state {
+            SnapshotState::Written(at) => json!({ "state": "written", "fetchedAt": at.get() }),
+            SnapshotState::Used(at) => json!({ "state": "used", "fetchedAt": at.get() }),
+            SnapshotState::Failed(error) => json!({ "state": "failed", "message": error.to_string() }),
+        }),
     })
 }

@@ -71,6 +71,12 @@ pub enum Advice {
     Refuse(Duration),
 }
 
+/// How long keys live: the provider may lengthen the configured life, never past the stale bound.
+pub fn life(advised: Option<Duration>, lifetimes: Lifetimes) -> Duration {
+    let advised = advised.unwrap_or_default().min(lifetimes.max_advised).min(lifetimes.stale_bound);
+    lifetimes.life.max(MIN_LIFE).max(advised)
+}
+
 /// Decides.
 pub fn advise(facts: &Facts, lifetimes: Lifetimes) -> Advice {
     let Facts { now, under_way, failed, .. } = *facts;
@@ -83,9 +89,7 @@ pub fn advise(facts: &Facts, lifetimes: Lifetimes) -> Advice {
         };
     };
     let may_refresh = failed.is_none_or(|failed| now >= failed.pause_ends(true));
-    // The provider may lengthen the life, never past the stale bound.
-    let advised = advised.unwrap_or_default().min(lifetimes.max_advised).min(lifetimes.stale_bound);
-    let life = lifetimes.life.max(MIN_LIFE).max(advised);
+    let life = life(advised, lifetimes);
     let age = age_of(fetched);
     if age < life {
         let ahead = life.mul_f64(f64::from(facts.ahead_percent.min(100)) / 100.0);

@@ -9,6 +9,8 @@ pub mod discovery;
 pub mod fetch;
 pub mod freshness;
 pub mod proxy;
+mod refresh;
+pub mod snapshot;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -16,25 +18,26 @@ use std::time::Duration;
 use moka::sync::Cache;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use crate::key_id::KeyId;
 use crate::keys::{KeySet, KeySetError};
 use crate::policy::KeySource;
 use crate::policy::endpoint::Endpoint;
-use crate::policy::issuer::Issuer;
-use crate::policy::source::Origin;
-use crate::policy::transport::Transport;
-use crate::time::Clock;
+use crate::time::{Clock, UnixSeconds};
 use budget::{Budgets, Pacing};
-use discovery::{Discovery, DiscoveryError, Next};
-use fetch::{Fetch, FetchError, Request, Response};
-use freshness::{Advice, Facts, FailedRefresh, Lifetimes, advise, advised_life};
+use discovery::DiscoveryError;
+use fetch::{Fetch, FetchError};
+use freshness::{Advice, Facts, FailedRefresh, Lifetimes, advise, life};
+use refresh::{Asking, Fetched, Validator, after};
+use snapshot::{Kept, SnapshotError, SnapshotState};
 
 /// How long one refresh may take: metadata, redirects and keys together.
 pub const REFRESH_DEADLINE: Duration = Duration::from_secs(10);
-/// How much of it metadata may take when an older `jwks_uri` is known: broken discovery must not block keys.
-const DISCOVERY_SHARE: Duration = Duration::from_secs(4);
+/// How long the snapshot file may take to read, so that a slow disk does not keep a request from its answer.
+const SNAPSHOT_FILE_DEADLINE: Duration = Duration::from_secs(1);
+/// What the store's clock shows at its beginning: more than any stale bound, so that keys out of a snapshot file have a
+/// time of fetch on it.
+const BEGINNING: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How many sources are kept; the least used go first.
 const MAX_SLOTS: u64 = 10_000;
 
@@ -52,8 +55,24 @@ pub enum ProviderError {
     JwksStatus(u16),
     #[error(transparent)]
     JwksDocument(#[from] KeySetError),
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error("the refresh ended without an answer")]
     Lost,
+}
+
+/// Why a file of keys brought none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum FileError {
+    #[error("the file of keys cannot be read: {0}")]
+    Unreadable(std::io::ErrorKind),
+    #[error("the file of keys is not a regular file")]
+    NotAFile,
+    #[error("the file of keys is larger than is read")]
+    TooLarge,
+    #[error("the file of keys was not read in time")]
+    Late,
 }
 
 /// A key set as it was fetched.
@@ -66,6 +85,8 @@ pub struct Snapshot {
     began: Duration,
     advised: Option<Duration>,
     refreshes: u64,
+    /// The keys as published, where a snapshot file wants them.
+    public: Option<Arc<Vec<serde_json::Value>>>,
 }
 
 impl Snapshot {
@@ -94,13 +115,6 @@ pub struct Counters {
 }
 
 type Outcome = Result<Arc<Snapshot>, ProviderError>;
-
-/// What makes an answer of a URL recognisable (RFC 9110 8.8.3).
-#[derive(Debug, Clone)]
-struct Validator {
-    url: Endpoint,
-    etag: String,
-}
 
 /// A refresh somebody may wait for.
 #[derive(Debug, Clone)]
@@ -135,6 +149,9 @@ struct State {
     /// The `jwks_uri` discovery found last, and when.
     learned: Option<(Endpoint, Duration)>,
     counters: Counters,
+    /// How long the last asker lets keys live.
+    asked: Lifetimes,
+    snapshot_file: Option<SnapshotState>,
 }
 
 /// What is known of one source.
@@ -144,6 +161,8 @@ pub struct Slot {
     ahead_percent: u32,
     snapshot: RwLock<Option<Arc<Snapshot>>>,
     state: Mutex<State>,
+    /// How many refreshes had succeeded when the snapshot file was written last: an older one never replaces a newer.
+    written: Mutex<u64>,
 }
 
 /// What a slot offers a request.
@@ -160,7 +179,7 @@ pub enum Offer {
 impl Slot {
     fn new(source: Arc<KeySource>, ahead_percent: u32, pacing: Pacing) -> Self {
         let state = State { budgets: Budgets::new(pacing), ..State::default() };
-        Self { source, ahead_percent, snapshot: RwLock::new(None), state: Mutex::new(state) }
+        Self { source, ahead_percent, snapshot: RwLock::new(None), state: Mutex::new(state), written: Mutex::new(0) }
     }
 
     /// The keys at hand, whatever their age. Whether they may be used is for [`KeyStore::offer`] to say.
@@ -174,6 +193,19 @@ impl Slot {
     }
 }
 
+/// A clock that begins at [`BEGINNING`].
+struct Shifted(Arc<dyn Clock>);
+
+impl Clock for Shifted {
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic().saturating_add(BEGINNING)
+    }
+
+    fn wall(&self) -> UnixSeconds {
+        self.0.wall()
+    }
+}
+
 /// Slots, the network and the clock they live by.
 pub struct KeyStore {
     slots: Cache<Arc<KeySource>, Arc<Slot>>,
@@ -181,6 +213,8 @@ pub struct KeyStore {
     clock: Arc<dyn Clock>,
     runtime: Handle,
     pacing: Pacing,
+    /// When everything was forgotten last: what a snapshot file remembers from before counts as forgotten too.
+    cleared: Arc<Mutex<Option<UnixSeconds>>>,
 }
 
 impl std::fmt::Debug for KeyStore {
@@ -192,7 +226,8 @@ impl std::fmt::Debug for KeyStore {
 impl KeyStore {
     /// A store of its own. Refreshes run on `runtime`.
     pub fn new(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, runtime: Handle, pacing: Pacing) -> Self {
-        Self { slots: Cache::new(MAX_SLOTS), fetch, clock, runtime, pacing }
+        let clock = Arc::new(Shifted(clock));
+        Self { slots: Cache::new(MAX_SLOTS), fetch, clock, runtime, pacing, cleared: Arc::default() }
     }
 
     /// The store's time.
@@ -211,6 +246,7 @@ impl KeyStore {
 
     /// Forgets everything. A refresh under way still answers its waiters; nothing of it is kept.
     pub fn clear(&self) {
+        *self.cleared.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.wall());
         self.slots.invalidate_all();
     }
 
@@ -232,6 +268,11 @@ impl KeyStore {
         slot.snapshot()
     }
 
+    /// Keys at hand after a refresh has failed: those of the snapshot file, unless they are too old for the asker.
+    pub fn kept(&self, slot: &Slot, lifetimes: Lifetimes) -> Option<Arc<Snapshot>> {
+        slot.snapshot().filter(|snapshot| self.may_serve(snapshot, lifetimes))
+    }
+
     /// Whether keys that a request holds may answer still: time has passed since they were offered.
     pub fn may_serve(&self, snapshot: &Snapshot, lifetimes: Lifetimes) -> bool {
         self.clock.monotonic().saturating_sub(snapshot.began) < lifetimes.stale_bound
@@ -242,6 +283,7 @@ impl KeyStore {
         let mut state = slot.state();
         // Read under the lock: a refresh ends under it, so that keys, failure and what is under way belong together.
         let now = self.clock.monotonic();
+        state.asked = lifetimes;
         let snapshot = slot.snapshot();
         let facts = Facts {
             now,
@@ -322,20 +364,32 @@ impl KeyStore {
         let refresh = Refresh { began: now, done };
         state.under_way = Some(refresh.clone());
         state.counters.begun = state.counters.begun.saturating_add(1);
-        let (slot, fetch, clock) = (Arc::clone(slot), Arc::clone(&self.fetch), Arc::clone(&self.clock));
         let asking = Asking {
-            fetch,
-            transport: Arc::clone(slot.source.transport()),
+            fetch: Arc::clone(&self.fetch),
+            source: Arc::clone(&slot.source),
             at_hand: slot.snapshot(),
+            learned: state.learned.clone(),
+            now,
             deadline: after(REFRESH_DEADLINE),
         };
-        let learned = state.learned.clone();
-        let task = self.runtime.spawn(fetch_keys(asking, Arc::clone(&slot.source), learned, now));
+        let ending = Ending {
+            slot: Arc::clone(slot),
+            slots: self.slots.clone(),
+            clock: Arc::clone(&self.clock),
+            cleared: Arc::clone(&self.cleared),
+            began: now,
+            began_at: self.clock.wall(),
+        };
+        let task = self.runtime.spawn(asking.run());
         self.runtime.spawn(async move {
             // A panic in the task is a refresh without an answer; nobody waits for ever.
             let answer = task.await.unwrap_or(Err(ProviderError::Lost));
-            let outcome = settle(&slot, answer, now, clock.monotonic());
-            sender.send_replace(Some(outcome));
+            let kept = ending.kept(&answer).await;
+            let outcome = ending.settle(answer, kept);
+            sender.send_replace(Some(outcome.clone()));
+            if let Ok(snapshot) = outcome {
+                ending.keep(&snapshot).await;
+            }
         });
         refresh
     }
@@ -349,9 +403,14 @@ impl KeyStore {
             SlotReport {
                 source: Arc::clone(&slot.source),
                 age: snapshot.as_ref().map(|snapshot| now.saturating_sub(snapshot.began)),
+                life_left: snapshot.as_ref().map(|snapshot| {
+                    let life_ends = snapshot.began.saturating_add(life(snapshot.advised, state.asked));
+                    life_ends.saturating_sub(now)
+                }),
                 snapshot,
                 last_failure: state.failed.map(|(failed, error)| (now.saturating_sub(failed.ended), error)),
                 counters: state.counters,
+                snapshot_file: state.snapshot_file,
             }
         };
         self.slots.iter().map(report).collect()
@@ -367,125 +426,100 @@ pub struct SlotReport {
     pub snapshot: Option<Arc<Snapshot>>,
     pub last_failure: Option<(Duration, ProviderError)>,
     pub counters: Counters,
+    /// Until the keys are asked for again, as the last asker lets them live.
+    pub life_left: Option<Duration>,
+    pub snapshot_file: Option<SnapshotState>,
 }
 
-struct Fetched {
-    keys: Arc<KeySet>,
-    advised: Option<Duration>,
-    validator: Option<Validator>,
-    not_modified: bool,
-    learned: Option<(Endpoint, Duration)>,
+/// What is done when a refresh ends.
+struct Ending {
+    slot: Arc<Slot>,
+    slots: Cache<Arc<KeySource>, Arc<Slot>>,
+    clock: Arc<dyn Clock>,
+    cleared: Arc<Mutex<Option<UnixSeconds>>>,
+    began: Duration,
+    began_at: UnixSeconds,
 }
 
-/// Puts an answer into the slot. Only one refresh of a slot is under way at a time, so an older answer can never
-/// replace a newer one.
-fn settle(slot: &Slot, answer: Result<Fetched, ProviderError>, began: Duration, now: Duration) -> Outcome {
-    let mut state = slot.state();
-    state.under_way = None;
-    match answer {
-        Ok(Fetched { keys, advised, validator, not_modified, learned }) => {
-            state.counters.succeeded = state.counters.succeeded.saturating_add(1);
-            state.counters.not_modified = state.counters.not_modified.saturating_add(u64::from(not_modified));
-            state.failed = None;
-            state.learned = learned;
-            let refreshes = state.counters.succeeded;
-            let snapshot = Arc::new(Snapshot { keys, validator, began, advised, refreshes });
+impl Ending {
+    /// After a failure without keys at hand: what the snapshot file has, if there is one.
+    async fn kept(&self, answer: &Result<Fetched, ProviderError>) -> Option<Result<Kept, SnapshotError>> {
+        let path = self.slot.source.snapshot_file()?.to_owned();
+        if answer.is_ok() || self.slot.snapshot().is_some() {
+            return None;
+        }
+        let (source, now) = (Arc::clone(&self.slot.source), self.clock.wall());
+        let cleared = *self.cleared.lock().unwrap_or_else(PoisonError::into_inner);
+        let reading = tokio::task::spawn_blocking(move || snapshot::read(&path, &source, now, cleared));
+        let late = Err(SnapshotError::Read(std::io::ErrorKind::TimedOut));
+        Some(tokio::time::timeout(SNAPSHOT_FILE_DEADLINE, reading).await.ok().and_then(Result::ok).unwrap_or(late))
+    }
+
+    /// Puts an answer into the slot. Only one refresh of a slot is under way at a time, so an older answer can never
+    /// replace a newer one.
+    fn settle(&self, answer: Result<Fetched, ProviderError>, kept: Option<Result<Kept, SnapshotError>>) -> Outcome {
+        let (slot, now) = (&self.slot, self.clock.monotonic());
+        let mut state = slot.state();
+        state.under_way = None;
+        let hold = |snapshot: Snapshot| {
+            let snapshot = Arc::new(snapshot);
             *slot.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&snapshot));
-            Ok(snapshot)
-        }
-        Err(error) => {
-            state.counters.failed = state.counters.failed.saturating_add(1);
-            let in_a_row = state.failed.map_or(0, |(failed, _)| failed.in_a_row).saturating_add(1);
-            state.failed = Some((FailedRefresh { began, ended: now, in_a_row }, error));
-            Err(error)
-        }
-    }
-}
-
-/// One refresh: metadata where the source needs it, then keys, all within [`REFRESH_DEADLINE`].
-async fn fetch_keys(
-    asking: Asking,
-    source: Arc<KeySource>,
-    learned: Option<(Endpoint, Duration)>,
-    now: Duration,
-) -> Result<Fetched, ProviderError> {
-    match source.origin() {
-        Origin::Jwks(url) => asking.jwks(url, None).await,
-        Origin::Inline(_) | Origin::File(_) => Err(ProviderError::Lost),
-        Origin::Discovery(issuer) => {
-            // Metadata is believed as long as a key set is; a provider that moves its keys is followed.
-            if let Some((url, since)) = &learned
-                && now.saturating_sub(*since) < freshness::MIN_LIFE
-                && let Ok(fetched) = asking.jwks(url, learned.clone()).await
-            {
-                return Ok(fetched);
+            snapshot
+        };
+        match answer {
+            Ok(Fetched { keys, advised, validator, not_modified, learned, public }) => {
+                state.counters.succeeded = state.counters.succeeded.saturating_add(1);
+                state.counters.not_modified = state.counters.not_modified.saturating_add(u64::from(not_modified));
+                state.failed = None;
+                state.learned = learned;
+                let refreshes = state.counters.succeeded;
+                Ok(hold(Snapshot { keys, validator, began: self.began, advised, refreshes, public }))
             }
-            let share = if learned.is_some() { DISCOVERY_SHARE } else { REFRESH_DEADLINE };
-            match (asking.discover(issuer, after(share).min(asking.deadline)).await, learned) {
-                (Ok(url), _) => asking.jwks(&url.clone(), Some((url, now))).await,
-                (Err(_), Some((url, since))) => asking.jwks(&url.clone(), Some((url, since))).await,
-                (Err(error), None) => Err(error),
-            }
-        }
-    }
-}
-
-/// What every request of one refresh has in common.
-struct Asking {
-    fetch: Arc<dyn Fetch>,
-    transport: Arc<Transport>,
-    /// The keys an entity tag may confirm.
-    at_hand: Option<Arc<Snapshot>>,
-    deadline: Instant,
-}
-
-impl Asking {
-    async fn discover(&self, issuer: &Issuer, deadline: Instant) -> Result<Endpoint, ProviderError> {
-        let (mut discovery, mut next) = Discovery::begin(issuer)?;
-        loop {
-            match next {
-                Next::Found(endpoint) => return Ok(endpoint),
-                Next::Fetch(url) => {
-                    let response = self.get(&url, None, deadline).await.map_err(ProviderError::DiscoveryFetch)?;
-                    next = discovery.answer(&response)?;
+            Err(error) => {
+                state.counters.failed = state.counters.failed.saturating_add(1);
+                let in_a_row = state.failed.map_or(0, |(failed, _)| failed.in_a_row).saturating_add(1);
+                state.failed = Some((FailedRefresh { began: self.began, ended: now, in_a_row }, error));
+                match kept {
+                    None => {}
+                    Some(Err(error)) => state.snapshot_file = Some(SnapshotState::Failed(error)),
+                    Some(Ok(Kept { keys, fetched_at, age })) => {
+                        state.snapshot_file = Some(SnapshotState::Used(fetched_at));
+                        hold(Snapshot {
+                            keys: Arc::new(keys),
+                            validator: None,
+                            // The stale bound counts from when the provider was asked, by whichever process.
+                            began: now.saturating_sub(age),
+                            advised: None,
+                            refreshes: state.counters.succeeded,
+                            public: None,
+                        });
+                    }
                 }
+                // Whether keys out of a file are too old is for each asker to say: see `KeyStore::kept`.
+                Err(error)
             }
         }
     }
 
-    async fn jwks(&self, url: &Endpoint, learned: Option<(Endpoint, Duration)>) -> Result<Fetched, ProviderError> {
-        // An entity tag means something at the URL it came from only.
-        let known = self.at_hand.as_ref().and_then(|snapshot| {
-            snapshot.validator.as_ref().filter(|validator| validator.url == *url).map(|validator| (snapshot, validator))
-        });
-        let etag = known.map(|(_, validator)| validator.etag.as_str());
-        let response = self.get(url, etag, self.deadline).await.map_err(ProviderError::JwksFetch)?;
-        let advised = response.cache_control.as_deref().map(advised_life);
-        let validator = response.etag.map(|etag| Validator { url: url.clone(), etag });
-        match (response.status, known) {
-            (200..=299, _) => {
-                let keys = Arc::new(KeySet::parse(&response.body)?);
-                Ok(Fetched { keys, advised: advised.flatten(), validator, not_modified: false, learned })
-            }
-            // RFC 9110 15.4.5: what 304 does not say anew stands as it was.
-            (304, Some((snapshot, sent))) => Ok(Fetched {
-                keys: Arc::clone(&snapshot.keys),
-                advised: advised.unwrap_or(snapshot.advised),
-                validator: Some(validator.unwrap_or_else(|| sent.clone())),
-                not_modified: true,
-                learned,
-            }),
-            (status, _) => Err(ProviderError::JwksStatus(status)),
+    /// Writes the snapshot file, after everybody has their answer.
+    async fn keep(&self, snapshot: &Arc<Snapshot>) {
+        let Some((path, public)) = self.slot.source.snapshot_file().zip(snapshot.public.clone()) else { return };
+        // A slot that was cleared away while it was asking is nobody's any more.
+        if !self.slots.get(&self.slot.source).is_some_and(|slot| Arc::ptr_eq(&slot, &self.slot)) {
+            return;
         }
+        let (slot, path, fetched_at, refreshes) =
+            (Arc::clone(&self.slot), path.to_owned(), self.began_at, snapshot.refreshes);
+        let write = move || {
+            let mut written = slot.written.lock().unwrap_or_else(PoisonError::into_inner);
+            if *written < refreshes {
+                *written = refreshes;
+                let result = snapshot::write(&path, &slot.source, fetched_at, public.to_vec());
+                let state = result.map_or_else(SnapshotState::Failed, |()| SnapshotState::Written(fetched_at));
+                slot.state().snapshot_file = Some(state);
+            }
+        };
+        // It only fails by a panic, and then the file is as it was.
+        let _ = tokio::task::spawn_blocking(write).await;
     }
-
-    async fn get(&self, url: &Endpoint, etag: Option<&str>, deadline: Instant) -> Result<Response, FetchError> {
-        let fetching = self.fetch.fetch(Request { url, transport: &self.transport, if_none_match: etag });
-        tokio::time::timeout_at(deadline, fetching).await.unwrap_or(Err(FetchError::Timeout))
-    }
-}
-
-fn after(duration: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(duration).unwrap_or(now)
 }

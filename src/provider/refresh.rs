@@ -1,0 +1,166 @@
+//! One refresh of a source: what is asked for, where, and within which time.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::discovery::{Discovery, Next};
+use super::fetch::{Fetch, FetchError, Request, Response};
+use super::freshness::{self, advised_life};
+use super::{FileError, ProviderError, REFRESH_DEADLINE, Snapshot, snapshot};
+use crate::keys::KeySet;
+use crate::policy::KeySource;
+use crate::policy::endpoint::Endpoint;
+use crate::policy::issuer::Issuer;
+use crate::policy::source::Origin;
+
+/// How much of a refresh metadata may take when an older `jwks_uri` is known: broken discovery must not block keys.
+const DISCOVERY_SHARE: Duration = Duration::from_secs(4);
+
+/// What makes an answer of a URL recognisable (RFC 9110 8.8.3).
+#[derive(Debug, Clone)]
+pub struct Validator {
+    url: Endpoint,
+    etag: String,
+}
+
+/// What a refresh brought.
+pub struct Fetched {
+    pub keys: Arc<KeySet>,
+    /// The life the provider advises.
+    pub advised: Option<Duration>,
+    pub validator: Option<Validator>,
+    /// Whether the provider said: still the same.
+    pub not_modified: bool,
+    /// The `jwks_uri` discovery found, and when.
+    pub learned: Option<(Endpoint, Duration)>,
+    /// The keys as published, where a snapshot file wants them.
+    pub public: Option<Arc<Vec<Value>>>,
+}
+
+impl Fetched {
+    fn of(keys: KeySet) -> Self {
+        let keys = Arc::new(keys);
+        Self { keys, advised: None, validator: None, not_modified: false, learned: None, public: None }
+    }
+}
+
+/// A refresh about to begin.
+pub struct Asking {
+    pub fetch: Arc<dyn Fetch>,
+    pub source: Arc<KeySource>,
+    /// The keys an entity tag may confirm.
+    pub at_hand: Option<Arc<Snapshot>>,
+    /// The `jwks_uri` discovery found last, and when.
+    pub learned: Option<(Endpoint, Duration)>,
+    /// When it begins, by the store's clock.
+    pub now: Duration,
+    /// When it ends, whatever happens.
+    pub deadline: Instant,
+}
+
+impl Asking {
+    /// Metadata where the source needs it, then keys.
+    pub async fn run(self) -> Result<Fetched, ProviderError> {
+        match self.source.origin() {
+            Origin::Jwks(url) => self.jwks(url, None).await,
+            Origin::Discovery(issuer) => self.discovered(issuer).await,
+            Origin::Inline(text) => Ok(Fetched::of(KeySet::parse(text.as_bytes())?)),
+            Origin::File(path) => {
+                let (path, most) = (path.clone(), self.source.transport().max_body_bytes);
+                let reading = tokio::task::spawn_blocking(move || read_file(&path, most));
+                let text = tokio::time::timeout_at(self.deadline, reading).await;
+                let text = text.map_err(|_| FileError::Late)?.map_err(|_| ProviderError::Lost)??;
+                Ok(Fetched::of(KeySet::parse(&text)?))
+            }
+        }
+    }
+
+    async fn discovered(&self, issuer: &Issuer) -> Result<Fetched, ProviderError> {
+        // Metadata is believed as long as a key set is; a provider that moves its keys is followed.
+        if let Some((url, since)) = &self.learned
+            && self.now.saturating_sub(*since) < freshness::MIN_LIFE
+            && let Ok(fetched) = self.jwks(url, self.learned.clone()).await
+        {
+            return Ok(fetched);
+        }
+        let share = if self.learned.is_some() { DISCOVERY_SHARE } else { REFRESH_DEADLINE };
+        match (self.metadata(issuer, after(share).min(self.deadline)).await, &self.learned) {
+            (Ok(url), _) => self.jwks(&url, Some((url.clone(), self.now))).await,
+            (Err(_), Some((url, since))) => self.jwks(url, Some((url.clone(), *since))).await,
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    async fn metadata(&self, issuer: &Issuer, deadline: Instant) -> Result<Endpoint, ProviderError> {
+        let (mut discovery, mut next) = Discovery::begin(issuer)?;
+        loop {
+            match next {
+                Next::Found(endpoint) => return Ok(endpoint),
+                Next::Fetch(url) => {
+                    let response = self.get(&url, None, deadline).await.map_err(ProviderError::DiscoveryFetch)?;
+                    next = discovery.answer(&response)?;
+                }
+            }
+        }
+    }
+
+    async fn jwks(&self, url: &Endpoint, learned: Option<(Endpoint, Duration)>) -> Result<Fetched, ProviderError> {
+        // An entity tag means something at the URL it came from only.
+        let known = self.at_hand.as_ref().and_then(|snapshot| {
+            snapshot.validator.as_ref().filter(|validator| validator.url == *url).map(|validator| (snapshot, validator))
+        });
+        let etag = known.map(|(_, validator)| validator.etag.as_str());
+        let response = self.get(url, etag, self.deadline).await.map_err(ProviderError::JwksFetch)?;
+        let advised = response.cache_control.as_deref().map(advised_life);
+        let validator = response.etag.map(|etag| Validator { url: url.clone(), etag });
+        match (response.status, known) {
+            (200..=299, _) => {
+                let keys = KeySet::parse(&response.body)?;
+                let wanted = self.source.snapshot_file().is_some();
+                let public = wanted.then(|| Arc::new(snapshot::public_keys(&response.body, &keys)));
+                Ok(Fetched { advised: advised.flatten(), validator, learned, public, ..Fetched::of(keys) })
+            }
+            // RFC 9110 15.4.5: what 304 does not say anew stands as it was.
+            (304, Some((snapshot, sent))) => Ok(Fetched {
+                keys: Arc::clone(&snapshot.keys),
+                advised: advised.unwrap_or(snapshot.advised),
+                validator: Some(validator.unwrap_or_else(|| sent.clone())),
+                not_modified: true,
+                learned,
+                public: snapshot.public.clone(),
+            }),
+            (status, _) => Err(ProviderError::JwksStatus(status)),
+        }
+    }
+
+    async fn get(&self, url: &Endpoint, etag: Option<&str>, deadline: Instant) -> Result<Response, FetchError> {
+        let fetching = self.fetch.fetch(Request { url, transport: self.source.transport(), if_none_match: etag });
+        tokio::time::timeout_at(deadline, fetching).await.unwrap_or(Err(FetchError::Timeout))
+    }
+}
+
+/// A file of keys. Links are followed: configuration is mounted that way. Nothing but a regular file is opened, because
+/// opening a pipe would wait for its writer.
+fn read_file(path: &PathBuf, most: usize) -> Result<Vec<u8>, FileError> {
+    if !fs::metadata(path).map_err(|error| FileError::Unreadable(error.kind()))?.is_file() {
+        return Err(FileError::NotAFile);
+    }
+    let mut text = Vec::new();
+    let file = File::open(path).map_err(|error| FileError::Unreadable(error.kind()))?;
+    file.take(u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1))
+        .read_to_end(&mut text)
+        .map_err(|error| FileError::Unreadable(error.kind()))?;
+    if text.len() > most { Err(FileError::TooLarge) } else { Ok(text) }
+}
+
+/// The moment so far from now.
+pub fn after(duration: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(duration).unwrap_or(now)
+}

@@ -1,0 +1,253 @@
+//! The snapshot file: public keys kept for a start while the provider cannot be reached. docs/keys.md has its format.
+//!
+//! The file is written after a good refresh and used only after a fetch has failed in this process. It is not a second
+//! way in: it must be ours alone, made for this very source, and its keys pass the import every other key passes.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::base64url::encode;
+use crate::keys::signature::sha256;
+use crate::keys::{KeySet, KeySetError, MAX_KEYS};
+use crate::policy::KeySource;
+use crate::policy::lifetimes::MAX_STALE_BOUND;
+use crate::policy::source::Origin;
+use crate::policy::transport::ProxyUrl;
+use crate::time::UnixSeconds;
+
+/// What stands in the file's `format`. Another format gets another name.
+const FORMAT: &str = "remote-agent-auth/keys/1";
+/// What the file may be longer than the keys in it, in bytes.
+const FRAME_BYTES: usize = 4096;
+/// The members of a JWK that are kept: public material and what restricts its use. Nothing else is written.
+const KEPT_MEMBERS: [&str; 11] = ["kty", "crv", "x", "y", "n", "e", "kid", "alg", "use", "key_ops", "issuer"];
+
+/// Why the snapshot file is not used, or was not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum SnapshotError {
+    #[error("there is no snapshot file yet")]
+    Absent,
+    #[error("the snapshot file is not a regular file")]
+    NotAFile,
+    #[error("the snapshot file belongs to somebody else")]
+    Owner,
+    #[error("the snapshot file can be written by its group or by everybody")]
+    Writable,
+    #[error("the snapshot file cannot be read: {0}")]
+    Read(io::ErrorKind),
+    #[error("the snapshot file is too large")]
+    TooLarge,
+    #[error("the snapshot file is not in the format it is written in")]
+    Format,
+    #[error("the snapshot file is of another source or transport")]
+    Source,
+    #[error("the snapshot file is from the future")]
+    Future,
+    #[error("the snapshot file is older than any stale bound")]
+    TooOld,
+    #[error("the snapshot file is older than the last `clear`")]
+    Cleared,
+    #[error("the keys of the snapshot file: {0}")]
+    Keys(#[from] KeySetError),
+    #[error("the snapshot file cannot be written: {0}")]
+    Write(io::ErrorKind),
+}
+
+/// What became of the snapshot file last.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum SnapshotState {
+    /// It holds the keys fetched at this moment.
+    Written(UnixSeconds),
+    /// Its keys are in use, fetched at this moment by an earlier process or another one.
+    Used(UnixSeconds),
+    /// Neither, and why.
+    Failed(SnapshotError),
+}
+
+/// The file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Document {
+    format: String,
+    source: String,
+    fetched_at: f64,
+    keys: Vec<Value>,
+}
+
+/// Keys out of a snapshot file.
+#[derive(Debug)]
+pub struct Kept {
+    /// The keys, imported like any others.
+    pub keys: KeySet,
+    /// When they were fetched.
+    pub fetched_at: UnixSeconds,
+    /// How long ago that is.
+    pub age: Duration,
+}
+
+/// The public keys a set was found to hold, as they were published.
+pub fn public_keys(document: &[u8], set: &KeySet) -> Vec<Value> {
+    let document: Value = serde_json::from_slice(document).unwrap_or_default();
+    let entries = document.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let used = |(index, entry): (usize, &Value)| {
+        let skipped = set.skipped().iter().any(|skipped| skipped.index == index);
+        let members = entry.as_object().filter(|_| !skipped)?;
+        let kept = members.iter().filter(|(name, _)| KEPT_MEMBERS.contains(&name.as_str()));
+        Some(Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect()))
+    };
+    entries.iter().take(MAX_KEYS).enumerate().filter_map(used).collect()
+}
+
+/// What ties a file to its source: a digest of everything that decides which answer may be believed. Passwords and
+/// private keys are left out: they do not decide that, and a digest is no place for them.
+pub fn binding(source: &KeySource) -> String {
+    let origin = match source.origin() {
+        Origin::Jwks(url) => json!({ "jwks": url.without_credentials() }),
+        Origin::Discovery(issuer) => json!({ "issuer": issuer.configured() }),
+        Origin::Inline(_) | Origin::File(_) => Value::Null,
+    };
+    let transport = source.transport();
+    let proxy = |proxy: &Option<ProxyUrl>| proxy.as_ref().map(ProxyUrl::without_credentials);
+    let description = json!([
+        FORMAT,
+        origin,
+        proxy(&transport.proxies.http),
+        proxy(&transport.proxies.https),
+        transport.proxies.bypass,
+        transport.extra_ca,
+        transport.client_certificate.as_ref().map(|ours| ours.cert()),
+        transport.refuse_private_addresses,
+    ]);
+    encode(&sha256(description.to_string().as_bytes()))
+}
+
+/// Reads the file, if it may be believed.
+///
+/// # Errors
+/// [`SnapshotError`].
+pub fn read(
+    path: &Path,
+    source: &KeySource,
+    now: UnixSeconds,
+    cleared: Option<UnixSeconds>,
+) -> Result<Kept, SnapshotError> {
+    let most = source.transport().max_body_bytes.saturating_add(FRAME_BYTES);
+    let mut text = Vec::new();
+    let file = open_ours(path)?;
+    file.take(u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1))
+        .read_to_end(&mut text)
+        .map_err(|error| SnapshotError::Read(error.kind()))?;
+    if text.len() > most {
+        return Err(SnapshotError::TooLarge);
+    }
+    let document: Document = serde_json::from_slice(&text).map_err(|_| SnapshotError::Format)?;
+    let fetched_at = UnixSeconds::new(document.fetched_at).ok_or(SnapshotError::Format)?;
+    if document.format != FORMAT {
+        return Err(SnapshotError::Format);
+    }
+    if document.source != binding(source) {
+        return Err(SnapshotError::Source);
+    }
+    if fetched_at > now {
+        return Err(SnapshotError::Future);
+    }
+    if cleared.is_some_and(|cleared| fetched_at < cleared) {
+        return Err(SnapshotError::Cleared);
+    }
+    let age = Duration::try_from_secs_f64(now.get() - fetched_at.get()).map_err(|_| SnapshotError::TooOld)?;
+    if age >= MAX_STALE_BOUND {
+        return Err(SnapshotError::TooOld);
+    }
+    let keys = KeySet::parse(json!({ "keys": document.keys }).to_string().as_bytes())?;
+    Ok(Kept { keys, fetched_at, age })
+}
+
+/// Writes the file: beside its place first, then put there in one step, so that nobody ever reads half of it.
+///
+/// # Errors
+/// [`SnapshotError::Write`].
+pub fn write(path: &Path, source: &KeySource, fetched_at: UnixSeconds, keys: Vec<Value>) -> Result<(), SnapshotError> {
+    let document = Document { format: FORMAT.to_owned(), source: binding(source), fetched_at: fetched_at.get(), keys };
+    let text = serde_json::to_vec(&document).map_err(|_| SnapshotError::Format)?;
+    let failed = |error: io::Error| SnapshotError::Write(error.kind());
+    let (beside, mut file) = create_beside(path).map_err(failed)?;
+    let written = file.write_all(&text).and_then(|()| file.sync_all()).and_then(|()| {
+        drop(file);
+        // A link at `path` is replaced, not followed.
+        fs::rename(&beside, path)
+    });
+    written.map_err(|error| {
+        let _ = fs::remove_file(&beside);
+        failed(error)
+    })
+}
+
+/// A new file, readable by us alone, in the directory of `path`.
+fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
+    static SEQUENCE: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut beside = std::ffi::OsString::from(".");
+    beside.push(name);
+    beside.push(format!(".{}.{}", std::process::id(), SEQUENCE.fetch_add(1, Ordering::Relaxed)));
+    let beside = path.with_file_name(beside);
+    let mut options = OpenOptions::new();
+    // `create_new` refuses whatever is there already, links included.
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // One left behind by an earlier process of this number.
+    let file = options.open(&beside).or_else(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => fs::remove_file(&beside).and_then(|()| options.open(&beside)),
+        _ => Err(error),
+    })?;
+    Ok((beside, file))
+}
+
+/// Opens the file if it is a regular one, no link, and nobody but us can have written it.
+#[cfg(unix)]
+fn open_ours(path: &Path) -> Result<File, SnapshotError> {
+    use std::os::unix::fs::MetadataExt;
+
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => SnapshotError::Absent,
+        kind => SnapshotError::Read(kind),
+    };
+    let named = fs::symlink_metadata(path).map_err(failed)?;
+    if !named.is_file() {
+        return Err(SnapshotError::NotAFile);
+    }
+    let file = File::open(path).map_err(failed)?;
+    let opened = file.metadata().map_err(failed)?;
+    // What was opened is what was looked at: a link put there in between leads elsewhere.
+    if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
+        return Err(SnapshotError::NotAFile);
+    }
+    if opened.mode() & 0o022 != 0 {
+        return Err(SnapshotError::Writable);
+    }
+    // Whom a new file of ours belongs to is our effective user, on every Unix and without asking the system in C.
+    let (beside, ours) = create_beside(path).map_err(failed)?;
+    let owner = ours.metadata().map(|metadata| metadata.uid());
+    let _ = fs::remove_file(&beside);
+    if owner.map_err(failed)? == opened.uid() { Ok(file) } else { Err(SnapshotError::Owner) }
+}
+
+/// Windows has no mode bits and std reads no ACLs: who may write there is for the directory's permissions to say.
+#[cfg(not(unix))]
+fn open_ours(path: &Path) -> Result<File, SnapshotError> {
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => SnapshotError::Absent,
+        kind => SnapshotError::Read(kind),
+    };
+    if !fs::symlink_metadata(path).map_err(failed)?.is_file() {
+        return Err(SnapshotError::NotAFile);
+    }
+    File::open(path).map_err(failed)
+}
