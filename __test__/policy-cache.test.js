@@ -252,7 +252,7 @@ describe('the environment', () => {
       process.env.OPENID_JWKS_URL = 'https://login.example/jwks';
       read.length = 0;
       cache.find(fields());
-      expect(read).toEqual(['OPENID_EMAIL_CLAIM', 'OPENID_JWKS_URL', 'OPENID_ISSUER']);
+      expect(read).toEqual(['OPENID_EMAIL_CLAIM', ...CACHE, ...PROXIES, 'OPENID_JWKS_URL', 'OPENID_ISSUER']);
     } finally {
       process.env = original;
     }
