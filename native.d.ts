@@ -68,6 +68,8 @@ export interface PolicyOptions extends KeyOptions {
   clockTolerance?: number;
   /** Top-level claim to take the e-mail address from, before `email`, `preferred_username` and `upn`. */
   emailClaim?: string;
+  /** The longest token looked at, in bytes, 1024 to 65536. Default 16384. */
+  maxTokenBytes?: number;
   /** The most seconds that may have passed since `iat`, which must then be there. Default: no limit. */
   maxTokenAge?: number;
   /** The most seconds between `iat` and `exp`, which must then be there. Default: no limit. */

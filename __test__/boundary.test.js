@@ -65,6 +65,12 @@ test('S32: worker threads come and go with checks under way', () => {
   score('S32', `${count} workers ended with fetches under way, exit code ${status}`, 'exit code 0');
 }, HANGS);
 
+test('eight worker threads on one issuer share one fetch of its keys', () => {
+  const { status, stdout, stderr } = run([child('shared-keys.js')]);
+  expect([status, stderr]).toEqual([0, '']);
+  expect(JSON.parse(stdout)).toEqual({ fetches: 1, passed: 8 });
+}, HANGS);
+
 test.each([
   ['process.exit', 'exit', { status: 0, signal: null }],
   ['an uncaught error', 'throw', { status: 1, signal: null }],

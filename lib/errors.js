@@ -48,7 +48,7 @@ const codes = Object.freeze({
   }),
   ERR_TOKEN_TOO_LARGE: Object.freeze({
     fault: 'token',
-    meaning: 'The token is longer than 16 KiB.',
+    meaning: 'The token is longer than `maxTokenBytes` (16 KiB) allows.',
     action: 'Have the provider put fewer groups or claims into access tokens.',
   }),
   ERR_TOKEN_MALFORMED: Object.freeze({

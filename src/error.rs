@@ -82,7 +82,7 @@ codes! {
     PolicyAlgorithms "ERR_POLICY_ALGORITHMS" Config "The policy's `algorithms` has a name that is not supported, or none." "Name some of RS256 to RS512, PS256 to PS512, ES256 to ES512, EdDSA.";
     PolicyOption "ERR_POLICY_OPTION" Config "An option is unknown or of the wrong kind." "The message names the option and what was expected.";
     TokenArgument "ERR_TOKEN_ARGUMENT" Request "The token argument is not a string." "Pass the token's text, without `Bearer`.";
-    TokenTooLarge "ERR_TOKEN_TOO_LARGE" Token "The token is longer than 16 KiB." "Have the provider put fewer groups or claims into access tokens.";
+    TokenTooLarge "ERR_TOKEN_TOO_LARGE" Token "The token is longer than `maxTokenBytes` (16 KiB) allows." "Have the provider put fewer groups or claims into access tokens.";
     TokenMalformed "ERR_TOKEN_MALFORMED" Token "The token is not a JWS in compact form: three parts of strict base64url, JSON with unique members." "Send the access token unchanged; opaque and encrypted tokens cannot be checked here.";
     TokenOpaque "ERR_TOKEN_OPAQUE" Token "The token has no parts: it is an opaque token or an API key." "Have the provider issue JWT access tokens for this audience; API keys belong to the API-key middleware.";
     TokenAlgorithm "ERR_TOKEN_ALGORITHM" Token "The token's `alg` is not allowed." "Sign with an algorithm the policy allows; `none` and HS256 never are.";

@@ -24,7 +24,6 @@ use crate::verify::{self, SignatureError};
 pub use crate::provider::SlotReport;
 pub use crate::provider::fetch::trust_certificates;
 pub use crate::provider::snapshot::SnapshotState;
-pub use crate::token::MAX_TOKEN_BYTES;
 pub use crate::verify::{SignedToken, Verified};
 
 /// The verified token, or why it is refused.
@@ -128,14 +127,14 @@ impl Verifier {
         now: UnixSeconds,
         memory: Memory,
     ) -> Checked<impl Future<Output = Answer> + Send + use<>> {
-        if token.len() > MAX_TOKEN_BYTES {
+        if token.len() > policy.max_token_bytes() {
             return Checked::Now(Box::new(Err(Refusal::TOO_LARGE)));
         }
         let key = (memory == Memory::Verdicts).then(|| VerdictKey::new(token, policy.source()));
         if let Some(signed) = key.as_ref().and_then(|key| self.verdicts.recall(key)) {
             return self.begin(Arc::clone(signed.token()), Some(signed), key, policy, now);
         }
-        match UnverifiedToken::parse(token) {
+        match UnverifiedToken::parse_within(token, policy.max_token_bytes()) {
             Ok(token) => self.begin(Arc::new(token), None, key, policy, now),
             Err(error) => Checked::Now(Box::new(Err(error.into()))),
         }

@@ -8,7 +8,8 @@ use std::cell::Cell;
 
 use remote_agent_auth::base64url::encode;
 use remote_agent_auth::error::Code;
-use remote_agent_auth::verifier::{Checked, MAX_TOKEN_BYTES, Memory};
+use remote_agent_auth::policy::MAX_TOKEN_BYTES;
+use remote_agent_auth::verifier::{Checked, Memory};
 use serde_json::json;
 use support::{ISSUER, JWKS, NOW, Signer, World, jwks, listed, now, score};
 

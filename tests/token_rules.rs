@@ -221,3 +221,14 @@ async fn without_an_audience_the_kind_and_the_scopes_decide() {
     assert_eq!(code(cognito(), json!({}), id).await, Some(Code::IdToken));
     assert_eq!(code(options(), json!({}), good).await, Some(Code::TokenAudience));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_may_take_longer_tokens_and_shorter_ones() {
+    let padding = |length: usize| json!({ "p": "x".repeat(length) });
+    let capped = |bytes: f64| PolicyOptions { max_token_bytes: Some(bytes), ..options() };
+    assert_eq!(code(options(), json!({}), padding(20_000)).await, Some(Code::TokenTooLarge));
+    assert_eq!(code(capped(65536.0), json!({}), padding(20_000)).await, None);
+    assert_eq!(code(capped(65536.0), json!({}), padding(60_000)).await, Some(Code::TokenTooLarge));
+    assert_eq!(code(capped(1024.0), json!({}), padding(1_000)).await, Some(Code::TokenTooLarge));
+    assert_eq!(code(capped(1024.0), json!({}), padding(10)).await, None);
+}

@@ -14,7 +14,7 @@ use crate::error::Refusal;
 use crate::policy::PolicyError;
 use crate::policy::source::Origin;
 use crate::time::UnixSeconds;
-use crate::verifier::{self, Answer, Checked, MAX_TOKEN_BYTES, Memory, Process, SlotReport, SnapshotState};
+use crate::verifier::{self, Answer, Checked, Memory, Process, SlotReport, SnapshotState};
 
 type Settled<'env> = Either<Outcome, PromiseRaw<'env, Outcome>>;
 type Now<'a> = Option<Either3<f64, Undefined, Unknown<'a>>>;
@@ -84,13 +84,14 @@ impl RemoteAgentAuth {
         now: Now<'env>,
     ) -> Result<Settled<'env>> {
         let Either::A(token) = token else { return Ok(Either::A(refused(Refusal::TokenArgument))) };
-        if token.utf8_len()? > MAX_TOKEN_BYTES {
-            return Ok(Either::A(refused(Refusal::TOO_LARGE)));
-        }
         let (policy, now) = match resolve(policy).and_then(|policy| Ok((policy, moment(now)?))) {
             Ok(arguments) => arguments,
             Err(error) => return Ok(Either::A(refused(error))),
         };
+        // Measured before it is copied.
+        if token.utf8_len()? > policy.max_token_bytes() {
+            return Ok(Either::A(refused(Refusal::TOO_LARGE)));
+        }
         // UTF-8, never Latin-1: that would let U+0141 pass for `A`.
         let token = token.into_utf8()?;
         self.settle(env, self.process.verifier().check(token.as_str()?, &policy, now, self.memory))

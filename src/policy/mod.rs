@@ -23,6 +23,11 @@ pub use transport::ProxyOptions;
 
 /// The largest clock tolerance, in seconds. Machines that differ by more have no clock to speak of.
 pub const MAX_CLOCK_TOLERANCE: f64 = 300.0;
+/// The longest token looked at, in bytes, where the policy names no other. The largest real access tokens are about 8 KiB
+/// (Entra with many groups).
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+/// The smallest and the largest such limit an operator can ask for. Node takes no longer header lines anyway.
+const TOKEN_CAPS: std::ops::RangeInclusive<f64> = 1024.0..=65536.0;
 
 /// A policy as written. The names are LibreChat's `oidc` block and this package's additions.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -45,6 +50,8 @@ pub struct PolicyOptions {
     pub clock_tolerance: Option<f64>,
     /// The claim that holds the e-mail address, before LibreChat's usual three.
     pub email_claim: Option<String>,
+    /// The longest token looked at, in bytes. 16 KiB if absent.
+    pub max_token_bytes: Option<f64>,
     /// The most seconds that may have passed since `iat`.
     pub max_token_age: Option<f64>,
     /// The most seconds between `iat` and `exp`.
@@ -175,6 +182,7 @@ pub struct Policy {
     require_kid: bool,
     clock_tolerance: f64,
     email_claim: Option<String>,
+    max_token_bytes: usize,
     rules: ClaimRules,
 }
 
@@ -229,6 +237,7 @@ impl Policy {
             require_kid: options.require_kid.unwrap_or(false),
             clock_tolerance,
             email_claim: options.email_claim.filter(|name| !is_blank(name)),
+            max_token_bytes: max_token_bytes(options.max_token_bytes)?,
             rules,
         })
     }
@@ -288,6 +297,11 @@ impl Policy {
         self.email_claim.as_deref()
     }
 
+    /// The longest token looked at, in bytes.
+    pub const fn max_token_bytes(&self) -> usize {
+        self.max_token_bytes
+    }
+
     /// What else the claims must satisfy.
     pub const fn rules(&self) -> &ClaimRules {
         &self.rules
@@ -301,6 +315,16 @@ impl Policy {
 
 fn option(key: &str, expected: &'static str) -> PolicyError {
     PolicyError::Option { key: key.to_owned(), expected }
+}
+
+fn max_token_bytes(written: Option<f64>) -> Result<usize, PolicyError> {
+    match written {
+        None => Ok(MAX_TOKEN_BYTES),
+        // In range, so that nothing is lost.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        Some(bytes) if TOKEN_CAPS.contains(&bytes) => Ok(bytes as usize),
+        Some(_) => Err(option("maxTokenBytes", "a number of bytes from 1024 to 65536")),
+    }
 }
 
 fn multi_tenant(issuer: &str, tenants: &[String]) -> Result<Issuer, PolicyError> {
@@ -407,6 +431,9 @@ mod tests {
     fn names_the_rule_that_is_wrong() {
         let none = GrantOptions::default();
         let table = [
+            (PolicyOptions { max_token_bytes: Some(1023.0), ..options() }, "maxTokenBytes"),
+            (PolicyOptions { max_token_bytes: Some(1e9), ..options() }, "maxTokenBytes"),
+            (PolicyOptions { max_token_bytes: Some(f64::NAN), ..options() }, "maxTokenBytes"),
             (PolicyOptions { max_token_age: Some(0.0), ..options() }, "maxTokenAge"),
             (PolicyOptions { max_token_age: Some(f64::NAN), ..options() }, "maxTokenAge"),
             (PolicyOptions { max_token_lifetime: Some(-1.0), ..options() }, "maxTokenLifetime"),
