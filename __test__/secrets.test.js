@@ -1,0 +1,102 @@
+'use strict';
+
+// No part of a token, and no name in it, in any log line or error: every hostile token of tests/vectors, through the verifier
+// and through the middleware. Row S34.
+
+const http = require('node:http');
+const { inspect } = require('node:util');
+const { RemoteTokenVerifier, createRemoteAgentAuth } = require('..');
+const { bareResponse, configOf } = require('./support/fakes');
+const { score } = require('./support/score');
+const { sets } = require('../tests/vectors/key-sets.json');
+
+const ROWS = ['headers', 'algorithms', 'claims', 'issuer-forms', 'scopes', 'limits'].flatMap((table) =>
+  require(`../tests/vectors/${table}.json`),
+);
+const NAMES = Object.keys(sets);
+/** So many characters of a token in a row are no accident. */
+const WINDOW = 12;
+
+/** Our own words that a token may happen to contain. */
+const FIXED = 'https://other.example';
+
+let server;
+let origin;
+let now = 0;
+
+beforeAll(async () => {
+  server = http.createServer((request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' }).end(sets[NAMES[Number(request.url.slice(1))]]);
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  origin = `http://127.0.0.1:${server.address().port}`;
+});
+afterAll(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+/**
+ * Whether a text contains WINDOW characters of the token in a row, encoded or decoded.
+ * @param {string} allowed what may be said all the same: what the operator wrote, and what we always say
+ */
+function leaks(text, token, allowed) {
+  const secrets = [token, ...token.split('.').map((part) => Buffer.from(part, 'base64url').toString('utf8'))];
+  for (let start = 0; start + WINDOW <= text.length; start++) {
+    const window = text.slice(start, start + WINDOW);
+    if (!allowed.includes(window) && secrets.some((secret) => secret.includes(window))) return true;
+  }
+  return false;
+}
+
+test('a piece of a token, and a name in it, would be found', () => {
+  const token = ROWS[0].token;
+  const claims = Buffer.from(token.split('.')[1], 'base64url').toString('utf8');
+  expect(leaks(`refused ${token.slice(40, 52)}`, token, '')).toBe(true);
+  expect(leaks(`refused ${claims.slice(3, 15)}`, token, '')).toBe(true);
+  expect(leaks('refused', token, '')).toBe(false);
+});
+
+test('no hostile token leaves a trace in logs and errors', async () => {
+  const verifier = new RemoteTokenVerifier({ clock: () => now });
+  const written = [];
+  const note = (...parts) => written.push(parts.map((part) => (typeof part === 'string' ? part : inspect(part, { depth: 6, showHidden: true }))).join(' '));
+  const logger = { debug: note, info: note, warn: note, error: note };
+  const leaked = [];
+  let texts = 0;
+  let refused = 0;
+  for (const [index, row] of ROWS.entries()) {
+    now = row.now;
+    const policy = { ...row.policy, jwksUri: `${origin}/${NAMES.indexOf(row.keys)}` };
+    const allowed = `${JSON.stringify(policy)} ${FIXED}`;
+    await verifier.verify(row.token, policy).then(
+      () => {},
+      (error) => {
+        refused += 1;
+        note(error, error.stack, String(error), JSON.stringify(error));
+      },
+    );
+    // Users that are unknown, known by e-mail, or in conflict: each with lines of its own.
+    const users = [null, { _id: '1', provider: 'google' }, { _id: '1', openidId: 'x', openidIssuer: 'https://other.example' }];
+    const handler = createRemoteAgentAuth(
+      {
+        getAppConfig: async () => configOf({ apiKey: { enabled: index % 2 === 0 }, oidc: { enabled: true, ...policy } }),
+        findUser: async ({ email }) => (email ? users[index % 3] : null),
+        updateUser: async () => null,
+        apiKeyMiddleware: (req, res) => res.status(403).json({}),
+        logger,
+      },
+      { verifier },
+    );
+    await handler({ headers: { authorization: `Bearer ${row.token}` } }, bareResponse(), () => {});
+    texts += written.length;
+    for (const text of written.splice(0)) if (leaks(text, row.token, allowed)) leaked.push({ row: row.name, text: text.slice(0, 400) });
+  }
+  expect(leaked.slice(0, 3)).toEqual([]);
+  score(
+    'S34',
+    `${ROWS.length} tokens, ${refused} refused, ${texts} texts searched, ${leaked.length} with a piece of a token`,
+    '0 with a piece of a token',
+    leaked.length === 0 && refused > 300,
+  );
+}, 60_000);
