@@ -1,6 +1,6 @@
 'use strict';
 
-// OPENID_JWKS_URL_CACHE_ENABLED and OPENID_JWKS_URL_CACHE_TIME as LibreChat reads them (behaviour.md 3.6), and what
+// OPENID_JWKS_URL_CACHE_ENABLED and OPENID_JWKS_URL_CACHE_TIME as LibreChat reads them, and what
 // they mean here. Arithmetic is evaluated by the few lines below, never by the language.
 
 const DEFAULT_TIME = 60_000;

@@ -1,6 +1,6 @@
 'use strict';
 
-// The proxy settings of the environment, as LibreChat v0.8.7 reads them (behaviour.md 3.7). Which request goes through
+// The proxy settings of the environment, as LibreChat v0.8.7 reads them. Which request goes through
 // which proxy is decided natively, per URL.
 
 /**
