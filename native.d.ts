@@ -47,11 +47,6 @@ export interface KeyOptions {
 export interface PolicyOptions extends KeyOptions {
   /** Accepted `iss`: this string, and the same without trailing slashes and discovery suffix. */
   issuer: string;
-  /**
-   * Accepted `aud`; of several, one must match. Exact and case-sensitive. May be left out only together with
-   * `tokenUse` and `scope`, for Cognito, whose access tokens have no `aud`.
-   */
-  audience?: string | string[];
   /** Where the keys are. Default: the issuer's discovery document says. https, or http to loopback. */
   jwksUri?: string;
   /** Required scopes, separated by blanks; all must be present in `scp` or, without `scp`, in `scope`. */
