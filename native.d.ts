@@ -44,7 +44,23 @@ export interface KeyOptions {
 }
 
 /** The `oidc` block of `librechat.yaml`, and what tightens or loosens it. Unknown keys are refused. */
-export interface PolicyOptions extends KeyOptions {
+export type PolicyOptions = PolicyRules & (ForAudience | ForScope);
+
+/** The usual way for a token to say whom it is for. */
+export interface ForAudience {
+  /** Accepted `aud`; of several, one must match. Exact and case-sensitive. */
+  audience: string | string[];
+}
+
+/** For Cognito, whose access tokens have no `aud`: their kind, and scopes that name the resource server. */
+export interface ForScope {
+  audience?: undefined;
+  tokenUse: string;
+  scope: string;
+}
+
+/** What a policy says besides the audience. */
+export interface PolicyRules extends KeyOptions {
   /** Accepted `iss`: this string, and the same without trailing slashes and discovery suffix. */
   issuer: string;
   /** Where the keys are. Default: the issuer's discovery document says. https, or http to loopback. */
