@@ -19,6 +19,10 @@ export declare class RemoteAgentAuth {
   recheck(verdict: Verdict, policy: PolicyOptions | CompiledPolicy, now?: number): Success | Failure | Promise<Success | Failure>
   /** Fetches the keys of a policy before anybody needs them. */
   prefetch(policy: PolicyOptions | CompiledPolicy): Promise<{ ok: true } | Failure>
+  /** Counts every change of any keys: a judgement made before the last one has to be made again. */
+  changes(): number
+  /** For how many milliseconds the keys of a policy can be used without another look. */
+  freshFor(policy: CompiledPolicy): number
   /** Forgets every key of the process. A fetch under way still answers its waiters; nothing of it is kept. */
   clear(): void
   /** What is known of each source of keys, as JSON text. */
@@ -26,7 +30,10 @@ export declare class RemoteAgentAuth {
 }
 
 /** "These bytes are signed by that key of that source." Opaque to JavaScript; give it to `recheck`. */
-export declare class Verdict {}
+export declare class Verdict {
+  /** When the claims satisfied the policy they were judged by: seconds of wall time, from the first on, before the second. */
+  holds(): Array<number>
+}
 
 /** Checks a policy's options once, for many calls. */
 export declare function compilePolicy(options: PolicyOptions): CompiledPolicy | Failure

@@ -128,6 +128,8 @@ export class CompiledPolicy {
 export class Verdict {
   private constructor();
   private readonly opaque: never;
+  /** When the claims satisfy the policy they were judged by: seconds since 1970, from the first on, before the second. */
+  holds(): number[];
 }
 
 export interface Success {
@@ -173,6 +175,10 @@ export class RemoteAgentAuth {
   recheck(verdict: Verdict, policy: PolicyOptions | CompiledPolicy, now?: number): Outcome | Promise<Outcome>;
   /** Fetches the policy's keys ahead of the first request. */
   prefetch(policy: PolicyOptions | CompiledPolicy): Promise<{ ok: true } | Failure>;
+  /** Counts every change of any keys of the process: a judgement kept from before the last one must be made again. */
+  changes(): number;
+  /** For how many milliseconds the policy's keys can be used without another look; 0 without keys. */
+  freshFor(policy: PolicyOptions | CompiledPolicy): number;
   /** Empties the caches; fetches under way answer those who wait for them and are not stored. */
   clear(): void;
   /** JSON text. */

@@ -54,7 +54,7 @@ const MAY_KNOW = {
   verify: ['policy', 'token', 'keys', 'error'],
   verdict: ['policy', 'keys', 'verify'],
   error: ['policy', 'token', 'keys', 'provider', 'verify'],
-  verifier: ['policy', 'token', 'keys', 'provider', 'verify', 'verdict', 'offload', 'error'],
+  verifier: ['policy', 'token', 'keys', 'provider', 'verify', 'verdict', 'offload', 'error', 'recent-outcomes'],
   node: ['verifier', 'policy', 'error'],
 };
 
@@ -106,7 +106,7 @@ const requires = (file) => [...readFileSync(path.join(ROOT, file), 'utf8').match
 const KNOW_NOTHING = ['auth-config', 'bearer', 'decision', 'errors', 'issuer', 'jwks-cache-time', 'log', 'nearest', 'proxy', 'responses', 'tenant', 'trust'];
 const JS_MAY_KNOW = {
   'api-key': [],
-  options: ['errors', 'nearest', 'responses'],
+  options: ['errors', 'nearest', 'recent-outcomes', 'responses'],
   'policy-cache': ['issuer', 'jwks-cache-time', 'proxy'],
   user: ['issuer', 'log'],
   verifier: ['errors', 'trust'],

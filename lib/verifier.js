@@ -3,7 +3,9 @@
 // The native verifier as JavaScript objects and errors. In lib the one importer of the binding, and the one place that
 // sees its "outcome now, or a promise of it".
 
+const { performance } = require('node:perf_hooks');
 const { RemoteAuthError } = require('./errors');
+const { RecentOutcomes } = require('./recent-outcomes');
 const { trustedCertificates } = require('./trust');
 
 /**
@@ -33,6 +35,10 @@ const OPTIONS = ['clock', 'verdictCache'];
 class RemoteTokenVerifier {
   #native;
   #clock;
+  /** Undefined where every signature is to be verified. */
+  #recent;
+  /** @type {() => number} */
+  #changes;
 
   /** @param {{ clock?: () => number, verdictCache?: boolean }} [options] */
   constructor(options = {}) {
@@ -43,6 +49,8 @@ class RemoteTokenVerifier {
     if (typeof verdictCache !== 'boolean') throw wrongOption('verdictCache', 'must be true or false');
     this.#clock = clock;
     this.#native = binding.createRemoteAgentAuth({ verdictCache });
+    this.#recent = verdictCache ? new RecentOutcomes() : undefined;
+    this.#changes = () => this.#native.changes();
   }
 
   /**
@@ -62,7 +70,32 @@ class RemoteTokenVerifier {
    * @returns {Outcome | Promise<Outcome>}
    */
   check(token, policy) {
-    return this.#native.check(token, policy, this.#clock());
+    const now = this.#clock();
+    const recent = this.#recent;
+    if (recent === undefined) return this.#native.check(token, policy, now);
+    const monotonic = performance.now();
+    const known = typeof token === 'string' && recent.find(token, policy, now, monotonic, this.#changes);
+    if (known) return known;
+    // Read before the check: what changes meanwhile makes the entry worthless, never wrong.
+    const epoch = this.#changes();
+    const outcome = this.#native.check(token, policy, now);
+    if ('ok' in outcome && outcome.ok) this.#remember(token, policy, epoch, monotonic, outcome);
+    return outcome;
+  }
+
+  /**
+   * @param {string} token
+   * @param {CompiledPolicy} policy
+   * @param {number} epoch
+   * @param {number} monotonic
+   * @param {import('../native').Success} outcome
+   */
+  #remember(token, policy, epoch, monotonic, outcome) {
+    const [from, until] = /** @type {[number, number]} */ (outcome.verdict.holds());
+    const freshUntil = monotonic + this.#native.freshFor(policy);
+    // Many requests will get this very object.
+    Object.freeze(outcome.scopes);
+    this.#recent?.keep({ token, policy, epoch, from, until, freshUntil, outcome: Object.freeze(outcome) });
   }
 
   /**
@@ -97,6 +130,7 @@ class RemoteTokenVerifier {
   }
 
   clear() {
+    this.#recent?.clear();
     this.#native.clear();
   }
 }

@@ -326,6 +326,16 @@ impl Verifier {
         }
     }
 
+    /// How long the keys of a policy can be used without another look.
+    pub fn fresh_for(&self, policy: &Policy) -> Duration {
+        self.store.fresh_for(&self.store.slot(policy.source()), policy.lifetimes())
+    }
+
+    /// Counts every change of any keys.
+    pub fn changes(&self) -> u64 {
+        self.store.changes()
+    }
+
     /// Forgets every key and every verdict.
     pub fn clear(&self) {
         self.store.clear();

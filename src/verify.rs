@@ -105,7 +105,11 @@ pub struct Verified {
     email: Option<String>,
     email_problem: Option<&'static str>,
     email_verified: Option<bool>,
+    holds: Window,
 }
+
+/// The seconds of wall time at which the claims satisfy the policy: from the first on, before the second.
+pub type Window = (f64, f64);
 
 impl Verified {
     /// The signature's side of it.
@@ -128,6 +132,10 @@ impl Verified {
     /// The scopes granted.
     pub fn scopes(&self) -> &[String] {
         &self.scopes
+    }
+    /// When the claims hold.
+    pub const fn holds(&self) -> Window {
+        self.holds
     }
     /// `exp`, unchanged.
     pub const fn expires_at(&self) -> Option<f64> {
@@ -210,7 +218,7 @@ pub fn still_signed(signed: &SignedToken, keys: &KeySet, policy: &Policy) -> boo
 pub fn claims(signed: SignedToken, policy: &Policy, now: UnixSeconds) -> Result<Verified, ClaimsError> {
     let token = Arc::clone(&signed.token);
     let claims = read(&token, policy)?;
-    let expires_at = timely(&claims, policy, now)?;
+    let (expires_at, holds) = timely(&claims, policy, now)?;
     addressed(&claims, policy)?;
     let iss = claims.text("iss").unwrap_or_default();
     if !policy.issuer().accepts_key(signed.key_issuer.as_deref(), iss) {
@@ -233,6 +241,7 @@ pub fn claims(signed: SignedToken, policy: &Policy, now: UnixSeconds) -> Result<
         email: address.map(str::to_owned),
         email_problem: email.problem,
         email_verified: claims.get("email_verified").map(|flag| *flag == Value::Bool(true)),
+        holds,
         signed,
     })
 }
@@ -288,10 +297,11 @@ fn number(claims: &Claims<'_>, name: &'static str) -> Result<Option<f64>, Claims
 }
 
 /// `nbf` (RFC 7519 4.1.5) and `exp` (4.1.4), by the whole second: `exp` equal to now is expired, `nbf` equal to now is
-/// valid. Then the limits on age and lifetime. Gives back `exp`.
-fn timely(claims: &Claims<'_>, policy: &Policy, now: UnixSeconds) -> Result<Option<f64>, ClaimsError> {
+/// valid. Then the limits on age and lifetime. Gives back `exp`, and when all of this holds.
+fn timely(claims: &Claims<'_>, policy: &Policy, now: UnixSeconds) -> Result<(Option<f64>, Window), ClaimsError> {
     let (now, tolerance) = (now.whole().get(), policy.clock_tolerance());
-    if number(claims, "nbf")?.is_some_and(|nbf| nbf > now + tolerance) {
+    let nbf = number(claims, "nbf")?;
+    if nbf.is_some_and(|nbf| nbf > now + tolerance) {
         return Err(ClaimsError::NotYetValid);
     }
     let exp = number(claims, "exp")?;
@@ -300,10 +310,12 @@ fn timely(claims: &Claims<'_>, policy: &Policy, now: UnixSeconds) -> Result<Opti
         Some(exp) if now - tolerance >= exp => return Err(ClaimsError::Expired),
         _ => {}
     }
+    let from = nbf.map_or(f64::NEG_INFINITY, |nbf| nbf - tolerance);
+    let until = exp.map_or(f64::INFINITY, |exp| exp + tolerance);
     let rules = policy.rules();
     if rules.max_age.is_none() && rules.max_lifetime.is_none() {
         // LibreChat never looks at `iat`, whatever it is.
-        return Ok(exp);
+        return Ok((exp, (from, until)));
     }
     let iat = number(claims, "iat")?.ok_or(ClaimsError::Missing("iat"))?;
     if iat > now + tolerance {
@@ -313,10 +325,13 @@ fn timely(claims: &Claims<'_>, policy: &Policy, now: UnixSeconds) -> Result<Opti
         return Err(ClaimsError::TooOld);
     }
     match (rules.max_lifetime, exp) {
-        (Some(_), None) => Err(ClaimsError::Missing("exp")),
-        (Some(max), Some(exp)) if exp - iat > max => Err(ClaimsError::Lifetime),
-        _ => Ok(exp),
+        (Some(_), None) => return Err(ClaimsError::Missing("exp")),
+        (Some(max), Some(exp)) if exp - iat > max => return Err(ClaimsError::Lifetime),
+        _ => {}
     }
+    // An age that is reached is still allowed, an `exp` is not.
+    let too_old = rules.max_age.map_or(f64::INFINITY, |max| (iat + max + tolerance).floor() + 1.0);
+    Ok((exp, (from.max(iat - tolerance), until.min(too_old))))
 }
 
 fn wrong_kind(claims: &Claims<'_>) -> Option<ClaimsError> {

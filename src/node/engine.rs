@@ -153,6 +153,21 @@ impl RemoteAgentAuth {
         }
     }
 
+    /// Counts every change of any keys: a judgement made before the last one has to be made again.
+    #[napi(catch_unwind)]
+    pub fn changes(&self) -> f64 {
+        // Exact up to 2^53 changes.
+        #[allow(clippy::cast_precision_loss)]
+        let changes = self.process.verifier().changes() as f64;
+        changes
+    }
+
+    /// For how many milliseconds the keys of a policy can be used without another look.
+    #[napi(catch_unwind, ts_args_type = "policy: CompiledPolicy")]
+    pub fn fresh_for(&self, policy: PolicyArgument<'_>) -> f64 {
+        resolve(policy).map_or(0.0, |policy| self.process.verifier().fresh_for(&policy).as_secs_f64() * 1000.0)
+    }
+
     /// Forgets every key of the process. A fetch under way still answers its waiters; nothing of it is kept.
     #[napi(catch_unwind)]
     pub fn clear(&self) {

@@ -10,6 +10,16 @@ use crate::verifier::{Answer, SignedToken, Verified};
 #[napi]
 pub struct Verdict {
     signed: SignedToken,
+    holds: (f64, f64),
+}
+
+#[napi]
+impl Verdict {
+    /// When the claims satisfied the policy they were judged by: seconds of wall time, from the first on, before the second.
+    #[napi(catch_unwind)]
+    pub fn holds(&self) -> Vec<f64> {
+        vec![self.holds.0, self.holds.1]
+    }
 }
 
 impl Verdict {
@@ -89,7 +99,7 @@ impl From<Verified> for Success {
             email_verified: verified.email_verified(),
             expires_at: verified.expires_at(),
             scopes: verified.scopes().to_vec(),
-            verdict: Verdict { signed: verified.signed().clone() },
+            verdict: Verdict { signed: verified.signed().clone(), holds: verified.holds() },
         }
     }
 }

@@ -77,6 +77,16 @@ pub fn life(advised: Option<Duration>, lifetimes: Lifetimes) -> Duration {
     lifetimes.life.max(MIN_LIFE).max(advised)
 }
 
+fn ahead(life: Duration, percent: u32) -> Duration {
+    life.mul_f64(f64::from(percent.min(100)) / 100.0)
+}
+
+/// When keys fetched at `fetched` first want another look: until then [`advise`] says [`Advice::Use`], whatever happens
+/// besides.
+pub fn wants_a_look(fetched: Duration, advised: Option<Duration>, percent: u32, lifetimes: Lifetimes) -> Duration {
+    fetched.saturating_add(ahead(life(advised, lifetimes), percent).min(lifetimes.stale_bound))
+}
+
 /// Decides.
 pub fn advise(facts: &Facts, lifetimes: Lifetimes) -> Advice {
     let Facts { now, under_way, failed, .. } = *facts;
@@ -92,8 +102,7 @@ pub fn advise(facts: &Facts, lifetimes: Lifetimes) -> Advice {
     let life = life(advised, lifetimes);
     let age = age_of(fetched);
     if age < life {
-        let ahead = life.mul_f64(f64::from(facts.ahead_percent.min(100)) / 100.0);
-        let refresh = age >= ahead && (under_way.is_some() || may_refresh);
+        let refresh = age >= ahead(life, facts.ahead_percent) && (under_way.is_some() || may_refresh);
         return if refresh { Advice::UseAndRefresh } else { Advice::Use };
     }
     // Past its life a key may have been withdrawn, so the provider is asked first. Keys answer without that only when
@@ -148,6 +157,20 @@ mod tests {
         assert_eq!(advice(facts(s(1048))), Advice::UseAndRefresh);
         let failed = Some(FailedRefresh { began: s(1048), ended: s(1049), in_a_row: 7 });
         assert_eq!(advice(Facts { failed, ..facts(s(1050)) }), Advice::Use);
+    }
+
+    #[test]
+    fn keys_are_used_until_they_want_a_look_and_not_a_moment_longer() {
+        for advised in [None, Some(s(300)), Some(s(86_400))] {
+            for percent in [0, 75, 80, 85, 100] {
+                let lifetimes = Lifetimes::default();
+                let look = wants_a_look(FETCHED, advised, percent, lifetimes);
+                let facts = |now| Facts { keys: Some((FETCHED, advised)), ahead_percent: percent, ..facts(now) };
+                let before = look - Duration::from_nanos(1);
+                assert!(percent == 0 || advise(&facts(before), lifetimes) == Advice::Use, "{advised:?} {percent}");
+                assert_ne!(advise(&facts(look), lifetimes), Advice::Use, "{advised:?} {percent}");
+            }
+        }
     }
 
     #[test]

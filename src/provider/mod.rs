@@ -12,6 +12,7 @@ pub mod proxy;
 mod refresh;
 pub mod snapshot;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -213,6 +214,7 @@ pub struct KeyStore {
     clock: Arc<dyn Clock>,
     runtime: Handle,
     pacing: Pacing,
+    changes: Arc<AtomicU64>,
     /// When everything was forgotten last: what a snapshot file remembers from before counts as forgotten too.
     cleared: Arc<Mutex<Option<UnixSeconds>>>,
 }
@@ -227,7 +229,15 @@ impl KeyStore {
     /// A store of its own. Refreshes run on `runtime`.
     pub fn new(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, runtime: Handle, pacing: Pacing) -> Self {
         let clock = Arc::new(Shifted(clock));
-        Self { slots: Cache::new(MAX_SLOTS), fetch, clock, runtime, pacing, cleared: Arc::default() }
+        Self {
+            slots: Cache::new(MAX_SLOTS),
+            fetch,
+            clock,
+            runtime,
+            pacing,
+            changes: Arc::default(),
+            cleared: Arc::default(),
+        }
     }
 
     /// The store's time.
@@ -248,6 +258,7 @@ impl KeyStore {
     pub fn clear(&self) {
         *self.cleared.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.wall());
         self.slots.invalidate_all();
+        self.changes.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Keys that may be used without asking anybody: the way nearly every request goes. Never fetches.
@@ -261,6 +272,19 @@ impl KeyStore {
             ahead_percent: slot.ahead_percent,
         };
         (advise(&facts, lifetimes) == Advice::Use).then_some(snapshot)
+    }
+
+    /// How long the keys at hand can be used without another look; zero without keys.
+    pub fn fresh_for(&self, slot: &Slot, lifetimes: Lifetimes) -> Duration {
+        let look = |snapshot: Arc<Snapshot>| {
+            freshness::wants_a_look(snapshot.began, snapshot.advised, slot.ahead_percent, lifetimes)
+        };
+        slot.snapshot().map_or(Duration::ZERO, |snapshot| look(snapshot).saturating_sub(self.clock.monotonic()))
+    }
+
+    /// Counts every change of any keys: what was found out before the last one has to be found out again.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     /// The keys at hand, whatever their age: to say why a token is refused, never to accept one.
@@ -373,6 +397,7 @@ impl KeyStore {
             deadline: after(REFRESH_DEADLINE),
         };
         let ending = Ending {
+            changes: Arc::clone(&self.changes),
             slot: Arc::clone(slot),
             slots: self.slots.clone(),
             clock: Arc::clone(&self.clock),
@@ -434,6 +459,7 @@ pub struct SlotReport {
 /// What is done when a refresh ends.
 struct Ending {
     slot: Arc<Slot>,
+    changes: Arc<AtomicU64>,
     slots: Cache<Arc<KeySource>, Arc<Slot>>,
     clock: Arc<dyn Clock>,
     cleared: Arc<Mutex<Option<UnixSeconds>>>,
@@ -464,6 +490,7 @@ impl Ending {
         let hold = |snapshot: Snapshot| {
             let snapshot = Arc::new(snapshot);
             *slot.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&snapshot));
+            self.changes.fetch_add(1, Ordering::AcqRel);
             snapshot
         };
         match answer {
