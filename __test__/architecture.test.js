@@ -54,7 +54,7 @@ const MAY_KNOW = {
   verify: ['policy', 'token', 'keys', 'error'],
   verdict: ['policy', 'keys', 'verify'],
   error: ['policy', 'token', 'keys', 'provider', 'verify'],
-  verifier: ['policy', 'token', 'keys', 'provider', 'verify', 'verdict', 'offload', 'error', 'recent-outcomes'],
+  verifier: ['policy', 'token', 'keys', 'provider', 'verify', 'verdict', 'offload', 'error'],
   node: ['verifier', 'policy', 'error'],
 };
 
@@ -109,7 +109,8 @@ const JS_MAY_KNOW = {
   options: ['errors', 'nearest', 'recent-outcomes', 'responses'],
   'policy-cache': ['issuer', 'jwks-cache-time', 'proxy'],
   user: ['issuer', 'log'],
-  verifier: ['errors', 'trust'],
+  'recent-outcomes': [],
+  verifier: ['errors', 'recent-outcomes', 'trust'],
 };
 
 const libFiles = filesUnder('lib', '.js').map((file) => file.replace(/\.js$/, ''));
