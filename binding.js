@@ -2,18 +2,13 @@
 
 // The loader of the native file. Nothing else is ever loaded in its place: a server that cannot verify must not start.
 
-const { existsSync, readFileSync } = require('node:fs');
+const { existsSync } = require('node:fs');
 const { join } = require('node:path');
 
-/** `musl` or `gnu`: which C library this very process runs on. */
+/** `musl` or `gnu`: which C library this Node was built for. */
 function libc() {
-  try {
-    return readFileSync('/proc/self/maps', 'utf8').includes('ld-musl-') ? 'musl' : 'gnu';
-  } catch {
-    // Without /proc. The report says the same, and takes milliseconds.
-    const report = /** @type {{ header?: { glibcVersionRuntime?: string } }} */ (process.report?.getReport() ?? {});
-    return report.header?.glibcVersionRuntime ? 'gnu' : 'musl';
-  }
+  const report = /** @type {{ header?: { glibcVersionRuntime?: string } }} */ (process.report?.getReport() ?? {});
+  return report.header?.glibcVersionRuntime ? 'gnu' : 'musl';
 }
 
 /** The platform's name as napi-rs writes it, e.g. `linux-x64-gnu`. */

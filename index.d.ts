@@ -161,6 +161,9 @@ export interface RemoteAgentUserFilter {
   email?: string;
 }
 
+/** What one lookup of a user came to; `migration`: found, and about to be bound to issuer and subject. */
+export type UserLookupResult = 'found' | 'migration' | 'auth_failed' | 'not_found' | 'error';
+
 /** The fields of a stored user that are read. Anything else on the object is left as it is. */
 export interface RemoteAgentUser {
   /** The identifier; becomes `req.user.id` in its own string form. `id` is used where there is no `_id`. */
@@ -173,7 +176,20 @@ export interface RemoteAgentUser {
   tenantId?: string | null;
 }
 
-/** What is written about a user: the binding to an issuer and subject, the default role, or both. */
+/** What stands on `req.user` after an OIDC success: the object `findUser` gave, with these. */
+export interface RemoteAgentCaller extends RemoteAgentUser {
+  /** `_id` in its own string form; always there. */
+  id: string;
+  role: string;
+  federatedTokens: {
+    /** The token as it came, for tools and subagents that act on the caller's behalf. */
+    access_token: string;
+    /** `exp`, in seconds; absent for a token without. */
+    expires_at?: number;
+  };
+}
+
+/** What is written about a user: the binding to an issuer and subject, the default or synchronized role, or both. */
 export interface RemoteAgentUserUpdate {
   provider?: 'openid';
   openidId?: string;
@@ -211,19 +227,64 @@ export interface RemoteAgentAuthDeps {
   getTenantId?(): string | undefined;
   /** Runs `fn` in the async context of a tenant and gives its result; used for a user of another tenant. */
   runInTenant?<T>(tenantId: string, fn: () => T): T;
+  /**
+   * The stored roles of these names, for role sync (`OPENID_ROLE_SYNC_*`), in the user's tenant. Needed where role
+   * sync is on.
+   */
+  getRolesByNames?(names: string[], field: 'name'): unknown;
+  /**
+   * Switches the deletion fence on: asked after every check and before any update; anything but true-ish is answered
+   * with 409. Gets `req.user.id`.
+   */
+  isPrincipalActive?(userId: string): unknown;
+  /**
+   * Switches the tenant context on: what follows the middleware runs through it, as `createTenantMiddlewares` or
+   * LibreChat has it, with the request's tenant on `req.tenantId`.
+   */
+  tenantContextMiddleware?(req: any, res: any, next: (value?: any) => void): unknown;
+  /** Told of every user lookup. What it throws costs nothing. */
+  onUserLookup?(result: UserLookupResult, seconds: number): unknown;
 }
 
+/**
+ * What the configuration's `oidc` block cannot say about a policy. It tightens; only options that say so loosen
+ * (`requireExp: false`, `clockTolerance`, `EdDSA` in `algorithms`, `allowedTenants`). `scope` is required in addition
+ * to the configured one. How keys are fetched and kept belongs here, too; where it is silent, the environment counts.
+ */
+export type RemoteAgentPolicy = Omit<PolicyOptions, 'enabled' | 'issuer' | 'audience' | 'jwksUri' | 'emailClaim'>;
+
 /** What `librechat.yaml` cannot say. An unknown name is an error. */
-/** How keys are fetched and kept is said by `KeyOptions`; where these are silent, the environment counts. */
-export interface RemoteAgentAuthOptions extends Omit<KeyOptions, 'jwks' | 'jwksFile'> {
-  /** Refuse tokens without `exp`. Default true; LibreChat's own accepted them. */
-  requireExp?: boolean;
-  /** JWS algorithm names. Default: RS, PS and ES with 256, 384 and 512. `EdDSA` may be added. */
-  algorithms?: string[];
-  /** Seconds by which `exp` and `nbf` may be missed, 0 to 300. Default 0. */
-  clockTolerance?: number;
+export interface RemoteAgentAuthOptions {
+  /**
+   * Added to every policy. An object cannot have `jwks` and `jwksFile`, which are one issuer's. A function is called for each policy a request is judged by, with a copy of the `oidc` block
+   * and the tenant whose configuration it is from; it must answer at once.
+   */
+  policy?:
+    | Omit<RemoteAgentPolicy, 'jwks' | 'jwksFile'>
+    | ((
+        oidc: Readonly<{ issuer: unknown; audience: unknown; jwksUri: unknown; scope: unknown }>,
+        of: { tenantId: string | undefined },
+      ) => RemoteAgentPolicy | null | undefined);
+  /**
+   * Statuses: LibreChat's (default), or `standard`: 403 for a missing scope, role or permission (RFC 6750), 503 with
+   * `Retry-After` for a provider that cannot be reached.
+   */
+  responses?: 'librechat' | 'standard';
+  /** Bodies of rejections: LibreChat's `{ error: text }` (default), or those OpenAI's clients read. */
+  bodies?: 'librechat' | 'openai';
+  /**
+   * Whether a Bearer token with two dots that is refused, or has no user, is tried as an API key where these are
+   * enabled. Default true; false with `responses: 'standard'`.
+   */
+  fallbackOnInvalidToken?: boolean;
+  /** Whether an account may be found by the token's e-mail address at all. Default true, as in LibreChat. */
+  allowEmailFallback?: boolean;
   /** Link an unbound account by e-mail even when `email_verified` is present and not true. Default false. */
   allowUnverifiedEmail?: boolean;
+  /** `reject`: 401 for a user of another tenant than the request's (`getTenantId`). Default `allow`. */
+  tenantConflict?: 'allow' | 'reject';
+  /** Milliseconds until a callback that has not settled is a 500; 0: no limit. Not for `apiKeyMiddleware`. Default 30000. */
+  callbackTimeout?: number;
   /** `WWW-Authenticate: Bearer realm="..."`. Printable ASCII. Default `remote-agent-api`. */
   realm?: string;
   /** Default: one for the process, whose keys every middleware shares. */
@@ -233,8 +294,10 @@ export interface RemoteAgentAuthOptions extends Omit<KeyOptions, 'jwks' | 'jwksF
 /** The part of an Express request that is used: Express 4 and 5, or anything like them. */
 export interface RemoteAgentAuthRequest {
   headers: { authorization?: string | undefined };
-  /** On success the very object `findUser` gave, with `id`, `role` and `federatedTokens`; else untouched. */
+  /** On success the very object `findUser` gave, now a `RemoteAgentCaller`; else untouched. */
   user?: any;
+  /** The request's tenant; set where `tenantContextMiddleware` is given. */
+  tenantId?: string;
 }
 
 /** The part of an Express response that is used. The optional ones are used where they exist. */
@@ -260,8 +323,8 @@ export type RemoteAgentAuthHandler = (
  * README lists.
  *
  * Environment, read for each request: `OPENID_JWKS_URL` (where the config has no `jwksUri`), `OPENID_ISSUER`,
- * `OPENID_EMAIL_CLAIM`, `OPENID_JWKS_URL_CACHE_ENABLED` and `_TIME`, `PROXY`, `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` and their
- * lower-case forms.
+ * `OPENID_EMAIL_CLAIM`, `OPENID_ROLE_SYNC_*`, `OPENID_JWKS_URL_CACHE_ENABLED` and `_TIME`, `PROXY`, `HTTP_PROXY`, `HTTPS_PROXY`,
+ * `NO_PROXY` and their lower-case forms.
  *
  * @throws {TypeError} for a missing dependency
  * @throws {RemoteAuthError} with fault `config` for a wrong option
@@ -273,3 +336,105 @@ export function createRemoteAgentAuth(
 
 /** Empties the caches every middleware of this process shares: keys and discovery documents. */
 export function clearRemoteAgentAuthCache(): void;
+
+/** The `OPENID_ROLE_SYNC_*` variables, read. */
+export interface RoleSyncOptions {
+  enabled: boolean;
+  apiEnabled: boolean;
+  source: 'access' | 'id' | 'userinfo';
+  /** A path of dots and brackets, or a claim of literally that name. */
+  claim: string;
+  rolePriority: string[];
+  fallbackRole?: string;
+}
+
+export interface RoleSelection {
+  /** null: nothing to select. */
+  role: string | null;
+  reason: 'priority_match' | 'kept_current' | 'fallback' | 'no_matching_role';
+}
+
+/** Which methods a configuration has on: `oidc` when it is enabled, `apiKey` unless it is exactly `false`. */
+export function enabledAuthMethods(config: unknown): { apiKey: boolean; oidc: boolean };
+
+// ---- whom tools and subagents act for
+
+export interface SafeUser {
+  id?: string;
+  name?: string;
+  username?: string;
+  email?: string;
+  provider?: string | null;
+  role?: string | null;
+  googleId?: string;
+  facebookId?: string;
+  openidId?: string | null;
+  samlId?: string;
+  ldapId?: string;
+  githubId?: string;
+  discordId?: string;
+  appleId?: string;
+  emailVerified?: boolean;
+  twoFactorEnabled?: boolean;
+  termsAccepted?: boolean;
+  federatedTokens?: RemoteAgentCaller['federatedTokens'];
+}
+
+/** Both keys or neither. */
+export type ToolIdentity = { user: SafeUser; user_id: string } | { user?: undefined; user_id?: undefined };
+
+/** The part of a user that tools and subagents may see; empty for nobody. */
+export function createSafeUser(user: object | null | undefined): SafeUser;
+
+/** The caller, to be spread into a tool run's configuration: nothing for a user without an id. */
+export function toolIdentity(user: { id?: unknown } | null | undefined): ToolIdentity;
+
+// ---- tenants
+
+/** What LibreChat's tenant storage holds; only what is known is there. */
+export interface TenantContext {
+  tenantId?: string;
+  userId?: string;
+  requestId?: string;
+}
+
+export interface TenantMiddlewareDeps {
+  /** An AsyncLocalStorage, or what behaves like one. */
+  tenantStorage: { run<T>(context: any, fn: () => T): T };
+  logger?: Partial<RemoteAgentAuthLogger>;
+  /** How an upload of a refused request is deleted. Default: from the disk. */
+  deleteFile?(path: string): unknown;
+}
+
+export interface TenantRequest {
+  headers?: any;
+  user?: any;
+  tenantId?: string;
+  file?: any;
+  files?: any;
+}
+
+type TenantMiddleware<Result> = (
+  req: TenantRequest,
+  res: RemoteAgentAuthResponse,
+  next: (value?: any) => void,
+) => Result;
+
+export interface TenantMiddlewares {
+  /** Enters the tenant of `X-Tenant-Id`, if that is a name a tenant can have; never refuses. */
+  preAuthTenantMiddleware: TenantMiddleware<void>;
+  /** Enters the tenant of request or user; 403 for `__SYSTEM__`, and without a tenant under `TENANT_ISOLATION_STRICT=true`. */
+  tenantContextMiddleware: TenantMiddleware<void>;
+  /** The same after a body parser has lost the context; deletes `req.file` and `req.files` before it refuses. */
+  restoreTenantContextFromReq: TenantMiddleware<Promise<void>>;
+  /** The request's tenant, else the user's; trimmed. */
+  resolveRequestTenantId(req: TenantRequest): string | undefined;
+  buildTenantContext(req: TenantRequest): TenantContext;
+  /** Runs `fn` in the context, or as it is when nothing is known. */
+  runWithTenantContext<T>(context: TenantContext, fn: () => T): T;
+  /** `TENANT_ISOLATION_STRICT` is read once; this forgets it. For tests. */
+  _resetTenantMiddlewareStrictCache(): void;
+}
+
+/** LibreChat's tenant middlewares over the host's own storage. */
+export function createTenantMiddlewares(deps: TenantMiddlewareDeps): TenantMiddlewares;

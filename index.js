@@ -1,7 +1,10 @@
 'use strict';
 
+const { enabledAuthMethods } = require('./lib/auth-config');
 const { RemoteAuthError } = require('./lib/errors');
+const { createSafeUser, toolIdentity } = require('./lib/identity');
 const { clearRemoteAgentAuthCache, createRemoteAgentAuth } = require('./lib/remote-agent-auth');
+const { createTenantMiddlewares } = require('./lib/tenant-middlewares');
 const { RemoteTokenVerifier } = require('./lib/verifier');
 
 const verifier = new RemoteTokenVerifier();
@@ -18,5 +21,9 @@ module.exports = {
   RemoteTokenVerifier,
   clearRemoteAgentAuthCache,
   createRemoteAgentAuth,
+  createSafeUser,
+  createTenantMiddlewares,
+  enabledAuthMethods,
+  toolIdentity,
   verifyRemoteToken,
 };

@@ -12,11 +12,11 @@ function setUp(run, over = {}) {
   const logger = recordingLogger();
   const request = {
     run,
-    isAllowed: async () => true,
+    judge: async () => undefined,
     hasAnswered: () => false,
     pass: () => answers.push('pass'),
     forward: (value) => answers.push(['forward', value]),
-    refuse: () => answers.push('refuse'),
+    refuse: (cause) => answers.push(['refuse', cause]),
     fail: (error) => answers.push(['fail', error.message]),
     log: createLog(logger),
     ...over,
@@ -44,25 +44,25 @@ test.each([
 test.each([[new Error('boom')], ['route'], [0], [false], ['']])(
   'next(%p) is forwarded at once, without a policy check',
   async (value) => {
-    const isAllowed = jest.fn();
-    const { done, answers } = setUp((next) => next(value), { isAllowed });
+    const judge = jest.fn();
+    const { done, answers } = setUp((next) => next(value), { judge });
     expect(answers).toEqual([['forward', value]]);
     await done;
-    expect(isAllowed).not.toHaveBeenCalled();
+    expect(judge).not.toHaveBeenCalled();
   },
 );
 
 test('a policy that disables API keys refuses', async () => {
-  const { done, answers } = setUp((next) => next(), { isAllowed: async () => false });
+  const { done, answers } = setUp((next) => next(), { judge: async () => 'api-key-off' });
   await done;
-  expect(answers).toEqual(['refuse']);
+  expect(answers).toEqual([['refuse', 'api-key-off']]);
 });
 
 test('a policy check that fails is a failure', async () => {
-  const isAllowed = async () => {
+  const judge = async () => {
     throw new Error('config down');
   };
-  const { done, answers } = setUp((next) => next(), { isAllowed });
+  const { done, answers } = setUp((next) => next(), { judge });
   await done;
   expect(answers).toEqual([['fail', 'config down']]);
 });
@@ -162,11 +162,11 @@ describe('a middleware that misbehaves', () => {
     await tick();
     expect(allowed.answers).toEqual(['pass']);
 
-    const refused = setUp((next) => { late = next; }, { isAllowed: async () => false });
+    const refused = setUp((next) => { late = next; }, { judge: async () => 'api-key-off' });
     await refused.done;
     late();
     await tick();
-    expect(refused.answers).toEqual(['refuse']);
+    expect(refused.answers).toEqual([['refuse', 'api-key-off']]);
   });
 
   test('calling next late with a failing policy check is a failure and no unhandled rejection', async () => {
@@ -176,7 +176,7 @@ describe('a middleware that misbehaves', () => {
         late = next;
       },
       {
-        isAllowed: async () => {
+        judge: async () => {
           throw new Error('config down');
         },
       },

@@ -54,7 +54,7 @@ const MAY_KNOW = {
   verify: ['policy', 'token', 'keys', 'error'],
   verdict: ['policy', 'keys', 'verify'],
   error: ['policy', 'token', 'keys', 'provider', 'verify'],
-  verifier: ['policy', 'token', 'keys', 'provider', 'verify', 'verdict', 'offload', 'error'],
+  verifier: ['policy', 'token', 'keys', 'provider', 'verify', 'verdict', 'offload', 'error', 'recent-outcomes'],
   node: ['verifier', 'policy', 'error'],
 };
 
@@ -103,13 +103,20 @@ describe('Rust', () => {
 /** What a file requires at run time, by literal name. */
 const requires = (file) => [...readFileSync(path.join(ROOT, file), 'utf8').matchAll(/\brequire\((.*?)\)/g)].map(([, name]) => name);
 
-const KNOW_NOTHING = ['auth-config', 'bearer', 'decision', 'errors', 'issuer', 'jwks-cache-time', 'log', 'nearest', 'proxy', 'responses', 'tenant', 'trust'];
+const KNOW_NOTHING = [
+  ...['auth-config', 'bearer', 'claim-path', 'decision', 'errors', 'identity', 'issuer', 'jwks-cache-time', 'log'],
+  ...['lookup-metrics', 'nearest', 'onward', 'proxy', 'recent-outcomes', 'responses', 'tenant'],
+  ...['tenant-middlewares', 'time-limit', 'trust'],
+];
 const JS_MAY_KNOW = {
   'api-key': [],
-  options: ['errors', 'nearest', 'recent-outcomes', 'responses'],
-  'policy-cache': ['issuer', 'jwks-cache-time', 'proxy'],
+  host: ['tenant', 'time-limit'],
+  options: ['errors', 'nearest', 'responses'],
+  'policy-cache': ['issuer', 'jwks-cache-time', 'policy-extra', 'proxy'],
+  'policy-extra': ['errors'],
+  'role-sync': ['claim-path'],
+  'shared-verifier': ['verifier'],
   user: ['issuer', 'log'],
-  'recent-outcomes': [],
   verifier: ['errors', 'recent-outcomes', 'trust'],
 };
 

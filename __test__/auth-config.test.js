@@ -1,6 +1,6 @@
 'use strict';
 
-const { readAuthConfig } = require('../lib/auth-config');
+const { enabledAuthMethods, readAuthConfig } = require('../lib/auth-config');
 const { configOf } = require('./support/fakes');
 
 const oidc = { enabled: true, issuer: 'https://issuer.example', audience: 'agents' };
@@ -73,4 +73,22 @@ describe('OIDC', () => {
 
 test.each([null, undefined])('a config that is %s is an error, not "everything off"', (config) => {
   expect(() => readAuthConfig(config)).toThrow('getAppConfig returned no configuration');
+});
+
+describe('enabledAuthMethods', () => {
+  const of = (auth) => enabledAuthMethods({ endpoints: { agents: { remoteApi: { auth } } } });
+  test.each([
+    [undefined, { apiKey: true, oidc: false }],
+    [{ apiKey: { enabled: false } }, { apiKey: false, oidc: false }],
+    [{ apiKey: { enabled: 0 } }, { apiKey: true, oidc: false }],
+    [{ oidc: { enabled: true, issuer: 'https://a', audience: 'b' } }, { apiKey: true, oidc: true }],
+    [{ oidc: { enabled: true } }, { apiKey: true, oidc: true }],
+    [{ oidc: { enabled: 'true' } }, { apiKey: true, oidc: false }],
+  ])('%j has on: %j', (auth, methods) => {
+    expect(of(auth)).toEqual(methods);
+  });
+
+  test('no configuration at all is an error, as it is for a request', () => {
+    expect(() => enabledAuthMethods(null)).toThrow('no configuration');
+  });
 });

@@ -321,7 +321,7 @@ describe('2.1', () => {
 
   test('2.1 row 19: without exp, where that is allowed, expires_at is absent', async () => {
     await app.stop();
-    app = await new App({ options: { requireExp: false } }).start();
+    app = await new App({ options: { policy: { requireExp: false } } }).start();
     configure();
     app.users = [{ _id: 'id-1', openidId: 'subject-1', openidIssuer: issuer.url, role: 'USER' }];
     const token = issuer.token({ exp: undefined });

@@ -29,7 +29,7 @@ describe('dependencies', () => {
     expect(() => make({}, { [name]: {} })).toThrow(`deps.${name} must be a function`);
   });
 
-  test.each(['getTenantId', 'runInTenant'])('%s may be absent, but nothing else than a function', (name) => {
+  test.each(['getTenantId', 'runInTenant', 'getRolesByNames', 'isPrincipalActive', 'onUserLookup', 'tenantContextMiddleware'])('%s may be absent, but nothing else than a function', (name) => {
     expect(() => make({}, { [name]: undefined })).not.toThrow();
     expect(() => make({}, { [name]: 'tenant' })).toThrow(`deps.${name} must be a function when given`);
   });
@@ -39,15 +39,15 @@ describe('dependencies', () => {
   });
 
   test('further members are left alone, because LibreChat shares one object among factories', () => {
-    expect(() => make({}, { getRolesByNames() {}, createUser() {} })).not.toThrow();
+    expect(() => make({}, { createUser() {}, bulkUpdateGroups() {} })).not.toThrow();
   });
 });
 
 describe('options', () => {
   test.each([
-    ['requireExpiry', 'requireExp'],
-    ['algoritms', 'algorithms'],
-    ['clocktolerance', 'clockTolerance'],
+    ['polcy', 'policy'],
+    ['response', 'responses'],
+    ['callbacktimeout', 'callbackTimeout'],
     ['allowUnverifiedEmails', 'allowUnverifiedEmail'],
     ['relm', 'realm'],
     ['verify', 'verifier'],
@@ -61,6 +61,25 @@ describe('options', () => {
 
   test.each([
     ['allowUnverifiedEmail', { allowUnverifiedEmail: 'yes' }],
+    ['allowEmailFallback', { allowEmailFallback: null }],
+    ['fallbackOnInvalidToken', { fallbackOnInvalidToken: 0 }],
+    ["'librechat' or 'standard'", { responses: 'rfc' }],
+    ["'librechat' or 'openai'", { bodies: 'html' }],
+    ["'allow' or 'reject'", { tenantConflict: true }],
+    ['callbackTimeout', { callbackTimeout: -1 }],
+    ['callbackTimeout', { callbackTimeout: NaN }],
+    ['callbackTimeout', { callbackTimeout: 2 ** 31 }],
+    ['policy', { policy: 'strict' }],
+    ['policy', { policy: [] }],
+    ['policy', { policy: null }],
+    ['asynchronous', { policy: Promise.resolve({}) }],
+    ['issuer', { policy: { issuer: 'https://other.example' } }],
+    ['audience', { policy: { audience: 'others' } }],
+    ['OPENID_EMAIL_CLAIM', { policy: { emailClaim: 'mail' } }],
+    ['jwks', { policy: { jwks: '{}' } }],
+    ['plain data', { policy: { algorithms: () => [] } }],
+    ['belongs into the option policy', { requireExp: false }],
+    ['belongs into the option policy', { cacheMaxAge: 60_000 }],
     ['realm', { realm: 'line\nbreak' }],
     ['realm', { realm: 7 }],
     ['verifier.compile', { verifier: {} }],
@@ -84,7 +103,20 @@ describe('options', () => {
       }
       return {};
     };
-    expect(thrown(() => make({ verifier, algorithms: ['HS256'] }))).toMatchObject({ code: 'ERR_POLICY_ALGORITHMS' });
-    expect(() => make({ verifier, algorithms: ['RS256'] })).not.toThrow();
+    expect(thrown(() => make({ verifier, policy: { algorithms: ['HS256'] } }))).toMatchObject({ code: 'ERR_POLICY_ALGORITHMS' });
+    expect(() => make({ verifier, policy: { algorithms: ['RS256'] } })).not.toThrow();
+  });
+
+  test('a policy object changed after the factory changes nothing', async () => {
+    const { createPolicyExtra } = require('../lib/policy-extra');
+    const policy = { algorithms: ['RS256'] };
+    const extra = createPolicyExtra(policy);
+    policy.algorithms.push('EdDSA');
+    expect(extra({}, undefined).options).toEqual({ algorithms: ['RS256'] });
+  });
+
+  test('without a request tenant nothing could be in conflict with it', () => {
+    expect(() => make({ tenantConflict: 'reject' })).toThrow('needs deps.getTenantId');
+    expect(() => make({ tenantConflict: 'reject' }, { getTenantId() {} })).not.toThrow();
   });
 });

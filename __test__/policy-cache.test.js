@@ -3,6 +3,7 @@
 const { CAPACITY, PolicyCache } = require('../lib/policy-cache');
 const { RemoteAuthError } = require('../lib/errors');
 const { createLog } = require('../lib/log');
+const { createPolicyExtra } = require('../lib/policy-extra');
 const { recordingLogger } = require('./support/fakes');
 
 const CACHE = ['OPENID_JWKS_URL_CACHE_ENABLED', 'OPENID_JWKS_URL_CACHE_TIME'];
@@ -81,9 +82,33 @@ describe('finding a compiled policy', () => {
   });
 
   test('what the options add is part of every policy', () => {
-    const { cache, compiled } = setUp({ extra: { requireExp: false, clockTolerance: 5 } });
-    cache.find(fields());
+    const { cache, compiled } = setUp();
+    cache.find(fields(), createPolicyExtra({ requireExp: false, clockTolerance: 5 })(fields()));
     expect(compiled[0]).toMatchObject({ requireExp: false, clockTolerance: 5, audience: 'agents' });
+  });
+
+  test('other options are another policy; the same ones in another order are not', () => {
+    const { cache, compiled } = setUp();
+    const answers = [{ typ: 'required', maxTokenAge: 5 }, { maxTokenAge: 5, typ: 'required' }, { typ: 'off' }, undefined];
+    const extra = createPolicyExtra(() => answers[0]);
+    while (answers.length > 0) {
+      cache.find(fields(), extra(fields()));
+      answers.shift();
+    }
+    expect(compiled.map(({ typ }) => typ)).toEqual(['required', 'off', undefined]);
+  });
+
+  test.each([
+    ['a b', 'c', 'a b c'],
+    [undefined, 'c', 'c'],
+    ['a', undefined, 'a'],
+    [7, 'c', 7],
+    ['a', 7, 7],
+  ])('a configured scope %p and an added one %p are both required', (scope, added, required) => {
+    const { cache, compiled } = setUp();
+    const entry = cache.find(fields({ scope }), createPolicyExtra({ scope: added })(fields()));
+    expect(compiled[0].scope).toBe(required);
+    expect(entry.scope).toBe(required);
   });
 
   test('the least recently used policy goes first, and no more than the capacity are held', () => {
@@ -167,8 +192,8 @@ describe('the environment', () => {
 
   test('what the options say goes before it', () => {
     process.env.PROXY = 'http://p.example:3128';
-    const { cache, compiled } = setUp({ extra: { proxy: {}, cacheMaxAge: 90000 } });
-    cache.find(fields());
+    const { cache, compiled } = setUp();
+    cache.find(fields(), createPolicyExtra({ proxy: {}, cacheMaxAge: 90000 })(fields()));
     expect(compiled[0]).toMatchObject({ proxy: {}, cacheMaxAge: 90000 });
   });
 

@@ -13,7 +13,7 @@ const NOTHING = { assign: {}, update: {} };
  * Resolves an identity against scripted lookups: `hits` gives a user for the first filter that JSON-equals
  * its key.
  */
-async function resolve(identity, { hits = {}, loginIssuer, allowUnverifiedEmail = false } = {}) {
+async function resolve(identity, { hits = {}, loginIssuer, allowUnverifiedEmail = false, allowEmailFallback = true } = {}) {
   const logger = recordingLogger();
   const filters = [];
   const findUser = jest.fn(async (filter) => {
@@ -22,7 +22,7 @@ async function resolve(identity, { hits = {}, loginIssuer, allowUnverifiedEmail 
   });
   const resolution = await resolveUser(
     { subject: SUB, issuer: I, ...identity },
-    { findUser, loginIssuer: () => loginIssuer, allowUnverifiedEmail, log: createLog(logger) },
+    { findUser, loginIssuer: () => loginIssuer, allowEmailFallback, allowUnverifiedEmail, log: createLog(logger) },
   );
   expect(findUser.mock.calls.every((args) => args.length === 1)).toBe(true);
   return { ...resolution, filters, lines: logger.lines };
@@ -85,6 +85,13 @@ describe('4.2 lookups', () => {
     expect((await resolve({ oid })).filters).toEqual([{ openidId: SUB, openidIssuer: I }]);
   });
 
+  test('by e-mail address only where allowEmailFallback is on', async () => {
+    const user = { _id: 1, email };
+    const result = await resolve({ email }, { hits: { [byEmail]: user }, allowEmailFallback: false });
+    expect(result.filters).toEqual([{ openidId: SUB, openidIssuer: I }]);
+    expect(result).toMatchObject({ user: null, lines: [] });
+  });
+
   test('without an issuer only the e-mail address is tried', async () => {
     expect((await resolve({ issuer: undefined, email }, { loginIssuer: undefined })).filters).toEqual([{ email }]);
   });
@@ -95,6 +102,7 @@ describe('4.2 lookups', () => {
         throw new Error('database down');
       },
       loginIssuer: () => undefined,
+      allowEmailFallback: true,
       allowUnverifiedEmail: false,
       log: createLog(recordingLogger()),
     };

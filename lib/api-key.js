@@ -2,20 +2,21 @@
 
 /**
  * @typedef {import('./log').Log} Log
+ * @typedef {import('./decision').Cause} Cause
  *
  * @typedef {{
  *   run: (next: (value?: unknown) => void) => unknown,
- *   isAllowed: () => Promise<boolean>,
- *   pass: () => void,
+ *   judge: () => Promise<Cause | undefined>,
+ *   pass: () => unknown,
  *   forward: (value: unknown) => void,
- *   refuse: () => void,
+ *   refuse: (cause: Cause) => void,
  *   fail: (error: unknown) => void,
  *   hasAnswered: () => boolean,
  *   log: Log,
  * }} ApiKeyRequest
- *   `run`: calls the API-key middleware with our `next`; `isAllowed`: whether the configuration of the user
- *   it has set allows API keys; `pass`, `forward`, `refuse`, `fail`: the four answers; `hasAnswered`: whether
- *   a response is already under way
+ *   `run`: calls the API-key middleware with our `next`; `judge`: why the user it has set must not go on,
+ *   undefined when nothing speaks against it; `pass`, `forward`, `refuse`, `fail`: the four answers, of which
+ *   `pass` is waited for; `hasAnswered`: whether a response is already under way
  */
 
 /**
@@ -38,28 +39,29 @@ async function runApiKey(request) {
   /** @type {Promise<void> | undefined} */
   let pending;
 
-  /** @param {() => void} give */
+  /** @param {() => unknown} give */
   const answer = (give) => {
-    if (answered) return;
+    if (answered) return undefined;
     answered = true;
-    give();
+    return give();
   };
 
   const pass = () => {
-    if (request.hasAnswered()) log.warn('the API-key middleware answered and called next: its answer stands');
-    else request.pass();
+    if (!request.hasAnswered()) return request.pass();
+    log.warn('the API-key middleware answered and called next: its answer stands');
+    return undefined;
   };
 
   /** @param {unknown} value */
   const goOn = async (value) => {
     if (value !== undefined && value !== null) return answer(() => request.forward(value));
-    let allowed;
+    let objection;
     try {
-      allowed = await request.isAllowed();
+      objection = await request.judge();
     } catch (error) {
       return answer(() => request.fail(error));
     }
-    answer(allowed ? pass : request.refuse);
+    return answer(() => (objection === undefined ? pass() : request.refuse(objection)));
   };
 
   /** @param {unknown} [value] */

@@ -57,4 +57,10 @@ function readOidc(oidc) {
   };
 }
 
-module.exports = { KNOWN_KEYS, readAuthConfig };
+/** @type {typeof import('../index').enabledAuthMethods} */
+function enabledAuthMethods(config) {
+  const { apiKeyEnabled, oidc } = readAuthConfig(config);
+  return { apiKey: apiKeyEnabled, oidc: oidc.state !== 'off' };
+}
+
+module.exports = { KNOWN_KEYS, enabledAuthMethods, readAuthConfig };

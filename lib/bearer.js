@@ -18,4 +18,12 @@ function bearerToken(header) {
   return match === null ? null : /** @type {string} */ (match[1]);
 }
 
-module.exports = { bearerToken };
+/**
+ * Whether a token can only be meant as a JWS in compact form (RFC 7515 3.1), good or bad: an API key has no two dots.
+ * @param {string | null} token
+ */
+function isJwtShaped(token) {
+  return token !== null && token.split('.', 4).length === 3;
+}
+
+module.exports = { bearerToken, isJwtShaped };

@@ -2,88 +2,150 @@
 
 const { RemoteAuthError } = require('./errors');
 const { nearest } = require('./nearest');
-const { isRealm } = require('./responses');
+const { BODY_STYLES, isRealm } = require('./responses');
 
 /**
  * @typedef {import('../index').RemoteAgentAuthOptions} Options
  * @typedef {import('../index').RemoteAgentAuthDeps} Deps
- * @typedef {{ policyExtra: Partial<import('../native').PolicyOptions>,
- *   allowUnverifiedEmail: boolean, realm: string, verifier: Options['verifier'] }} Settings
+ * @typedef {Required<Omit<Options, 'policy' | 'verifier'>> & Pick<Options, 'policy' | 'verifier'>} Settings
  */
 
 const DEFAULT_REALM = 'remote-agent-api';
+/** Milliseconds. Longer than a database needs, shorter than most proxies wait. */
+const DEFAULT_CALLBACK_TIMEOUT = 30_000;
+/** Milliseconds. What a Node timer can hold; it fires at once for more. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
-/** How the provider is reached and how long its keys live; the environment counts where these do not say. */
-const KEY_OPTIONS = /** @type {const} */ ([
-  'cacheMaxAge',
-  'maxStale',
-  'maxAdvisedAge',
-  'snapshotFile',
-  'proxy',
-  'ca',
-  'clientCertificate',
-  'refusePrivateAddresses',
-  'maxBodyBytes',
-]);
-const POLICY_OPTIONS = /** @type {const} */ (['requireExp', 'algorithms', 'clockTolerance', ...KEY_OPTIONS]);
-const OPTIONS = [...POLICY_OPTIONS, 'allowUnverifiedEmail', 'realm', 'verifier'];
+/** What each option may be, besides absent. */
+const OPTIONS = {
+  allowEmailFallback: isBoolean('allowEmailFallback'),
+  allowUnverifiedEmail: isBoolean('allowUnverifiedEmail'),
+  bodies: isOneOf('bodies', BODY_STYLES),
+  callbackTimeout: isTimeout,
+  fallbackOnInvalidToken: isBoolean('fallbackOnInvalidToken'),
+  policy: () => undefined,
+  realm: (/** @type {unknown} */ value) =>
+    isRealm(value) ? undefined : 'realm must be a string of printable ASCII characters',
+  responses: isOneOf('responses', ['librechat', 'standard']),
+  tenantConflict: isOneOf('tenantConflict', ['allow', 'reject']),
+  verifier: isVerifier,
+};
+const NAMES = Object.keys(OPTIONS);
+/** Options of a policy that hosts might write one level too high. */
+const POLICY_NAMES = [
+  ...['requireExp', 'requireKid', 'algorithms', 'clockTolerance', 'typ', 'tokenUse', 'scope'],
+  ...['cacheMaxAge', 'maxStale', 'maxAdvisedAge', 'snapshotFile', 'proxy', 'ca', 'clientCertificate'],
+  ...['refusePrivateAddresses', 'maxBodyBytes', 'jwks', 'jwksFile'],
+];
 
 const REQUIRED_DEPS = /** @type {const} */ (['apiKeyMiddleware', 'findUser', 'updateUser', 'getAppConfig']);
-const OPTIONAL_DEPS = /** @type {const} */ (['getTenantId', 'runInTenant']);
+const OPTIONAL_DEPS = /** @type {const} */ ([
+  'getRolesByNames',
+  'getTenantId',
+  'isPrincipalActive',
+  'onUserLookup',
+  'runInTenant',
+  'tenantContextMiddleware',
+]);
 
 /**
  * Checked once, at the factory: a misspelt option that tightens something must not be dropped in silence.
- * The values of policy options are Rust's to judge.
+ * The values inside `policy` are Rust's to judge.
  * @param {unknown} options
  * @returns {Settings}
  * @throws {RemoteAuthError} ERR_POLICY_OPTION
  */
 function readOptions(options = {}) {
-  if (typeof options !== 'object' || options === null) {
-    throw wrongOption('options must be an object');
-  }
-  for (const name of Object.keys(options)) {
-    if (!OPTIONS.includes(name)) {
-      throw wrongOption(`unknown option "${name}"; did you mean "${nearest(name, OPTIONS)}"?`);
+  if (typeof options !== 'object' || options === null) throw wrongOption('options must be an object');
+  for (const [name, value] of Object.entries(options)) {
+    if (POLICY_NAMES.includes(name)) throw wrongOption(`"${name}" belongs into the option policy`);
+    if (!NAMES.includes(name)) {
+      throw wrongOption(`unknown option "${name}"; did you mean "${nearest(name, NAMES)}"?`);
     }
+    const problem = value === undefined ? undefined : OPTIONS[/** @type {keyof typeof OPTIONS} */ (name)](value);
+    if (problem !== undefined) throw wrongOption(problem);
   }
-  const { allowUnverifiedEmail = false, realm = DEFAULT_REALM, verifier } = /** @type {Options} */ (options);
-  if (typeof allowUnverifiedEmail !== 'boolean') {
-    throw wrongOption('allowUnverifiedEmail must be a boolean');
-  }
-  if (!isRealm(realm)) {
-    throw wrongOption('realm must be a string of printable ASCII characters');
-  }
-  for (const method of /** @type {const} */ (['compile', 'check', 'recheck'])) {
-    if (verifier !== undefined && typeof verifier?.[method] !== 'function') {
-      throw wrongOption(`verifier.${method} must be a function`);
-    }
-  }
-  /** @type {Settings['policyExtra']} */
-  const policyExtra = {};
-  for (const name of POLICY_OPTIONS) {
-    const value = /** @type {Options} */ (options)[name];
-    if (value !== undefined) Object.assign(policyExtra, { [name]: value });
-  }
-  return { policyExtra, allowUnverifiedEmail, realm, verifier };
+  const {
+    allowEmailFallback = true,
+    allowUnverifiedEmail = false,
+    bodies = 'librechat',
+    callbackTimeout = DEFAULT_CALLBACK_TIMEOUT,
+    policy,
+    realm = DEFAULT_REALM,
+    responses = 'librechat',
+    fallbackOnInvalidToken = responses === 'librechat',
+    tenantConflict = 'allow',
+    verifier,
+  } = /** @type {Options} */ (options);
+  return {
+    allowEmailFallback,
+    allowUnverifiedEmail,
+    bodies,
+    callbackTimeout,
+    fallbackOnInvalidToken,
+    policy,
+    realm,
+    responses,
+    tenantConflict,
+    verifier,
+  };
 }
 
 /**
  * Other members are left alone: hosts pass the dependency object they share among factories.
  * @param {Deps} deps
+ * @param {Settings} settings
  * @throws {TypeError} naming the first dependency that cannot be called
  */
-function checkDeps(deps) {
-  for (const name of REQUIRED_DEPS) {
-    if (typeof deps?.[name] !== 'function') {
-      throw new TypeError(`createRemoteAgentAuth: deps.${name} must be a function`);
-    }
+function checkDeps(deps, { tenantConflict }) {
+  checkFunctions('createRemoteAgentAuth', deps, REQUIRED_DEPS, OPTIONAL_DEPS);
+  // Without it there would never be a request tenant to be in conflict with.
+  if (tenantConflict === 'reject' && deps.getTenantId === undefined) {
+    throw new TypeError("createRemoteAgentAuth: tenantConflict: 'reject' needs deps.getTenantId");
   }
-  for (const name of OPTIONAL_DEPS) {
+}
+
+/**
+ * @param {string} factory
+ * @param {any} deps
+ * @param {readonly string[]} required
+ * @param {readonly string[]} optional
+ */
+function checkFunctions(factory, deps, required, optional) {
+  for (const name of required) {
+    if (typeof deps?.[name] !== 'function') throw new TypeError(`${factory}: deps.${name} must be a function`);
+  }
+  for (const name of optional) {
     if (deps[name] !== undefined && typeof deps[name] !== 'function') {
-      throw new TypeError(`createRemoteAgentAuth: deps.${name} must be a function when given`);
+      throw new TypeError(`${factory}: deps.${name} must be a function when given`);
     }
   }
+}
+
+/** @param {string} name @returns {(value: unknown) => string | undefined} */
+function isBoolean(name) {
+  return (value) => (typeof value === 'boolean' ? undefined : `${name} must be a boolean`);
+}
+
+/** @param {string} name @param {readonly string[]} values @returns {(value: unknown) => string | undefined} */
+function isOneOf(name, values) {
+  return (value) =>
+    values.includes(/** @type {any} */ (value))
+      ? undefined
+      : `${name} must be ${values.map((allowed) => `'${allowed}'`).join(' or ')}`;
+}
+
+/** @param {unknown} value */
+function isTimeout(value) {
+  return typeof value === 'number' && value >= 0 && value <= LONGEST_TIMEOUT
+    ? undefined
+    : `callbackTimeout must be a number of milliseconds from 0 (no limit) to ${LONGEST_TIMEOUT}`;
+}
+
+/** @param {any} verifier */
+function isVerifier(verifier) {
+  const missing = ['compile', 'check', 'recheck'].find((method) => typeof verifier?.[method] !== 'function');
+  return missing === undefined ? undefined : `verifier.${missing} must be a function`;
 }
 
 /** @param {string} message */
@@ -95,4 +157,4 @@ function wrongOption(message) {
   });
 }
 
-module.exports = { checkDeps, readOptions };
+module.exports = { DEFAULT_CALLBACK_TIMEOUT, checkDeps, checkFunctions, readOptions };

@@ -2,6 +2,7 @@
 
 const { normalizeIssuer } = require('./issuer');
 const { cacheMaxAge } = require('./jwks-cache-time');
+const { NOTHING } = require('./policy-extra');
 const { readProxy } = require('./proxy');
 
 /**
@@ -10,9 +11,11 @@ const { readProxy } = require('./proxy');
  * @typedef {import('./errors').RemoteAuthError} RemoteAuthError
  * @typedef {import('./auth-config').OidcFields} OidcFields
  * @typedef {import('./log').Log} Log
+ * @typedef {import('./policy-extra').PolicyExtra} PolicyExtra
  *
  * @typedef {{ policy: CompiledPolicy, failure?: undefined } | { policy?: undefined, failure: RemoteAuthError }} Judged
- * @typedef {Judged & { emailClaim?: string }} Entry
+ * `scope`: the scopes the policy requires, for what is said about them.
+ * @typedef {Judged & { emailClaim?: string, scope?: unknown }} Entry
  * @typedef {{ jwksUri?: string, ignoredJwksUri?: string, emailClaim?: string, cacheMaxAge: number,
  *   proxy: PolicyOptions['proxy'] }} Environment
  */
@@ -28,35 +31,36 @@ class PolicyCache {
   /** @type {Map<string, Entry>} oldest use first */
   #entries = new Map();
   #compile;
-  #extra;
+  #environment;
   #log;
 
   /**
-   * @param {{ compile: (options: PolicyOptions) => CompiledPolicy, extra?: Partial<PolicyOptions>, log: Log }} settings
-   *   `extra`: what the host's `oidc` block cannot say, the same for every policy of this cache
+   * @param {{ compile: (options: PolicyOptions) => CompiledPolicy, log: Log,
+   *   environment?: (fields: OidcFields) => Environment }} settings
    */
-  constructor({ compile, extra = {}, log }) {
+  constructor({ compile, log, environment = readEnvironment }) {
     this.#compile = compile;
-    this.#extra = extra;
+    this.#environment = environment;
     this.#log = log;
   }
 
   /**
    * @param {OidcFields} fields
+   * @param {PolicyExtra} [extra] what the host's `oidc` block cannot say
    * @returns {Entry} the policy, or why there is none: a wrong policy is remembered like a right one,
    *   or every request would pay for judging it again
    */
-  find(fields) {
-    const environment = readEnvironment(fields);
-    const key = keyOf(fields, environment);
-    if (key === undefined) return this.#judge(fields, environment);
+  find(fields, extra = NOTHING) {
+    const environment = this.#environment(fields);
+    const key = keyOf(fields, environment, extra);
+    if (key === undefined) return this.#judge(fields, environment, extra);
     const known = this.#entries.get(key);
     if (known !== undefined) {
       this.#entries.delete(key);
       this.#entries.set(key, known);
       return known;
     }
-    const entry = this.#judge(fields, environment);
+    const entry = this.#judge(fields, environment, extra);
     this.#entries.set(key, entry);
     if (this.#entries.size > CAPACITY) {
       this.#entries.delete(/** @type {string} */ (this.#entries.keys().next().value));
@@ -64,18 +68,19 @@ class PolicyCache {
     return entry;
   }
 
-  /** @param {OidcFields} fields @param {Environment} environment @returns {Entry} */
-  #judge(fields, { jwksUri, ignoredJwksUri, emailClaim, ...network }) {
+  /** @param {OidcFields} fields @param {Environment} environment @param {PolicyExtra} extra @returns {Entry} */
+  #judge(fields, { jwksUri, ignoredJwksUri, emailClaim, ...network }, extra) {
     if (ignoredJwksUri !== undefined) {
       this.#log.warn(
         `OPENID_JWKS_URL is ignored for issuer ${String(fields.issuer)}: OPENID_ISSUER names another issuer; ` +
           'set oidc.jwksUri, or leave the keys to discovery',
       );
     }
-    const options = { ...network, ...this.#extra, ...fields, jwksUri: fields.jwksUri ?? jwksUri, emailClaim };
+    const scope = bothScopes(fields.scope, extra.options.scope);
+    const options = { ...network, ...extra.options, ...fields, scope, jwksUri: fields.jwksUri ?? jwksUri, emailClaim };
     try {
       // Rust judges the types too, each with a code of its own.
-      return { policy: this.#compile(/** @type {PolicyOptions} */ (options)), emailClaim };
+      return { policy: this.#compile(/** @type {PolicyOptions} */ (options)), emailClaim, scope };
     } catch (error) {
       const failure = /** @type {RemoteAuthError | undefined} */ (error);
       if (failure?.fault === 'config') return { failure };
@@ -108,16 +113,30 @@ function readEnvironment(fields) {
 }
 
 /**
+ * What is added never takes the place of what is configured. A value of the wrong type is handed on, to be refused.
+ * @param {unknown} configured
+ * @param {unknown} added
+ */
+function bothScopes(configured, added) {
+  if (added === undefined || configured === undefined) return configured ?? added;
+  if (typeof configured !== 'string') return configured;
+  return typeof added === 'string' ? `${configured} ${added}` : added;
+}
+
+/**
  * @param {OidcFields} fields
  * @param {Environment} environment
+ * @param {PolicyExtra} extra
  * @returns {string | undefined} undefined for a block with values no policy can be made of: JSON would
  *   give some of those the same text
  */
-function keyOf({ issuer, audience, jwksUri, scope }, environment) {
+function keyOf({ issuer, audience, jwksUri, scope }, environment, extra) {
+  if (extra.key === undefined) return undefined;
   const fields = [issuer, audience, jwksUri, scope];
   if (!fields.flat().every((value) => value === undefined || typeof value === 'string')) return undefined;
   const { jwksUri: uri, ignoredJwksUri, emailClaim, cacheMaxAge: age, proxy } = environment;
-  return JSON.stringify([...fields, uri, ignoredJwksUri, emailClaim, age, proxy?.http, proxy?.https, proxy?.bypass]);
+  const network = [age, proxy?.http, proxy?.https, proxy?.bypass];
+  return JSON.stringify([...fields, uri, ignoredJwksUri, emailClaim, ...network, extra.key]);
 }
 
-module.exports = { CAPACITY, PolicyCache };
+module.exports = { CAPACITY, PolicyCache, readEnvironment };

@@ -2,16 +2,22 @@
 
 const { runApiKey } = require('./api-key');
 const { KNOWN_KEYS, readAuthConfig } = require('./auth-config');
-const { bearerToken } = require('./bearer');
+const { bearerToken, isJwtShaped } = require('./bearer');
 const { causeOf, causeUnderUserPolicy, decide } = require('./decision');
 const { RemoteAuthError } = require('./errors');
+const { createHost } = require('./host');
 const { normalizeIssuer } = require('./issuer');
 const { createLog } = require('./log');
+const { observeLookup } = require('./lookup-metrics');
 const { nearest } = require('./nearest');
+const { goOnThrough } = require('./onward');
 const { checkDeps, readOptions } = require('./options');
 const { PolicyCache } = require('./policy-cache');
+const { createPolicyExtra } = require('./policy-extra');
 const { sendRejection } = require('./responses');
-const { inTenantOf, requestScope, sameScope, userScope } = require('./tenant');
+const { readRoleSyncOptions, syncRole } = require('./role-sync');
+const { sharedVerifier } = require('./shared-verifier');
+const { isTenantConflict, requestScope, sameScope, userScope } = require('./tenant');
 const { resolveUser } = require('./user');
 
 /**
@@ -20,17 +26,18 @@ const { resolveUser } = require('./user');
  * @typedef {import('../index').RemoteAgentAuthRequest} Request
  * @typedef {import('../index').RemoteAgentAuthResponse} Response
  * @typedef {import('../index').RemoteAgentUser} User
- * @typedef {import('../index').RemoteAgentUserFilter} UserFilter
  * @typedef {import('../index').AppConfigOptions} AppConfigOptions
  * @typedef {import('../native').Failure} Failure
  * @typedef {import('../native').Success} Success
- * @typedef {import('./auth-config').OidcFields} OidcFields
  * @typedef {import('./decision').Cause} Cause
  * @typedef {import('./decision').Decision} Decision
- * @typedef {import('./responses').Rejection} Rejection
  *
- * A cause of decision.js with what the operator's log should add to it.
- * @typedef {{ cause: Cause, apiKeyEnabled?: boolean, about?: string, error?: unknown }} Stop
+ * A cause of decision.js with what the operator's log and the answer's headers should add to it.
+ * @typedef {{ cause: Cause, about?: string, error?: unknown, scope?: unknown, retryAfter?: number }} Stop
+ *
+ * One request, and what is known of it so far.
+ * @typedef {{ req: Request, res: Response, next: (value?: any) => void, tenantId?: string, apiKeyEnabled: boolean,
+ *   token: string | null }} Visit
  */
 
 const PASS = Symbol('pass');
@@ -40,38 +47,32 @@ const MOST_WARNINGS = 100;
 /** Nothing is fetched for it, and no certificate is loaded. */
 const PROBE = Object.freeze({ issuer: 'http://localhost', audience: 'probe', jwksUri: 'http://localhost' });
 
-/** @type {import('./verifier').RemoteTokenVerifier | undefined} */
-let sharedVerifier;
-
-/** One for the process, as LibreChat's caches are. Loaded here: who brings a verifier needs no native file. */
-function defaultVerifier() {
-  if (sharedVerifier === undefined) {
-    const { RemoteTokenVerifier } = require('./verifier');
-    sharedVerifier = new RemoteTokenVerifier();
-  }
-  return sharedVerifier;
-}
-
 /**
  * @param {Deps} deps
  * @param {Options} [options]
  * @returns {import('../index').RemoteAgentAuthHandler}
  */
 function createRemoteAgentAuth(deps, options) {
-  checkDeps(deps);
-  const { policyExtra, allowUnverifiedEmail, realm, verifier = defaultVerifier() } = readOptions(options);
+  const settings = readOptions(options);
+  checkDeps(deps, settings);
+  const { verifier = sharedVerifier() } = settings;
+  const host = createHost(deps, settings.callbackTimeout);
   const log = createLog(deps.logger);
   /** @type {Set<string>} */
   const warnedOf = new Set();
-  const policies = new PolicyCache({ compile: (policy) => verifier.compile(policy), extra: policyExtra, log });
+  const policies = new PolicyCache({ compile: (policy) => verifier.compile(policy), log });
+  const policyExtra = createPolicyExtra(settings.policy);
   const surroundings = {
-    findUser: (/** @type {UserFilter} */ filter) => deps.findUser(filter),
+    findUser: host.findUser,
     loginIssuer: () => normalizeIssuer(process.env.OPENID_ISSUER),
-    allowUnverifiedEmail,
+    allowEmailFallback: settings.allowEmailFallback,
+    allowUnverifiedEmail: settings.allowUnverifiedEmail,
     log,
   };
+  const onUserLookup = deps.onUserLookup?.bind(deps);
   // A wrong policy option shall stop the start, not turn every caller away later.
-  verifier.compile({ ...PROBE, ...policyExtra });
+  if (typeof settings.policy === 'object') verifier.compile({ ...PROBE, ...settings.policy });
+  reportRoleSync();
 
   return remoteAgentAuth;
 
@@ -84,59 +85,90 @@ function createRemoteAgentAuth(deps, options) {
    * @returns {Promise<void>}
    */
   async function remoteAgentAuth(req, res, next) {
-    const outcome = await authenticate(req).catch(unexpected);
-    if (outcome === PASS) {
-      next();
-      return;
+    /** @type {Visit} */
+    const visit = { req, res, next, apiKeyEnabled: false, token: null };
+    const outcome = await authenticate(visit).catch(unexpected);
+    if (outcome === PASS) return goOn(visit);
+    const decision = decide(outcome.cause, {
+      apiKeyEnabled: visit.apiKeyEnabled,
+      standard: settings.responses === 'standard',
+      noApiKeyForThisToken: !settings.fallbackOnInvalidToken && isJwtShaped(visit.token),
+    });
+    if (decision.action === 'api-key') {
+      report(decision, outcome);
+      return tryApiKey(visit);
     }
-    const decision = decide(outcome.cause, outcome.apiKeyEnabled === true);
-    report(decision, outcome);
-    if (decision.action === 'reject') return reject(res, decision.rejection);
-    return tryApiKey(req, res, next);
+    return refuse(visit, decision, outcome);
   }
 
   /**
    * One request, top to bottom, by the README's decision table. Nothing is changed before the last paragraph.
-   * @param {Request} req
+   * @param {Visit} visit
    * @returns {Promise<typeof PASS | Stop>}
    */
-  async function authenticate(req) {
-    const scope = requestScope(req, deps);
-    const { apiKeyEnabled, oidc, unknownKeys } = readAuthConfig(await deps.getAppConfig(scope));
+  async function authenticate(visit) {
+    const { req } = visit;
+    visit.tenantId = deps.getTenantId?.();
+    const scope = requestScope(req, visit.tenantId);
+    const { apiKeyEnabled, oidc, unknownKeys } = readAuthConfig(await host.getAppConfig(scope));
+    visit.apiKeyEnabled = apiKeyEnabled;
     unknownKeys.forEach(warnOfUnknownKey);
-    if (oidc.state === 'off') return { cause: 'oidc-off', apiKeyEnabled };
+    if (oidc.state === 'off') return { cause: 'oidc-off' };
     if (oidc.state === 'misconfigured') return { cause: 'oidc-misconfigured', about: oidc.missing };
 
-    const token = bearerToken(req.headers?.authorization);
-    if (token === null) return { cause: 'no-bearer', apiKeyEnabled };
+    const token = (visit.token = bearerToken(req.headers?.authorization));
+    if (token === null) return { cause: 'no-bearer' };
 
-    const { policy, failure, emailClaim } = policies.find(oidc.fields);
-    if (policy === undefined) return { cause: 'token-refused', apiKeyEnabled, error: failure };
-    const checked = verifier.check(token, policy);
+    const entry = policies.find(oidc.fields, policyExtra(oidc.fields, scope.tenantId));
+    if (entry.policy === undefined) return { cause: 'token-refused', error: entry.failure };
+    const checked = verifier.check(token, entry.policy);
     const verified = 'then' in checked ? await checked : checked;
-    if (!verified.ok) return { apiKeyEnabled, ...refusal(causeOf(verified), verified, oidc.fields) };
+    if (!verified.ok) return refusal(causeOf(verified), verified, entry.scope);
 
-    const { user, changes, conflict } = await resolveUser(
-      { ...verified, emailClaim, issuer: normalizeIssuer(oidc.fields.issuer) },
-      surroundings,
-    );
+    const identity = { ...verified, emailClaim: entry.emailClaim, issuer: normalizeIssuer(oidc.fields.issuer) };
+    const { user, changes, conflict } = await observeLookup(onUserLookup, () => resolveUser(identity, surroundings));
     if (conflict) return { cause: 'user-conflict', about: conflict };
-    if (user === null) return { cause: 'no-user', apiKeyEnabled };
+    if (user === null) return { cause: 'no-user' };
+    if (isForbiddenTenant(visit, user)) return { cause: 'tenant-conflict' };
 
     const userId = idOf(user);
-    const role = user.role || DEFAULT_ROLE;
-    if (role !== user.role) changes.assign.role = changes.update.role = role;
+    const stop = await settleRole({ user, userId, verified, changes, scope });
+    if (stop !== undefined) return stop;
+    if (deps.isPrincipalActive !== undefined && !(await host.isPrincipalActive(userId))) {
+      return { cause: 'account-deletion' };
+    }
 
+    if (Object.keys(changes.update).length > 0) await host.updateUser(user.tenantId, userId, changes.update);
+    Object.assign(user, changes.assign, { id: userId, federatedTokens: federatedTokens(token, verified) });
+    req.user = user;
+    return PASS;
+  }
+
+  /**
+   * The role the user will have, and whether that user's own configuration lets the token in: judged for the stored
+   * or default role first, and again for the one role sync has chosen.
+   * @param {{ user: User, userId: string, verified: Success, changes: import('./user').Changes, scope: AppConfigOptions }} found
+   * @returns {Promise<Stop | undefined>}
+   */
+  async function settleRole({ user, userId, verified, changes, scope }) {
+    const role = user.role || DEFAULT_ROLE;
     const ownScope = userScope(user.tenantId, { role, userId });
     const stop = sameScope(ownScope, scope) ? undefined : await judgeByOwnPolicy(verified, ownScope);
     if (stop !== undefined) return stop;
 
-    if (Object.keys(changes.update).length > 0) {
-      await inTenantOf(deps, user.tenantId, () => deps.updateUser(userId, changes.update));
-    }
-    Object.assign(user, changes.assign, { id: userId, federatedTokens: federatedTokens(token, verified) });
-    req.user = user;
-    return PASS;
+    const synced = await syncRole({
+      userId,
+      currentRole: role,
+      readClaims: () => JSON.parse(verified.claims),
+      findRoles: (names) => host.getRolesByNames(user.tenantId, names),
+      log,
+    });
+    const syncedScope = userScope(user.tenantId, { role: synced, userId });
+    const refused = sameScope(syncedScope, ownScope) ? undefined : await judgeByOwnPolicy(verified, syncedScope);
+    if (refused !== undefined) return refused;
+    if (synced !== role) log.info(`role sync: user ${userId} goes from ${role} to ${synced}`);
+    if (synced !== user.role) changes.assign.role = changes.update.role = synced;
+    return undefined;
   }
 
   /**
@@ -147,40 +179,66 @@ function createRemoteAgentAuth(deps, options) {
    * @returns {Promise<Stop | undefined>} undefined when it does
    */
   async function judgeByOwnPolicy(verified, ownScope) {
-    const { oidc } = readAuthConfig(await deps.getAppConfig(ownScope));
+    const { oidc } = readAuthConfig(await host.getAppConfig(ownScope));
     if (oidc.state === 'off') return { cause: 'user-oidc-off' };
     if (oidc.state === 'misconfigured') {
       return { cause: 'user-oidc-misconfigured', about: oidc.missing, error: new Error(`oidc.${oidc.missing} is not set`) };
     }
-    const { policy, failure } = policies.find(oidc.fields);
+    const { policy, failure, scope } = policies.find(oidc.fields, policyExtra(oidc.fields, ownScope.tenantId));
     if (policy === undefined) return { cause: 'user-token-refused', error: failure };
     const rechecked = verifier.recheck(verified.verdict, policy);
     const outcome = 'then' in rechecked ? await rechecked : rechecked;
-    return outcome.ok ? undefined : refusal(causeUnderUserPolicy(outcome), outcome, oidc.fields);
+    return outcome.ok ? undefined : refusal(causeUnderUserPolicy(outcome), outcome, scope);
+  }
+
+  /** @param {Visit} visit @param {{ tenantId?: string | null } | undefined} user */
+  function isForbiddenTenant({ tenantId }, user) {
+    return settings.tenantConflict === 'reject' && isTenantConflict(tenantId, user?.tenantId);
   }
 
   /**
-   * @param {Request} req
-   * @param {Response} res
-   * @param {(value?: any) => void} next
+   * `next`, inside the tenant's context where the host brings the middleware for it.
+   * @param {Visit} visit
+   * @returns {void | Promise<void>}
    */
-  function tryApiKey(req, res, next) {
-    /** @param {Stop} stop */
-    const refuse = (stop) => {
-      const decision = decide(stop.cause, false);
-      report(decision, stop);
-      if (decision.action === 'reject') reject(res, decision.rejection);
-    };
+  function goOn(visit) {
+    const { req, res, next, tenantId } = visit;
+    if (deps.tenantContextMiddleware === undefined) return void next();
+    if (tenantId) req.tenantId = tenantId;
+    const enter = (/** @type {() => void} */ go) => deps.tenantContextMiddleware?.(req, res, go);
+    return goOnThrough(enter, () => next(), log).then((outcome) => {
+      if (outcome.failed) refuseFor(visit, unexpected(outcome.error));
+    });
+  }
+
+  /** @param {Visit} visit */
+  function tryApiKey(visit) {
+    const { req, res, next } = visit;
     return runApiKey({
       run: (wrappedNext) => deps.apiKeyMiddleware(req, res, wrappedNext),
-      isAllowed: async () => readAuthConfig(await deps.getAppConfig(requestScope(req, deps))).apiKeyEnabled,
+      judge: async () => {
+        if (isForbiddenTenant(visit, req.user)) return 'tenant-conflict';
+        const config = await host.getAppConfig(requestScope(req, deps.getTenantId?.()));
+        return readAuthConfig(config).apiKeyEnabled ? undefined : 'api-key-off';
+      },
       hasAnswered: () => res.headersSent === true,
-      pass: () => next(),
-      forward: (value) => next(value),
-      refuse: () => refuse({ cause: 'api-key-off' }),
-      fail: (error) => refuse(unexpected(error)),
+      pass: () => goOn(visit),
+      forward: (value) => void next(value),
+      refuse: (cause) => refuseFor(visit, { cause }),
+      fail: (error) => refuseFor(visit, unexpected(error)),
       log,
     });
+  }
+
+  /** Once, at the start: without it the first sign would be a caller's 500. */
+  function reportRoleSync() {
+    try {
+      const { apiEnabled } = readRoleSyncOptions();
+      if (!apiEnabled || deps.getRolesByNames !== undefined) return;
+      log.error('OpenID role sync is on, but deps.getRolesByNames is missing: every request with a known user will fail');
+    } catch (error) {
+      log.error('OpenID role sync is misconfigured: every request with a known user will fail', error);
+    }
   }
 
   /** @param {string} key of the host's `oidc` block */
@@ -195,10 +253,18 @@ function createRemoteAgentAuth(deps, options) {
     if (line !== undefined) log[line.level](about === undefined ? line.text : `${line.text}: ${about}`, error);
   }
 
-  /** @param {Response} res @param {Rejection} rejection */
-  function reject(res, rejection) {
+  /** What nothing falls back from. @param {Visit} visit @param {Stop} stop */
+  function refuseFor(visit, stop) {
+    refuse(visit, decide(stop.cause), stop);
+  }
+
+  /** @param {Visit} visit @param {Decision} decision @param {Stop} stop */
+  function refuse({ res }, decision, stop) {
+    report(decision, stop);
+    if (decision.action !== 'reject') return;
     try {
-      sendRejection(res, rejection, realm);
+      const { realm, bodies } = settings;
+      sendRejection(res, decision.rejection, { realm, bodies, scope: stop.scope, retryAfter: stop.retryAfter });
     } catch (error) {
       log.error('Unexpected error while answering', error);
     }
@@ -213,13 +279,13 @@ function unexpected(error) {
 /**
  * @param {Cause} cause
  * @param {Failure} failure
- * @param {OidcFields} fields of the policy that failed
+ * @param {unknown} scope what the policy that failed requires
  * @returns {Stop}
  */
-function refusal(cause, failure, fields) {
-  if (failure.fault === 'scope') return { cause, about: `"${String(fields.scope)}"` };
+function refusal(cause, failure, scope) {
+  if (failure.code === 'ERR_SCOPE_MISSING') return { cause, about: `"${String(scope)}"`, scope };
   if (cause === 'subject-missing') return { cause };
-  return { cause, error: new RemoteAuthError(failure) };
+  return { cause, error: new RemoteAuthError(failure), retryAfter: failure.retryAfter };
 }
 
 /**
@@ -249,7 +315,7 @@ function federatedTokens(token, { expiresAt }) {
  * under way keep their answers.
  */
 function clearRemoteAgentAuthCache() {
-  defaultVerifier().clear();
+  sharedVerifier().clear();
 }
 
 module.exports = { clearRemoteAgentAuthCache, createRemoteAgentAuth };

@@ -10,12 +10,21 @@
  * put on the request, else the one of the async context. After the API-key middleware has set a user, the
  * same rule gives that user's tenant.
  * @param {{ user?: any }} req
- * @param {Deps} deps
+ * @param {string | undefined} contextTenant
  * @returns {AppConfigOptions}
  */
-function requestScope(req, deps) {
-  const tenantId = req.user?.tenantId ?? deps.getTenantId?.();
+function requestScope(req, contextTenant) {
+  const tenantId = req.user?.tenantId ?? contextTenant;
   return tenantId ? { tenantId } : { baseOnly: true };
+}
+
+/**
+ * Whether request and user belong to two tenants. Who has none is in conflict with nobody.
+ * @param {string | null | undefined} requestTenant
+ * @param {string | null | undefined} userTenant
+ */
+function isTenantConflict(requestTenant, userTenant) {
+  return Boolean(requestTenant) && Boolean(userTenant) && requestTenant !== userTenant;
 }
 
 /**
@@ -55,4 +64,4 @@ function inTenantOf(deps, tenantId, write) {
   return deps.runInTenant(tenantId, write);
 }
 
-module.exports = { inTenantOf, requestScope, sameScope, userScope };
+module.exports = { inTenantOf, isTenantConflict, requestScope, sameScope, userScope };

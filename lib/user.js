@@ -25,6 +25,7 @@ const { pseudonym } = require('./log');
  * @typedef {{
  *   findUser: (filter: Filter) => unknown,
  *   loginIssuer: () => string | undefined,
+ *   allowEmailFallback: boolean,
  *   allowUnverifiedEmail: boolean,
  *   log: Log,
  * }} Surroundings
@@ -46,7 +47,7 @@ async function resolveUser(identity, surroundings) {
   warnAboutEmailClaim(identity, surroundings);
   const bound = await findByBinding(identity, surroundings);
   if (bound !== null) return judgeBinding(bound, identity, surroundings);
-  if (!identity.email) return { user: null };
+  if (!identity.email || !surroundings.allowEmailFallback) return { user: null };
   const linkable = await findByEmail(identity.email, identity, surroundings);
   return linkable === null ? { user: null } : judgeEmailMatch(linkable, identity, surroundings);
 }
@@ -69,7 +70,8 @@ function warnAboutEmailClaim({ emailClaim, emailClaimProblem }, { log }) {
 async function findByBinding({ subject, oid, issuer }, { findUser, loginIssuer }) {
   if (issuer === undefined) return null;
   /** @type {Filter[]} */
-  const identifiers = [{ openidId: subject }];
+  const identifiers = [];
+  if (subject) identifiers.push({ openidId: subject });
   if (oid) identifiers.push({ idOnTheSource: oid });
 
   for (const identifier of identifiers) {

@@ -252,7 +252,7 @@ describe('what tools get', () => {
     world.configure({ apiKey: false });
     expectRefused(world, await world.send(token));
 
-    world = new World(issuer, { options: { requireExp: false } });
+    world = new World(issuer, { options: { policy: { requireExp: false } } });
     const { req } = await world.send(token);
     expect(Object.entries(req.user.federatedTokens)).toEqual([['access_token', token]]);
   });

@@ -40,6 +40,8 @@ interface IUser {
 }
 
 declare const apiKeyMiddleware: RequestHandler;
+declare function getRolesByNames(names: string[], fields?: string | string[] | null): Promise<Array<{ name: string }>>;
+declare function isPrincipalActive(userId: string): Promise<boolean>;
 declare function findUser(filter: { email?: string; openidId?: string }, fields?: string): Promise<IUser | null>;
 declare function updateUser(userId: string, fields: Partial<IUser>): Promise<IUser | null>;
 declare function getAppConfig(options?: { role?: string; userId?: string; tenantId?: string; baseOnly?: boolean }): Promise<object>;
@@ -53,13 +55,22 @@ const deps: RemoteAgentAuthDeps = {
   logger: winston,
   getTenantId: () => undefined,
   runInTenant: (tenantId, fn) => fn(),
+  getRolesByNames,
+  isPrincipalActive,
+  tenantContextMiddleware: apiKeyMiddleware,
+  onUserLookup: (result, seconds) => console.log(result === 'found', seconds.toFixed(3)),
 };
 
 const options: RemoteAgentAuthOptions = {
-  requireExp: false,
-  algorithms: ['RS256', 'EdDSA'],
-  clockTolerance: 5,
+  policy: ({ issuer }, { tenantId }) =>
+    tenantId === undefined ? undefined : { requireExp: false, algorithms: ['RS256', 'EdDSA'], clockTolerance: issuer ? 5 : 0 },
+  responses: 'standard',
+  bodies: 'openai',
+  fallbackOnInvalidToken: false,
+  allowEmailFallback: false,
   allowUnverifiedEmail: true,
+  tenantConflict: 'reject',
+  callbackTimeout: 5_000,
   realm: 'agents',
   verifier: new RemoteTokenVerifier({ clock: () => Date.now() / 1000 }),
 };
@@ -98,6 +109,8 @@ export async function own(token: string, policy: PolicyOptions): Promise<boolean
 void verifyRemoteToken('t', { audience: 'agents' });
 // @ts-expect-error an unknown option is an error at run time, too
 createRemoteAgentAuth(deps, { requireExpiry: true });
+// @ts-expect-error whom to trust is the configuration's to say
+createRemoteAgentAuth(deps, { policy: { issuer: 'https://issuer.example' } });
 // @ts-expect-error a dependency is missing
 createRemoteAgentAuth({ apiKeyMiddleware, findUser, getAppConfig });
 // @ts-expect-error codes are a closed set

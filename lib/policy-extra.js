@@ -1,0 +1,102 @@
+'use strict';
+
+const { RemoteAuthError } = require('./errors');
+
+/**
+ * @typedef {import('../index').RemoteAgentPolicy} Policy
+ * @typedef {import('../index').RemoteAgentAuthOptions['policy']} PolicyOption
+ * @typedef {import('./auth-config').OidcFields} OidcFields
+ *
+ * `key`: the same text for the same options; undefined for values that have no such text, which are then judged
+ * each time.
+ * @typedef {{ options: Policy, key: string | undefined }} PolicyExtra
+ */
+
+/** Whom to trust is the configuration's to say; OPENID_EMAIL_CLAIM names the e-mail claim. */
+const NOT_HERE = ['enabled', 'issuer', 'audience', 'jwksUri', 'emailClaim'];
+/** Keys are one issuer's: given for every policy, they would vouch for all. */
+const ONE_ISSUERS = ['jwks', 'jwksFile'];
+
+/** @type {PolicyExtra} */
+const NOTHING = Object.freeze({ options: {}, key: '' });
+
+/**
+ * What the option `policy` adds to the policies of the host's configuration.
+ * @param {PolicyOption} policy an object, or a synchronous function asked for each policy it is needed for
+ * @returns {(fields: OidcFields, tenantId: string | undefined) => PolicyExtra}
+ * @throws {RemoteAuthError} ERR_POLICY_OPTION, at once for an object, when asked for a function's result
+ */
+function createPolicyExtra(policy) {
+  if (policy === undefined) return () => NOTHING;
+  if (typeof policy !== 'function') {
+    const keys = ONE_ISSUERS.find((name) => Object.hasOwn(Object(policy), name));
+    if (keys !== undefined) throw wrongPolicy(`must be a function to set "${keys}", which are one issuer's`);
+    // A copy, so that it stays what was judged at the factory.
+    const fixed = read(policy, structuredCopy);
+    return () => fixed;
+  }
+  return (fields, tenantId) => {
+    const extra = policy(Object.freeze({ ...fields }), { tenantId });
+    return extra === undefined || extra === null ? NOTHING : read(extra, (options) => ({ ...options }));
+  };
+}
+
+/** @param {unknown} extra @param {(options: Policy) => Policy} copy @returns {PolicyExtra} */
+function read(extra, copy) {
+  if (typeof extra !== 'object' || extra === null || Array.isArray(extra)) {
+    throw wrongPolicy('must be an object, or a function that returns one');
+  }
+  // An unfinished answer would be an empty policy.
+  if ('then' in extra) throw wrongPolicy('must not be asynchronous');
+  const foreign = Object.keys(extra).find((name) => NOT_HERE.includes(name));
+  if (foreign !== undefined) {
+    const source = foreign === 'emailClaim' ? 'OPENID_EMAIL_CLAIM' : 'the oidc block of the configuration';
+    throw wrongPolicy(`cannot set "${foreign}", which ${source} decides`);
+  }
+  const options = copy(extra);
+  return { options, key: textOf(options) };
+}
+
+/** @param {Policy} options @returns {Policy} */
+function structuredCopy(options) {
+  try {
+    return structuredClone(options);
+  } catch {
+    throw wrongPolicy('has a value that is no plain data');
+  }
+}
+
+/**
+ * Canonical: members in order of their names, so that a function may build its object as it likes.
+ * @param {unknown} value
+ * @returns {string | undefined}
+ */
+function textOf(value) {
+  if (value === undefined) return 'undefined';
+  if (typeof value === 'string' || typeof value === 'boolean' || value === null) return JSON.stringify(value);
+  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : undefined;
+  if (typeof value !== 'object') return undefined;
+  const members = Array.isArray(value)
+    ? value.map((item) => textOf(item))
+    : Object.entries(value)
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([name, member]) => joined(JSON.stringify(name), textOf(member)));
+  if (members.includes(undefined)) return undefined;
+  return Array.isArray(value) ? `[${members.join()}]` : `{${members.join()}}`;
+}
+
+/** @param {string} name @param {string | undefined} member */
+function joined(name, member) {
+  return member === undefined ? undefined : `${name}:${member}`;
+}
+
+/** @param {string} problem */
+function wrongPolicy(problem) {
+  return new RemoteAuthError({
+    code: 'ERR_POLICY_OPTION',
+    fault: 'config',
+    message: `createRemoteAgentAuth: the option policy ${problem}`,
+  });
+}
+
+module.exports = { NOTHING, createPolicyExtra };
