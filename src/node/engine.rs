@@ -88,8 +88,8 @@ impl RemoteAgentAuth {
             Ok(arguments) => arguments,
             Err(error) => return Ok(Either::A(refused(error))),
         };
-        // Measured before it is copied.
-        if token.utf8_len()? > policy.max_token_bytes() {
+        // Measured before it is copied. A text has at least as many bytes as UTF-16 units, and those V8 need not count.
+        if token.utf16_len()? > policy.max_token_bytes() {
             return Ok(Either::A(refused(Refusal::TOO_LARGE)));
         }
         // UTF-8, never Latin-1: that would let U+0141 pass for `A`.

@@ -5,29 +5,32 @@ use std::borrow::Cow;
 use crate::json::{JsonError, Value, read_object};
 use crate::whitespace;
 
-/// The claims some rule of every policy looks at.
-const ALWAYS_READ: [&str; 20] = [
-    "iss",
-    "aud",
-    "exp",
-    "nbf",
-    "iat",
-    "sub",
-    "scp",
-    "scope",
-    "oid",
-    "tid",
-    "azp",
-    "client_id",
-    "email",
-    "preferred_username",
-    "upn",
-    "email_verified",
-    "token_use",
-    "typ",
-    "at_hash",
-    "nonce",
-];
+/// Whether some rule of every policy looks at this claim.
+fn always_read(name: &str) -> bool {
+    matches!(
+        name,
+        "iss"
+            | "aud"
+            | "exp"
+            | "nbf"
+            | "iat"
+            | "sub"
+            | "scp"
+            | "scope"
+            | "oid"
+            | "tid"
+            | "azp"
+            | "client_id"
+            | "email"
+            | "preferred_username"
+            | "upn"
+            | "email_verified"
+            | "token_use"
+            | "typ"
+            | "at_hash"
+            | "nonce"
+    )
+}
 
 /// The members of a claims set that rules look at, untyped as they came.
 #[derive(Debug)]
@@ -50,8 +53,8 @@ impl<'a> Claims<'a> {
     /// # Errors
     /// [`JsonError`] when the text is not one JSON object with unique members.
     pub fn parse(text: &'a str, also: impl Fn(&str) -> bool) -> Result<Self, JsonError> {
-        let mut members = Vec::with_capacity(ALWAYS_READ.len());
-        let wanted = |name: &str| ALWAYS_READ.contains(&name) || also(name);
+        let mut members = Vec::with_capacity(16);
+        let wanted = |name: &str| always_read(name) || also(name);
         read_object(text, wanted, |name, value| members.push((name, value)))?;
         Ok(Self { members })
     }
