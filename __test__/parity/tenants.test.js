@@ -1,0 +1,65 @@
+'use strict';
+
+// LibreChat's later suite (scenarios 78 to 82): the tenant's context for what follows, and the conflict of two tenants. Both are
+// switched on by the host, as LibreChat's newer main line has them.
+
+const { Issuer, World, clearRemoteAgentAuthCache, expectPassed, expectRefused, isolateEnvironment, knownUser } = require('./world');
+
+let issuer;
+let world;
+
+isolateEnvironment();
+beforeAll(async () => {
+  issuer = await new Issuer().start();
+});
+afterAll(() => issuer.stop());
+beforeEach(() => {
+  clearRemoteAgentAuthCache();
+  world = new World(issuer, { options: { tenantConflict: 'reject' } });
+  world.deps.tenantContextMiddleware = (req, res, next) =>
+    world.tenants.run(req.tenantId ?? req.user?.tenantId ?? world.tenants.getStore(), () => next());
+  world.configure({ tenant: 'acme' }).configure({ tenant: 'bolt' });
+});
+
+const apiUser = (over) =>
+  world.deps.apiKeyMiddleware.mockImplementation(async (req, res, next) => {
+    req.user = { id: 'key-user', ...over };
+    next();
+  });
+const oidcUser = (over) => world.deps.findUser.mockImplementation(async () => knownUser(issuer, over));
+
+test('[78] an API user of a tenant, no tenant on the request: what follows is in that tenant', async () => {
+  apiUser({ tenantId: 'acme' });
+  const result = await world.send();
+  expectPassed(result);
+  expect(result.tenantsSeen).toEqual(['acme']);
+});
+
+test('[79] an API user without a tenant, under a tenant: what follows stays in it', async () => {
+  apiUser({});
+  const result = await world.send(undefined, { tenant: 'acme' });
+  expectPassed(result);
+  expect(result.tenantsSeen).toEqual(['acme']);
+  expect(result.req.tenantId).toBe('acme');
+});
+
+test('[80] an OIDC user of a tenant: what follows is in that tenant', async () => {
+  oidcUser({ tenantId: 'acme' });
+  const result = await world.send(world.token());
+  expectPassed(result);
+  expect(result.tenantsSeen).toEqual(['acme']);
+  expect(result.req).not.toHaveProperty('tenantId');
+});
+
+test('[81] an OIDC user without a tenant, under a tenant: what follows stays in it', async () => {
+  oidcUser({});
+  const result = await world.send(world.token(), { tenant: 'acme' });
+  expectPassed(result);
+  expect(result.tenantsSeen).toEqual(['acme']);
+  expect(result.req.tenantId).toBe('acme');
+});
+
+test('[82] another tenant than the user’s: 401, the pending binding is not written', async () => {
+  world.deps.findUser.mockImplementation(async ({ email }) => (email ? { _id: 'user-1', email, tenantId: 'bolt' } : null));
+  expectRefused(world, await world.send(world.token({ email: 'ada@example.com' }), { tenant: 'acme' }));
+});
