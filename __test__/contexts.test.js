@@ -9,6 +9,19 @@ const { describeWith } = require('./support/needs');
 const { nodeOf } = require('./support/nodes');
 const { score } = require('./support/score');
 
+const EVERYWHERE = [
+  'after the handler',
+  'apiKeyMiddleware',
+  'findUser',
+  'getAppConfig',
+  'getRolesByNames',
+  'isPrincipalActive',
+  'next',
+  'onUserLookup',
+  'tenantContextMiddleware',
+  'updateUser',
+];
+
 const child = path.join(__dirname, 'support', 'children', 'contexts.js');
 
 for (const major of [20, 22, 24]) {
@@ -16,9 +29,10 @@ for (const major of [20, 22, 24]) {
   describeWith(`Node ${major}`, reason, { required: true })(`Node ${major}`, () => {
     test('2,000 requests of seven tenants at once: each callback is in its own tenant, before and after it waits', async () => {
       const { stdout } = await promisify(execFile)(node, [child], { env: { PATH: process.env.PATH } });
-      const { node: version, requests, fetches, observations, wrong } = JSON.parse(stdout);
+      const { node: version, requests, fetches, observations, places, wrong } = JSON.parse(stdout);
       const misplaced = Object.values(wrong).reduce((sum, count) => sum + count, 0);
       expect(wrong).toEqual({});
+      expect(places).toEqual(EVERYWHERE);
       expect(version).toMatch(new RegExp(`^${major}\\.`));
       expect(fetches).toEqual({ discovery: 1, keys: 1 });
       score(
