@@ -1,0 +1,200 @@
+'use strict';
+
+// glewlwyd, an OpenID provider written in C, from Debian's packages: unpacked into target/, on a database of its own, configured over
+// its own API. The libraries it needs are Debian's; only CI installs those.
+
+const { generateKeyPairSync } = require('node:crypto');
+const { spawn, spawnSync } = require('node:child_process');
+const { once } = require('node:events');
+const fs = require('node:fs');
+const net = require('node:net');
+const os = require('node:os');
+const path = require('node:path');
+
+const TARGET = path.join(__dirname, '..', '..', '..', 'target');
+const ROOT = path.join(TARGET, 'glewlwyd');
+const BINARY = path.join(ROOT, 'usr', 'bin', 'glewlwyd');
+const TABLES = path.join(ROOT, 'usr', 'share', 'dbconfig-common', 'data', 'glewlwyd', 'install', 'sqlite3');
+const PACKAGES = ['glewlwyd', 'glewlwyd-common'];
+
+const run = (command, args, options = {}) => spawnSync(command, args, { encoding: 'utf8', ...options });
+const runs = () => run(BINARY, ['--version']).error === undefined && run('ldd', [BINARY]).stdout?.includes('not found') === false;
+
+/** Unpacks the packages, and in CI installs the libraries they link to. @returns {string | undefined} why it is not there */
+function install() {
+  if (fs.existsSync(BINARY) && runs() && run('sqlite3', ['--version']).status === 0) return undefined;
+  if (run('apt-get', ['--version']).error) return 'no apt-get';
+  if (process.env.CI === 'true') {
+    run('apt-get', ['update']);
+    const depends = run('apt-cache', ['depends', 'glewlwyd']).stdout ?? '';
+    const libraries = [...depends.matchAll(/Depends: (lib\S+|zlib\S+)$/gm)].map(([, name]) => name);
+    run('apt-get', ['install', '-y', '--no-install-recommends', 'sqlite3', ...libraries], {
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    });
+  }
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'glewlwyd-'));
+  try {
+    run('apt-get', ['download', ...PACKAGES], { cwd: folder });
+    for (const file of fs.readdirSync(folder)) run('dpkg', ['-x', path.join(folder, file), ROOT]);
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+  if (!fs.existsSync(BINARY)) return 'Debian’s package could not be downloaded';
+  if (!runs()) return 'its libraries are not installed';
+  return run('sqlite3', ['--version']).status === 0 ? undefined : 'no sqlite3';
+}
+
+async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function startGlewlwyd() {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'glewlwyd-'));
+  const port = await freePort();
+  const database = path.join(folder, 'database');
+  const filled = run('sqlite3', [database], { input: fs.readFileSync(TABLES) });
+  if (filled.status !== 0) throw new Error(filled.stderr);
+  const modules = path.join(ROOT, 'usr', 'lib', 'glewlwyd');
+  const settings = path.join(folder, 'settings');
+  fs.writeFileSync(
+    settings,
+    `port=${port}
+bind_address="127.0.0.1"
+external_url="http://127.0.0.1:${port}"
+login_url="login.html"
+api_prefix="api"
+log_mode="console"
+log_level="INFO"
+cookie_domain="127.0.0.1"
+cookie_secure=0
+admin_scope="g_admin"
+profile_scope="g_profile"
+user_module_path="${modules}/user"
+user_middleware_module_path="${modules}/user"
+client_module_path="${modules}/client"
+user_auth_scheme_module_path="${modules}/scheme"
+plugin_module_path="${modules}/plugin"
+hash_algorithm = "SHA512"
+database = { type = "sqlite3"; path = "${database}"; };
+`,
+  );
+  const child = spawn(BINARY, ['-c', settings], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const end = () => child.kill('SIGKILL');
+  process.once('exit', end);
+  const gone = once(child, 'exit');
+  await new Promise((resolve, reject) => {
+    let output = '';
+    gone.then(([code]) => reject(new Error(`glewlwyd ended with ${code}:\n${output}`)));
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (text) => {
+        output += text;
+        if (/Glewlwyd started on port/.test(output)) resolve();
+      });
+    }
+  });
+  const api = `http://127.0.0.1:${port}/api`;
+  await configure(api);
+  return {
+    issuer: `${api}/oidc`,
+    // Without a resource indicator the audience is the list of scopes.
+    audience: 'openid agents',
+    scope: 'agents',
+    tokens: () => tokens(api),
+    async stop() {
+      process.off('exit', end);
+      end();
+      await gone;
+      fs.rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Scope, OpenID plugin, user and client, as its administrator would click them together. */
+async function configure(api) {
+  let cookie;
+  const post = async (where, body) => {
+    const headers = { 'content-type': 'application/json', ...(cookie ? { cookie } : {}) };
+    const response = await fetch(`${api}/${where}/`, { method: 'POST', headers, body: JSON.stringify(body) });
+    if (!response.ok) throw new Error(`glewlwyd, ${where}: ${response.status} ${await response.text()}`);
+    cookie ??= response.headers.getSetCookie()[0]?.split(';')[0];
+  };
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const jwk = { ...privateKey.export({ format: 'jwk' }), kid: 'glewlwyd-1', alg: 'ES256', use: 'sig' };
+  await post('auth', { username: 'admin', password: 'password' });
+  await post('scope', { name: 'agents', display_name: 'agents', password_required: true });
+  await post('mod/plugin', {
+    module: 'oidc',
+    name: 'oidc',
+    display_name: 'oidc',
+    order_rank: 0,
+    parameters: {
+      iss: `${api}/oidc`,
+      'jwt-type': 'ecdsa',
+      'jwt-key-size': '256',
+      key: '',
+      cert: '',
+      'jwks-private': JSON.stringify({ keys: [jwk] }),
+      'default-kid': jwk.kid,
+      'jwks-show': true,
+      'access-token-duration': 3600,
+      'refresh-token-duration': 3600,
+      'code-duration': 600,
+      'refresh-token-rolling': true,
+      'allow-non-oidc': true,
+      'auth-type-password-enabled': true,
+      'auth-type-code-enabled': true,
+      'auth-type-client-enabled': false,
+      'auth-type-refresh-enabled': false,
+      'auth-type-token-enabled': false,
+      'auth-type-id-token-enabled': true,
+      'auth-type-none-enabled': false,
+      scope: [],
+      'additional-parameters': [],
+      claims: [],
+      'subject-type': 'public',
+      'address-claim': { type: 'no', mandatory: false },
+      'name-claim': 'no',
+      'name-claim-scope': [],
+      'email-claim': 'no',
+      'email-claim-scope': [],
+      'scope-claim': 'no',
+    },
+  });
+  await post('user', { username: 'ada', name: 'Ada', password: 'password', enabled: true, scope: ['openid', 'agents'] });
+  await post('client', {
+    client_id: 'tests',
+    name: 'tests',
+    confidential: true,
+    password: 'password',
+    client_secret: 'password',
+    token_endpoint_auth_method: ['client_secret_basic'],
+    enabled: true,
+    authorization_type: ['password'],
+    redirect_uri: ['https://client.example.com/callback'],
+    scope: ['agents'],
+  });
+}
+
+/** @returns {Promise<{ access: string, id: string }>} */
+async function tokens(api) {
+  const body = { grant_type: 'password', username: 'ada', password: 'password', scope: 'agents openid' };
+  const response = await fetch(`${api}/oidc/token`, {
+    method: 'POST',
+    headers: {
+      authorization: `Basic ${Buffer.from('tests:password').toString('base64')}`,
+      // Exactly this: with a charset behind it glewlwyd does not read the form.
+      'content-type': 'application/x-www-form-urlencoded',
+    },
+    body: new URLSearchParams(body).toString(),
+  });
+  if (!response.ok) throw new Error(`glewlwyd, token: ${response.status} ${await response.text()}`);
+  const answer = await response.json();
+  return { access: answer.access_token, id: answer.id_token };
+}
+
+module.exports = { missing: install(), startGlewlwyd };
