@@ -438,3 +438,49 @@ export interface TenantMiddlewares {
 
 /** LibreChat's tenant middlewares over the host's own storage. */
 export function createTenantMiddlewares(deps: TenantMiddlewareDeps): TenantMiddlewares;
+
+// ---- machine clients
+
+/** An `oidc` block of LibreChat's `managementApi`: an audience, or `tokenUse` and `requiredScopes` in its place. */
+export interface AccessTokenConfig {
+  issuer: string;
+  audience?: string | string[];
+  jwksUri?: string;
+  tokenUse?: string;
+  /** Looked for in the claim `scope`, where that is a text. */
+  requiredScopes?: string[];
+}
+
+export interface AgentManagementAuthDeps {
+  /** The bound user, in the tenant's context. */
+  findUser(filter: any): unknown;
+  isPrincipalActive(userId: string): unknown;
+  /** `endpoints.agents.managementApi.auth` is read, anew for each request. */
+  getAppConfig(options: AppConfigOptions): unknown;
+  /** Runs `fn` in the async context of a tenant and gives its result. */
+  runInTenant<T>(tenantId: string, fn: () => T): T;
+  /** What follows runs through it; default: in `runInTenant`. */
+  tenantContextMiddleware?(req: any, res: any, next: (value?: any) => void): unknown;
+  /** Resolves to the claims, rejects for a token that is refused. Default: this package's verifier. */
+  verifyAccessToken?(token: string, config: AccessTokenConfig): any;
+  /** Lines begin with `[agentManagementAuth]`. */
+  logger?: Partial<RemoteAgentAuthLogger>;
+}
+
+export type AgentManagementAuthOptions = Pick<
+  RemoteAgentAuthOptions,
+  'bodies' | 'callbackTimeout' | 'realm' | 'verifier'
+>;
+
+/**
+ * The middleware of LibreChat's management API: tokens of machine clients, each bound to one user of one tenant by the
+ * configuration. No API keys, no migration, no update; keys and verdicts are shared with everything else. Sets
+ * `req.user`, `req.tenantId` and `req.authStrategy` (`agentManagementM2M`).
+ */
+export function createAgentManagementAuth(
+  deps: AgentManagementAuthDeps,
+  options?: AgentManagementAuthOptions,
+): RemoteAgentAuthHandler;
+
+/** The client a machine's token was issued to; throws when it is not clear, or the token has no end to come. */
+export function getMachineClientId(claims: Record<string, unknown>): string;

@@ -3,6 +3,7 @@
 const { enabledAuthMethods } = require('./lib/auth-config');
 const { RemoteAuthError } = require('./lib/errors');
 const { createSafeUser, toolIdentity } = require('./lib/identity');
+const { createAgentManagementAuth, getMachineClientId } = require('./lib/management-auth');
 const { clearRemoteAgentAuthCache, createRemoteAgentAuth } = require('./lib/remote-agent-auth');
 const { createTenantMiddlewares } = require('./lib/tenant-middlewares');
 const { RemoteTokenVerifier } = require('./lib/verifier');
@@ -20,10 +21,12 @@ module.exports = {
   RemoteAuthError,
   RemoteTokenVerifier,
   clearRemoteAgentAuthCache,
+  createAgentManagementAuth,
   createRemoteAgentAuth,
   createSafeUser,
   createTenantMiddlewares,
   enabledAuthMethods,
+  getMachineClientId,
   toolIdentity,
   verifyRemoteToken,
 };

@@ -22,17 +22,18 @@ const consoleLogger = {
  * The logger every line of a request goes through. A logger that throws, rejects or lacks a level
  * costs the line, never the request: otherwise a full disk would lock callers out.
  * @param {Partial<Logger>} [logger] winston's shape; warn and error to the console when absent
+ * @param {string} [prefix] what every line begins with
  * @returns {Log}
  */
-function createLog(logger = consoleLogger) {
+function createLog(logger = consoleLogger, prefix = PREFIX) {
   /** @param {Level} level @returns {(message: string, detail?: unknown) => void} */
   const at = (level) => (message, detail) => {
     try {
       // Operators' alerts and LibreChat's tests tell "no second argument" from `undefined`.
       const result =
         detail === undefined
-          ? logger[level]?.(PREFIX + message)
-          : logger[level]?.(PREFIX + message, detail);
+          ? logger[level]?.(prefix + message)
+          : logger[level]?.(prefix + message, detail);
       if (isThenable(result)) result.then(undefined, () => {});
     } catch {
       // Nothing is left to report to.

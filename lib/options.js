@@ -52,15 +52,19 @@ const OPTIONAL_DEPS = /** @type {const} */ ([
  * Checked once, at the factory: a misspelt option that tightens something must not be dropped in silence.
  * The values inside `policy` are Rust's to judge.
  * @param {unknown} options
+ * @param {{ factory?: string, names?: string[] }} [of] the factory they are given to, and the options it has
  * @returns {Settings}
  * @throws {RemoteAuthError} ERR_POLICY_OPTION
  */
-function readOptions(options = {}) {
+function readOptions(options = {}, { factory = 'createRemoteAgentAuth', names = NAMES } = {}) {
+  /** @param {string} problem */
+  const wrongOption = (problem) =>
+    new RemoteAuthError({ code: 'ERR_POLICY_OPTION', fault: 'config', message: `${factory}: ${problem}` });
   if (typeof options !== 'object' || options === null) throw wrongOption('options must be an object');
   for (const [name, value] of Object.entries(options)) {
-    if (POLICY_NAMES.includes(name)) throw wrongOption(`"${name}" belongs into the option policy`);
-    if (!NAMES.includes(name)) {
-      throw wrongOption(`unknown option "${name}"; did you mean "${nearest(name, NAMES)}"?`);
+    if (names.includes('policy') && POLICY_NAMES.includes(name)) throw wrongOption(`"${name}" belongs into the option policy`);
+    if (!names.includes(name)) {
+      throw wrongOption(`unknown option "${name}"; did you mean "${nearest(name, names)}"?`);
     }
     const problem = value === undefined ? undefined : OPTIONS[/** @type {keyof typeof OPTIONS} */ (name)](value);
     if (problem !== undefined) throw wrongOption(problem);
@@ -148,13 +152,4 @@ function isVerifier(verifier) {
   return missing === undefined ? undefined : `verifier.${missing} must be a function`;
 }
 
-/** @param {string} message */
-function wrongOption(message) {
-  return new RemoteAuthError({
-    code: 'ERR_POLICY_OPTION',
-    fault: 'config',
-    message: `createRemoteAgentAuth: ${message}`,
-  });
-}
-
-module.exports = { DEFAULT_CALLBACK_TIMEOUT, checkDeps, checkFunctions, readOptions };
+module.exports = { checkDeps, checkFunctions, readOptions };

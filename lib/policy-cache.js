@@ -38,7 +38,7 @@ class PolicyCache {
    * @param {{ compile: (options: PolicyOptions) => CompiledPolicy, log: Log,
    *   environment?: (fields: OidcFields) => Environment }} settings
    */
-  constructor({ compile, log, environment = readEnvironment }) {
+  constructor({ compile, log, environment = (fields) => readEnvironment(fields) }) {
     this.#compile = compile;
     this.#environment = environment;
     this.#log = log;
@@ -93,16 +93,17 @@ class PolicyCache {
  * The environment as this policy sees it, read anew for every request. Each variable is read only where
  * it counts, so that a wrong value nobody uses harms nobody.
  * @param {OidcFields} fields
+ * @param {boolean} [useJwksUrl] whether OPENID_JWKS_URL counts at all: it is the browser login's
  * @returns {Environment}
  */
-function readEnvironment(fields) {
+function readEnvironment(fields, useJwksUrl = true) {
   const { env } = process;
   const environment = {
     emailClaim: env.OPENID_EMAIL_CLAIM?.trim() || undefined,
     cacheMaxAge: cacheMaxAge(env),
     proxy: readProxy(env),
   };
-  const jwksUri = fields.jwksUri ? undefined : env.OPENID_JWKS_URL;
+  const jwksUri = fields.jwksUri || !useJwksUrl ? undefined : env.OPENID_JWKS_URL;
   if (!jwksUri) return environment;
   // The variable belongs to the browser login's provider: its keys must not vouch for another issuer.
   const loginIssuer = normalizeIssuer(env.OPENID_ISSUER);

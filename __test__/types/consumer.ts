@@ -6,7 +6,11 @@ import {
   RemoteAuthError,
   RemoteTokenVerifier,
   clearRemoteAgentAuthCache,
+  createAgentManagementAuth,
   createRemoteAgentAuth,
+  createTenantMiddlewares,
+  enabledAuthMethods,
+  toolIdentity,
   verifyRemoteToken,
   type PolicyOptions,
   type RemoteAgentAuthDeps,
@@ -79,6 +83,16 @@ const handler: RequestHandler = createRemoteAgentAuth(deps, options);
 const app = express();
 app.use('/api/agents/v1', handler, createRemoteAgentAuth(deps), (req, res) => {
   res.json({ id: req.user?.id });
+});
+
+const { preAuthTenantMiddleware, tenantContextMiddleware } = createTenantMiddlewares({
+  tenantStorage: { run: (_context, fn) => fn() },
+  logger: winston,
+});
+const management = createAgentManagementAuth({ findUser, getAppConfig, isPrincipalActive, runInTenant: (_tenant, fn) => fn(), tenantContextMiddleware });
+app.use('/api/agents/v1/management', preAuthTenantMiddleware, management, (req, res) => {
+  const { user_id } = toolIdentity(req.user);
+  res.json({ user_id: user_id?.toUpperCase(), keys: enabledAuthMethods({}).apiKey });
 });
 
 export async function use(token: string): Promise<string> {
