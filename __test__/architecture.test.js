@@ -104,7 +104,7 @@ describe('Rust', () => {
 const requires = (file) => [...readFileSync(path.join(ROOT, file), 'utf8').matchAll(/\brequire\((.*?)\)/g)].map(([, name]) => name);
 
 const KNOW_NOTHING = [
-  ...['auth-config', 'bearer', 'claim-path', 'decision', 'errors', 'identity', 'issuer', 'jwks-cache-time', 'log'],
+  ...['auth-config', 'bearer', 'claim-path', 'data-schemas', 'decision', 'errors', 'identity', 'issuer', 'jwks-cache-time', 'log'],
   ...['lookup-metrics', 'nearest', 'onward', 'proxy', 'recent-outcomes', 'responses', 'tenant'],
   ...['tenant-middlewares', 'time-limit', 'trust'],
 ];
@@ -113,6 +113,7 @@ const JS_MAY_KNOW = {
   'api-key': [],
   host: ['tenant', 'time-limit'],
   options: ['errors', 'nearest', 'responses'],
+  openid: ['issuer', 'log', 'lookup-metrics', 'user'],
   'policy-cache': ['issuer', 'jwks-cache-time', 'policy-extra', 'proxy'],
   'policy-extra': ['errors'],
   'role-sync': ['claim-path'],
@@ -125,7 +126,9 @@ const libFiles = filesUnder('lib', '.js').map((file) => file.replace(/\.js$/, ''
 
 describe('JavaScript', () => {
   test.each(libFiles)('lib/%s.js requires only what it may know', (name) => {
-    const own = requires(`lib/${name}.js`).filter((file) => !/^'node:/.test(file));
+    // The adapter's one door to LibreChat's packages, opened when first needed.
+    const foreign = name === 'data-schemas' ? ["'@librechat/data-schemas'"] : [];
+    const own = requires(`lib/${name}.js`).filter((file) => !/^'node:/.test(file) && !foreign.includes(file));
     expect(own.filter((file) => !/^'(\.\/[a-z-]+|\.\.\/binding)'$/.test(file))).toEqual([]);
 
     // One file crosses to Rust, so that one file knows what crosses.
@@ -146,6 +149,21 @@ describe('JavaScript', () => {
     for (const file of ['index.js', 'native.js']) {
       expect(requires(file).filter((name) => !/^'\.\/(binding|lib\/[a-z-]+)'$/.test(name))).toEqual([]);
     }
+  });
+
+  test('only the adapter leads to LibreChat’s packages', () => {
+    const reached = new Set();
+    const visit = (file) => {
+      if (reached.has(file)) return;
+      reached.add(file);
+      for (const name of requires(file)) {
+        const [, lib] = /^'\.\/(?:lib\/)?([a-z-]+)'$/.exec(name) ?? [];
+        if (lib !== undefined && libFiles.includes(lib)) visit(`lib/${lib}.js`);
+      }
+    };
+    visit('index.js');
+    expect(reached.size).toBeGreaterThan(15);
+    expect([...reached]).not.toContain('lib/data-schemas.js');
   });
 
   test('the package has no run-time dependency', () => {

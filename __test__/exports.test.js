@@ -33,14 +33,19 @@ test('the native entry exports exactly what its types declare', () => {
   expect(Object.keys(require('../native')).sort()).toEqual(declared);
 });
 
-test('an ES module imports both entries by name', () => {
+test('the adapter exports exactly what its types declare', () => {
+  expect(Object.keys(require('../lib/librechat')).sort()).toEqual(declaredValues('librechat.d.ts'));
+});
+
+test('an ES module imports all entries by name', () => {
   const script = `
     import * as main from 'remote-agent-auth';
     import * as native from 'remote-agent-auth/native';
-    console.log(JSON.stringify([Object.keys(main), Object.keys(native)]));`;
+    import * as librechat from 'remote-agent-auth/librechat';
+    console.log(JSON.stringify([main, native, librechat].map((entry) => Object.keys(entry))));`;
   const printed = execFileSync(process.execPath, ['--input-type=module', '-e', script], { cwd: ROOT, encoding: 'utf8' });
   const named = JSON.parse(printed).map((names) => names.filter((name) => !['default', 'module.exports'].includes(name)).sort());
-  expect(named).toEqual([Object.keys(require('..')).sort(), Object.keys(require('../native')).sort()]);
+  expect(named).toEqual(['..', '../native', '../lib/librechat'].map((entry) => Object.keys(require(entry)).sort()));
 });
 
 test('the entry points of package.json exist, the types of each beside it', () => {
@@ -48,7 +53,8 @@ test('the entry points of package.json exist, the types of each beside it', () =
   for (const entry of Object.values(entries)) {
     for (const file of typeof entry === 'string' ? [entry] : Object.values(entry)) {
       expect(readFileSync(path.join(ROOT, file), 'utf8')).not.toBe('');
-      if (file !== './package.json') expect(files).toContain(file.slice(2));
+      const packed = files.some((name) => file === `./${name}` || file.startsWith(`./${name}/`));
+      if (file !== './package.json') expect(packed).toBe(true);
     }
   }
 });

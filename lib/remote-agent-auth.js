@@ -18,7 +18,7 @@ const { sendRejection } = require('./responses');
 const { readRoleSyncOptions, syncRole } = require('./role-sync');
 const { sharedVerifier } = require('./shared-verifier');
 const { isTenantConflict, requestScope, sameScope, userScope } = require('./tenant');
-const { resolveUser } = require('./user');
+const { loginIssuer, resolveUser } = require('./user');
 
 /**
  * @typedef {import('../index').RemoteAgentAuthDeps} Deps
@@ -64,7 +64,7 @@ function createRemoteAgentAuth(deps, options) {
   const policyExtra = createPolicyExtra(settings.policy);
   const surroundings = {
     findUser: host.findUser,
-    loginIssuer: () => normalizeIssuer(process.env.OPENID_ISSUER),
+    loginIssuer,
     allowEmailFallback: settings.allowEmailFallback,
     allowUnverifiedEmail: settings.allowUnverifiedEmail,
     log,

@@ -176,4 +176,9 @@ function bindingOf({ subject, issuer }) {
   return { provider: 'openid', openidId: subject, openidIssuer: issuer };
 }
 
-module.exports = { resolveUser };
+/** Where users stored before issuers were recorded come from. */
+function loginIssuer() {
+  return normalizeIssuer(process.env.OPENID_ISSUER);
+}
+
+module.exports = { loginIssuer, resolveUser, withoutIssuer };

@@ -1,0 +1,61 @@
+'use strict';
+
+/**
+ * What LibreChat's own package offers, taken from it when first needed: never at load, and not at all where it is not
+ * installed.
+ * @typedef {{ run<T>(context: any, fn: () => T): T, getStore(): { tenantId?: string } | undefined }} TenantStorage
+ * @typedef {{ logger?: any, tenantStorage?: TenantStorage, getTenantId?: () => string | undefined }} DataSchemas
+ */
+
+/** @type {DataSchemas | undefined} */
+let loaded;
+
+/** @returns {DataSchemas} empty where the package is not installed */
+function dataSchemas() {
+  loaded ??= load();
+  return loaded;
+}
+
+/** @returns {DataSchemas} */
+function load() {
+  try {
+    return require('@librechat/data-schemas');
+  } catch (error) {
+    const { code, message } = /** @type {NodeJS.ErrnoException} */ (error);
+    // Of the package itself only: one that is there and broken must not go unnoticed, tenants hang on it.
+    if (code === 'MODULE_NOT_FOUND' && message.includes("'@librechat/data-schemas'")) return {};
+    throw error;
+  }
+}
+
+/** @param {'debug' | 'info' | 'warn' | 'error'} level @returns {(...args: any[]) => unknown} */
+const at = (level) => (...args) => {
+  const { logger } = dataSchemas();
+  if (logger) return logger[level]?.(...args);
+  return level === 'warn' || level === 'error' ? console[level](...args) : undefined;
+};
+
+/** LibreChat's logger; where there is none, warnings and errors go to the console. */
+const logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+
+/** LibreChat's tenant storage; where there is none, nothing is ever in a tenant. */
+const tenantStorage = {
+  /** @template T @param {any} context @param {() => T} fn @returns {T} */
+  run(context, fn) {
+    const storage = dataSchemas().tenantStorage;
+    return storage ? storage.run(context, fn) : fn();
+  },
+};
+
+/** @returns {string | undefined} */
+function getTenantId() {
+  const { getTenantId: get, tenantStorage: storage } = dataSchemas();
+  return get ? get() : storage?.getStore()?.tenantId;
+}
+
+/** @template T @param {string} tenantId @param {() => T} fn @returns {T} */
+function runInTenant(tenantId, fn) {
+  return tenantStorage.run({ tenantId }, fn);
+}
+
+module.exports = { getTenantId, logger, runInTenant, tenantStorage };

@@ -1,0 +1,138 @@
+'use strict';
+
+// LibreChat's own names and signatures over this package: a host changes its imports and nothing else. Logger and tenant
+// storage come from @librechat/data-schemas when that is installed.
+
+const { createAccessTokenVerifier } = require('./access-token');
+const { bearerToken } = require('./bearer');
+const { claimAt } = require('./claim-path');
+const { getTenantId, logger, runInTenant, tenantStorage } = require('./data-schemas');
+const { createSafeUser } = require('./identity');
+const { normalizeIssuer } = require('./issuer');
+const { createLog } = require('./log');
+const management = require('./management-auth');
+const { createOpenId } = require('./openid');
+const remote = require('./remote-agent-auth');
+const roles = require('./role-sync');
+const { sharedVerifier } = require('./shared-verifier');
+const { createTenantMiddlewares } = require('./tenant-middlewares');
+
+/** @typedef {import('../librechat')} LibreChat */
+
+const FROM_LIBRECHAT = { logger, getTenantId, runInTenant };
+
+/** @type {LibreChat['createRemoteAgentAuth']} */
+function createRemoteAgentAuth(deps, options) {
+  return remote.createRemoteAgentAuth(withDefaults(deps, FROM_LIBRECHAT), options);
+}
+
+/** @type {LibreChat['createAgentManagementAuth']} */
+function createAgentManagementAuth(deps, options) {
+  return management.createAgentManagementAuth(withDefaults(deps, { ...FROM_LIBRECHAT, tenantContextMiddleware }), options);
+}
+
+const verifyAccessToken = createAccessTokenVerifier({
+  verifier: sharedVerifier,
+  log: createLog(logger, '[oidc] '),
+});
+
+/** @type {LibreChat['verifyOidcAccessToken']} */
+async function verifyOidcAccessToken(token, config, options) {
+  return verifyAccessToken(token, config, options);
+}
+
+/** @type {LibreChat['isRemoteOidcUrlAllowed']} */
+function isRemoteOidcUrlAllowed(value) {
+  if (typeof value !== 'string' && Object.prototype.toString.call(value) !== '[object URL]') return false;
+  // An empty text would be no jwksUri at all, so the value is judged as an issuer.
+  try {
+    sharedVerifier().compile({ issuer: String(value), audience: 'none', jwksUri: 'http://localhost' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @type {LibreChat['getOpenIdRolesForOpenIdSync']} */
+async function getOpenIdRolesForOpenIdSync({ options, tokenset, claims, userinfo, decode, resolveOverage }) {
+  const token = { access: tokenset?.access_token, id: tokenset?.id_token, userinfo: undefined }[options.source];
+  const given = { access: undefined, id: claims, userinfo }[options.source];
+  const source = token ? decode(token) : given;
+  if (source === undefined || source === null) return undefined;
+  if (roles.isGroupOverage(source, options.claim)) return resolveOverage?.(source);
+  return roles.rolesIn(claimAt(source, options.claim));
+}
+
+/** @type {LibreChat['getLibreChatRolesForOpenIdSync']} */
+async function getLibreChatRolesForOpenIdSync({ options, getRolesByNames, logPrefix = '[openidRoleSync]' }) {
+  try {
+    return await roles.asStored(options, async (names) => getRolesByNames(names, 'name'));
+  } catch (error) {
+    throw new Error(`${logPrefix} ${/** @type {Error} */ (error).message}`, { cause: error });
+  }
+}
+
+/** @type {LibreChat['selectOpenIdRole']} */
+function selectOpenIdRole({ openIdRoles, ...choice }) {
+  return roles.selectRole({ ...choice, roles: openIdRoles });
+}
+
+/**
+ * The host's dependency object with what it leaves out. Its own members are found through it, methods of a class included.
+ * @param {any} deps
+ * @param {object} defaults
+ * @returns {any}
+ */
+function withDefaults(deps, defaults) {
+  if (typeof deps !== 'object' || deps === null) return deps;
+  const missing = Object.entries(defaults).filter(([name]) => deps[name] === undefined);
+  return Object.assign(Object.create(deps), Object.fromEntries(missing));
+}
+
+const { findOpenIDUser, getIssuerBoundConditions, getOpenIdEmail, getOpenIdIssuer, isUserIssuerAllowed } = createOpenId(logger);
+const {
+  _resetTenantMiddlewareStrictCache,
+  buildTenantContext,
+  preAuthTenantMiddleware,
+  resolveRequestTenantId,
+  restoreTenantContextFromReq,
+  runWithTenantContext,
+  tenantContextMiddleware,
+} = createTenantMiddlewares({ tenantStorage, logger });
+const { clearRemoteAgentAuthCache } = remote;
+const { getMachineClientId } = management;
+const clearOidcAccessTokenCache = clearRemoteAgentAuthCache;
+const extractBearerToken = bearerToken;
+const normalizeOpenIdIssuer = normalizeIssuer;
+const getOpenIdRoleSyncOptions = roles.readRoleSyncOptions;
+
+// Plain names, so that `import { ... }` finds them without running this file.
+/** @type {typeof import('../librechat')} */
+module.exports = {
+  _resetTenantMiddlewareStrictCache,
+  buildTenantContext,
+  clearOidcAccessTokenCache,
+  clearRemoteAgentAuthCache,
+  createAgentManagementAuth,
+  createRemoteAgentAuth,
+  createSafeUser,
+  extractBearerToken,
+  findOpenIDUser,
+  getIssuerBoundConditions,
+  getLibreChatRolesForOpenIdSync,
+  getMachineClientId,
+  getOpenIdEmail,
+  getOpenIdIssuer,
+  getOpenIdRoleSyncOptions,
+  getOpenIdRolesForOpenIdSync,
+  isRemoteOidcUrlAllowed,
+  isUserIssuerAllowed,
+  normalizeOpenIdIssuer,
+  preAuthTenantMiddleware,
+  resolveRequestTenantId,
+  restoreTenantContextFromReq,
+  runWithTenantContext,
+  selectOpenIdRole,
+  tenantContextMiddleware,
+  verifyOidcAccessToken,
+};

@@ -1,0 +1,126 @@
+/**
+ * `remote-agent-auth/librechat`: LibreChat's own names and signatures. Logger and tenant storage are taken from
+ * `@librechat/data-schemas` when they are first needed, if that is installed; what a dependency object brings itself counts
+ * first.
+ */
+
+import type {
+  AccessTokenConfig,
+  AgentManagementAuthDeps,
+  AgentManagementAuthOptions,
+  RemoteAgentAuthDeps,
+  RemoteAgentAuthHandler,
+  RemoteAgentAuthOptions,
+  RemoteAgentUserFilter,
+  RoleSelection,
+  RoleSyncOptions,
+  TenantMiddlewares,
+  UserLookupResult,
+} from './index';
+
+export type { RemoteAgentAuthDeps, RemoteAgentAuthOptions, RoleSelection, RoleSyncOptions } from './index';
+export { clearRemoteAgentAuthCache, createSafeUser, getMachineClientId } from './index';
+
+export function createRemoteAgentAuth(
+  deps: RemoteAgentAuthDeps,
+  options?: RemoteAgentAuthOptions,
+): RemoteAgentAuthHandler;
+
+export function createAgentManagementAuth(
+  deps: Omit<AgentManagementAuthDeps, 'runInTenant'> & Partial<Pick<AgentManagementAuthDeps, 'runInTenant'>>,
+  options?: AgentManagementAuthOptions,
+): RemoteAgentAuthHandler;
+
+/**
+ * Resolves to the claims; rejects with RemoteAuthError.
+ * @param options.useOpenIdJwksEnv whether `OPENID_JWKS_URL` counts; default false
+ */
+export function verifyOidcAccessToken(
+  token: string,
+  config: AccessTokenConfig,
+  options?: { useOpenIdJwksEnv?: boolean },
+): Promise<Record<string, any>>;
+export function clearOidcAccessTokenCache(): void;
+
+/** The token of an `Authorization` header, or null. */
+export function extractBearerToken(header: unknown): string | null;
+
+/** Whether an issuer or key URL may be used: https, or http to this machine. */
+export function isRemoteOidcUrlAllowed(value: unknown): boolean;
+
+/** Without blanks, trailing slashes and discovery suffix; undefined when nothing is left. */
+export function normalizeOpenIdIssuer(issuer: unknown): string | undefined;
+
+/** The first issuer these sources name, normalised; else `OPENID_ISSUER`. */
+export function getOpenIdIssuer(
+  ...sources: Array<{ iss?: unknown; issuer?: unknown; serverMetadata?: () => { issuer?: unknown } } | null | undefined>
+): string | undefined;
+
+/** `OPENID_EMAIL_CLAIM`, else `email`, `preferred_username`, `upn`; not proof of anything. */
+export function getOpenIdEmail(claims: Record<string, any>, strategyName?: string): string | undefined;
+
+/**
+ * Finds the account of an identity, and sets on it what is to be stored when `migration` says so. `error` is `auth_failed`
+ * for an account that belongs to somebody else.
+ */
+export function findOpenIDUser(lookup: {
+  findUser(filter: RemoteAgentUserFilter): any;
+  email?: string;
+  openidId: string;
+  openidIssuer?: string;
+  idOnTheSource?: string;
+  /** Stands in front of log lines; default `openid`. */
+  strategyName?: string;
+  /** `email_verified`: false links nobody. */
+  emailVerified?: boolean;
+  onUserLookup?: (result: UserLookupResult, seconds: number) => unknown;
+}): Promise<{ user: any; error: string | null; migration: boolean }>;
+
+/** The filters an identifier is looked up by, in order; none without identifier or issuer. */
+export function getIssuerBoundConditions(
+  field: 'openidId' | 'idOnTheSource',
+  value: string | null | undefined,
+  openidIssuer: string | null | undefined,
+): RemoteAgentUserFilter[];
+
+/** Whether a stored user belongs to an issuer; one stored without belongs to `OPENID_ISSUER`. */
+export function isUserIssuerAllowed(
+  user: { openidIssuer?: string | null } | null | undefined,
+  openidIssuer: string | null | undefined,
+): boolean;
+
+/** @throws for a wrong `OPENID_ROLE_SYNC_*` variable, while role sync is on */
+export function getOpenIdRoleSyncOptions(env?: { [name: string]: string | undefined }): RoleSyncOptions;
+
+/** The roles the configured source names; undefined without that source, `resolveOverage`'s answer for too many groups. */
+export function getOpenIdRolesForOpenIdSync(from: {
+  options: Pick<RoleSyncOptions, 'source' | 'claim'>;
+  tokenset?: { access_token?: string; id_token?: string } | null;
+  /** The ID token's, where there is no ID token. */
+  claims?: Record<string, any> | null;
+  userinfo?: Record<string, any> | null;
+  decode(token: string): Record<string, any>;
+  resolveOverage?(claims: Record<string, any>): any;
+}): Promise<string[] | undefined>;
+
+/** @throws for a configured role that does not exist */
+export function getLibreChatRolesForOpenIdSync(from: {
+  options: Pick<RoleSyncOptions, 'rolePriority' | 'fallbackRole'>;
+  getRolesByNames(names: string[], field: 'name'): any;
+  logPrefix?: string;
+}): Promise<Pick<RoleSyncOptions, 'rolePriority' | 'fallbackRole'>>;
+
+export function selectOpenIdRole(choice: {
+  openIdRoles: unknown;
+  rolePriority: string[];
+  fallbackRole?: string;
+  currentRole?: string | null;
+}): RoleSelection;
+
+export const preAuthTenantMiddleware: TenantMiddlewares['preAuthTenantMiddleware'];
+export const tenantContextMiddleware: TenantMiddlewares['tenantContextMiddleware'];
+export const restoreTenantContextFromReq: TenantMiddlewares['restoreTenantContextFromReq'];
+export const resolveRequestTenantId: TenantMiddlewares['resolveRequestTenantId'];
+export const buildTenantContext: TenantMiddlewares['buildTenantContext'];
+export const runWithTenantContext: TenantMiddlewares['runWithTenantContext'];
+export const _resetTenantMiddlewareStrictCache: TenantMiddlewares['_resetTenantMiddlewareStrictCache'];
