@@ -1,6 +1,6 @@
 'use strict';
 
-const { bearerToken } = require('../lib/bearer');
+const { bearerToken, isJwtShaped } = require('../lib/bearer');
 
 describe('the Authorization header', () => {
   test.each([
@@ -48,4 +48,16 @@ describe('the Authorization header', () => {
     // Quadratic time would be minutes.
     expect(Number(process.hrtime.bigint() - started) / 1e9).toBeLessThan(5);
   });
+});
+
+test.each([
+  ['a.b.c', true],
+  ['..', true],
+  ['a.b', false],
+  ['a.b.c.d', false],
+  ['a.b.c.d.e', false],
+  ['sk-1', false],
+  [null, false],
+])('%j has the shape of a JWT: %j', (token, shaped) => {
+  expect(isJwtShaped(token)).toBe(shaped);
 });

@@ -4,8 +4,8 @@
 // test's own, real tokens, the real native verifier.
 
 const { createHmac, generateKeyPairSync } = require('node:crypto');
-const { clearRemoteAgentAuthCache, verifyRemoteToken } = require('..');
-const { App } = require('./support/app');
+const { clearRemoteAgentAuthCache, createTenantMiddlewares, verifyRemoteToken } = require('..');
+const { App, tenants } = require('./support/app');
 const { Issuer, encode } = require('./support/issuer');
 
 const A = { error: 'Authentication required' };
@@ -500,6 +500,83 @@ describe('keys', () => {
       expect(await app.get(token)).toMatchObject({ status: 401 });
     }
     expect(provider.requests).toEqual({ discovery: 0, keys: 0 });
+  });
+});
+
+describe('what dependencies and options switch on', () => {
+  const ROLE_SYNC = { ENABLED: 'true', API_ENABLED: 'true', SOURCE: 'access', CLAIM: 'realm_access.roles', ROLE_PRIORITY: 'BOSS', FALLBACK_ROLE: 'USER' };
+  afterEach(() => Object.keys(ROLE_SYNC).forEach((name) => delete process.env[`OPENID_ROLE_SYNC_${name}`]));
+
+  /** The App anew, with these dependencies and options, and the user of the other tests. */
+  const restart = async (settings) => {
+    const { users, apiKeys } = app;
+    await app.stop();
+    app = await new App(settings).start();
+    Object.assign(app, { users, apiKeys });
+    configure();
+  };
+  const middlewares = () =>
+    createTenantMiddlewares({ tenantStorage: { run: ({ tenantId }, fn) => tenants.run(tenantId, fn) }, logger: app.logger });
+
+  test('role sync: the role of the token, spelt as stored, is judged, written and on the request', async () => {
+    for (const [name, value] of Object.entries(ROLE_SYNC)) process.env[`OPENID_ROLE_SYNC_${name}`] = value;
+    await restart({ deps: { getRolesByNames: async () => [{ name: 'Boss' }] } });
+    app.users[0].tenantId = 'acme';
+    configure({}, 'acme');
+    const token = issuer.token({ realm_access: { roles: ['boss'] } });
+    expect(await app.get(token)).toMatchObject({ status: 200 });
+    expect(app.calls.updateUser).toEqual([{ id: 'id-1', fields: { role: 'Boss' }, tenant: 'acme' }]);
+    expect(app.calls.getAppConfig.map(({ role }) => role)).toEqual([undefined, 'USER', 'Boss']);
+    expect(app.passed[0].user.role).toBe('Boss');
+  });
+
+  test('the tenant context: the route runs in the user’s tenant, and a request of another one is 401', async () => {
+    await restart({ options: { tenantConflict: 'reject' }, deps: { tenantContextMiddleware: (...args) => middlewares().tenantContextMiddleware(...args) } });
+    app.users[0].tenantId = 'acme';
+    ['acme', 'bolt'].forEach((tenant) => configure({}, tenant));
+    expect(await app.get(issuer.token())).toMatchObject({ status: 200 });
+    expect(app.passed.map(({ tenant }) => tenant)).toEqual(['acme']);
+    expect(await app.get(issuer.token(), { tenant: 'bolt' })).toEqual({ status: 401, body: U, challenge: INVALID });
+  });
+
+  test('the tenant context: the system tenant is 403', async () => {
+    await restart({ deps: { tenantContextMiddleware: (...args) => middlewares().tenantContextMiddleware(...args) } });
+    app.users[0].tenantId = '__SYSTEM__';
+    configure({}, '__SYSTEM__');
+    const body = { error: 'System tenant is not allowed for request-scoped routes' };
+    expect(await app.get(issuer.token())).toMatchObject({ status: 403, body });
+    expect(app.passed).toEqual([]);
+  });
+
+  test('the deletion fence: 409', async () => {
+    await restart({ deps: { isPrincipalActive: async () => false } });
+    const body = { error: 'Account deletion is in progress', code: 'ACCOUNT_DELETION_IN_PROGRESS' };
+    await expectRejected(app.get(issuer.token()), 409, body, null, []);
+  });
+
+  test('responses: standard: 403 for a scope, 503 for a provider that is down, and no API key for a JWT', async () => {
+    await restart({ options: { responses: 'standard' } });
+    configure({ oidc: oidcOf({ scope: 'agents:use' }) });
+    const insufficient = `${CREDENTIALS}, error="insufficient_scope", scope="agents:use"`;
+    expect(await app.get(issuer.token())).toEqual({ status: 403, body: { error: 'Forbidden' }, challenge: insufficient });
+    expect(await app.get(issuer.token({ exp: 1 }))).toEqual({ status: 401, body: U, challenge: INVALID });
+    const gone = await new Issuer().start();
+    await gone.stop();
+    configure({ oidc: oidcOf({ issuer: gone.url }) });
+    const response = await fetch(app.url, { headers: { authorization: `Bearer ${gone.token()}` } });
+    expect([response.status, await response.json()]).toEqual([503, { error: 'Service unavailable' }]);
+    expect(Number(response.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    expect(app.calls.apiKey).toEqual([]);
+    expect(await app.get('sk-good')).toMatchObject({ status: 200, body: { id: 'key-user' } });
+  });
+
+  test('policy: a function tightens the policy of one tenant; kid becomes mandatory there', async () => {
+    await restart({ options: { policy: (oidc, { tenantId }) => ({ requireKid: tenantId === 'acme' }) } });
+    configure({ apiKey: false }, 'acme');
+    const token = issuer.token({}, { header: { kid: undefined } });
+    expect(await app.get(token)).toMatchObject({ status: 200 });
+    expect(await app.get(token, { tenant: 'acme' })).toMatchObject({ status: 401 });
+    expect(logged()).toEqual([line('error', /OIDC verification failed/, 'ERR_TOKEN_KID')]);
   });
 });
 
