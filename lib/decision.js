@@ -109,13 +109,13 @@ const TABLE = {
     rejection: unauthorized,
     line: line('warn', "API keys are not enabled in the API user's configuration"),
   },
-  /* third table 2 */ 'machine-off': { rejection: askMachine },
-  /* third table 3 */ 'machine-no-bearer': { rejection: askMachine },
-  /* third table 4 to 8 */ 'machine-refused': {
+  /* machine clients, 2 */ 'machine-off': { rejection: askMachine },
+  /* machine clients, 3 */ 'machine-no-bearer': { rejection: askMachine },
+  /* machine clients, 4 to 8 */ 'machine-refused': {
     rejection: unauthorized,
     line: line('warn', 'machine client refused'),
   },
-  /* 0, 10, 18; second table 5, 7; third table 1 */ unexpected: {
+  /* 0, 10, 18; second table 5, 7; machine clients, 1 */ unexpected: {
     rejection: broken,
     line: line('error', 'Unexpected error'),
   },

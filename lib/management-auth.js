@@ -29,7 +29,7 @@ const OPTIONS = ['bodies', 'callbackTimeout', 'realm', 'verifier'];
 
 /**
  * Machine clients of LibreChat's management API: a token of a client that the configuration binds to one user of one
- * tenant. The third table of the README; nothing falls back, nothing is written.
+ * tenant. By the README's table of machine clients; nothing falls back, nothing is written.
  * @param {Deps} deps
  * @param {Options} [options]
  * @returns {import('../index').RemoteAgentAuthHandler}

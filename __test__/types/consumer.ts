@@ -17,6 +17,7 @@ import {
   type RemoteAgentAuthOptions,
   type RemoteAuthErrorCode,
 } from 'remote-agent-auth';
+import * as librechat from 'remote-agent-auth/librechat';
 import { createRemoteAgentAuth as createNative } from 'remote-agent-auth/native';
 
 // LibreChat's augmentation: its user always has an id.
@@ -94,6 +95,20 @@ app.use('/api/agents/v1/management', preAuthTenantMiddleware, management, (req, 
   const { user_id } = toolIdentity(req.user);
   res.json({ user_id: user_id?.toUpperCase(), keys: enabledAuthMethods({}).apiKey });
 });
+
+app.use(librechat.preAuthTenantMiddleware, librechat.createRemoteAgentAuth({ apiKeyMiddleware, findUser, updateUser, getAppConfig }));
+app.use(librechat.createAgentManagementAuth({ findUser, getAppConfig, isPrincipalActive }), librechat.tenantContextMiddleware);
+
+export async function adapter(token: string): Promise<IUser | null> {
+  const claims = await librechat.verifyOidcAccessToken(token, { issuer: 'https://issuer.example', audience: 'a' });
+  const { user, error, migration } = await librechat.findOpenIDUser({
+    findUser,
+    openidId: claims.sub,
+    email: librechat.getOpenIdEmail(claims),
+    openidIssuer: librechat.getOpenIdIssuer(claims),
+  });
+  return error === null && !migration ? user : null;
+}
 
 export async function use(token: string): Promise<string> {
   const policy: PolicyOptions = { issuer: 'https://issuer.example', audience: ['a', 'b'], scope: 'agents:use' };
