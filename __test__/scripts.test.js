@@ -5,6 +5,8 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
+const { ROWS, rowsIn, scorecard } = require('../scripts/scorecard');
+
 const root = path.join(__dirname, '..');
 
 describe('on a machine without a Rust toolchain', () => {
@@ -35,5 +37,25 @@ describe('on a machine without a Rust toolchain', () => {
     const { status, stdout } = run('test.js');
     expect(status).toBe(1);
     expect(stdout.trimEnd().split('\n').at(-1)).toBe('0 passed, 1 failed');
+  });
+});
+
+describe('the scorecard', () => {
+  const line = (row, figure, ok = true) => `SCORE ${JSON.stringify({ row, figure, limit: '0', ok })}`;
+
+  test('reads rows as cargo and jest print them, and nothing else', () => {
+    const output = ['---- a test stdout ----', line('S1', 'a'), '  console.log', `    ${line('S2', 'b')}`, '', `x ${line('S3', 'c')}`, 'SCORE'].join('\n');
+    expect(rowsIn(output).map(({ row }) => row)).toEqual(['S1', 'S2']);
+  });
+
+  test('has every row once; one that is missing or missed in any part is not met', () => {
+    const printed = rowsIn([line('S1', 'a'), line('S1', 'b'), line('S2', 'c'), line('S2', 'd', false), line('S9', 'e')].join('\n'));
+    expect(scorecard(printed, ['S1', 'S2', 'S3'])).toEqual([
+      { row: 'S1', figure: 'a; b', limit: '0', ok: true },
+      { row: 'S2', figure: 'c; d', limit: '0', ok: false },
+      { row: 'S3', figure: 'missing: no test printed it', limit: '', ok: false },
+      { row: 'S9', figure: 'e', limit: '0', ok: true },
+    ]);
+    expect(scorecard([])).toHaveLength(ROWS.length);
   });
 });

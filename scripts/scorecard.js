@@ -1,99 +1,112 @@
 'use strict';
 
-// `npm run scorecard`: the rows of reliability and security, each a test that prints its figure. `-- --json` prints them as JSON
-// and nothing else on stdout, `-- --long` runs the long forms.
+// `npm run scorecard`: the rows of reliability and security, each a test that prints its figure. Sets up what it needs, runs
+// the tests that print rows, and fails when a row is missing or not met. `-- --json` prints `[{ row, figure, limit, ok }]` and
+// nothing else on stdout; `-- --long` runs the long forms.
+//
+// A test prints a row as a line `SCORE {"row":"S1","figure":"...","limit":"...","ok":true}`; a row may have several.
 
 const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { setUp, SetupError, root } = require('./setup.js');
 
-/** Every row there must be: one that nobody printed has not been tested. */
-const REQUIRED = [
+/** The rows that must be there: one that nobody printed has not been tested. */
+const ROWS = [
   ...['S1', 'S2', 'S3', 'S5', 'S7', 'S9', 'S10', 'S11', 'S12', 'S13', 'S14', 'S15', 'S16', 'S17', 'S18', 'S19', 'S20'],
   ...['S21', 'S22', 'S23', 'S26', 'S28', 'S32', 'S33', 'S34', 'S36', 'S37'],
 ];
 
-const json = process.argv.includes('--json');
-const long = process.argv.includes('--long');
-
 /** @typedef {{ row: string, figure: string, limit: string, ok: boolean }} Row */
 
 /**
- * Runs a command, its output shown on stderr, and gathers the rows it prints.
+ * The rows in some output, however its runner indents it.
+ * @param {string} output
+ * @returns {Row[]}
+ */
+function rowsIn(output) {
+  return [...output.matchAll(/^\s*SCORE (\{.*\})\s*$/gm)].map(([, text]) => JSON.parse(/** @type {string} */ (text)));
+}
+
+/**
+ * One row each, those beyond the list too, by their number; a row of the list that nobody printed is not met.
+ * @param {Row[]} printed
+ * @param {string[]} [names]
+ * @returns {Row[]}
+ */
+function scorecard(printed, names = ROWS) {
+  const all = [...new Set([...names, ...printed.map(({ row }) => row)])];
+  const number = (/** @type {string} */ row) => Number(row.slice(1));
+  return all.sort((a, b) => number(a) - number(b)).map((row) => {
+    const parts = printed.filter((part) => part.row === row);
+    if (parts.length === 0) return { row, figure: 'missing: no test printed it', limit: '', ok: false };
+    const joined = (/** @type {'figure' | 'limit'} */ name) => [...new Set(parts.map((part) => `${part[name]}`))].join('; ');
+    return { row, figure: joined('figure'), limit: joined('limit'), ok: parts.every(({ ok }) => ok === true) };
+  });
+}
+
+/** @param {string} folder @param {string} ending */
+const printing = (folder, ending) =>
+  fs
+    .readdirSync(path.join(root, folder))
+    .filter((file) => file.endsWith(ending))
+    .filter((file) => /SCORE|\bscore\(/.test(fs.readFileSync(path.join(root, folder, file), 'utf8')))
+    .sort();
+
+/**
+ * Runs a command and keeps its output; what failed is shown on stderr.
  * @param {string} command
  * @param {string[]} args
- * @returns {Promise<{ code: number, rows: Row[] }>}
+ * @param {boolean} long
+ * @returns {Promise<{ code: number, output: string }>}
  */
-function gather(command, args) {
+function run(command, args, long) {
   return new Promise((resolve, reject) => {
-    const env = { ...process.env, ...(long ? { REMOTE_AGENT_AUTH_LONG: '1' } : {}) };
+    const env = { ...process.env, REMOTE_AGENT_AUTH_LONG: long ? '1' : '0' };
     const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8');
-      stream.on('data', (text) => (output += text));
-    }
+    /** @type {Buffer[]} */
+    const chunks = [];
+    child.stdout.on('data', (chunk) => chunks.push(chunk));
+    child.stderr.on('data', (chunk) => chunks.push(chunk));
     child.on('error', reject);
     child.on('close', (code) => {
+      const output = Buffer.concat(chunks).toString('utf8');
       if (code !== 0) process.stderr.write(output);
-      const rows = [...output.matchAll(/^.*?SCORE (\{.*\})\s*$/gm)].map(([, line]) => JSON.parse(line));
-      resolve({ code: code ?? 1, rows });
+      resolve({ code: code ?? 1, output });
     });
   });
 }
 
-/** The jest suites that print rows. */
-function suites() {
-  const folder = path.join(root, '__test__');
-  const prints = (/** @type {string} */ name) => /support\/score/.test(fs.readFileSync(path.join(folder, name), 'utf8'));
-  return fs.readdirSync(folder).filter((name) => name.endsWith('.test.js') && prints(name));
-}
-
-/**
- * The worst of the rows of one name: a row may be printed by a Rust and a JavaScript part.
- * @param {Row[]} rows
- * @returns {Row[]}
- */
-function merged(rows) {
-  /** @type {Map<string, Row>} */
-  const byName = new Map();
-  for (const row of rows) {
-    const known = byName.get(row.row);
-    byName.set(
-      row.row,
-      known ? { ...row, figure: `${known.figure}; ${row.figure}`, ok: known.ok && row.ok } : row,
-    );
-  }
-  for (const row of REQUIRED) {
-    if (!byName.has(row)) byName.set(row, { row, figure: 'no figure', limit: 'a figure', ok: false });
-  }
-  return [...byName.values()].sort((a, b) => Number(a.row.slice(1)) - Number(b.row.slice(1)));
+/** @param {Row[]} rows */
+function table(rows) {
+  const limits = Math.max(...rows.map(({ limit }) => limit.length));
+  return rows.map(({ row, figure, limit, ok }) => `${ok ? 'ok  ' : 'FAIL'}  ${row.padEnd(4)}  ${limit.padEnd(limits)}  ${figure}`).join('\n');
 }
 
 async function main() {
+  const unknown = process.argv.slice(2).filter((argument) => !['--json', '--long'].includes(argument));
+  if (unknown.length > 0) throw new SetupError(`no such argument: ${unknown.join(' ')}; there are --json and --long`);
+  const long = process.argv.includes('--long');
   await setUp();
-  const say = (/** @type {string} */ text) => process.stderr.write(`${text}\n`);
-  say(`scorecard  Rust rows${long ? ', long forms' : ''}`);
-  const rust = await gather('cargo', ['test', '--no-default-features', '--no-fail-fast', '--color=never', '--', '--nocapture']);
-  const files = suites().map((name) => path.join('__test__', name));
-  say(`scorecard  JavaScript rows (${files.length} suites)`);
-  const jest = path.join(root, 'node_modules', 'jest', 'bin', 'jest.js');
-  const javascript = await gather(process.execPath, [jest, '--ci', '--colors=false', ...files]);
-  const rows = merged([...rust.rows, ...javascript.rows]);
-  const ok = rust.code === 0 && javascript.code === 0 && rows.every((row) => row.ok);
-  if (json) {
-    process.stdout.write(`${JSON.stringify(rows, undefined, 2)}\n`);
-  } else {
-    for (const row of rows) {
-      console.log(`${row.ok ? 'ok    ' : 'FAILED'} ${row.row.padEnd(4)} ${row.figure}\n            limit: ${row.limit}`);
-    }
-    console.log(`\n${rows.filter((row) => row.ok).length} of ${rows.length} rows hold`);
-  }
-  process.exitCode = ok ? 0 : 1;
+  const tests = printing('tests', '.rs').flatMap((file) => ['--test', path.basename(file, '.rs')]);
+  process.stderr.write(`scorecard  Rust core (${tests.length / 2} test files)\n`);
+  const rust = await run('cargo', ['test', '--no-default-features', '--no-fail-fast', '--color=never', ...tests, '--', '--show-output'], long);
+  const files = printing('__test__', '.test.js').filter((file) => file !== 'scripts.test.js');
+  process.stderr.write(`scorecard  addon and JavaScript (${files.length} test files)\n`);
+  const bin = path.join(root, 'node_modules', 'jest', 'bin', 'jest.js');
+  const jest = await run(process.execPath, [bin, '--ci', '--runTestsByPath', ...files.map((file) => path.join('__test__', file))], long);
+  const rows = scorecard([...rowsIn(rust.output), ...rowsIn(jest.output)]);
+  console.log(process.argv.includes('--json') ? JSON.stringify(rows, null, 2) : table(rows));
+  const missed = rows.filter(({ ok }) => !ok).length;
+  process.stderr.write(`scorecard  ${rows.length - missed} of ${rows.length} rows met${rust.code + jest.code > 0 ? '; a test failed' : ''}\n`);
+  process.exitCode = missed > 0 || rust.code + jest.code > 0 ? 1 : 0;
 }
 
-main().catch((error) => {
-  process.stderr.write(`${error instanceof SetupError ? `set-up failed: ${error.message}` : error.stack}\n`);
-  process.exitCode = 1;
-});
+module.exports = { rowsIn, scorecard, ROWS };
+
+if (require.main === module) {
+  main().catch((error) => {
+    process.stderr.write(`${error instanceof SetupError ? `scorecard failed: ${error.message}` : error.stack}\n`);
+    process.exitCode = 1;
+  });
+}

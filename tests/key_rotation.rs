@@ -167,6 +167,22 @@ async fn a_failure_in_the_evening_does_not_excuse_a_withdrawn_key_at_night() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_keys_under_one_key_id_the_later_serves_tokens_without_one_only() {
+    let (first, later) = (Signer::new("k"), Signer::new("k"));
+    let world = World::with_jwks_uri();
+    world.network.answer(JWKS, jwks(&[&first, &later, &later]));
+    let claims = json!({ "iss": support::ISSUER, "aud": "api", "sub": "user", "exp": support::NOW + 300.0 });
+    let nameless = |signer: &Signer| signer.sign(&json!({ "alg": "ES256" }), &claims);
+    assert_eq!(world.code(&first.token()).await, None);
+    assert_eq!(world.code(&nameless(&first)).await, None);
+    assert_eq!(world.code(&nameless(&later)).await, None);
+    assert_eq!(world.code(&later.token()).await, Some(Code::SignatureInvalid));
+    let report = world.verifier.report();
+    let keys = report[0].snapshot.as_ref().unwrap().keys();
+    assert_eq!((keys.keys().len(), keys.skipped().len()), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn keys_in_use_are_refreshed_ahead_in_the_background() {
     let (old, new) = (Signer::new("old"), Signer::new("new"));
     let world = World::with_jwks_uri();

@@ -28,9 +28,9 @@ function signingKeys(text) {
     });
 }
 
-const split = (text) => text.split(/\s+/).filter(Boolean);
+export const split = (text) => text.split(/\s+/).filter(Boolean);
 
-function scopesOf(payload) {
+export function scopesOf(payload) {
   const value = payload.scp ?? payload.scope;
   if (value === undefined || value === null || value === false) return [];
   if (typeof value === 'string') return split(value);

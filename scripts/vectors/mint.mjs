@@ -62,6 +62,14 @@ function hmacSecret(sign, jwk) {
   return unb64u(jwk.k);
 }
 
+const imported = new WeakMap();
+
+/** Importing an RSA key takes longer than signing with it. */
+function privateKey(jwk) {
+  if (!imported.has(jwk)) imported.set(jwk, crypto.createPrivateKey({ key: jwk, format: 'jwk' }));
+  return imported.get(jwk);
+}
+
 export function signatureOf(sign, input, keys) {
   if (sign === 'none') return Buffer.alloc(0);
   const jwk = keys[sign.key];
@@ -72,7 +80,7 @@ export function signatureOf(sign, input, keys) {
     const secret = sign.secret ? hmacSecret(sign, jwk) : unb64u(jwk.k);
     return crypto.createHmac(hash, secret).update(data).digest();
   }
-  const key = crypto.createPrivateKey({ key: jwk, format: 'jwk' });
+  const key = privateKey(jwk);
   if (sign.alg === 'EdDSA') return crypto.sign(null, data, key);
   if (sign.alg.startsWith('ES')) return crypto.sign(hash, data, { key, dsaEncoding: sign.encoding === 'der' ? 'der' : 'ieee-p1363' });
   if (sign.alg.startsWith('RS')) return crypto.sign(hash, data, { key, padding: crypto.constants.RSA_PKCS1_PADDING });

@@ -47,7 +47,7 @@ pub enum SkipReason {
     CoordinateLength,
     #[error("the crypto library refuses it (a point off the curve, for instance)")]
     Rejected,
-    #[error("an earlier key has the same `kid`")]
+    #[error("an earlier key has the same `kid`; this one serves tokens without `kid` only")]
     DuplicateKeyId,
     #[error("the set has more than 100 keys")]
     TooMany,
@@ -110,6 +110,17 @@ impl Key {
     /// `kid`, if it is usable as one.
     pub const fn id(&self) -> Option<&KeyId> {
         self.id.as_ref()
+    }
+
+    /// The key for tokens that name none.
+    #[must_use]
+    pub fn without_id(self) -> Self {
+        Self { id: None, ..self }
+    }
+
+    /// Whether it can do nothing that `other` cannot: the same material for the same algorithms.
+    pub fn is_same_material(&self, other: &Self) -> bool {
+        self.thumbprint == other.thumbprint && self.only == other.only
     }
 
     /// The RFC 7638 SHA-256 thumbprint: what makes this key material and no other.

@@ -72,6 +72,10 @@ impl KeySet {
             match imported {
                 Ok(key) if taken(&key) => {
                     skipped.push(Skipped { index, key_id: key.id().cloned(), reason: SkipReason::DuplicateKeyId });
+                    // A token without `kid` is tried against every key, this one too.
+                    if !keys.iter().any(|known| known.is_same_material(&key)) {
+                        keys.push(key.without_id());
+                    }
                 }
                 Ok(key) => keys.push(key),
                 Err(reason) => {
