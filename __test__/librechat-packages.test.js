@@ -233,6 +233,34 @@ describeWith('a MongoDB-compatible server (SecantusDB)', mongo.missing, { requir
     });
   });
 
+  test('where OpenAI’s bodies are asked for, the openai client reads code and type of our own refusals', async () => {
+    const { createRemoteAgentAuth } = require('remote-agent-auth/librechat');
+    await known();
+    mockConfigs.base = configOf(issuer.url, (auth) => (auth.apiKey.enabled = false));
+    const app = require('express')();
+    const handler = createRemoteAgentAuth(
+      { ...mockMethods, getAppConfig: async () => mockConfigs.base, apiKeyMiddleware: () => {} },
+      { bodies: 'openai', responses: 'standard' },
+    );
+    app.get('/models', handler, (req, res) => res.json({ object: 'list', data: [] }));
+    const server = app.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const baseURL = `http://127.0.0.1:${server.address().port}`;
+    const list = (apiKey) => new OpenAI({ apiKey, baseURL, maxRetries: 0 }).models.list();
+    try {
+      await expect(list(token())).resolves.toMatchObject({ data: [] });
+      const refusal = await list(token({ exp: 1 })).catch((error) => error);
+      expect(refusal).toBeInstanceOf(AuthenticationError);
+      expect(refusal).toMatchObject({ status: 401, code: 'invalid_api_key', type: 'invalid_request_error' });
+      const forbidden = await list(token({ scope: 'other' })).catch((error) => error);
+      expect(forbidden).toBeInstanceOf(PermissionDeniedError);
+      expect(forbidden).toMatchObject({ status: 403, code: 'insufficient_permissions' });
+    } finally {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
   test('log lines arrive at LibreChat’s logger, with the cause and without the token', async () => {
     mockConfigs.base = configOf(issuer.url, (auth) => (auth.apiKey.enabled = false));
     const bad = token({ exp: 1 });

@@ -1,0 +1,49 @@
+'use strict';
+
+// What `npm run parity` would find without running anything: every listed scenario stands in some title, no title names another,
+// and what differs names a row of the README.
+
+const fs = require('node:fs');
+const path = require('node:path');
+const { differencesIn, judge, numbersIn, readScenarios } = require('../scripts/parity.js');
+
+const folder = path.join(__dirname, 'parity');
+const scenarios = readScenarios();
+
+/** Numbers as they stand in the sources of the tests: in a title, or in a row of a table of tests. */
+const inTitles = new Set(
+  fs
+    .readdirSync(folder)
+    .filter((name) => name.endsWith('.test.js'))
+    .flatMap((name) => numbersIn(fs.readFileSync(path.join(folder, name), 'utf8').replace(/^\/\/.*$/gm, '')))
+    .filter((number) => number >= 1),
+);
+
+test('every scenario on the list stands in a title', () => {
+  expect(scenarios.map(({ number }) => number).filter((number) => !inTitles.has(number))).toEqual([]);
+});
+
+test('the list has every scenario a drop-in must meet, each once', () => {
+  const range = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
+  const required = [range(1, 82), range(114, 222), range(241, 249), range(330, 391)].flat();
+  expect(scenarios.map(({ number }) => number)).toEqual(required);
+});
+
+test('what differs on purpose names a row of the README’s table', () => {
+  const rows = differencesIn(fs.readFileSync(path.join(__dirname, '..', 'README.md'), 'utf8'));
+  expect(rows.length).toBeGreaterThan(20);
+  expect(scenarios.filter(({ differs }) => differs !== undefined && !rows.includes(differs))).toEqual([]);
+});
+
+test('a number without a passing test, a failed test, an unknown number and an unknown row are each a problem', () => {
+  const list = [{ number: 1, what: 'one' }, { number: 2, what: 'two', differs: 'no such row' }, { number: 3, what: 'three' }];
+  const results = [
+    { title: '[1] works', status: 'passed' },
+    { title: '[2] works', status: 'passed' },
+    { title: '[2] fails', status: 'failed' },
+    { title: '[4] works', status: 'passed' },
+  ];
+  const { rows, problems } = judge(list, results, []);
+  expect(rows.map(({ passed }) => passed)).toEqual([true, false, false]);
+  expect(problems).toHaveLength(5);
+});
