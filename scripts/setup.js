@@ -98,12 +98,13 @@ function checkTools() {
  * @param {string} command
  * @param {string[]} args
  * @param {(line: string) => string | undefined} [onLine] what a line means to the reader, if anything
+ * @param {string} [cwd]
  * @returns {Promise<void>}
  */
-function quietly(label, command, args, onLine = () => undefined) {
+function quietly(label, command, args, onLine = () => undefined, cwd = root) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
-      cwd: root,
+      cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
       shell: windows,
     });
@@ -155,14 +156,15 @@ function took(started) {
 }
 
 /**
- * Whether node_modules is what the lock file describes. npm leaves a record of what it installed, in the lock file's own
- * words, as the last thing it does; packages of other platforms are in the lock file only.
+ * Whether a folder's node_modules is what its lock file describes. npm leaves a record of what it installed, in the lock file's
+ * own words, as the last thing it does; packages of other platforms are in the lock file only.
+ * @param {string} folder
  */
-function installedAsLocked() {
-  const record = path.join(modules, '.package-lock.json');
+function installedAsLocked(folder) {
+  const record = path.join(folder, 'node_modules', '.package-lock.json');
   if (!fs.existsSync(record)) return false;
   const installed = JSON.parse(fs.readFileSync(record, 'utf8')).packages;
-  const locked = JSON.parse(fs.readFileSync(path.join(root, 'package-lock.json'), 'utf8')).packages;
+  const locked = JSON.parse(fs.readFileSync(path.join(folder, 'package-lock.json'), 'utf8')).packages;
   return Object.entries(locked).every(([name, { version, integrity, optional }]) => {
     const found = installed[name];
     if (name === '') return true;
@@ -170,19 +172,23 @@ function installedAsLocked() {
   });
 }
 
-async function installDependencies() {
-  if (installedAsLocked()) {
-    say('set-up  dependencies   as the lock file says, nothing to do');
+/**
+ * @param {string} [folder] with a package.json and its lock file
+ * @param {string} [label]
+ */
+async function installDependencies(folder = root, label = 'dependencies') {
+  if (installedAsLocked(folder)) {
+    say(`set-up  ${label.padEnd(14)} as the lock file says, nothing to do`);
     return;
   }
   const started = Date.now();
-  say('set-up  dependencies   npm ci from the lock file (about half a minute from nothing)');
+  say(`set-up  ${label.padEnd(14)} npm ci from the lock file (about half a minute from nothing)`);
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
   // Under `npm run` the very npm in use is named; it is a script, so Node runs it on every platform alike.
   const npm = process.env.npm_execpath;
-  if (npm?.endsWith('.js')) await quietly('dependencies', process.execPath, [npm, ...args]);
-  else await quietly('dependencies', windows ? 'npm.cmd' : 'npm', args);
-  say(`set-up  dependencies   done in ${took(started)}`);
+  if (npm?.endsWith('.js')) await quietly(label, process.execPath, [npm, ...args], undefined, folder);
+  else await quietly(label, windows ? 'npm.cmd' : 'npm', args, undefined, folder);
+  say(`set-up  ${label.padEnd(14)} done in ${took(started)}`);
 }
 
 /**
@@ -198,30 +204,43 @@ function putInPlace(from, to) {
   fs.renameSync(`${to}.new`, to);
 }
 
-async function buildAddon() {
+/**
+ * @param {string} label
+ * @param {string} command
+ * @param {string[]} args
+ */
+async function compile(label, command, args) {
   const started = Date.now();
+  let compiled = 0;
+  await quietly(label, command, args, (line) => {
+    const crate = /^\s*Compiling (\S+)/.exec(line)?.[1];
+    if (!crate) return undefined;
+    compiled++;
+    return `${compiled} crates begun, last ${crate}`;
+  });
+  say(
+    `set-up  ${label.padEnd(14)} done in ${took(started)}${compiled ? `, ${compiled} crates compiled` : ', already fresh'}`,
+  );
+}
+
+/**
+ * @param {string} label
+ * @param {string} folder where the addon goes
+ * @param {string[]} args
+ */
+async function napiBuild(label, folder, args) {
+  fs.mkdirSync(folder, { recursive: true });
+  const napi = path.join(modules, '.bin', windows ? 'napi.cmd' : 'napi');
+  await compile(label, napi, ['build', '--platform', '--no-js', '--output-dir', folder, ...args]);
+}
+
+async function buildAddon() {
   say(
     'set-up  native addon   napi build, development profile (about 5 minutes from nothing on 2 cores, seconds when warm)',
   );
-  let compiled = 0;
   const fresh = path.join(root, 'target', 'addon');
-  fs.mkdirSync(fresh, { recursive: true });
-  const napi = path.join(modules, '.bin', windows ? 'napi.cmd' : 'napi');
-  await quietly(
-    'native addon',
-    napi,
-    ['build', '--platform', '--no-js', '--dts', 'binding.d.ts', '--output-dir', fresh],
-    (line) => {
-      const crate = /^\s*Compiling (\S+)/.exec(line)?.[1];
-      if (!crate) return undefined;
-      compiled++;
-      return `${compiled} crates begun, last ${crate}`;
-    },
-  );
+  await napiBuild('native addon', fresh, ['--dts', 'binding.d.ts']);
   for (const name of fs.readdirSync(fresh)) putInPlace(path.join(fresh, name), path.join(root, name));
-  say(
-    `set-up  native addon   done in ${took(started)}${compiled ? `, ${compiled} crates compiled` : ', already fresh'}`,
-  );
 }
 
 /** Brings the checkout to a state in which everything can run. Rejects with a `SetupError` that says what to mend. */
@@ -231,7 +250,7 @@ async function setUp() {
   await buildAddon();
 }
 
-module.exports = { setUp, SetupError, root };
+module.exports = { checkTools, compile, installDependencies, napiBuild, putInPlace, say, setUp, SetupError, root };
 
 if (require.main === module) {
   setUp().catch((error) => {

@@ -1,0 +1,85 @@
+//! Where a token's time goes in Rust, stage by stage (criterion). `cargo bench --no-default-features --bench stages`.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use remote_agent_auth::keys::signature::sha256;
+use remote_agent_auth::provider::fetch::{Fetch, Fetching, Request, Response};
+use remote_agent_auth::time::SystemClock;
+use remote_agent_auth::token::UnverifiedToken;
+use remote_agent_auth::token::claims::Claims;
+use remote_agent_auth::verdict::{VerdictKey, Verdicts};
+use remote_agent_auth::verifier::{Checked, Memory, Verifier};
+use remote_agent_auth::verify;
+use support::{ALGORITHMS, Fixture};
+
+/// A provider without a network.
+struct Answers(String);
+
+impl Fetch for Answers {
+    fn fetch(&self, _: Request<'_>) -> Fetching {
+        let response = Response { status: 200, body: self.0.clone().into(), ..Response::default() };
+        Box::pin(async move { Ok(response) })
+    }
+}
+
+fn stages(criterion: &mut Criterion) {
+    for alg in ALGORITHMS {
+        let fixture = Fixture::generate(alg);
+        let mut group = criterion.benchmark_group(alg);
+        let mut turn = 0;
+        let mut next = move || {
+            turn += 1;
+            turn
+        };
+        let parsed = Arc::new(UnverifiedToken::parse(fixture.token(0)).unwrap());
+        let signed = verify::signature(&parsed, &fixture.keys, &fixture.policy).unwrap();
+
+        group.bench_function("bare check", |b| b.iter(|| fixture.check_bare(next())));
+        group.bench_function("core: bytes to checked claims", |b| b.iter(|| fixture.check_core(next())));
+        group.bench_function("parse the token", |b| b.iter(|| UnverifiedToken::parse(fixture.token(next()))));
+        group.bench_function("select the key", |b| {
+            b.iter(|| drop(black_box(fixture.keys.select(parsed.untrusted_algorithm(), parsed.untrusted_key_id()))));
+        });
+        group.bench_function("signature", |b| b.iter(|| verify::signature(&parsed, &fixture.keys, &fixture.policy)));
+        group.bench_function("read the claims", |b| {
+            let text = std::str::from_utf8(parsed.untrusted_payload()).unwrap();
+            b.iter(|| Claims::parse(text, |_| false));
+        });
+        group.bench_function("judge the claims", |b| {
+            b.iter_batched(
+                || signed.clone(),
+                |signed| verify::claims(signed, &fixture.policy, fixture.now),
+                BatchSize::SmallInput,
+            );
+        });
+        if alg == "RS256" {
+            let verdicts = Verdicts::default();
+            let key = || VerdictKey::new(fixture.token(0), fixture.policy.source());
+            verdicts.remember(key(), signed.clone());
+            group.bench_function("digest of the token", |b| b.iter(|| sha256(fixture.token(next()).as_bytes())));
+            group.bench_function("verdict recalled", |b| b.iter(|| verdicts.recall(&key())));
+        }
+
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let network = Arc::new(Answers(fixture.jwks.clone()));
+        let verifier = Verifier::new(network, Arc::new(SystemClock::default()), runtime.handle().clone());
+        runtime.block_on(verifier.prefetch(&fixture.policy)).unwrap();
+        for (name, memory) in [("verifier, fresh", Memory::None), ("verifier, verdict known", Memory::Verdicts)] {
+            group.bench_function(name, |b| {
+                b.iter(|| match verifier.check(fixture.token(next()), &fixture.policy, fixture.now, memory) {
+                    Checked::Now(answer) => drop(black_box(answer.unwrap())),
+                    Checked::Later(_) => panic!("keys were at hand"),
+                });
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, stages);
+criterion_main!(benches);

@@ -1,0 +1,10 @@
+'use strict';
+
+// What is measured: the package as it would be installed, release build, staged by scripts/bench.js.
+
+const path = require('node:path');
+
+const root = path.join(__dirname, '..');
+const folder = process.env.BENCH_PACKAGE ?? path.join(root, 'target', 'bench-addon');
+
+module.exports = { folder, ours: () => require(folder) };

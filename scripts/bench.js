@@ -1,0 +1,73 @@
+'use strict';
+
+// `npm run bench`: set-up (the peers in benchmark/, a release build beside the development one), then the measurement in a process
+// of its own. `npm run bench:scale` and `bench:footprint` are the same with another script of benchmark/.
+
+const { spawn, spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+const { checkTools, compile, installDependencies, napiBuild, putInPlace, say, SetupError, root } = require('./setup.js');
+
+const target = path.join(root, 'target');
+/** The package as it would be installed: what is published, and the release build of the addon. */
+const stage = path.join(target, 'bench-addon');
+
+/** Never in place of the addon at the root, which the tests use. */
+async function buildRelease() {
+  say('set-up  release addon  napi build, release profile (about 4 minutes from nothing on 2 cores, 1 after a change in src/)');
+  const built = path.join(target, 'bench-build');
+  await napiBuild('release addon', built, ['--release']);
+  fs.rmSync(stage, { recursive: true, force: true });
+  fs.mkdirSync(stage, { recursive: true });
+  const { files } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
+  for (const name of ['package.json', ...files]) {
+    fs.cpSync(path.join(root, name), path.join(stage, name), { recursive: true });
+  }
+  for (const name of fs.readdirSync(built).filter((file) => file.endsWith('.node'))) {
+    fs.copyFileSync(path.join(built, name), path.join(stage, name));
+  }
+}
+
+/** The crypto library's bare check and the Rust core, for the distance to the limit. */
+async function buildLimit() {
+  say('set-up  limit          cargo bench --no-run (about 4 minutes from nothing)');
+  const args = ['bench', '--no-run', '--no-default-features', '--bench', 'limit'];
+  await compile('limit', 'cargo', args);
+  const { stdout } = spawnSync('cargo', [...args, '--message-format=json'], {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  const program = stdout
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line))
+    .find(({ executable, target: made }) => executable && made?.name === 'limit')?.executable;
+  if (!program) throw new SetupError('cargo built no program `limit`');
+  putInPlace(program, path.join(target, 'bench-limit'));
+  fs.chmodSync(path.join(target, 'bench-limit'), 0o755);
+}
+
+async function main() {
+  const [script = 'run', ...rest] = process.argv.slice(2);
+  checkTools();
+  await installDependencies();
+  await installDependencies(path.join(root, 'benchmark'), 'peers');
+  await buildRelease();
+  if (script === 'run' && !rest.includes('--quick')) await buildLimit();
+  say('');
+  const child = spawn(process.execPath, ['--expose-gc', path.join(root, 'benchmark', `${script}.js`), ...rest], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  process.on('exit', () => child.kill('SIGTERM'));
+  child.on('exit', (code) => {
+    process.exitCode = code ?? 1;
+  });
+}
+
+main().catch((error) => {
+  say(error instanceof SetupError ? `\nset-up failed: ${error.message}` : error.stack);
+  process.exitCode = 1;
+});
