@@ -68,6 +68,13 @@ test('eight worker threads on one issuer share one fetch of its keys', () => {
   expect(JSON.parse(stdout)).toEqual({ fetches: 1, passed: 8 });
 }, HANGS);
 
+test('S33: the store and its threads do not keep a process that has nothing left to do', () => {
+  const started = process.hrtime.bigint();
+  const { status, stdout } = run([child('exits.js'), 'nothing left', TOKEN]);
+  expect([status, stdout]).toEqual([0, 'ERR_JWKS_FETCH']);
+  expect(Number((process.hrtime.bigint() - started) / 1_000_000n)).toBeLessThan(9_000);
+}, HANGS);
+
 test.each([
   ['process.exit', 'exit', { status: 0, signal: null }],
   ['an uncaught error', 'throw', { status: 1, signal: null }],

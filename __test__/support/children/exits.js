@@ -16,7 +16,14 @@ const silent = net.createServer((socket) => {
   if (way === 'throw') throw new Error('on purpose');
   if (way === 'kill') process.kill(process.pid, 'SIGTERM');
 });
-silent.listen(0, '127.0.0.1', () => {
+silent.listen(0, '127.0.0.1', async () => {
   const { port } = /** @type {net.AddressInfo} */ (silent.address());
+  if (way === 'nothing left') {
+    // The provider refuses, the answer has come: the store and its threads are there, and nobody waits for them.
+    silent.close();
+    const outcome = await createRemoteAgentAuth().check(token, { issuer: 'http://localhost', audience: 'a', jwksUri: `http://127.0.0.1:${port}/` });
+    process.stdout.write(outcome.code);
+    return;
+  }
   createRemoteAgentAuth().check(token, { issuer: 'http://localhost', audience: 'a', jwksUri: `http://127.0.0.1:${port}/` });
 });
