@@ -47,7 +47,7 @@ function circumstances() {
     node: process.versions.node,
     openssl: process.versions.openssl,
     versions: { 'remote-agent-auth': own, ...peers },
-    command: 'npm run bench',
+    command: ['npm run bench', ...process.argv.slice(2)].join(' ').replace('bench --', 'bench -- --'),
     loadBefore: os.loadavg()[0],
   };
 }

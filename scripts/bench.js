@@ -53,7 +53,8 @@ async function main() {
   const [script = 'run', ...rest] = process.argv.slice(2);
   checkTools();
   await installDependencies();
-  await installDependencies(path.join(root, 'benchmark'), 'peers');
+  // Not `npm ci`: @node-rs/jsonwebtoken names packages for platforms that were never published, which `ci` takes for a broken lock file.
+  await installDependencies(path.join(root, 'benchmark'), 'peers', ['install', '--no-save']);
   await buildRelease();
   if (script === 'run' && !rest.includes('--quick')) await buildLimit();
   say('');

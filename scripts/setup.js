@@ -175,15 +175,16 @@ function installedAsLocked(folder) {
 /**
  * @param {string} [folder] with a package.json and its lock file
  * @param {string} [label]
+ * @param {string[]} [how]
  */
-async function installDependencies(folder = root, label = 'dependencies') {
+async function installDependencies(folder = root, label = 'dependencies', how = ['ci']) {
   if (installedAsLocked(folder)) {
     say(`set-up  ${label.padEnd(14)} as the lock file says, nothing to do`);
     return;
   }
   const started = Date.now();
-  say(`set-up  ${label.padEnd(14)} npm ci from the lock file (about half a minute from nothing)`);
-  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
+  say(`set-up  ${label.padEnd(14)} npm ${how.join(' ')} by the lock file (about half a minute from nothing)`);
+  const args = [...how, '--no-audit', '--no-fund', '--loglevel=error'];
   // Under `npm run` the very npm in use is named; it is a script, so Node runs it on every platform alike.
   const npm = process.env.npm_execpath;
   if (npm?.endsWith('.js')) await quietly(label, process.execPath, [npm, ...args], undefined, folder);
