@@ -165,4 +165,4 @@ function wrongOption(name, expected) {
   return new RemoteAuthError({ code: 'ERR_POLICY_OPTION', fault: 'config', message: `\`${name}\` ${expected}` });
 }
 
-module.exports = { RemoteTokenVerifier, trustNodesCertificates };
+module.exports = { RemoteTokenVerifier };
