@@ -107,3 +107,6 @@ export declare function trustCertificates(pems: Array<string>): number
 
 /** Checks one token against one policy. */
 export declare function verifyRemoteToken(token: string, policy: PolicyOptions | CompiledPolicy, now?: number): Promise<Success | Failure>
+
+/** The version of this file. The loader refuses one that is not that of the JavaScript beside it. */
+export declare function version(): string

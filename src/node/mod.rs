@@ -11,3 +11,11 @@ mod outcome;
 mod panic_probe;
 mod policy;
 mod settle;
+
+use napi_derive::napi;
+
+/// The version of this file. The loader refuses one that is not that of the JavaScript beside it.
+#[napi(catch_unwind)]
+pub fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
