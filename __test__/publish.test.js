@@ -1,0 +1,111 @@
+'use strict';
+
+const { execFileSync, spawnSync } = require('node:child_process');
+const { createHash } = require('node:crypto');
+const { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+
+const { packageName, platforms } = require('../scripts/platforms');
+
+const SCRIPT = path.join(__dirname, '..', 'scripts/publish.js');
+const NAMES = platforms.map(({ name }) => packageName(name));
+
+/** @type {string} */
+let folder;
+beforeEach(() => {
+  folder = mkdtempSync(path.join(os.tmpdir(), 'publish-'));
+  mkdirSync(path.join(folder, 'bin'));
+  // An npm that writes down what it is asked, and knows the packages of `there.json`.
+  writeFileSync(
+    path.join(folder, 'bin/npm'),
+    `#!${process.execPath}
+const fs = require('node:fs');
+const args = process.argv.slice(2);
+fs.appendFileSync(${JSON.stringify(path.join(folder, 'asked'))}, JSON.stringify(args) + '\\n');
+const there = JSON.parse(fs.readFileSync(${JSON.stringify(path.join(folder, 'there.json'))}, 'utf8'));
+if (args[0] === 'view' && there.error) { console.error('npm error code ' + there.error); process.exit(1); }
+if (args[0] === 'view' && !(args[1] in there)) { console.error('npm error code E404'); process.exit(1); }
+if (args[0] === 'view') console.log(JSON.stringify(there[args[1]]));
+`,
+  );
+  chmodSync(path.join(folder, 'bin/npm'), 0o755);
+  writeFileSync(path.join(folder, 'there.json'), '{}');
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** @param {string} name @param {object} more */
+function tarball(name, more = {}) {
+  const source = path.join(folder, 'source', 'package');
+  mkdirSync(source, { recursive: true });
+  writeFileSync(path.join(source, 'package.json'), JSON.stringify({ name, version: '1.2.3', ...more }));
+  mkdirSync(path.join(folder, 'out'), { recursive: true });
+  const file = path.join(folder, 'out', `${name}.tgz`);
+  execFileSync('tar', ['-czf', file, '-C', path.dirname(source), 'package']);
+  return file;
+}
+
+function everyTarball(version = '1.2.3') {
+  const optionalDependencies = Object.fromEntries(NAMES.map((name) => [name, version]));
+  return [...NAMES.map((name) => tarball(name, { version })), tarball('remote-agent-auth', { version, optionalDependencies })];
+}
+
+const run = () => {
+  const env = { ...process.env, PATH: `${path.join(folder, 'bin')}${path.delimiter}${process.env.PATH}` };
+  return spawnSync(process.execPath, [SCRIPT, path.join(folder, 'out')], { env, encoding: 'utf8' });
+};
+
+/** What npm was asked to publish, in order. */
+function publishes() {
+  const asked = path.join(folder, 'asked');
+  const lines = existsSync(asked) ? readFileSync(asked, 'utf8').trim().split('\n') : [];
+  return lines.map((line) => JSON.parse(line)).filter(([command]) => command === 'publish');
+}
+
+test('publishes every platform and then the main package, with provenance', () => {
+  everyTarball();
+  expect(run()).toMatchObject({ status: 0, stderr: '' });
+  expect(publishes().map(([, file]) => path.basename(file, '.tgz'))).toEqual([...NAMES, 'remote-agent-auth']);
+  for (const args of publishes()) expect(args.slice(2)).toEqual(['--provenance', '--access', 'public', '--tag', 'latest']);
+});
+
+test('a version with a hyphen goes out under next, not latest', () => {
+  everyTarball('1.2.3-rc.1');
+  expect(run().status).toBe(0);
+  for (const args of publishes()) expect(args.slice(-2)).toEqual(['--tag', 'next']);
+});
+
+test('goes on where it stopped, over what is there in the same bytes', () => {
+  const files = everyTarball();
+  const first = /** @type {string} */ (files[0]);
+  const integrity = `sha512-${createHash('sha512').update(readFileSync(first)).digest('base64')}`;
+  writeFileSync(path.join(folder, 'there.json'), JSON.stringify({ [`${NAMES[0]}@1.2.3`]: integrity }));
+  expect(run()).toMatchObject({ status: 0, stdout: expect.stringContaining(`there already: ${NAMES[0]}@1.2.3`) });
+  expect(publishes()).toHaveLength(NAMES.length);
+});
+
+test('stops at a package that is there with other bytes', () => {
+  everyTarball();
+  writeFileSync(path.join(folder, 'there.json'), JSON.stringify({ [`${NAMES[1]}@1.2.3`]: 'sha512-other' }));
+  expect(run()).toMatchObject({ status: 1, stderr: `${NAMES[1]}@1.2.3 is published already, with other bytes\n` });
+  expect(publishes()).toHaveLength(1);
+});
+
+test('does not take a registry that fails for one that has nothing', () => {
+  everyTarball();
+  writeFileSync(path.join(folder, 'there.json'), JSON.stringify({ error: 'E500' }));
+  expect(run()).toMatchObject({ status: 1, stderr: expect.stringContaining('E500') });
+  expect(publishes()).toEqual([]);
+});
+
+test.each([
+  ['a platform is missing', (files) => rmSync(files[0]), `no tarball of ${NAMES[0]}`],
+  ['the main package is missing', (files) => rmSync(files.at(-1)), 'no tarball of remote-agent-auth'],
+  ['something else lies there', () => tarball('stranger'), 'more tarballs than packages'],
+  ['a platform has another version', () => tarball(NAMES[2], { version: '1.2.4' }), `asks for ${NAMES[2]} 1.2.3, its tarball is 1.2.4`],
+  ['the main package does not name its platforms', () => tarball('remote-agent-auth'), `asks for ${NAMES[0]} undefined`],
+])('publishes nothing when %s', (_, change, cause) => {
+  change(everyTarball());
+  expect(run()).toMatchObject({ status: 1, stderr: expect.stringContaining(cause) });
+  expect(publishes()).toEqual([]);
+});
