@@ -41,6 +41,18 @@ describe('the Authorization header', () => {
     expect(bearerToken(header)).toBeNull();
   });
 
+  test('is read alike with every character there is, whatever way the token is found', () => {
+    const pattern = /^bearer\s+(\S+)\s*$/i;
+    const differing = [];
+    for (let code = 0; code <= 0xffff; code += 1) {
+      const character = String.fromCharCode(code);
+      for (const header of [`Bearer a${character}b`, `Bearer ab${character}`, `Bearer ${character}ab`, `Bearer${character}ab`]) {
+        if (bearerToken(header) !== (pattern.exec(header)?.[1] ?? null)) differing.push([header, code]);
+      }
+    }
+    expect(differing).toEqual([]);
+  });
+
   test('costs linear time on hostile whitespace', () => {
     const started = process.hrtime.bigint();
     expect(bearerToken(`Bearer ${' '.repeat(500_000)}a b`)).toBeNull();

@@ -7,6 +7,14 @@
  * header costs linear time.
  */
 const BEARER = /^bearer\s+(\S+)\s*$/i;
+const USUAL = 'Bearer ';
+
+/**
+ * The same set as `\s`, cut in two: of one-byte characters each is found with a search of its own, which looks at many
+ * characters at a time; of wider ones, V8 does not look for any in a text of one-byte characters.
+ */
+const NARROW_SPACES = ['\t', '\n', '\v', '\f', '\r', ' ', '\u00a0'];
+const WIDE_SPACE = /[\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]/;
 
 /**
  * @param {unknown} header the `Authorization` header as Node gives it
@@ -14,8 +22,19 @@ const BEARER = /^bearer\s+(\S+)\s*$/i;
  */
 function bearerToken(header) {
   if (typeof header !== 'string') return null;
+  if (header.startsWith(USUAL)) {
+    // What nearly every caller sends. The pattern would look at a token of 1,500 characters one by one.
+    const token = header.slice(USUAL.length);
+    if (token !== '' && !hasWhitespace(token)) return token;
+  }
   const match = BEARER.exec(header);
   return match === null ? null : /** @type {string} */ (match[1]);
+}
+
+/** @param {string} text */
+function hasWhitespace(text) {
+  for (const space of NARROW_SPACES) if (text.includes(space)) return true;
+  return WIDE_SPACE.test(text);
 }
 
 /**
