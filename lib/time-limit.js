@@ -1,39 +1,82 @@
 'use strict';
 
+/** What may still be waited for: one callback that has not settled. @typedef {{ name: string, reject: (error: Error) => void }} Wait */
+
 /**
  * Gives up on callbacks that never settle, so that a dead database costs a request its answer and not its
  * connection for ever. What the callback does afterwards is nobody's concern any more; a late rejection is no
  * unhandled one.
+ *
+ * Callbacks begun in one turn of the event loop share a timer, and what has settled before the turn ends needs none.
  * @param {number} milliseconds 0: no limit
  * @returns {<T>(name: string, call: () => T | PromiseLike<T>) => T | Promise<T>}
  */
 function createTimeLimit(milliseconds) {
+  /** @type {Batch | undefined} of this turn */
+  let begun;
+
+  function watch() {
+    const batch = begun;
+    begun = undefined;
+    batch?.startTimer(milliseconds);
+  }
+
   return (name, call) => {
     const result = call();
     if (!isThenable(result)) return result;
     // Promise.resolve, not a bare wait: a lazy query begins here, in the caller's async context.
     const settled = Promise.resolve(result);
-    return milliseconds === 0 ? settled : inTime(name, settled, milliseconds);
+    if (milliseconds === 0) return settled;
+    if (begun === undefined) {
+      begun = new Batch();
+      setImmediate(watch);
+    }
+    return begun.wait(name, settled);
   };
 }
 
-/**
- * @template T
- * @param {string} name
- * @param {Promise<T>} settled
- * @param {number} milliseconds
- */
-async function inTime(name, settled, milliseconds) {
+/** The callbacks begun in one turn of the event loop. */
+class Batch {
+  /** @type {Set<Wait>} */
+  #waits = new Set();
   /** @type {NodeJS.Timeout | undefined} */
-  let timer;
-  /** @type {Promise<never>} */
-  const tooLate = new Promise((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`${name} has not settled within ${milliseconds} ms`)), milliseconds);
-  });
-  try {
-    return await Promise.race([settled, tooLate]);
-  } finally {
-    clearTimeout(timer);
+  #timer;
+
+  /**
+   * @template T
+   * @param {string} name
+   * @param {Promise<T>} settled
+   * @returns {Promise<T>}
+   */
+  wait(name, settled) {
+    return new Promise((resolve, reject) => {
+      const wait = { name, reject };
+      this.#waits.add(wait);
+      settled.then(
+        (value) => {
+          this.#end(wait);
+          resolve(value);
+        },
+        (error) => {
+          this.#end(wait);
+          reject(error);
+        },
+      );
+    });
+  }
+
+  /** @param {Wait} wait */
+  #end(wait) {
+    this.#waits.delete(wait);
+    if (this.#waits.size === 0) clearTimeout(this.#timer);
+  }
+
+  /** @param {number} milliseconds */
+  startTimer(milliseconds) {
+    if (this.#waits.size === 0) return;
+    this.#timer = setTimeout(() => {
+      for (const { name, reject } of this.#waits) reject(new Error(`${name} has not settled within ${milliseconds} ms`));
+    }, milliseconds);
   }
 }
 
