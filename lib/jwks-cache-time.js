@@ -9,6 +9,9 @@ const LONGEST = 86_400_000;
 /** Characters. No sum anybody means is longer. */
 const LONGEST_TEXT = 200;
 
+/** Asked for every request, and always the same. @type {{ text?: string, result?: number }} */
+let last = {};
+
 /**
  * How long keys live, in milliseconds. A cache that is switched off, shorter than a minute or of no length at all counts as
  * a minute: a fetch for every token would let anybody send our requests to the provider. Endless counts as a day.
@@ -31,7 +34,8 @@ function isCacheEnabled(value) {
  * @returns {number} milliseconds as LibreChat would have them: 0 and more, Infinity or NaN
  */
 function cacheTime(value) {
-  const result = value === undefined ? undefined : evaluate(value);
+  if (value !== undefined && value !== last.text) last = { text: value, result: evaluate(value) };
+  const result = value === undefined ? undefined : last.result;
   if (result === undefined) return DEFAULT_TIME;
   return result < 0 ? 0 : result;
 }
