@@ -14,10 +14,13 @@ const { readProxy } = require('./proxy');
  * @typedef {import('./policy-extra').PolicyExtra} PolicyExtra
  *
  * @typedef {{ policy: CompiledPolicy, failure?: undefined } | { policy?: undefined, failure: RemoteAuthError }} Judged
- * `scope`: the scopes the policy requires, for what is said about them.
- * @typedef {Judged & { emailClaim?: string, scope?: unknown }} Entry
+ * `scope`: the scopes the policy requires, for what is said about them. `issuer`: under which its users are stored.
+ * @typedef {Judged & { emailClaim?: string, scope?: unknown, issuer?: string }} Entry
  * @typedef {{ jwksUri?: string, ignoredJwksUri?: string, emailClaim?: string, cacheMaxAge: number,
  *   proxy: PolicyOptions['proxy'] }} Environment
+ *
+ * An entry with what it was made from.
+ * @typedef {{ key: string, fields: OidcFields, environment: Environment, extraKey: string, entry: Entry }} Known
  */
 
 /** Distinct policies held. A tenant has one or a few; an entry is about a kilobyte. */
@@ -28,8 +31,12 @@ const CAPACITY = 1000;
  * `oidc` object proves nothing. The key is everything a policy is made from, environment included.
  */
 class PolicyCache {
-  /** @type {Map<string, Entry>} oldest use first */
+  /** @type {Map<string, Known>} oldest use first */
   #entries = new Map();
+  /** @type {Known | undefined} */
+  #newest;
+  /** The one used last of each issuer. @type {Map<unknown, Known>} */
+  #latest = new Map();
   #compile;
   #environment;
   #log;
@@ -52,20 +59,37 @@ class PolicyCache {
    */
   find(fields, extra = NOTHING) {
     const environment = this.#environment(fields);
+    // Comparing is cheaper than making a key, and an issuer's policy is seldom another than the last time.
+    const latest = this.#latest.get(fields.issuer);
+    if (latest !== undefined && isMadeFrom(latest, fields, environment, extra)) return this.#use(latest);
     const key = keyOf(fields, environment, extra);
     if (key === undefined) return this.#judge(fields, environment, extra);
-    const known = this.#entries.get(key);
-    if (known !== undefined) {
-      this.#entries.delete(key);
-      this.#entries.set(key, known);
-      return known;
-    }
-    const entry = this.#judge(fields, environment, extra);
-    this.#entries.set(key, entry);
-    if (this.#entries.size > CAPACITY) {
-      this.#entries.delete(/** @type {string} */ (this.#entries.keys().next().value));
-    }
-    return entry;
+    const known = this.#entries.get(key) ?? {
+      key,
+      fields: copyOf(fields),
+      environment,
+      extraKey: /** @type {string} */ (extra.key),
+      entry: this.#judge(fields, environment, extra),
+    };
+    return this.#use(known);
+  }
+
+  /** @param {Known} known @returns {Entry} */
+  #use(known) {
+    if (known === this.#newest) return known.entry;
+    this.#newest = known;
+    this.#entries.delete(known.key);
+    this.#entries.set(known.key, known);
+    if (isOfTexts(known.fields)) this.#latest.set(known.fields.issuer, known);
+    if (this.#entries.size > CAPACITY) this.#forgetOldest();
+    return known.entry;
+  }
+
+  #forgetOldest() {
+    const oldest = /** @type {Known} */ (this.#entries.values().next().value);
+    this.#entries.delete(oldest.key);
+    const { issuer } = oldest.fields;
+    if (this.#latest.get(issuer) === oldest) this.#latest.delete(issuer);
   }
 
   /** @param {OidcFields} fields @param {Environment} environment @param {PolicyExtra} extra @returns {Entry} */
@@ -80,7 +104,7 @@ class PolicyCache {
     const options = { ...network, ...extra.options, ...fields, scope, jwksUri: fields.jwksUri ?? jwksUri, emailClaim };
     try {
       // Rust judges the types too, each with a code of its own.
-      return { policy: this.#compile(/** @type {PolicyOptions} */ (options)), emailClaim, scope };
+      return { policy: this.#compile(/** @type {PolicyOptions} */ (options)), emailClaim, scope, issuer: normalizeIssuer(fields.issuer) };
     } catch (error) {
       const failure = /** @type {RemoteAuthError | undefined} */ (error);
       if (failure?.fault === 'config') return { failure };
@@ -122,6 +146,45 @@ function bothScopes(configured, added) {
   if (added === undefined || configured === undefined) return configured ?? added;
   if (typeof configured !== 'string') return configured;
   return typeof added === 'string' ? `${configured} ${added}` : added;
+}
+
+/** The host may change a list in place. @param {OidcFields} fields @returns {OidcFields} */
+function copyOf(fields) {
+  return { ...fields, audience: Array.isArray(fields.audience) ? [...fields.audience] : fields.audience };
+}
+
+/** Only the audience may be a list; a list elsewhere, which is refused, is found by its key. @param {OidcFields} fields */
+function isOfTexts({ issuer, jwksUri, scope }) {
+  return typeof issuer === 'string' && typeof jwksUri !== 'object' && typeof scope !== 'object';
+}
+
+/** @param {unknown} a @param {unknown} b */
+function sameAudience(a, b) {
+  if (!Array.isArray(a) || !Array.isArray(b)) return a === b;
+  return a.length === b.length && a.every((audience, index) => audience === b[index]);
+}
+
+/**
+ * @param {Known} known
+ * @param {OidcFields} fields
+ * @param {Environment} environment
+ * @param {PolicyExtra} extra
+ */
+function isMadeFrom({ fields: from, environment: then, extraKey }, fields, environment, extra) {
+  return (
+    from.issuer === fields.issuer &&
+    sameAudience(from.audience, fields.audience) &&
+    from.jwksUri === fields.jwksUri &&
+    from.scope === fields.scope &&
+    extraKey === extra.key &&
+    then.jwksUri === environment.jwksUri &&
+    then.ignoredJwksUri === environment.ignoredJwksUri &&
+    then.emailClaim === environment.emailClaim &&
+    then.cacheMaxAge === environment.cacheMaxAge &&
+    then.proxy?.http === environment.proxy?.http &&
+    then.proxy?.https === environment.proxy?.https &&
+    then.proxy?.bypass === environment.proxy?.bypass
+  );
 }
 
 /**
