@@ -10,11 +10,13 @@
  *   | { state: 'on', fields: OidcFields }} OidcPlan
  *
  * `unknownKeys`: what stands in an enabled block and means nothing to us, most likely a typing error.
- * @typedef {{ apiKeyEnabled: boolean, oidc: OidcPlan, unknownKeys: string[] }} AuthPlan
+ * @typedef {{ apiKeyEnabled: boolean, oidc: OidcPlan, unknownKeys: readonly string[] }} AuthPlan
  */
 
 /** The keys of LibreChat's `oidc` block. */
 const KNOWN_KEYS = Object.freeze(['enabled', 'issuer', 'audience', 'jwksUri', 'scope']);
+/** @type {readonly string[]} */
+const NONE = Object.freeze([]);
 
 /**
  * What one configuration asks for. Configs come from a database as well as from validated YAML, so
@@ -32,8 +34,19 @@ function readAuthConfig(config) {
   return {
     apiKeyEnabled: auth?.apiKey?.enabled !== false,
     oidc: readOidc(auth?.oidc),
-    unknownKeys: auth?.oidc?.enabled === true ? Object.keys(auth.oidc).filter((key) => !KNOWN_KEYS.includes(key)) : [],
+    unknownKeys: auth?.oidc?.enabled === true ? unknownKeysIn(auth.oidc) : NONE,
   };
+}
+
+/** @param {object} oidc @returns {readonly string[]} */
+function unknownKeysIn(oidc) {
+  const keys = Object.keys(oidc);
+  return keys.every(isKnown) ? NONE : keys.filter((key) => !isKnown(key));
+}
+
+/** @param {string} key */
+function isKnown(key) {
+  return KNOWN_KEYS.includes(key);
 }
 
 /**

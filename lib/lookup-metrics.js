@@ -7,25 +7,29 @@
  */
 
 /**
- * Reports one user lookup to the host. What the host's function does or throws costs the request nothing.
+ * The same lookup, with each one reported to the host. What the host's function does or throws costs the request
+ * nothing.
+ * @template {any[]} Arguments
  * @param {OnUserLookup | undefined} onUserLookup
- * @param {() => Promise<Resolution>} resolve
- * @returns {Promise<Resolution>}
+ * @param {(...args: Arguments) => Promise<Resolution>} resolve
+ * @returns {(...args: Arguments) => Promise<Resolution>}
  */
-async function observeLookup(onUserLookup, resolve) {
-  if (onUserLookup === undefined) return resolve();
-  const start = performance.now();
-  /** @param {UserLookupResult} result */
-  const report = async (result) => onUserLookup(result, (performance.now() - start) / 1000);
+function observedLookup(onUserLookup, resolve) {
+  if (onUserLookup === undefined) return resolve;
   const ignore = () => {};
-  try {
-    const resolution = await resolve();
-    report(resultOf(resolution)).catch(ignore);
-    return resolution;
-  } catch (error) {
-    report('error').catch(ignore);
-    throw error;
-  }
+  return async (...args) => {
+    const start = performance.now();
+    /** @param {UserLookupResult} result */
+    const report = async (result) => onUserLookup(result, (performance.now() - start) / 1000);
+    try {
+      const resolution = await resolve(...args);
+      report(resultOf(resolution)).catch(ignore);
+      return resolution;
+    } catch (error) {
+      report('error').catch(ignore);
+      throw error;
+    }
+  };
 }
 
 /** @param {Resolution} resolution @returns {UserLookupResult} */
@@ -34,4 +38,4 @@ function resultOf({ user, changes, conflict }) {
   return changes.update.openidId === undefined ? 'found' : 'migration';
 }
 
-module.exports = { observeLookup };
+module.exports = { observedLookup };

@@ -2,7 +2,7 @@
 
 const { normalizeIssuer } = require('./issuer');
 const { createLog } = require('./log');
-const { observeLookup } = require('./lookup-metrics');
+const { observedLookup } = require('./lookup-metrics');
 const { loginIssuer, resolveUser, withoutIssuer } = require('./user');
 
 /**
@@ -41,7 +41,7 @@ function createOpenId(logger) {
       email: text(email),
       emailVerified,
     };
-    const resolution = await observeLookup(lookup.onUserLookup, () => resolveUser(identity, surroundings));
+    const resolution = await observedLookup(lookup.onUserLookup, resolveUser)(identity, surroundings);
     const { user, changes, conflict } = resolution;
     if (user === null) return { user: null, error: conflict === undefined ? null : AUTH_FAILED, migration: false };
     // Callers of this function save what they find on the user.

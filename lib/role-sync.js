@@ -22,10 +22,9 @@ const SOURCES = ['access', 'id', 'userinfo'];
  */
 function readRoleSyncOptions(env = process.env) {
   const text = (/** @type {string} */ name) => (env[`OPENID_ROLE_SYNC_${name}`] ?? '').trim();
-  const isOn = (/** @type {string} */ name) => text(name).toLowerCase() === 'true';
   const options = {
-    enabled: isOn('ENABLED'),
-    apiEnabled: isOn('API_ENABLED'),
+    enabled: isTrue(text('ENABLED')),
+    apiEnabled: isTrue(text('API_ENABLED')),
     source: text('SOURCE') || 'id',
     claim: text('CLAIM'),
     rolePriority: text('ROLE_PRIORITY').split(',').map((role) => role.trim()).filter(Boolean),
@@ -36,6 +35,20 @@ function readRoleSyncOptions(env = process.env) {
   }
   if (options.enabled) check(options);
   return /** @type {RoleSyncOptions} */ (options);
+}
+
+/**
+ * Whether there is nothing to do, and nothing that could be wrong: asked for every request, so two variables instead
+ * of six.
+ * @param {Environment} [env]
+ */
+function isRoleSyncOff(env = process.env) {
+  return !isTrue(env.OPENID_ROLE_SYNC_ENABLED) && !isTrue(env.OPENID_ROLE_SYNC_API_ENABLED);
+}
+
+/** @param {string | undefined} value */
+function isTrue(value) {
+  return value !== undefined && value.trim().toLowerCase() === 'true';
 }
 
 /** @param {{ source: string, claim: string, rolePriority: string[], fallbackRole?: string }} options */
@@ -161,4 +174,4 @@ function isAdmin(name) {
   return fold(name) === 'admin';
 }
 
-module.exports = { asStored, isGroupOverage, readRoleSyncOptions, rolesIn, selectRole, syncRole };
+module.exports = { asStored, isGroupOverage, isRoleSyncOff, readRoleSyncOptions, rolesIn, selectRole, syncRole };

@@ -1,0 +1,194 @@
+'use strict';
+
+const { readAuthConfig } = require('./auth-config');
+const { bearerToken } = require('./bearer');
+const { causeOf, causeUnderUserPolicy } = require('./decision');
+const { RemoteAuthError } = require('./errors');
+const { observedLookup } = require('./lookup-metrics');
+const { isRoleSyncOff, syncRole } = require('./role-sync');
+const { requestScope, sameScope, userScope } = require('./tenant');
+const { loginIssuer, resolveUser } = require('./user');
+
+/**
+ * @typedef {import('../index').RemoteAgentAuthDeps} Deps
+ * @typedef {import('../index').RemoteAgentAuthRequest} Request
+ * @typedef {import('../index').RemoteAgentAuthResponse} Response
+ * @typedef {import('../index').RemoteAgentUser} User
+ * @typedef {import('../index').AppConfigOptions} AppConfigOptions
+ * @typedef {import('../native').Failure} Failure
+ * @typedef {import('../native').Success} Success
+ * @typedef {import('./decision').Cause} Cause
+ *
+ * A cause of decision.js with what the operator's log and the answer's headers should add to it.
+ * @typedef {{ cause: Cause, about?: string, error?: unknown, scope?: unknown, retryAfter?: number }} Stop
+ *
+ * One request, and what is known of it so far.
+ * @typedef {{ req: Request, res: Response, next: (value?: any) => void, tenantId?: string, apiKeyEnabled: boolean,
+ *   token: string | null }} Visit
+ *
+ * `policyFor`: the compiled policy of an `oidc` block, in the tenant it was read for.
+ * @typedef {{
+ *   deps: Deps,
+ *   host: import('./host').Host,
+ *   verifier: import('../index').TokenVerifier,
+ *   policyFor: (fields: import('./auth-config').OidcFields, tenantId: string | undefined) => import('./policy-cache').Entry,
+ *   isForbiddenTenant: (visit: Visit, user: User) => boolean,
+ *   warnOfUnknownKey: (key: string) => void,
+ *   settings: import('./options').Settings,
+ *   log: import('./log').Log,
+ * }} Surroundings
+ */
+
+const PASS = Symbol('pass');
+const DEFAULT_ROLE = 'USER';
+
+/**
+ * Who a request comes from: PASS with `req.user` set, or why not.
+ * @param {Surroundings} surroundings
+ * @returns {(visit: Visit) => Promise<typeof PASS | Stop>}
+ */
+function createAuthenticate({ deps, host, verifier, policyFor, isForbiddenTenant, warnOfUnknownKey, settings, log }) {
+  const { allowEmailFallback, allowUnverifiedEmail } = settings;
+  const lookup = { findUser: host.findUser, loginIssuer, allowEmailFallback, allowUnverifiedEmail, log };
+  const resolve = observedLookup(deps.onUserLookup?.bind(deps), resolveUser);
+
+  return authenticate;
+
+  /**
+   * One request, top to bottom, by the README's decision table. Nothing is changed before the last paragraph.
+   * @param {Visit} visit
+   * @returns {Promise<typeof PASS | Stop>}
+   */
+  async function authenticate(visit) {
+    const { req } = visit;
+    visit.tenantId = deps.getTenantId?.();
+    const scope = requestScope(req, visit.tenantId);
+    const { apiKeyEnabled, oidc, unknownKeys } = readAuthConfig(await host.getAppConfig(scope));
+    visit.apiKeyEnabled = apiKeyEnabled;
+    unknownKeys.forEach(warnOfUnknownKey);
+    if (oidc.state === 'off') return { cause: 'oidc-off' };
+    if (oidc.state === 'misconfigured') return { cause: 'oidc-misconfigured', about: oidc.missing };
+
+    const token = (visit.token = bearerToken(req.headers?.authorization));
+    if (token === null) return { cause: 'no-bearer' };
+
+    const entry = policyFor(oidc.fields, scope.tenantId);
+    if (entry.policy === undefined) return { cause: 'token-refused', error: entry.failure };
+    const checked = verifier.check(token, entry.policy);
+    const verified = 'then' in checked ? await checked : checked;
+    if (!verified.ok) return refusal(causeOf(verified), verified, entry.scope);
+
+    const { user, changes, conflict } = await resolve(identityOf(verified, entry), lookup);
+    if (conflict) return { cause: 'user-conflict', about: conflict };
+    if (user === null) return { cause: 'no-user' };
+    if (isForbiddenTenant(visit, user)) return { cause: 'tenant-conflict' };
+
+    const userId = idOf(user);
+    const stop = await settleRole({ user, userId, verified, changes, scope });
+    if (stop !== undefined) return stop;
+    if (deps.isPrincipalActive !== undefined && !(await host.isPrincipalActive(userId))) {
+      return { cause: 'account-deletion' };
+    }
+
+    if (Object.keys(changes.update).length > 0) await host.updateUser(user.tenantId, userId, changes.update);
+    req.user = Object.assign(user, changes.assign, { id: userId, federatedTokens: federatedTokens(token, verified) });
+    return PASS;
+  }
+
+  /**
+   * The role the user will have, and whether that user's own configuration lets the token in: judged for the stored
+   * or default role first, and again for the one role sync has chosen.
+   * @param {{ user: User, userId: string, verified: Success, changes: import('./user').Changes, scope: AppConfigOptions }} found
+   * @returns {Promise<Stop | undefined>}
+   */
+  async function settleRole({ user, userId, verified, changes, scope }) {
+    const role = user.role || DEFAULT_ROLE;
+    const ownScope = userScope(user.tenantId, { role, userId });
+    const stop = sameScope(ownScope, scope) ? undefined : await judgeByOwnPolicy(verified, ownScope);
+    if (stop !== undefined) return stop;
+
+    const synced = isRoleSyncOff() ? role : await syncedRole(user, userId, role, verified);
+    const syncedScope = userScope(user.tenantId, { role: synced, userId });
+    const refused = sameScope(syncedScope, ownScope) ? undefined : await judgeByOwnPolicy(verified, syncedScope);
+    if (refused !== undefined) return refused;
+    if (synced !== role) log.info(`role sync: user ${userId} goes from ${role} to ${synced}`);
+    if (synced !== user.role) changes.assign.role = changes.update.role = synced;
+    return undefined;
+  }
+
+  /** @param {User} user @param {string} userId @param {string} currentRole @param {Success} verified */
+  function syncedRole(user, userId, currentRole, verified) {
+    return syncRole({
+      userId,
+      currentRole,
+      readClaims: () => JSON.parse(verified.claims),
+      findRoles: (names) => host.getRolesByNames(user.tenantId, names),
+      log,
+    });
+  }
+
+  /**
+   * Rows 14 to 17: the token must also satisfy the configuration of the user it was resolved to. The
+   * verdict carries the signature over, so that it is not verified twice for the same keys.
+   * @param {Success} verified
+   * @param {AppConfigOptions} ownScope
+   * @returns {Promise<Stop | undefined>} undefined when it does
+   */
+  async function judgeByOwnPolicy(verified, ownScope) {
+    const { oidc } = readAuthConfig(await host.getAppConfig(ownScope));
+    if (oidc.state === 'off') return { cause: 'user-oidc-off' };
+    if (oidc.state === 'misconfigured') {
+      return { cause: 'user-oidc-misconfigured', about: oidc.missing, error: new Error(`oidc.${oidc.missing} is not set`) };
+    }
+    const { policy, failure, scope } = policyFor(oidc.fields, ownScope.tenantId);
+    if (policy === undefined) return { cause: 'user-token-refused', error: failure };
+    const rechecked = verifier.recheck(verified.verdict, policy);
+    const outcome = 'then' in rechecked ? await rechecked : rechecked;
+    return outcome.ok ? undefined : refusal(causeUnderUserPolicy(outcome), outcome, scope);
+  }
+}
+
+/**
+ * @param {Success} verified
+ * @param {import('./policy-cache').Entry} entry of the policy it was verified by
+ * @returns {import('./user').Identity}
+ */
+function identityOf({ subject, oid, email, emailVerified, emailClaimProblem }, { issuer, emailClaim }) {
+  return { subject, issuer, oid, email, emailVerified, emailClaim, emailClaimProblem };
+}
+
+/**
+ * @param {Cause} cause
+ * @param {Failure} failure
+ * @param {unknown} scope what the policy that failed requires
+ * @returns {Stop}
+ */
+function refusal(cause, failure, scope) {
+  if (failure.code === 'ERR_SCOPE_MISSING') return { cause, about: `"${String(scope)}"`, scope };
+  if (cause === 'subject-missing') return { cause };
+  return { cause, error: new RemoteAuthError(failure), retryAfter: failure.retryAfter };
+}
+
+/**
+ * @param {User} user
+ * @returns {string}
+ * @throws {TypeError} for a user that cannot be named: everything downstream is keyed by this id
+ */
+function idOf(user) {
+  const id = user._id ?? user.id;
+  if (id === undefined || id === null) throw new TypeError('findUser returned a user without _id');
+  return String(id);
+}
+
+/**
+ * What tools and subagents may use on the caller's behalf.
+ * @param {string} token
+ * @param {Success} verified
+ */
+function federatedTokens(token, { expiresAt }) {
+  return expiresAt === undefined || expiresAt === null
+    ? { access_token: token }
+    : { access_token: token, expires_at: expiresAt };
+}
+
+module.exports = { PASS, createAuthenticate };
