@@ -81,6 +81,35 @@ describe('finding a compiled policy', () => {
     expect(cache.find(oidc).policy.of.audience).toBe('changed');
   });
 
+  test('a list of audiences changed in place gives the policy it now asks for', () => {
+    const { cache, compiled } = setUp();
+    const oidc = fields({ audience: ['agents', 'others'] });
+    cache.find(oidc);
+    cache.find(fields({ audience: ['agents', 'others'] }));
+    oidc.audience[1] = 'changed';
+    expect(cache.find(oidc).policy.of.audience).toEqual(['agents', 'changed']);
+    oidc.audience.pop();
+    expect(cache.find(oidc).policy.of.audience).toEqual(['agents']);
+    expect(compiled).toHaveLength(3);
+  });
+
+  test.each(['issuer', 'jwksUri', 'scope'])('a list as %s, changed in place, is another policy', (name) => {
+    const { cache, compiled } = setUp();
+    const list = ['https://issuer.example'];
+    cache.find(fields({ [name]: list }));
+    list[0] = 'https://other.example';
+    cache.find(fields({ [name]: list }));
+    expect(compiled).toHaveLength(2);
+  });
+
+  test('policies of one issuer, asked for by turns, are compiled once each', () => {
+    const { cache, compiled } = setUp();
+    const asked = [fields(), fields({ scope: 'a' }), fields({ audience: ['agents'] }), fields({ jwksUri: 'https://issuer.example/jwks' })];
+    const first = asked.map((it) => cache.find(it).policy);
+    expect(asked.map((it) => cache.find(it).policy)).toEqual(first);
+    expect(compiled).toHaveLength(asked.length);
+  });
+
   test('what the options add is part of every policy', () => {
     const { cache, compiled } = setUp();
     cache.find(fields(), createPolicyExtra({ requireExp: false, clockTolerance: 5 })(fields()));
