@@ -80,7 +80,7 @@ function checkShell(block) {
     .split(/\n|\||&&/)
     .map((line) => line.replace(/(^|\s)#.*$/, '').trim())
     .filter((line) => line !== '');
-  for (const command of commands) checkCommand(command.split(/\s+/), block);
+  for (const command of commands) checkCommand(command.replace(/^(?:[A-Z_]+=\S+ )+/, '').replace(/ &$/, '').split(/\s+/), block);
 }
 
 /** @param {string[]} words @param {Block} block */
@@ -120,6 +120,9 @@ const COMMANDS = {
     expect(['apply']).toContain(command);
   },
   printf() {},
+  kill(jobs) {
+    for (const job of jobs) expect(job).toMatch(/^%\d$/);
+  },
 };
 
 // ---- what is run
@@ -188,6 +191,16 @@ describe('docs/database.md', () => {
   });
 });
 
+test('the log lines docs/migration.md tells to watch are ours, at that level', () => {
+  const rows = [...read('docs/migration.md').matchAll(/^\| `(\w+)` \.\.\. `(.*?)` \|/gm)];
+  const ours = fs.readdirSync(path.join(ROOT, 'lib')).map((file) => read(`lib/${file}`)).join('\n');
+  expect(rows.length).toBeGreaterThan(5);
+  for (const [, level, text] of rows) {
+    const written = [`line('${level}', '${text}`, `log.${level}(\n        \`${text}`];
+    expect([text, written.some((form) => ours.includes(form))]).toEqual([text, true]);
+  }
+});
+
 // ---- block by block
 
 /** @param {Block} block */
@@ -250,8 +263,8 @@ const LANGUAGES = {
   mermaid: checkMermaid,
   text: checkTree,
 };
-/** js and ts are compiled above; a comment before a block says what else is done with it. `example` is readme.test.js's. */
-const MARKERS = ['example', 'mongosh', 'run in a folder with token.txt'];
+/** js and ts are compiled above; a comment before a block says what else is done with it. Those of the README are run by readme.test.js. */
+const MARKERS = ['example', 'newcomer', 'newcomer provider.js', 'mongosh', 'run in a folder with token.txt'];
 
 /** @param {Block} block */
 function check(block) {

@@ -1,6 +1,6 @@
 'use strict';
 
-const { spawn } = require('node:child_process');
+const { spawn, spawnSync } = require('node:child_process');
 const { once } = require('node:events');
 const fs = require('node:fs');
 const http = require('node:http');
@@ -8,6 +8,8 @@ const os = require('node:os');
 const path = require('node:path');
 const { setTimeout: after } = require('node:timers/promises');
 const { startProvider } = require('../examples/demo/provider.js');
+const { tryReadme } = require('./package/newcomer');
+const { describeWith } = require('./support/needs');
 
 const root = path.join(__dirname, '..');
 const AUDIENCE = 'https://chat.example.com/api';
@@ -76,3 +78,21 @@ test('the code at the top of the README runs as it stands and lets exactly the r
     fs.rmSync(path.dirname(socket), { recursive: true, force: true });
   }
 }, 60_000);
+
+const noCurl = spawnSync('curl', ['--version']).error === undefined ? undefined : 'there is no curl on the PATH';
+
+describeWith('curl', noCurl, { required: true })('who follows the README', () => {
+  test('gets from its commands what the comments beside them say', async () => {
+    const cache = path.join(root, '.cache');
+    fs.mkdirSync(cache, { recursive: true });
+    const folder = fs.mkdtempSync(path.join(cache, 'newcomer-'));
+    try {
+      const { answers, log } = await tryReadme({ folder });
+      expect(answers.map(({ status }) => status)).toEqual([200, 401, 401]);
+      for (const { status, body, expected } of answers) expect(expected.slice(0, 4 + body.length)).toBe(`${status} ${body}`);
+      expect(log).toContain('ERR_TOKEN_MALFORMED');
+    } finally {
+      fs.rmSync(folder, { recursive: true, force: true });
+    }
+  }, 60_000);
+});
