@@ -2,13 +2,28 @@
 
 // The loader of the native file. Nothing else is ever loaded in its place: a server that cannot verify must not start.
 
-const { existsSync } = require('node:fs');
-const { join } = require('node:path');
+const { existsSync, readFileSync } = require('node:fs');
+const { extname, join, resolve } = require('node:path');
+const { inspectNativeFile } = require('./lib/native-file');
 
-/** `musl` or `gnu`: which C library this Node was built for. */
+const manifest = /** @type {{ version: string, optionalDependencies?: Record<string, string> }} */ (require('./package.json'));
+
+/**
+ * @typedef {import('./lib/loading-error').Attempt} Attempt
+ * @typedef {import('./lib/loading-error').Problem} Problem
+ */
+
+/** `musl` or `gnu`: the C library of this process, by what is mapped into it; the machine may have both. */
 function libc() {
-  const report = /** @type {{ header?: { glibcVersionRuntime?: string } }} */ (process.report?.getReport() ?? {});
-  return report.header?.glibcVersionRuntime ? 'gnu' : 'musl';
+  try {
+    const maps = readFileSync('/proc/self/maps', 'latin1');
+    if (/\/(ld-musl-|libc\.musl-)/.test(maps)) return 'musl';
+    if (/\/libc(\.so\.6|-2\.\d+\.so)\b/.test(maps)) return 'gnu';
+  } catch {
+    // Without /proc the report says it, which takes some milliseconds.
+  }
+  const report = /** @type {{ header?: { glibcVersionRuntime?: string } } | undefined} */ (process.report?.getReport());
+  return report?.header?.glibcVersionRuntime ? 'gnu' : 'musl';
 }
 
 /** The platform's name as napi-rs writes it, e.g. `linux-x64-gnu`. */
@@ -18,24 +33,71 @@ function platformName() {
   return platform === 'win32' ? `win32-${arch}-msvc` : `${platform}-${arch}`;
 }
 
+/** @param {Attempt} attempt @param {Problem} problem @param {unknown} [cause] @returns {never} */
+function fail(attempt, problem, cause) {
+  const { loadingError } = require('./lib/loading-error');
+  throw loadingError(attempt, problem, cause);
+}
+
+/** @returns {Attempt & { file: string }} */
+function choose() {
+  const base = {
+    folder: __dirname,
+    version: manifest.version,
+    platform: platformName(),
+    shipped: Object.keys(manifest.optionalDependencies ?? {}),
+  };
+  const override = process.env.REMOTE_AGENT_AUTH_BINARY;
+  if (override) {
+    const attempt = { ...base, from: /** @type {const} */ ('override'), file: resolve(override) };
+    process.emitWarning(`The native file is ${attempt.file}, as REMOTE_AGENT_AUTH_BINARY says.`, {
+      type: 'RemoteAgentAuthWarning',
+      code: 'REMOTE_AGENT_AUTH_BINARY',
+    });
+    return existsSync(attempt.file) ? attempt : fail(attempt, 'missing');
+  }
+  const local = join(__dirname, `remote-agent-auth.${base.platform}.node`);
+  if (existsSync(local)) return { ...base, from: 'checkout', file: local };
+  try {
+    return { ...base, from: 'package', file: require.resolve(`remote-agent-auth-${base.platform}`) };
+  } catch (cause) {
+    return fail({ ...base, from: 'package' }, 'missing', cause);
+  }
+}
+
+/** Why a file need not be tried. @param {string} path @returns {Problem | undefined} */
+function defectOf(path) {
+  // Node runs a file of any other name as JavaScript.
+  if (extname(path) !== '.node') return 'name';
+  const { whole, format, arch } = inspectNativeFile(path);
+  if (!whole) return 'damaged';
+  const own = { linux: 'elf', darwin: 'mach-o', win32: 'pe' }[/** @type {string} */ (process.platform)] ?? format;
+  return format === own && (arch === process.arch || arch === 'any') ? undefined : 'foreign';
+}
+
 /** @returns {typeof import('./binding.d.ts')} */
 function load() {
-  const name = platformName();
-  const local = join(__dirname, `remote-agent-auth.${name}.node`);
-  const wanted = existsSync(local) ? local : `remote-agent-auth-${name}`;
+  const attempt = choose();
+  /** @type {any} */
+  let native;
+  /** @type {Problem | undefined} */
+  let problem;
+  /** @type {unknown} */
+  let cause;
   try {
-    return require(wanted);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(
-      `remote-agent-auth: the native file for ${name} could not be loaded.\n` +
-        `  Looked for: ${local}, then the package remote-agent-auth-${name}.\n` +
-        `  What happened: ${reason}\n` +
-        '  In a clone, build it with `npm run build`. Installed from npm, install again on this very platform, ' +
-        'without `--omit=optional`.',
-      { cause },
-    );
+    // First, because over a file that is cut short the system may end the process instead of refusing it.
+    problem = defectOf(attempt.file);
+    if (!problem) native = require(attempt.file);
+  } catch (error) {
+    problem = 'refused';
+    cause = error;
   }
+  if (problem) return fail(attempt, problem, cause);
+  const found = native.version?.();
+  if (found !== manifest.version) return fail({ ...attempt, found }, 'version');
+  // Exports that panic belong to one test, which loads its file without this one.
+  if ('panicInFunction' in native) return fail(attempt, 'probe');
+  return native;
 }
 
 module.exports = load();

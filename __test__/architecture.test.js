@@ -105,7 +105,7 @@ const requires = (file) => [...readFileSync(path.join(ROOT, file), 'utf8').match
 
 const KNOW_NOTHING = [
   ...['auth-config', 'bearer', 'claim-path', 'data-schemas', 'decision', 'errors', 'identity', 'issuer', 'jwks-cache-time', 'log'],
-  ...['lookup-metrics', 'nearest', 'onward', 'proxy', 'recent-outcomes', 'responses', 'tenant'],
+  ...['lookup-metrics', 'native-file', 'nearest', 'onward', 'proxy', 'recent-outcomes', 'responses', 'tenant'],
   ...['tenant-middlewares', 'time-limit', 'trust'],
 ];
 const JS_MAY_KNOW = {
@@ -113,6 +113,7 @@ const JS_MAY_KNOW = {
   'api-key': [],
   host: ['tenant', 'time-limit'],
   options: ['errors', 'nearest', 'responses'],
+  'loading-error': ['native-file'],
   openid: ['issuer', 'log', 'lookup-metrics', 'user'],
   'policy-cache': ['issuer', 'jwks-cache-time', 'policy-extra', 'proxy'],
   'policy-extra': ['errors'],

@@ -17,6 +17,9 @@ const roles = require('./role-sync');
 const { sharedVerifier } = require('./shared-verifier');
 const { createTenantMiddlewares } = require('./tenant-middlewares');
 
+// Loaded with this entry, not with the first request: a server that cannot verify must not start.
+require('./verifier');
+
 /** @typedef {import('../librechat')} LibreChat */
 
 const FROM_LIBRECHAT = { logger, getTenantId, runInTenant };
