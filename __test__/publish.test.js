@@ -6,7 +6,7 @@ const { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmS
 const os = require('node:os');
 const path = require('node:path');
 
-const { packageName, platforms } = require('../scripts/platforms');
+const { fileName, packageName, platforms } = require('../scripts/platforms');
 
 const SCRIPT = path.join(__dirname, '..', 'scripts/publish.js');
 const NAMES = platforms.map(({ name }) => packageName(name));
@@ -38,16 +38,22 @@ if [ -f "there/$2" ]; then cat "there/$2"; else echo 'npm error code E404' >&2; 
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** @param {string} name @param {object} more */
-function tarball(name, more = {}) {
+/** @param {string} name of a package */
+const nativeOf = (name) => platforms.filter((platform) => packageName(platform.name) === name).map((platform) => fileName(platform.name));
+
+/** @param {string} name @param {object} more of its manifest @param {string[]} native */
+function tarball(name, more = {}, native = nativeOf(name)) {
   const manifest = JSON.stringify({ name, version: '1.2.3', ...more });
-  const packed = made.get(manifest) ?? path.join(store, `${made.size}.tgz`);
-  if (!made.has(manifest)) {
+  const contents = [manifest, ...native].join();
+  const packed = made.get(contents) ?? path.join(store, `${made.size}.tgz`);
+  if (!made.has(contents)) {
     const source = path.join(store, 'package');
-    mkdirSync(source, { recursive: true });
+    rmSync(source, { recursive: true, force: true });
+    mkdirSync(source);
     writeFileSync(path.join(source, 'package.json'), manifest);
+    for (const file of native) writeFileSync(path.join(source, file), '');
     execFileSync('tar', ['-czf', packed, '-C', store, 'package']);
-    made.set(manifest, packed);
+    made.set(contents, packed);
   }
   const file = path.join(folder, 'out', `${name}.tgz`);
   cpSync(packed, file);
@@ -75,13 +81,13 @@ test('publishes every platform and then the main package, with provenance', () =
   everyTarball();
   expect(run()).toMatchObject({ status: 0, stderr: '' });
   expect(publishes().map(([, file]) => path.basename(file, '.tgz'))).toEqual([...NAMES, 'remote-agent-auth']);
-  for (const args of publishes()) expect(args.slice(2)).toEqual(['--provenance', '--access', 'public', '--tag', 'latest']);
+  for (const args of publishes()) expect(args.slice(2)).toEqual(['--provenance', '--access', 'public', '--tag', 'latest', '--loglevel=notice']);
 });
 
 test('a version with a hyphen goes out under next, not latest', () => {
   everyTarball('1.2.3-rc.1');
   expect(run().status).toBe(0);
-  for (const args of publishes()) expect(args.slice(-2)).toEqual(['--tag', 'next']);
+  for (const args of publishes()) expect(args).toEqual(expect.arrayContaining(['--tag', 'next']));
 });
 
 test('goes on where it stopped, over what is there in the same bytes', () => {
@@ -112,6 +118,9 @@ test.each([
   ['the main package is missing', (files) => rmSync(files.at(-1)), 'no tarball of remote-agent-auth'],
   ['something else lies there', () => tarball('stranger'), 'more tarballs than packages'],
   ['a platform has another version', () => tarball(NAMES[2], { version: '1.2.4' }), `asks for ${NAMES[2]} 1.2.3, its tarball is 1.2.4`],
+  ['a platform has no native file', () => tarball(NAMES[1], {}, []), `${NAMES[1]} holds no native file where`],
+  ['a platform has another one’s', () => tarball(NAMES[1], {}, nativeOf(NAMES[2])), `${NAMES[1]} holds package/${nativeOf(NAMES[2])} where`],
+  ['the main package has one', () => tarball('remote-agent-auth', {}, ['any.node']), 'remote-agent-auth holds package/any.node where none'],
   ['the main package does not name its platforms', () => tarball('remote-agent-auth'), `asks for ${NAMES[0]} undefined`],
 ])('publishes nothing when %s', (_, change, cause) => {
   change(everyTarball());

@@ -9,23 +9,24 @@ const { execFileSync, spawnSync } = require('node:child_process');
 const { createHash } = require('node:crypto');
 const { readdirSync, readFileSync } = require('node:fs');
 const path = require('node:path');
-const { packageName, platforms } = require('./platforms');
+const { fileName, packageName, platforms } = require('./platforms');
 
 const MAIN = 'remote-agent-auth';
 const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
 
-/** @typedef {{ file: string, name: string, version: string, optionalDependencies: Record<string, string> }} Tarball */
+/** @typedef {{ file: string, name: string, version: string, optionalDependencies: Record<string, string>, native: string[] }} Tarball */
 
 /** @param {string} file @returns {Tarball} by the manifest inside, not by the file's name */
 function tarballOf(file) {
   const manifest = execFileSync('tar', ['-xzOf', file, 'package/package.json'], { encoding: 'utf8' });
   const { name, version, optionalDependencies = {} } = JSON.parse(manifest);
-  return { file, name, version, optionalDependencies };
+  const entries = execFileSync('tar', ['-tzf', file], { encoding: 'utf8' }).split(/\r?\n/);
+  return { file, name, version, optionalDependencies, native: entries.filter((entry) => entry.endsWith('.node')) };
 }
 
 /**
  * @param {Tarball[]} tarballs
- * @returns {Tarball[]} in the order to publish them
+ * @returns {Tarball[]} in the order to publish them, each with its own native file and the main one with none
  */
 function inOrder(tarballs) {
   const names = [...platforms.map(({ name }) => packageName(name)), MAIN];
@@ -36,7 +37,13 @@ function inOrder(tarballs) {
   if (foreign.length > 0 || tarballs.length !== names.length) {
     throw new Error(`more tarballs than packages: ${tarballs.map(({ file }) => path.basename(file)).join(', ')}`);
   }
-  return names.map((name) => /** @type {Tarball} */ (byName.get(name)));
+  const ordered = names.map((name) => /** @type {Tarball} */ (byName.get(name)));
+  for (const [index, { name, native }] of ordered.entries()) {
+    const platform = platforms[index];
+    const wanted = platform ? `package/${fileName(platform.name)}` : '';
+    if (native.join() !== wanted) throw new Error(`${name} holds ${native.join(', ') || 'no native file'} where ${wanted || 'none'} is meant`);
+  }
+  return ordered;
 }
 
 /** @param {Tarball[]} ordered @returns {string} the version of all of them */
@@ -74,7 +81,7 @@ function publish(folder, { dryRun }) {
       console.log(`there already: ${label}`);
       continue;
     }
-    const args = ['publish', path.resolve(tarball.file), '--provenance', '--access', 'public', '--tag', tag, ...(dryRun ? ['--dry-run'] : [])];
+    const args = ['publish', path.resolve(tarball.file), '--provenance', '--access', 'public', '--tag', tag, '--loglevel=notice', ...(dryRun ? ['--dry-run'] : [])];
     execFileSync(npm, args, { stdio: 'inherit' });
     console.log(`published: ${label} (${tag})`);
   }
