@@ -156,6 +156,12 @@ describe.each(recipes)('$name', ({ recipe }) => {
     expect(Object.keys(written.endpoints.agents.remoteApi.auth.oidc).length).toBeLessThanOrEqual(5);
   });
 
+  test('the factory takes the options of the page as they stand', () => {
+    const callback = async () => null;
+    const deps = { getAppConfig: callback, findUser: callback, updateUser: callback, apiKeyMiddleware: callback };
+    expect(createRemoteAgentAuth(deps, optionsOf(recipe.js, () => 0))).toBeInstanceOf(Function);
+  });
+
   test('the token shown is let in, for the account of its subject and issuer', async () => {
     const { passed, code, asked } = await send(recipe);
     expect([passed, code]).toEqual([true, 'accepted']);
