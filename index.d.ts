@@ -256,11 +256,11 @@ export type RemoteAgentPolicy = Omit<PolicyOptions, 'enabled' | 'issuer' | 'audi
 /** What `librechat.yaml` cannot say. An unknown name is an error. */
 export interface RemoteAgentAuthOptions {
   /**
-   * Added to every policy. An object cannot have `jwks` and `jwksFile`, which are one issuer's. A function is called for each policy a request is judged by, with a copy of the `oidc` block
-   * and the tenant whose configuration it is from; it must answer at once.
+   * Added to every policy. An object cannot have `jwks`, `jwksFile` and `allowedTenants`, which are one issuer's. A function is called for each
+   * policy a request is judged by, with a copy of the `oidc` block and the tenant whose configuration it is from; it must answer at once.
    */
   policy?:
-    | Omit<RemoteAgentPolicy, 'jwks' | 'jwksFile'>
+    | Omit<RemoteAgentPolicy, 'jwks' | 'jwksFile' | 'allowedTenants'>
     | ((
         oidc: Readonly<{ issuer: unknown; audience: unknown; jwksUri: unknown; scope: unknown }>,
         of: { tenantId: string | undefined },

@@ -77,6 +77,7 @@ describe('options', () => {
     ['audience', { policy: { audience: 'others' } }],
     ['OPENID_EMAIL_CLAIM', { policy: { emailClaim: 'mail' } }],
     ['jwks', { policy: { jwks: '{}' } }],
+    ['"allowedTenants", which is one issuer\'s alone', { policy: { allowedTenants: ['one'] } }],
     ['plain data', { policy: { algorithms: () => [] } }],
     ['belongs into the option policy', { requireExp: false }],
     ['belongs into the option policy', { cacheMaxAge: 60_000 }],

@@ -112,9 +112,9 @@ async function send(recipe, cell, key) {
   const { token, header, claims, oidc, extra } = attempt(recipe, cell);
   const clock = clockAt(recipe.claims);
   const { verifier = new RemoteTokenVerifier({ clock }), policy, ...options } = optionsOf(recipe.js, clock);
-  const added = { ...policy, ...extra, jwks: keysOf(recipe) };
   // Given keys take the place of the key URL.
   const { jwksUri: _unused, ...block } = oidc;
+  const added = { ...(typeof policy === 'function' ? policy(block, {}) : policy), ...extra, jwks: keysOf(recipe) };
   const presented = token ?? minted(header, claims, key);
   const config = { version: '1.2.1', endpoints: { agents: { remoteApi: { auth: { apiKey: { enabled: false }, oidc: block } } } } };
   const asked = [];

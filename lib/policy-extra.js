@@ -14,8 +14,8 @@ const { RemoteAuthError } = require('./errors');
 
 /** Whom to trust is the configuration's to say; OPENID_EMAIL_CLAIM names the e-mail claim. */
 const NOT_HERE = ['enabled', 'issuer', 'audience', 'jwksUri', 'emailClaim'];
-/** Keys are one issuer's: given for every policy, they would vouch for all. */
-const ONE_ISSUERS = ['jwks', 'jwksFile'];
+/** Keys are one issuer's: given for every policy, they would vouch for all. Tenants belong to an issuer that has several. */
+const ONE_ISSUERS = ['jwks', 'jwksFile', 'allowedTenants'];
 
 /** @type {PolicyExtra} */
 const NOTHING = Object.freeze({ options: {}, key: '' });
@@ -29,8 +29,8 @@ const NOTHING = Object.freeze({ options: {}, key: '' });
 function createPolicyExtra(policy) {
   if (policy === undefined) return () => NOTHING;
   if (typeof policy !== 'function') {
-    const keys = ONE_ISSUERS.find((name) => Object.hasOwn(Object(policy), name));
-    if (keys !== undefined) throw wrongPolicy(`must be a function to set "${keys}", which are one issuer's`);
+    const own = ONE_ISSUERS.find((name) => Object.hasOwn(Object(policy), name));
+    if (own !== undefined) throw wrongPolicy(`must be a function to set "${own}", which is one issuer's alone`);
     // A copy, so that it stays what was judged at the factory.
     const fixed = read(policy, structuredCopy);
     return () => fixed;
