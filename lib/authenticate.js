@@ -91,7 +91,11 @@ function createAuthenticate({ deps, host, verifier, policyFor, isForbiddenTenant
     }
 
     if (Object.keys(changes.update).length > 0) await host.updateUser(user.tenantId, userId, changes.update);
-    req.user = Object.assign(user, changes.assign, { id: userId, federatedTokens: federatedTokens(token, verified) });
+    if (Object.keys(changes.assign).length > 0) Object.assign(user, changes.assign);
+    const caller = /** @type {import('../index').RemoteAgentCaller} */ (user);
+    caller.id = userId;
+    caller.federatedTokens = federatedTokens(token, verified);
+    req.user = caller;
     return PASS;
   }
 
@@ -184,6 +188,7 @@ function idOf(user) {
  * What tools and subagents may use on the caller's behalf.
  * @param {string} token
  * @param {Success} verified
+ * @returns {import('../index').RemoteAgentCaller['federatedTokens']}
  */
 function federatedTokens(token, { expiresAt }) {
   return expiresAt === undefined || expiresAt === null

@@ -69,16 +69,16 @@ function warnAboutEmailClaim({ emailClaim, emailClaimProblem }, { log }) {
  */
 async function findByBinding({ subject, oid, issuer }, { findUser, loginIssuer }) {
   if (issuer === undefined) return null;
+  const bySubject = subject && (await findUser({ openidId: subject, openidIssuer: issuer }));
+  if (bySubject) return /** @type {User} */ (bySubject);
+  const byOid = oid && (await findUser({ idOnTheSource: oid, openidIssuer: issuer }));
+  if (byOid) return /** @type {User} */ (byOid);
+
+  if (issuer !== loginIssuer()) return null;
   /** @type {Filter[]} */
   const identifiers = [];
   if (subject) identifiers.push({ openidId: subject });
   if (oid) identifiers.push({ idOnTheSource: oid });
-
-  for (const identifier of identifiers) {
-    const user = await findUser({ ...identifier, openidIssuer: issuer });
-    if (user) return /** @type {User} */ (user);
-  }
-  if (issuer !== loginIssuer()) return null;
   for (const identifier of identifiers) {
     for (const noIssuer of withoutIssuer()) {
       const user = await findUser({ ...identifier, ...noIssuer });
