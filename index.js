@@ -8,10 +8,12 @@ const { clearRemoteAgentAuthCache, createRemoteAgentAuth } = require('./lib/remo
 const { createTenantMiddlewares } = require('./lib/tenant-middlewares');
 const { RemoteTokenVerifier } = require('./lib/verifier');
 
-const verifier = new RemoteTokenVerifier();
+/** @type {RemoteTokenVerifier | undefined} */
+let verifier;
 
 /** @type {typeof import('./index').verifyRemoteToken} */
 async function verifyRemoteToken(token, policy) {
+  verifier ??= new RemoteTokenVerifier();
   return verifier.verify(token, policy);
 }
 

@@ -1,7 +1,5 @@
 'use strict';
 
-const { createHmac, randomBytes } = require('node:crypto');
-
 /**
  * @typedef {import('../index').RemoteAgentAuthLogger} Logger
  * @typedef {'debug' | 'info' | 'warn' | 'error'} Level
@@ -47,7 +45,8 @@ function isThenable(value) {
   return typeof (/** @type {{ then?: unknown } | null | undefined} */ (value)?.then) === 'function';
 }
 
-const pseudonymKey = randomBytes(32);
+/** @type {Buffer | undefined} */
+let pseudonymKey;
 
 /**
  * A stand-in for personal data in a log line: equal values look equal within one process, and the
@@ -57,6 +56,9 @@ const pseudonymKey = randomBytes(32);
  * @returns {string} 16 hexadecimal digits
  */
 function pseudonym(value) {
+  // Here, because loading it takes milliseconds that most processes need not spend.
+  const { createHmac, randomBytes } = require('node:crypto');
+  pseudonymKey ??= randomBytes(32);
   return createHmac('sha256', pseudonymKey).update(value, 'utf8').digest('hex').slice(0, 16);
 }
 

@@ -1,6 +1,6 @@
 'use strict';
 
-const { unlink } = require('node:fs/promises');
+const fs = require('node:fs');
 
 /**
  * @typedef {import('../index').TenantContext} TenantContext
@@ -16,6 +16,9 @@ const TENANT_NAME = /^[-a-zA-Z0-9_.]{1,128}$/;
 
 const SYSTEM_REFUSED = Object.freeze({ error: 'System tenant is not allowed for request-scoped routes' });
 const TENANT_REQUIRED = Object.freeze({ error: 'Tenant context required in strict isolation mode' });
+
+/** Node loads `fs.promises` when it is asked for, in milliseconds. @param {string} path */
+const unlink = (path) => fs.promises.unlink(path);
 
 /**
  * LibreChat's tenant middlewares over the host's own tenant storage.
