@@ -1,24 +1,41 @@
 'use strict';
 
+// Loaded at once is what verifies a token, for a server that cannot must not start, and what requests may call. The
+// factories are loaded by their first call, so that nobody waits for what they do not use.
+
 const { enabledAuthMethods } = require('./lib/auth-config');
 const { RemoteAuthError } = require('./lib/errors');
 const { createSafeUser, toolIdentity } = require('./lib/identity');
-const { createAgentManagementAuth, getMachineClientId } = require('./lib/management-auth');
-const { clearRemoteAgentAuthCache, createRemoteAgentAuth } = require('./lib/remote-agent-auth');
-const { createTenantMiddlewares } = require('./lib/tenant-middlewares');
 const { RemoteTokenVerifier } = require('./lib/verifier');
+
+/** @typedef {typeof import('./index')} Package */
 
 /** @type {RemoteTokenVerifier | undefined} */
 let verifier;
 
-/** @type {typeof import('./index').verifyRemoteToken} */
+/** @type {Package['verifyRemoteToken']} */
 async function verifyRemoteToken(token, policy) {
   verifier ??= new RemoteTokenVerifier();
   return verifier.verify(token, policy);
 }
 
+/** @type {Package['createRemoteAgentAuth']} */
+const createRemoteAgentAuth = (deps, options) => require('./lib/remote-agent-auth').createRemoteAgentAuth(deps, options);
+
+/** @type {Package['clearRemoteAgentAuthCache']} */
+const clearRemoteAgentAuthCache = () => require('./lib/remote-agent-auth').clearRemoteAgentAuthCache();
+
+/** @type {Package['createAgentManagementAuth']} */
+const createAgentManagementAuth = (deps, options) => require('./lib/management-auth').createAgentManagementAuth(deps, options);
+
+/** @type {Package['getMachineClientId']} */
+const getMachineClientId = (claims) => require('./lib/management-auth').getMachineClientId(claims);
+
+/** @type {Package['createTenantMiddlewares']} */
+const createTenantMiddlewares = (deps) => require('./lib/tenant-middlewares').createTenantMiddlewares(deps);
+
 // Plain names, so that `import { ... }` finds them without running this file.
-/** @type {typeof import('./index')} */
+/** @type {Package} */
 module.exports = {
   RemoteAuthError,
   RemoteTokenVerifier,
