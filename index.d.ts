@@ -46,8 +46,18 @@ export interface TokenVerifier {
   /** @throws {RemoteAuthError} with fault `config` for a policy that cannot be used */
   compile(options: PolicyOptions): CompiledPolicy;
   /** The outcome, at once or as a promise; neither throws nor rejects for a token that is refused. */
-  check(token: string, policy: CompiledPolicy): Outcome | Promise<Outcome>;
+  check(token: string, policy: CompiledPolicy, options?: CheckOptions): Outcome | Promise<Outcome>;
   recheck(verdict: Verdict, policy: CompiledPolicy): Outcome | Promise<Outcome>;
+  /** Whether `check` would give this outcome of its own again for this policy, now: then `recheck` need not be asked. */
+  stillHolds?(outcome: Outcome, policy: CompiledPolicy): boolean;
+}
+
+export interface CheckOptions {
+  /**
+   * `recheck` is likely to follow. With `verdictCache: false` this is what spares it the signature; it costs about a
+   * microsecond. Otherwise it changes nothing.
+   */
+  forRecheck?: boolean;
 }
 
 /** The explicit object behind the two functions, for those who want their own clock, `prefetch` or `stats`. */
@@ -59,8 +69,9 @@ export class RemoteTokenVerifier implements TokenVerifier {
    */
   constructor(options?: { clock?: () => number; verdictCache?: boolean });
   compile(options: PolicyOptions): CompiledPolicy;
-  check(token: string, policy: CompiledPolicy): Outcome | Promise<Outcome>;
+  check(token: string, policy: CompiledPolicy, options?: CheckOptions): Outcome | Promise<Outcome>;
   recheck(verdict: Verdict, policy: CompiledPolicy): Outcome | Promise<Outcome>;
+  stillHolds(outcome: Outcome, policy: CompiledPolicy): boolean;
   /** As `verifyRemoteToken`. */
   verify(token: string, policy: PolicyOptions): Promise<VerifiedToken>;
   /** Fetches the policy's keys ahead of the first request. Rejects with the RemoteAuthError a request would meet. */

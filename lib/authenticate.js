@@ -41,6 +41,8 @@ const { loginIssuer, resolveUser } = require('./user');
 
 const PASS = Symbol('pass');
 const DEFAULT_ROLE = 'USER';
+/** The user's own policy may have to be asked as well. */
+const FOR_RECHECK = Object.freeze({ forRecheck: true });
 
 /**
  * Who a request comes from: PASS with `req.user` set, or why not.
@@ -74,7 +76,7 @@ function createAuthenticate({ deps, host, verifier, policyFor, isForbiddenTenant
 
     const entry = policyFor(oidc.fields, scope.tenantId);
     if (entry.policy === undefined) return { cause: 'token-refused', error: entry.failure };
-    const checked = verifier.check(token, entry.policy);
+    const checked = verifier.check(token, entry.policy, FOR_RECHECK);
     const verified = 'then' in checked ? await checked : checked;
     if (!verified.ok) return refusal(causeOf(verified), verified, entry.scope);
 

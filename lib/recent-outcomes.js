@@ -6,10 +6,23 @@
  *
  * `from`, `until`: the seconds of wall time between which the claims hold. `freshUntil`: the reading of the
  * monotonic clock, in milliseconds, from which the keys want another look. `epoch`: what the native side counted
- * when it gave the outcome.
+ * before it judged. `by`: the verifier.
  * @typedef {{ token: string, policy: CompiledPolicy, epoch: number, from: number, until: number, freshUntil: number,
- *   outcome: Success }} Entry
+ *   outcome: Success, by?: object }} Entry
  */
+
+/**
+ * Whether an outcome would be given again.
+ * @param {Entry} entry
+ * @param {number} now seconds of wall time
+ * @param {number} monotonic milliseconds
+ * @param {() => number} epoch asked last
+ */
+function holds(entry, now, monotonic, epoch) {
+  // Whole seconds, as the native side compares them.
+  const second = Math.floor(now);
+  return second >= entry.from && second < entry.until && monotonic < entry.freshUntil && entry.epoch === epoch();
+}
 
 /** Outcomes kept per verifier, at most twice as many. With a token of 1.5 KB and its claims about 40 MB. */
 const CAPACITY = 5_000;
@@ -54,10 +67,7 @@ class RecentOutcomes {
       if (entry === undefined) return undefined;
     }
     if (entry.policy !== policy || entry.token !== token) return undefined;
-    // Whole seconds, as the native side compares them.
-    const second = Math.floor(now);
-    const holds = second >= entry.from && second < entry.until && monotonic < entry.freshUntil;
-    if (!holds || entry.epoch !== epoch()) {
+    if (!holds(entry, now, monotonic, epoch)) {
       this.#young.delete(tail);
       this.#old.delete(tail);
       return undefined;
@@ -88,4 +98,4 @@ class RecentOutcomes {
   }
 }
 
-module.exports = { RecentOutcomes };
+module.exports = { RecentOutcomes, holds };

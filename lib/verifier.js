@@ -5,7 +5,8 @@
 
 const { performance } = require('node:perf_hooks');
 const { RemoteAuthError } = require('./errors');
-const { RecentOutcomes } = require('./recent-outcomes');
+const { FACTS, Success, outcomeOf } = require('./outcome');
+const { RecentOutcomes, holds } = require('./recent-outcomes');
 const { trustedCertificates } = require('./trust');
 
 /**
@@ -15,7 +16,7 @@ const { trustedCertificates } = require('./trust');
  */
 
 // native.d.ts says the same as the generated types, with codes as a closed set and handles that nothing else passes for.
-/** @type {typeof import('../native') & Pick<typeof import('../binding'), 'trustCertificates'>} */
+/** @type {typeof import('../native') & Pick<typeof import('../binding'), 'judge' | 'keyChanges' | 'trustCertificates'>} */
 const binding = /** @type {any} */ (require('../binding'));
 
 let trusting = false;
@@ -30,6 +31,14 @@ function trustNodesCertificates() {
 /** LibreChat's clock: whole seconds are what claims are compared with; fractions are cut natively. */
 const systemClock = () => Date.now() / 1000;
 
+/** What goes in: the time and the wishes of src/node/crossing.rs. What comes back takes its place. */
+const facts = /** @type {any} */ (new Float64Array(FACTS.count));
+const NOW = 0;
+const WISHES = 1;
+const USE_VERDICTS = 1;
+const TELL_FRESHNESS = 2;
+const KEEP_VERDICT = 4;
+
 const OPTIONS = ['clock', 'verdictCache'];
 
 class RemoteTokenVerifier {
@@ -37,8 +46,6 @@ class RemoteTokenVerifier {
   #clock;
   /** Undefined where every signature is to be verified. */
   #recent;
-  /** @type {() => number} */
-  #changes;
 
   /** @param {{ clock?: () => number, verdictCache?: boolean }} [options] */
   constructor(options = {}) {
@@ -50,7 +57,6 @@ class RemoteTokenVerifier {
     this.#clock = clock;
     this.#native = binding.createRemoteAgentAuth({ verdictCache });
     this.#recent = verdictCache ? new RecentOutcomes() : undefined;
-    this.#changes = () => this.#native.changes();
   }
 
   /**
@@ -67,35 +73,43 @@ class RemoteTokenVerifier {
   /**
    * @param {string} token
    * @param {CompiledPolicy} policy
+   * @param {{ forRecheck?: boolean }} [options]
    * @returns {Outcome | Promise<Outcome>}
    */
-  check(token, policy) {
+  check(token, policy, options) {
     const now = this.#clock();
     const recent = this.#recent;
-    if (recent === undefined) return this.#native.check(token, policy, now);
+    const forRecheck = options?.forRecheck === true;
+    if (recent === undefined && !forRecheck) return judge(token, policy, now, 0);
     const monotonic = performance.now();
-    const known = typeof token === 'string' && recent.find(token, policy, now, monotonic, this.#changes);
-    if (known) return known;
-    // Read before the check: what changes meanwhile makes the entry worthless, never wrong.
-    const epoch = this.#changes();
-    const outcome = this.#native.check(token, policy, now);
-    if ('ok' in outcome && outcome.ok) this.#remember(token, policy, epoch, monotonic, outcome);
+    if (recent !== undefined && typeof token === 'string') {
+      const known = recent.find(token, policy, now, monotonic, binding.keyChanges);
+      if (known !== undefined) return known;
+    }
+    const outcome = judge(token, policy, now, recent === undefined ? KEEP_VERDICT | TELL_FRESHNESS : USE_VERDICTS | TELL_FRESHNESS);
+    // What comes later is not kept: that is for the next time the token comes.
+    if (outcome instanceof Success) {
+      const { from, until, freshFor, epoch } = FACTS;
+      const freshUntil = monotonic + facts[freshFor];
+      const entry = { token, policy, epoch: facts[epoch], from: facts[from], until: facts[until], freshUntil, outcome, by: this };
+      Success.date(outcome, entry);
+      recent?.keep(entry);
+      // Many requests may get this very object.
+      Object.freeze(outcome);
+    }
     return outcome;
   }
 
   /**
-   * @param {string} token
+   * Whether `check` would give this outcome of its own again for this policy, now.
+   * @param {Outcome} outcome
    * @param {CompiledPolicy} policy
-   * @param {number} epoch
-   * @param {number} monotonic
-   * @param {import('../native').Success} outcome
+   * @returns {boolean}
    */
-  #remember(token, policy, epoch, monotonic, outcome) {
-    const [from, until] = /** @type {[number, number]} */ (outcome.verdict.holds());
-    const freshUntil = monotonic + this.#native.freshFor(policy);
-    // Many requests will get this very object.
-    Object.freeze(outcome.scopes);
-    this.#recent?.keep({ token, policy, epoch, from, until, freshUntil, outcome: Object.freeze(outcome) });
+  stillHolds(outcome, policy) {
+    const entry = Success.entryOf(outcome);
+    if (entry?.policy !== policy || entry.by !== this) return false;
+    return holds(entry, this.#clock(), performance.now(), binding.keyChanges);
   }
 
   /**
@@ -104,7 +118,14 @@ class RemoteTokenVerifier {
    * @returns {Outcome | Promise<Outcome>}
    */
   recheck(verdict, policy) {
-    return this.#native.recheck(verdict, policy, this.#clock());
+    const verified = Success.behind(verdict);
+    if (verified === undefined || verified.native !== undefined) {
+      return this.#native.recheck(verified?.native ?? verdict, policy, this.#clock());
+    }
+    if (this.#recent === undefined) return judge(verified.token, policy, this.#clock(), 0);
+    const now = this.#clock();
+    const known = this.#recent.find(verified.token, policy, now, performance.now(), binding.keyChanges);
+    return known ?? judge(verified.token, policy, now, USE_VERDICTS);
   }
 
   /**
@@ -114,8 +135,17 @@ class RemoteTokenVerifier {
   async verify(token, policy) {
     const outcome = await this.check(token, this.compile(policy));
     if (!outcome.ok) throw new RemoteAuthError(outcome);
-    const { ok, verdict, claims, header, emailClaimProblem, ...rest } = outcome;
-    return { claims: JSON.parse(claims), header: JSON.parse(header), ...rest };
+    const { subject, oid, email, emailVerified, scopes, expiresAt } = outcome;
+    return {
+      claims: JSON.parse(outcome.claims),
+      header: JSON.parse(outcome.header),
+      subject,
+      ...(oid !== undefined && { oid }),
+      ...(email !== undefined && { email }),
+      ...(emailVerified !== undefined && { emailVerified }),
+      scopes: [...scopes],
+      ...(expiresAt !== undefined && { expiresAt }),
+    };
   }
 
   /** @param {PolicyOptions} policy */
@@ -133,6 +163,28 @@ class RemoteTokenVerifier {
     this.#recent?.clear();
     this.#native.clear();
   }
+}
+
+/**
+ * One crossing: a text and `facts` at once, or both in one list where there is more to tell, or a promise of the list.
+ * @param {string} token
+ * @param {CompiledPolicy} policy
+ * @param {unknown} now
+ * @param {number} wishes
+ * @returns {Outcome | Promise<Outcome>}
+ */
+function judge(token, policy, now, wishes) {
+  // What is no number is refused natively; a bigint would throw here.
+  facts[NOW] = typeof now === 'number' ? now : NaN;
+  facts[WISHES] = wishes;
+  const told = binding.judge(token, policy, facts);
+  if (typeof told === 'string') return outcomeOf(token, told, facts, 0);
+  return Array.isArray(told) ? listed(token, told) : told.then((list) => listed(token, list));
+}
+
+/** @param {string} token @param {any[]} list text, numbers, verdict if one was wished for */
+function listed(token, list) {
+  return outcomeOf(token, list[0], list, 1, list[1 + FACTS.count]);
 }
 
 /** Keys at hand, and a plain http URL of this machine, do without certificates. @param {PolicyOptions} options */

@@ -14,6 +14,6 @@ export const success: Same<Omit<binding.Success, 'verdict'>, Omit<native.Success
 export const failure: Same<Omit<binding.Failure, 'code'>, Omit<native.Failure, 'code'>> = true;
 export const verifier: SameKeys<binding.RemoteAgentAuth, native.RemoteAgentAuth> = true;
 export const functions: SameKeys<
-  Pick<typeof binding, Exclude<keyof typeof binding, 'errorCodes' | 'trustCertificates' | 'version'>>,
+  Pick<typeof binding, Exclude<keyof typeof binding, 'errorCodes' | 'judge' | 'keyChanges' | 'trustCertificates' | 'version'>>,
   typeof native
 > = true;

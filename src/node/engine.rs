@@ -7,7 +7,7 @@ use napi::{Env, Error, JsString, Result};
 use napi_derive::napi;
 use serde_json::json;
 
-use super::outcome::{Failure, Outcome, Verdict, outcome, refused};
+use super::outcome::{Failure, Outcome, outcome, refused, signed};
 use super::policy::{FLAG, PolicyArgument, named, refuse_unknown, resolve};
 use super::settle::promise;
 use crate::error::Refusal;
@@ -84,7 +84,7 @@ impl RemoteAgentAuth {
         now: Now<'env>,
     ) -> Result<Settled<'env>> {
         let Either::A(token) = token else { return Ok(Either::A(refused(Refusal::TokenArgument))) };
-        let (policy, now) = match resolve(policy).and_then(|policy| Ok((policy, moment(now)?))) {
+        let (policy, now) = match resolve(env, policy).and_then(|policy| Ok((policy, moment(now)?))) {
             Ok(arguments) => arguments,
             Err(error) => return Ok(Either::A(refused(error))),
         };
@@ -107,13 +107,13 @@ impl RemoteAgentAuth {
     pub fn recheck<'env>(
         &self,
         env: &'env Env,
-        verdict: Either<&Verdict, Unknown<'env>>,
+        verdict: Unknown<'env>,
         policy: PolicyArgument<'env>,
         now: Now<'env>,
     ) -> Result<Settled<'env>> {
-        let Either::A(verdict) = verdict else { return Ok(Either::A(refused(Refusal::TokenArgument))) };
-        match resolve(policy).and_then(|policy| Ok((policy, moment(now)?))) {
-            Ok((policy, now)) => self.settle(env, self.process.verifier().recheck(verdict.signed(), &policy, now)),
+        let Some(signed) = signed(env, &verdict) else { return Ok(Either::A(refused(Refusal::TokenArgument))) };
+        match resolve(env, policy).and_then(|policy| Ok((policy, moment(now)?))) {
+            Ok((policy, now)) => self.settle(env, self.process.verifier().recheck(&signed, &policy, now)),
             Err(error) => Ok(Either::A(refused(error))),
         }
     }
@@ -141,7 +141,7 @@ impl RemoteAgentAuth {
         policy: PolicyArgument<'env>,
     ) -> Result<PromiseRaw<'env, Either<Done, Failure>>> {
         let failed = |refusal: Refusal| Either::B(Failure::from(&refusal));
-        match resolve(policy) {
+        match resolve(env, policy) {
             Ok(policy) => {
                 let convert = move |fetched: std::result::Result<(), Refusal>| match fetched {
                     Ok(()) => Either::A(Done { ok: true }),
@@ -164,8 +164,8 @@ impl RemoteAgentAuth {
 
     /// For how many milliseconds the keys of a policy can be used without another look.
     #[napi(catch_unwind, ts_args_type = "policy: CompiledPolicy")]
-    pub fn fresh_for(&self, policy: PolicyArgument<'_>) -> f64 {
-        resolve(policy).map_or(0.0, |policy| self.process.verifier().fresh_for(&policy).as_secs_f64() * 1000.0)
+    pub fn fresh_for(&self, env: &Env, policy: PolicyArgument<'_>) -> f64 {
+        resolve(env, policy).map_or(0.0, |policy| self.process.verifier().fresh_for(&policy).as_secs_f64() * 1000.0)
     }
 
     /// Forgets every key of the process. A fetch under way still answers its waiters; nothing of it is kept.

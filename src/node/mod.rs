@@ -4,7 +4,9 @@
 //! JavaScript function is kept and nothing that belongs to an environment outlives it. A panic in any export becomes a
 //! JavaScript error.
 
+mod crossing;
 mod engine;
+mod handles;
 mod key_options;
 mod outcome;
 #[cfg(feature = "panic-probe")]

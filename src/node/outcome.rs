@@ -1,15 +1,22 @@
 //! What crosses back: plain values, and a handle on what was verified.
 
-use napi::bindgen_prelude::Either;
+#![allow(unsafe_code, reason = "ToNapiValue is an unsafe trait function; nothing unsafe is done in it")]
+
+use napi::bindgen_prelude::{Either, JavaScriptClassExt, JsValue, ToNapiValue, Unknown};
+use napi::{Env, Result, sys};
 use napi_derive::napi;
 
+use super::handles::{self, Handles};
 use crate::error::{Code, Refusal};
 use crate::verifier::{Answer, SignedToken, Verified};
+
+thread_local! {
+    static SIGNED: Handles<SignedToken> = Handles::default();
+}
 
 /// "These bytes are signed by that key of that source." Opaque to JavaScript; give it to `recheck`.
 #[napi]
 pub struct Verdict {
-    signed: SignedToken,
     holds: (f64, f64),
 }
 
@@ -22,10 +29,35 @@ impl Verdict {
     }
 }
 
-impl Verdict {
-    /// What was verified.
-    pub const fn signed(&self) -> &SignedToken {
-        &self.signed
+impl Drop for Verdict {
+    fn drop(&mut self) {
+        handles::forget(&SIGNED, self);
+    }
+}
+
+/// What was verified, by the handle on it; `None` for anything else.
+pub fn signed(env: &Env, verdict: &Unknown) -> Option<SignedToken> {
+    handles::find(&SIGNED, env, verdict.raw())
+}
+
+/// What becomes a [`Verdict`] on the JavaScript thread.
+pub struct NewVerdict {
+    signed: SignedToken,
+    holds: (f64, f64),
+}
+
+impl NewVerdict {
+    pub fn of(verified: &Verified) -> Self {
+        Self { signed: verified.signed().clone(), holds: verified.holds() }
+    }
+}
+
+impl ToNapiValue for NewVerdict {
+    unsafe fn to_napi_value(env: sys::napi_env, new: Self) -> Result<sys::napi_value> {
+        let env = Env::from_raw(env);
+        let instance = Verdict { holds: new.holds }.into_instance(&env)?;
+        handles::keep(&SIGNED, &*instance, new.signed);
+        Ok(instance.value)
     }
 }
 
@@ -52,7 +84,8 @@ pub struct Success {
     pub expires_at: Option<f64>,
     /// The scopes granted.
     pub scopes: Vec<String>,
-    pub verdict: Verdict,
+    #[napi(ts_type = "Verdict")]
+    pub verdict: NewVerdict,
 }
 
 /// Why a token, a policy or an argument was refused.
@@ -99,7 +132,7 @@ impl From<Verified> for Success {
             email_verified: verified.email_verified(),
             expires_at: verified.expires_at(),
             scopes: verified.scopes().to_vec(),
-            verdict: Verdict { signed: verified.signed().clone(), holds: verified.holds() },
+            verdict: NewVerdict::of(&verified),
         }
     }
 }

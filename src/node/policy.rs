@@ -3,45 +3,73 @@
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{
-    Array, Either, Either3, FromNapiValue, JsObjectValue, Null, Object, TypeName, Unknown, ValidateNapiValue,
+    Array, ClassInstance, Either, Either3, FromNapiValue, JavaScriptClassExt, JsObjectValue, JsValue, Null, Object,
+    TypeName, Unknown, ValidateNapiValue,
 };
+use napi::{Env, Result as NapiResult};
 use napi_derive::napi;
 
+use super::handles::{self, Handles};
 use super::key_options;
 use super::outcome::Failure;
 use crate::error::Refusal;
 use crate::policy::grant::ClaimPath;
 use crate::policy::{GrantOptions, Policy, PolicyError, PolicyOptions};
 
+thread_local! {
+    static POLICIES: Handles<Arc<Policy>> = Handles::default();
+}
+
 /// A policy that was checked once. Opaque to JavaScript.
 #[napi]
 pub struct CompiledPolicy {
-    policy: Arc<Policy>,
+    // What the object stands for is in `POLICIES`; a class without fields has no address of its own.
+    _address: u8,
+}
+
+impl Drop for CompiledPolicy {
+    fn drop(&mut self) {
+        handles::forget(&POLICIES, self);
+    }
 }
 
 /// A policy argument: compiled, as options, or something else.
-pub type PolicyArgument<'a> = Either3<&'a CompiledPolicy, Object<'a>, Unknown<'a>>;
+pub type PolicyArgument<'a> = Either<Object<'a>, Unknown<'a>>;
 
 /// Checks a policy's options once, for many calls.
 #[napi(catch_unwind, ts_args_type = "options: PolicyOptions", ts_return_type = "CompiledPolicy | Failure")]
-pub fn compile_policy(options: Either<Object, Unknown>) -> Either<CompiledPolicy, Failure> {
+pub fn compile_policy<'env>(
+    env: &'env Env,
+    options: Either<Object<'env>, Unknown<'env>>,
+) -> NapiResult<Either<ClassInstance<'env, CompiledPolicy>, Failure>> {
     let policy = match options {
         Either::A(options) => read(&options),
         Either::B(_) => Err(PolicyError::Issuer),
     };
     match policy {
-        Ok(policy) => Either::A(CompiledPolicy { policy: Arc::new(policy) }),
-        Err(error) => Either::B(Failure::from(&Refusal::from(error))),
+        Ok(policy) => {
+            let instance = CompiledPolicy { _address: 0 }.into_instance(env)?;
+            handles::keep(&POLICIES, &*instance, Arc::new(policy));
+            Ok(Either::A(instance))
+        }
+        Err(error) => Ok(Either::B(Failure::from(&Refusal::from(error)))),
     }
 }
 
 /// The policy an argument stands for.
-pub fn resolve(argument: PolicyArgument) -> Result<Arc<Policy>, PolicyError> {
+pub fn resolve(env: &Env, argument: PolicyArgument) -> Result<Arc<Policy>, PolicyError> {
     match argument {
-        Either3::A(compiled) => Ok(Arc::clone(&compiled.policy)),
-        Either3::B(options) => read(&options).map(Arc::new),
-        Either3::C(_) => Err(PolicyError::Issuer),
+        Either::A(object) => match handles::find(&POLICIES, env, object.raw()) {
+            Some(policy) => Ok(policy),
+            None => read(&object).map(Arc::new),
+        },
+        Either::B(_) => Err(PolicyError::Issuer),
     }
+}
+
+/// The policy a compiled one stands for; `None` for anything else.
+pub fn compiled(env: &Env, argument: &Unknown) -> Option<Arc<Policy>> {
+    handles::find(&POLICIES, env, argument.raw())
 }
 
 const KNOWN: &[&str] = &[

@@ -1,0 +1,171 @@
+'use strict';
+
+/**
+ * @typedef {import('../native').Failure} Failure
+ * @typedef {import('../native').Verdict} Verdict
+ * @typedef {import('./recent-outcomes').Entry} Entry
+ */
+
+/** Numbers that cross with a text, in the order of src/node/crossing.rs. */
+const FACTS = Object.freeze({
+  // Where each part of the text ends. One that is not there is empty.
+  claims: 0,
+  subject: 1,
+  oid: 2,
+  email: 3,
+  emailClaimProblem: 4,
+  scopes: 5,
+  /** 1, 0, or -1 where the claim is absent. */
+  emailVerified: 6,
+  /** NaN where there is none. */
+  expiresAt: 7,
+  // For how long the answer is good: lib/recent-outcomes.js.
+  from: 8,
+  until: 9,
+  freshFor: 10,
+  epoch: 11,
+  // Of a refusal, whose first number is negative.
+  code: 1,
+  fault: 2,
+  retryAfter: 3,
+  count: 12,
+});
+
+/**
+ * A good token, as the native side told of it. Nothing is cut off the text or parsed before somebody asks: a middleware wants a
+ * subject and an address, and seldom the claims. Read-only, because many requests may be given this very object.
+ */
+class Success {
+  #token;
+  #text;
+  #claims;
+  #subject;
+  #oid;
+  #email;
+  #problem;
+  #scopes;
+  #emailVerified;
+  #expiresAt;
+  #native;
+  /** @type {readonly string[] | undefined} */
+  #scopeList;
+  /** @type {Entry | undefined} */
+  #entry;
+
+  /**
+   * @param {string} token
+   * @param {string} text
+   * @param {ArrayLike<any>} facts
+   * @param {number} at the first one
+   * @param {Verdict | undefined} native
+   */
+  constructor(token, text, facts, at, native) {
+    this.#token = token;
+    this.#text = text;
+    this.#claims = facts[at + FACTS.claims];
+    this.#subject = facts[at + FACTS.subject];
+    this.#oid = facts[at + FACTS.oid];
+    this.#email = facts[at + FACTS.email];
+    this.#problem = facts[at + FACTS.emailClaimProblem];
+    this.#scopes = facts[at + FACTS.scopes];
+    this.#emailVerified = facts[at + FACTS.emailVerified];
+    this.#expiresAt = facts[at + FACTS.expiresAt];
+    this.#native = native;
+  }
+
+  /** @returns {true} */
+  get ok() {
+    return true;
+  }
+
+  get claims() {
+    return this.#text.slice(0, this.#claims);
+  }
+
+  /** Read natively, strictly, before the signature was; these are the same bytes. */
+  get header() {
+    return Buffer.from(this.#token.slice(0, this.#token.indexOf('.')), 'base64url').toString();
+  }
+
+  get subject() {
+    return this.#text.slice(this.#claims, this.#subject);
+  }
+
+  get oid() {
+    return this.#text.slice(this.#subject, this.#oid) || undefined;
+  }
+
+  get email() {
+    return this.#text.slice(this.#oid, this.#email) || undefined;
+  }
+
+  get emailClaimProblem() {
+    return this.#text.slice(this.#email, this.#problem) || undefined;
+  }
+
+  get emailVerified() {
+    return this.#emailVerified < 0 ? undefined : this.#emailVerified === 1;
+  }
+
+  get expiresAt() {
+    return Number.isNaN(this.#expiresAt) ? undefined : this.#expiresAt;
+  }
+
+  get scopes() {
+    // No scope has a blank in it: claims are split at them.
+    this.#scopeList ??= Object.freeze(this.#text.slice(this.#problem, this.#scopes).split(' ').filter(Boolean));
+    return /** @type {string[]} */ (this.#scopeList);
+  }
+
+  /** Nobody else can make an object with these private members: it says itself what was verified. */
+  get verdict() {
+    return /** @type {Verdict} */ (/** @type {unknown} */ (this));
+  }
+
+  /** @param {Success} outcome @param {Entry} entry for how long the outcome is good, and under which policy */
+  static date(outcome, entry) {
+    outcome.#entry = entry;
+  }
+
+  /** @param {unknown} outcome @returns {Entry | undefined} */
+  static entryOf(outcome) {
+    return typeof outcome === 'object' && outcome !== null && #entry in outcome ? outcome.#entry : undefined;
+  }
+
+  /**
+   * @param {unknown} verdict
+   * @returns {{ token: string, native: Verdict | undefined } | undefined} undefined for what is none of ours
+   */
+  static behind(verdict) {
+    if (typeof verdict !== 'object' || verdict === null || !(#token in verdict)) return undefined;
+    return { token: verdict.#token, native: verdict.#native };
+  }
+}
+
+/**
+ * @param {string} text
+ * @param {ArrayLike<any>} facts
+ * @param {number} at the first one
+ * @returns {Failure}
+ */
+function failure(text, facts, at) {
+  const code = facts[at + FACTS.code];
+  const fault = facts[at + FACTS.fault];
+  const told = { ok: false, code: text.slice(0, code), fault: text.slice(code, fault), message: text.slice(fault) };
+  const retryAfter = facts[at + FACTS.retryAfter];
+  return /** @type {any} */ (Number.isNaN(retryAfter) ? told : { ...told, retryAfter });
+}
+
+/**
+ * @param {string} token
+ * @param {string} text
+ * @param {ArrayLike<any>} facts
+ * @param {number} at the first one
+ * @param {Verdict} [native]
+ * @returns {Success | Failure}
+ */
+function outcomeOf(token, text, facts, at, native) {
+  return facts[at] < 0 ? failure(text, facts, at) : new Success(token, text, facts, at, native);
+}
+
+module.exports = { FACTS, Success, outcomeOf };

@@ -1,0 +1,338 @@
+//! The crossing lib/verifier.js makes for every token: one text and a few numbers instead of an object with a dozen
+//! members, each of which costs a call into the engine.
+//!
+//! Numbers go both ways through a `Float64Array` that JavaScript brings along. The text is the claims, followed by the small
+//! strings the rules have read from them; JavaScript cuts off what it wants, when it wants it.
+
+#![allow(unsafe_code, reason = "the raw Node-API calls that napi has no lean form of, each with its argument")]
+
+use std::cell::RefCell;
+use std::ptr;
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{Either3, FromNapiValue, JsValue, PromiseRaw, ToNapiValue, Unknown};
+use napi::{Env, Error, Result, Status, sys};
+use napi_derive::napi;
+
+use super::outcome::NewVerdict;
+use super::policy::{self, PolicyArgument};
+use super::settle::promise;
+use crate::error::Refusal;
+use crate::policy::{Policy, PolicyError};
+use crate::time::UnixSeconds;
+use crate::verifier::{Answer, Checked, Memory, Process, Verified};
+
+/// How many numbers cross. lib/outcome.js names them in this order.
+const FACTS: usize = 12;
+/// Where the verdict stands in a list: behind the text and the numbers.
+const VERDICT_AT: u32 = 13;
+/// The first number of a refusal, where that of a good token is the end of its claims.
+const REFUSED: f64 = -1.0;
+/// What is said of `email_verified` where it is absent.
+const ABSENT: f64 = -1.0;
+/// Of the numbers that come in: whether verdicts may be used.
+const USE_VERDICTS: u32 = 1;
+/// Of the numbers that come in: whether it matters for how long the answer is good.
+const TELL_FRESHNESS: u32 = 2;
+/// Of the numbers that come in: whether a handle on what was verified is wanted as well. It costs a microsecond.
+const KEEP_VERDICT: u32 = 4;
+
+thread_local! {
+    /// Where a token is read to: at least as long as the longest token met on this thread, at most the 64 KiB a policy may allow and a bit.
+    static TOKEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What is told about one token.
+pub struct Told {
+    text: String,
+    facts: [f64; FACTS],
+    verdict: Option<NewVerdict>,
+}
+
+impl Told {
+    fn of(answer: &Answer, keep_verdict: bool) -> Self {
+        match answer {
+            Ok(verified) => Self { verdict: keep_verdict.then(|| NewVerdict::of(verified)), ..Self::good(verified) },
+            Err(refusal) => Self::refused(refusal),
+        }
+    }
+
+    fn refused(refusal: &Refusal) -> Self {
+        let code = refusal.code();
+        let mut parts = Parts::default();
+        let (name, fault) = (parts.append(code.name()), parts.append(code.fault().name()));
+        parts.text.push_str(&refusal.to_string());
+        let again = refusal.retry_after().map_or(f64::NAN, |again| again.as_secs_f64());
+        Self::with(parts.text, [REFUSED, name, fault, again])
+    }
+
+    fn good(verified: &Verified) -> Self {
+        let mut parts = Parts::default();
+        parts.text.reserve(verified.claims().len().saturating_add(256));
+        let ends = [
+            parts.append(verified.claims()),
+            parts.append(verified.subject()),
+            // What is empty is not there: none of these is ever empty.
+            parts.append(verified.oid().unwrap_or_default()),
+            parts.append(verified.email().unwrap_or_default()),
+            parts.append(verified.email_problem().unwrap_or_default()),
+            // Claims are split into scopes at blanks, so that no scope has one in it.
+            parts.append(&verified.scopes().join(" ")),
+        ];
+        let [claims, subject, oid, email, problem, scopes] = ends;
+        let email_verified = verified.email_verified().map_or(ABSENT, f64::from);
+        let (from, until) = verified.holds();
+        let expires_at = verified.expires_at().unwrap_or(f64::NAN);
+        Self::with(parts.text, [claims, subject, oid, email, problem, scopes, email_verified, expires_at, from, until])
+    }
+
+    fn with<const N: usize>(text: String, told: [f64; N]) -> Self {
+        let mut facts = [f64::NAN; FACTS];
+        for (fact, value) in facts.iter_mut().zip(told) {
+            *fact = value;
+        }
+        Self { text, facts, verdict: None }
+    }
+}
+
+/// A text made of parts, and where each ends.
+#[derive(Default)]
+struct Parts {
+    text: String,
+    /// In UTF-16 units, as JavaScript counts.
+    units: u32,
+}
+
+impl Parts {
+    fn append(&mut self, part: &str) -> f64 {
+        self.text.push_str(part);
+        let units = if part.is_ascii() { part.len() } else { part.encode_utf16().count() };
+        // Far from saturating: a part is no longer than a token.
+        self.units = self.units.saturating_add(u32::try_from(units).unwrap_or(u32::MAX));
+        f64::from(self.units)
+    }
+}
+
+/// Checks one token against one compiled policy, for lib/verifier.js. The text comes back at once and the numbers in `facts`;
+/// with a verdict, or later, all comes in one list.
+#[napi(
+    catch_unwind,
+    ts_args_type = "token: string, policy: CompiledPolicy, facts: Float64Array",
+    ts_return_type = "string | Array<any> | Promise<Array<any>>"
+)]
+pub fn judge<'env>(
+    env: &'env Env,
+    token: Unknown<'env>,
+    policy: Unknown<'env>,
+    facts: Unknown<'env>,
+) -> Result<Either3<Text, Told, PromiseRaw<'env, Told>>> {
+    let facts = Facts::of(env, &facts)?;
+    let keep_verdict = facts.wants(KEEP_VERDICT);
+    let told = match Process::shared().and_then(|process| begin(env, process, &token, &policy, &facts)) {
+        Ok(Begun { process, policy, epoch, checked: Checked::Now(answer) }) => {
+            let mut told = Told::of(&answer, keep_verdict);
+            if facts.wants(TELL_FRESHNESS) && answer.is_ok() {
+                tell_freshness(&mut told, process, &policy, epoch);
+            }
+            told
+        }
+        Ok(Begun { process, checked: Checked::Later(future), .. }) => {
+            let told = async move { Told::of(&future.await, keep_verdict) };
+            return promise(env, process, told, |told| told, |refusal| Told::refused(&refusal)).map(Either3::C);
+        }
+        Err(refusal) => Told::refused(&refusal),
+    };
+    facts.write(&told.facts);
+    Ok(if told.verdict.is_some() { Either3::B(told) } else { Either3::A(Text(told.text)) })
+}
+
+/// Counts every change of any keys, as the method of the same name does, without the price of a method.
+#[napi(catch_unwind)]
+pub fn key_changes() -> f64 {
+    Process::shared().map_or(f64::NAN, |process| exact(process.verifier().changes()))
+}
+
+fn exact(count: u64) -> f64 {
+    // Exact up to 2^53 changes.
+    #[allow(clippy::cast_precision_loss)]
+    let count = count as f64;
+    count
+}
+
+fn tell_freshness(told: &mut Told, process: &Process, policy: &Policy, epoch: u64) {
+    let [.., fresh_for, changes] = &mut told.facts;
+    *fresh_for = process.verifier().fresh_for(policy).as_secs_f64() * 1000.0;
+    *changes = exact(epoch);
+}
+
+struct Begun<F> {
+    process: &'static Process,
+    policy: Arc<Policy>,
+    /// The count of key changes before the check.
+    epoch: u64,
+    checked: Checked<F>,
+}
+
+fn begin<'env>(
+    env: &'env Env,
+    process: &'static Process,
+    token: &Unknown<'env>,
+    argument: &Unknown<'env>,
+    facts: &Facts,
+) -> std::result::Result<Begun<impl Future<Output = Answer> + Send + use<>>, Refusal> {
+    let size = units(env, token).ok_or(Refusal::TokenArgument)?;
+    let policy = match policy::compiled(env, argument) {
+        Some(policy) => policy,
+        None => policy::resolve(env, options(env, argument)?)?,
+    };
+    let now = UnixSeconds::new(facts.now)
+        .ok_or_else(|| PolicyError::Option { key: "now".to_owned(), expected: "a finite number of seconds" })?;
+    // Measured before it is copied: a text has at least as many bytes as UTF-16 units, and those V8 need not count.
+    if size > policy.max_token_bytes() {
+        return Err(Refusal::TOO_LARGE);
+    }
+    // Read before the check: what changes meanwhile makes an outcome that is kept worthless, never wrong.
+    let epoch = process.verifier().changes();
+    let memory = if facts.wants(USE_VERDICTS) { Memory::Verdicts } else { Memory::None };
+    let checked = TOKEN.with(|buffer| {
+        let mut buffer = buffer.try_borrow_mut().map_err(|_| Refusal::Internal("one check began within another"))?;
+        let token = read(env, token, &mut buffer, policy.max_token_bytes())?;
+        Ok::<_, Refusal>(process.verifier().check(token, &policy, now, memory))
+    })?;
+    Ok(Begun { process, policy, epoch, checked })
+}
+
+fn options<'env>(env: &'env Env, argument: &Unknown<'env>) -> std::result::Result<PolicyArgument<'env>, Refusal> {
+    // SAFETY: both are of the call under way.
+    unsafe { PolicyArgument::from_napi_value(env.raw(), argument.raw()) }.map_err(|_: Error| PolicyError::Issuer.into())
+}
+
+/// How many UTF-16 units a string has; `None` for anything else.
+fn units(env: &Env, value: &Unknown) -> Option<usize> {
+    let mut units = 0;
+    // SAFETY: `env` and `value` are those of the call under way. Without a buffer nothing is written but the length.
+    let status =
+        unsafe { sys::napi_get_value_string_utf16(env.raw(), value.raw(), ptr::null_mut(), 0, &raw mut units) };
+    (status == sys::Status::napi_ok).then_some(units)
+}
+
+/// Reads a token of at most `max` bytes. As UTF-8, never as Latin-1: that would let U+0141 pass for `A`. A lone surrogate
+/// becomes U+FFFD, which no token has.
+fn read<'b>(env: &Env, token: &Unknown, buffer: &'b mut Vec<u8>, max: usize) -> std::result::Result<&'b str, Refusal> {
+    // Room for one byte too many, for the character it belongs to and for the NUL: a token cut off here has more than `max`
+    // bytes before the cut.
+    let room = max.saturating_add(5);
+    if buffer.len() < room {
+        buffer.resize(room, 0);
+    }
+    let mut written = 0;
+    // SAFETY: `env` and `token` are those of the call under way; at most `buffer.len()` bytes are written to `buffer`, which
+    // nobody else holds.
+    let status = unsafe {
+        sys::napi_get_value_string_utf8(
+            env.raw(),
+            token.raw(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            &raw mut written,
+        )
+    };
+    if status != sys::Status::napi_ok {
+        return Err(Refusal::TokenArgument);
+    }
+    if written > max {
+        return Err(Refusal::TOO_LARGE);
+    }
+    let bytes = buffer.get(..written).unwrap_or_default();
+    std::str::from_utf8(bytes).map_err(|_| Refusal::Internal("the engine gave text that is not UTF-8"))
+}
+
+/// The numbers JavaScript brought along and where to write the answer's.
+struct Facts {
+    data: *mut f64,
+    now: f64,
+    wishes: u32,
+}
+
+impl Facts {
+    fn of(env: &Env, value: &Unknown) -> Result<Self> {
+        let (mut kind, mut length, mut data) = (-1, 0, ptr::null_mut());
+        // SAFETY: `env` and `value` are those of the call under way; what is not a typed array is refused with a status.
+        let status = unsafe {
+            sys::napi_get_typedarray_info(
+                env.raw(),
+                value.raw(),
+                &raw mut kind,
+                &raw mut length,
+                &raw mut data,
+                ptr::null_mut(),
+                ptr::null_mut(),
+            )
+        };
+        let data = data.cast::<f64>();
+        let right = status == sys::Status::napi_ok
+            && kind == sys::TypedarrayType::float64_array
+            && length >= FACTS
+            && !data.is_null();
+        if !right {
+            return Err(Error::new(Status::InvalidArg, "facts: a Float64Array of at least 12"));
+        }
+        // SAFETY: the array has at least `FACTS` elements, and V8 aligns those of a Float64Array. Nothing in here runs
+        // JavaScript before the call returns, so that the array can neither be collected nor detached meanwhile.
+        let (now, wishes) = unsafe { (data.read(), data.add(1).read()) };
+        // A cast saturates; what is not a number wishes nothing.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let wishes = wishes as u32;
+        Ok(Self { data, now, wishes })
+    }
+
+    const fn wants(&self, wish: u32) -> bool {
+        self.wishes & wish != 0
+    }
+
+    fn write(&self, facts: &[f64; FACTS]) {
+        // SAFETY: as above. The array is JavaScript's and `facts` is ours: they do not overlap.
+        unsafe { ptr::copy_nonoverlapping(facts.as_ptr(), self.data, FACTS) };
+    }
+}
+
+/// A text on its way to JavaScript.
+pub struct Text(String);
+
+impl ToNapiValue for Text {
+    unsafe fn to_napi_value(env: sys::napi_env, Self(text): Self) -> Result<sys::napi_value> {
+        let length =
+            isize::try_from(text.len()).map_err(|_| Error::new(Status::GenericFailure, "a text is too long"))?;
+        let mut value = ptr::null_mut();
+        // ASCII is Latin-1: one copy for the engine instead of decoding. Anything else crosses as what it is.
+        let create = if text.is_ascii() { sys::napi_create_string_latin1 } else { sys::napi_create_string_utf8 };
+        // SAFETY: `env` is that of the call under way; the engine copies `length` bytes from `text`.
+        let status = unsafe { create(env, text.as_ptr().cast(), length, &raw mut value) };
+        done(status).map(|()| value)
+    }
+}
+
+impl ToNapiValue for Told {
+    unsafe fn to_napi_value(env: sys::napi_env, told: Self) -> Result<sys::napi_value> {
+        let length = FACTS.saturating_add(if told.verdict.is_some() { 2 } else { 1 });
+        let mut list = ptr::null_mut();
+        // SAFETY: `env` is that of the call under way, and every value was made in it just now.
+        unsafe {
+            done(sys::napi_create_array_with_length(env, length, &raw mut list))?;
+            done(sys::napi_set_element(env, list, 0, Text::to_napi_value(env, Text(told.text))?))?;
+            for (index, fact) in (1..).zip(told.facts) {
+                let mut number = ptr::null_mut();
+                done(sys::napi_create_double(env, fact, &raw mut number))?;
+                done(sys::napi_set_element(env, list, index, number))?;
+            }
+            if let Some(verdict) = told.verdict {
+                done(sys::napi_set_element(env, list, VERDICT_AT, NewVerdict::to_napi_value(env, verdict)?))?;
+            }
+        }
+        Ok(list)
+    }
+}
+
+fn done(status: sys::napi_status) -> Result<()> {
+    if status == sys::Status::napi_ok { Ok(()) } else { Err(Error::new(Status::from(status), "Node-API refused")) }
+}
