@@ -96,7 +96,7 @@ if (require.main === module) {
     if (folder === undefined) throw new Error('usage: publish.js FOLDER [--dry-run]');
     publish(folder, { dryRun: args.includes('--dry-run') });
   } catch (error) {
-    console.error(error.message);
+    console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;
   }
 }

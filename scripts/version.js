@@ -121,7 +121,7 @@ function setVersion(version, root = ROOT) {
 
 module.exports = { setVersion, versionProblems };
 
-/** @param {string[]} args @returns {string | undefined} the value after a flag */
+/** @param {string[]} args @param {string} flag @returns {string | undefined} the value after it */
 const valueOf = (args, flag) => (args.includes(flag) ? (args[args.indexOf(flag) + 1] ?? '') : undefined);
 
 if (require.main === module) {
@@ -139,7 +139,7 @@ if (require.main === module) {
       process.exitCode = 2;
     }
   } catch (error) {
-    console.error(error.message);
+    console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;
   }
 }
