@@ -1,13 +1,12 @@
 //! What callers may make us ask the provider. The budgets share no counter: spending one never starves another.
 
+use std::collections::HashMap;
 use std::time::Duration;
-
-use moka::sync::Cache;
 
 use crate::key_id::KeyId;
 
 /// How many unknown `kid`s are remembered per source.
-const UNKNOWN_KIDS_REMEMBERED: u64 = 1024;
+const UNKNOWN_KIDS_REMEMBERED: usize = 1024;
 
 /// How much callers may buy. The defaults are the design's; tests of rotations under load take shorter times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,14 +57,43 @@ impl Bucket {
     }
 }
 
+/// The `kid`s that stayed unknown although somebody asked. A plain map: a slot that nobody sends junk has an empty one,
+/// and there may be ten thousand slots.
+#[derive(Debug, Default)]
+struct UnknownKids {
+    /// When each was found to be unknown.
+    since: HashMap<KeyId, Duration>,
+    /// How many refreshes of the slot had succeeded by then.
+    refreshes: u64,
+}
+
+impl UnknownKids {
+    fn has(&self, key_id: &KeyId, now: Duration, memory: Duration, refreshes: u64) -> bool {
+        self.refreshes == refreshes && self.since.get(key_id).is_some_and(|since| now.saturating_sub(*since) < memory)
+    }
+
+    fn add(&mut self, key_id: &KeyId, now: Duration, memory: Duration, refreshes: u64) {
+        if self.refreshes != refreshes {
+            self.since = HashMap::new();
+            self.refreshes = refreshes;
+        }
+        if self.since.len() >= UNKNOWN_KIDS_REMEMBERED {
+            self.since.retain(|_, since| now.saturating_sub(*since) < memory);
+        }
+        // Full of fresh ones: not remembering one more costs at most a fetch, and fetches have a budget.
+        if self.since.len() < UNKNOWN_KIDS_REMEMBERED || self.since.contains_key(key_id) {
+            self.since.insert(key_id.clone(), now);
+        }
+    }
+}
+
 /// The budgets of one slot.
 #[derive(Debug)]
 pub struct Budgets {
     pacing: Pacing,
     unknown_kid: Bucket,
     failed_signature: Option<Duration>,
-    /// When each `kid` was found to be unknown, and after how many refreshes.
-    unknown: Cache<KeyId, (Duration, u64)>,
+    unknown: UnknownKids,
 }
 
 impl Default for Budgets {
@@ -81,22 +109,20 @@ impl Budgets {
             pacing,
             unknown_kid: Bucket { left: pacing.unknown_kid_fetches, since: Duration::ZERO },
             failed_signature: None,
-            unknown: Cache::new(UNKNOWN_KIDS_REMEMBERED),
+            unknown: UnknownKids::default(),
         }
     }
 
     /// Whether a `kid` that is in no set at hand buys a fetch; if so it is paid for. `refreshes` counts the successful
     /// refreshes of the slot: each makes all unknown `kid`s worth another look.
     pub fn buy_for_unknown_kid(&mut self, key_id: &KeyId, now: Duration, refreshes: u64) -> bool {
-        let remembered = self.unknown.get(key_id).is_some_and(|(since, seen)| {
-            seen == refreshes && now.saturating_sub(since) < self.pacing.unknown_kid_memory
-        });
+        let remembered = self.unknown.has(key_id, now, self.pacing.unknown_kid_memory, refreshes);
         !remembered && self.unknown_kid.take(now, self.pacing.unknown_kid_fetches, self.pacing.unknown_kid_refill)
     }
 
     /// A fetch was made for this `kid` and it is still unknown.
-    pub fn remember_unknown(&self, key_id: &KeyId, now: Duration, refreshes: u64) {
-        self.unknown.insert(key_id.clone(), (now, refreshes));
+    pub fn remember_unknown(&mut self, key_id: &KeyId, now: Duration, refreshes: u64) {
+        self.unknown.add(key_id, now, self.pacing.unknown_kid_memory, refreshes);
     }
 
     /// Whether a signature that failed under a known key buys a fetch; if so it is paid for.
@@ -152,6 +178,20 @@ mod tests {
         assert!(!budgets.buy_for_unknown_kid(&kid(1), s(129), 5));
         assert!(budgets.buy_for_unknown_kid(&kid(1), s(129), 6));
         assert!(budgets.buy_for_unknown_kid(&kid(1), s(130), 5));
+    }
+
+    #[test]
+    fn no_more_unknown_kids_are_remembered_than_the_bound_and_old_ones_make_room() {
+        let mut budgets = Budgets::default();
+        for n in 0..3 * UNKNOWN_KIDS_REMEMBERED {
+            budgets.remember_unknown(&kid(n), s(100), 5);
+        }
+        assert_eq!(budgets.unknown.since.len(), UNKNOWN_KIDS_REMEMBERED);
+        budgets.remember_unknown(&kid(0), s(120), 5);
+        budgets.remember_unknown(&kid(9_999), s(130), 5);
+        assert_eq!(budgets.unknown.since.len(), 2);
+        budgets.remember_unknown(&kid(1), s(131), 6);
+        assert_eq!(budgets.unknown.since.len(), 1);
     }
 
     #[test]

@@ -362,8 +362,9 @@ impl KeyStore {
 
     /// `key_id` stayed unknown although a refresh was made for it.
     pub fn remember_unknown(&self, slot: &Slot, key_id: &KeyId) {
-        let state = slot.state();
-        state.budgets.remember_unknown(key_id, self.clock.monotonic(), state.counters.succeeded);
+        let mut state = slot.state();
+        let refreshes = state.counters.succeeded;
+        state.budgets.remember_unknown(key_id, self.clock.monotonic(), refreshes);
     }
 
     /// The failure since the last success, if there is one: why a key that ought to be there may not be.
