@@ -1,0 +1,156 @@
+//! What is known of one source of keys: the keys at hand, how the last refresh ended, and what may be asked next.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::ProviderError;
+use super::budget::{Budgets, Pacing};
+use super::freshness::{FailedRefresh, Lifetimes, life};
+use super::refresh::Validator;
+use super::snapshot::SnapshotState;
+use crate::keys::KeySet;
+use crate::policy::KeySource;
+use crate::policy::endpoint::Endpoint;
+
+/// A key set as it was fetched.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub(super) keys: Arc<KeySet>,
+    /// Where it came from and its entity tag, to ask whether it still stands.
+    pub(super) validator: Option<Validator>,
+    /// When the refresh that brought it began.
+    pub(super) began: Duration,
+    pub(super) advised: Option<Duration>,
+    pub(super) refreshes: u64,
+    /// The keys as published, where a snapshot file wants them.
+    pub(super) public: Option<Arc<Vec<serde_json::Value>>>,
+}
+
+impl Snapshot {
+    /// The keys.
+    pub fn keys(&self) -> &KeySet {
+        &self.keys
+    }
+
+    /// How many refreshes of the slot had succeeded when this one had.
+    pub const fn refreshes(&self) -> u64 {
+        self.refreshes
+    }
+}
+
+/// Refreshes made, by how they ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Refreshes begun.
+    pub begun: u64,
+    /// Refreshes that brought keys.
+    pub succeeded: u64,
+    /// Refreshes that brought none.
+    pub failed: u64,
+    /// Those of the successful ones that said: still the same keys (304).
+    pub not_modified: u64,
+}
+
+/// How a refresh ended.
+pub type Outcome = Result<Arc<Snapshot>, ProviderError>;
+
+/// A refresh somebody may wait for.
+#[derive(Debug, Clone)]
+pub struct Refresh {
+    pub(super) began: Duration,
+    pub(super) done: watch::Receiver<Option<Outcome>>,
+}
+
+impl Refresh {
+    /// Waits until the refresh ends. It ends at [`super::REFRESH_DEADLINE`] at the latest.
+    ///
+    /// # Errors
+    /// [`ProviderError`].
+    pub async fn wait(mut self) -> Outcome {
+        match self.done.wait_for(Option::is_some).await {
+            Ok(outcome) => outcome.clone().unwrap_or(Err(ProviderError::Lost)),
+            Err(_) => Err(ProviderError::Lost),
+        }
+    }
+
+    /// When it began.
+    pub const fn began(&self) -> Duration {
+        self.began
+    }
+}
+
+/// What changes under the lock of a slot.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) under_way: Option<Refresh>,
+    pub(super) failed: Option<(FailedRefresh, ProviderError)>,
+    pub(super) budgets: Budgets,
+    /// The `jwks_uri` discovery found last, and when.
+    pub(super) learned: Option<(Endpoint, Duration)>,
+    pub(super) counters: Counters,
+    /// How long the last asker lets keys live.
+    pub(super) asked: Lifetimes,
+    pub(super) snapshot_file: Option<SnapshotState>,
+}
+
+/// What is known of one source.
+#[derive(Debug)]
+pub struct Slot {
+    pub(super) source: Arc<KeySource>,
+    pub(super) ahead_percent: u32,
+    pub(super) snapshot: RwLock<Option<Arc<Snapshot>>>,
+    pub(super) state: Mutex<State>,
+    /// How many refreshes had succeeded when the snapshot file was written last: an older one never replaces a newer.
+    pub(super) written: Mutex<u64>,
+}
+
+impl Slot {
+    pub(super) fn new(source: Arc<KeySource>, ahead_percent: u32, pacing: Pacing) -> Self {
+        let state = State { budgets: Budgets::new(pacing), ..State::default() };
+        Self { source, ahead_percent, snapshot: RwLock::new(None), state: Mutex::new(state), written: Mutex::new(0) }
+    }
+
+    /// The keys at hand, whatever their age. Whether they may be used is for [`KeyStore::offer`] to say.
+    pub(super) fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        // Every change under the lock is a plain assignment: a panic elsewhere leaves nothing half-done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What there is to say of it to operators.
+    pub(super) fn report(&self, now: Duration) -> SlotReport {
+        let snapshot = self.snapshot();
+        let state = self.state();
+        SlotReport {
+            source: Arc::clone(&self.source),
+            age: snapshot.as_ref().map(|snapshot| now.saturating_sub(snapshot.began)),
+            life_left: snapshot.as_ref().map(|snapshot| {
+                let life_ends = snapshot.began.saturating_add(life(snapshot.advised, state.asked));
+                life_ends.saturating_sub(now)
+            }),
+            snapshot,
+            last_failure: state.failed.map(|(failed, error)| (now.saturating_sub(failed.ended), error)),
+            counters: state.counters,
+            snapshot_file: state.snapshot_file,
+        }
+    }
+}
+
+/// What is known of one source, for operators.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct SlotReport {
+    pub source: Arc<KeySource>,
+    pub age: Option<Duration>,
+    pub snapshot: Option<Arc<Snapshot>>,
+    pub last_failure: Option<(Duration, ProviderError)>,
+    pub counters: Counters,
+    /// Until the keys are asked for again, as the last asker lets them live.
+    pub life_left: Option<Duration>,
+    pub snapshot_file: Option<SnapshotState>,
+}

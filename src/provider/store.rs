@@ -1,0 +1,270 @@
+//! All slots of a process, and what each offers a request.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use moka::sync::Cache;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::budget::Pacing;
+use super::ending::Ending;
+use super::fetch::Fetch;
+use super::freshness::{self, Advice, Facts, Lifetimes, advise};
+use super::refresh::{Asking, after};
+use super::slot::{Refresh, Slot, SlotReport, Snapshot, State};
+use super::{ProviderError, REFRESH_DEADLINE};
+use crate::key_id::KeyId;
+use crate::policy::KeySource;
+use crate::time::{Clock, UnixSeconds};
+
+/// What the store's clock shows at its beginning: more than any stale bound, so that keys out of a snapshot file have a
+/// time of fetch on it.
+const BEGINNING: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How many sources are kept; the least used go first.
+const MAX_SLOTS: u64 = 10_000;
+
+/// What a slot offers a request.
+#[derive(Debug)]
+pub enum Offer {
+    /// Keys to use now.
+    Keys(Arc<Snapshot>),
+    /// Wait for this refresh, at most so long where keys are at hand, and use those then.
+    Wait(Refresh, Option<(Duration, Arc<Snapshot>)>),
+    /// Nothing; ask again in so long.
+    Refused(ProviderError, Duration),
+}
+
+/// A clock that begins at [`BEGINNING`].
+struct Shifted(Arc<dyn Clock>);
+
+impl Clock for Shifted {
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic().saturating_add(BEGINNING)
+    }
+
+    fn wall(&self) -> UnixSeconds {
+        self.0.wall()
+    }
+}
+
+/// Slots, the network and the clock they live by.
+pub struct KeyStore {
+    slots: Cache<Arc<KeySource>, Arc<Slot>>,
+    fetch: Arc<dyn Fetch>,
+    clock: Arc<dyn Clock>,
+    runtime: Handle,
+    pacing: Pacing,
+    changes: Arc<AtomicU64>,
+    /// When everything was forgotten last: what a snapshot file remembers from before counts as forgotten too.
+    cleared: Arc<Mutex<Option<UnixSeconds>>>,
+}
+
+impl std::fmt::Debug for KeyStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyStore").finish_non_exhaustive()
+    }
+}
+
+impl KeyStore {
+    /// A store of its own. Refreshes run on `runtime`.
+    pub fn new(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, runtime: Handle, pacing: Pacing) -> Self {
+        let clock = Arc::new(Shifted(clock));
+        Self {
+            slots: Cache::new(MAX_SLOTS),
+            fetch,
+            clock,
+            runtime,
+            pacing,
+            changes: Arc::default(),
+            cleared: Arc::default(),
+        }
+    }
+
+    /// The store's time.
+    pub fn now(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
+    /// The slot of a source.
+    pub fn slot(&self, source: &Arc<KeySource>) -> Arc<Slot> {
+        self.slots.get_with_by_ref(source, || {
+            // Spread refreshes ahead over 75 to 85 % of a life, each slot always at the same point.
+            let spread = self.clock.monotonic().subsec_nanos() % 11;
+            Arc::new(Slot::new(Arc::clone(source), spread.saturating_add(75), self.pacing))
+        })
+    }
+
+    /// Forgets everything. A refresh under way still answers its waiters; nothing of it is kept.
+    pub fn clear(&self) {
+        *self.cleared.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.wall());
+        self.slots.invalidate_all();
+        self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Keys that may be used without asking anybody: the way nearly every request goes. Never fetches.
+    pub fn fresh(&self, slot: &Slot, lifetimes: Lifetimes) -> Option<Arc<Snapshot>> {
+        let snapshot = slot.snapshot()?;
+        let facts = Facts {
+            now: self.clock.monotonic(),
+            keys: Some((snapshot.began, snapshot.advised)),
+            under_way: None,
+            failed: None,
+            ahead_percent: slot.ahead_percent,
+        };
+        (advise(&facts, lifetimes) == Advice::Use).then_some(snapshot)
+    }
+
+    /// How long the keys at hand can be used without another look; zero without keys.
+    pub fn fresh_for(&self, slot: &Slot, lifetimes: Lifetimes) -> Duration {
+        let look = |snapshot: Arc<Snapshot>| {
+            freshness::wants_a_look(snapshot.began, snapshot.advised, slot.ahead_percent, lifetimes)
+        };
+        slot.snapshot().map_or(Duration::ZERO, |snapshot| look(snapshot).saturating_sub(self.clock.monotonic()))
+    }
+
+    /// Counts every change of any keys: what was found out before the last one has to be found out again.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// The keys at hand, whatever their age: to say why a token is refused, never to accept one.
+    pub fn at_hand(&self, slot: &Slot) -> Option<Arc<Snapshot>> {
+        slot.snapshot()
+    }
+
+    /// Keys at hand after a refresh has failed: those of the snapshot file, unless they are too old for the asker.
+    pub fn kept(&self, slot: &Slot, lifetimes: Lifetimes) -> Option<Arc<Snapshot>> {
+        slot.snapshot().filter(|snapshot| self.may_serve(snapshot, lifetimes))
+    }
+
+    /// Whether keys that a request holds may answer still: time has passed since they were offered.
+    pub fn may_serve(&self, snapshot: &Snapshot, lifetimes: Lifetimes) -> bool {
+        self.clock.monotonic().saturating_sub(snapshot.began) < lifetimes.stale_bound
+    }
+
+    /// What `slot` offers a request now. Begins a refresh where the rule of [`freshness`] says so.
+    pub fn offer(&self, slot: &Arc<Slot>, lifetimes: Lifetimes) -> Offer {
+        let mut state = slot.state();
+        // Read under the lock: a refresh ends under it, so that keys, failure and what is under way belong together.
+        let now = self.clock.monotonic();
+        state.asked = lifetimes;
+        let snapshot = slot.snapshot();
+        let facts = Facts {
+            now,
+            keys: snapshot.as_ref().map(|snapshot| (snapshot.began, snapshot.advised)),
+            under_way: state.under_way.as_ref().map(Refresh::began),
+            failed: state.failed.map(|(failed, _)| failed),
+            ahead_percent: slot.ahead_percent,
+        };
+        match (advise(&facts, lifetimes), snapshot) {
+            (Advice::Use, Some(snapshot)) => Offer::Keys(snapshot),
+            (Advice::UseAndRefresh, Some(snapshot)) => {
+                self.join(slot, &mut state, now);
+                Offer::Keys(snapshot)
+            }
+            (Advice::WaitThenUse(patience), Some(snapshot)) => {
+                Offer::Wait(self.join(slot, &mut state, now), Some((patience, snapshot)))
+            }
+            (Advice::Refuse(again), _) => {
+                Offer::Refused(state.failed.map_or(ProviderError::Lost, |(_, error)| error), again)
+            }
+            (_, _) => Offer::Wait(self.join(slot, &mut state, now), None),
+        }
+    }
+
+    /// A refresh for a `kid` that is in no set at hand: joins one under way, or begins one if the budget allows.
+    pub fn refresh_for_unknown_kid(&self, slot: &Arc<Slot>, key_id: &KeyId, seen: &Snapshot) -> Option<Refresh> {
+        self.bought(slot, seen, |state, now| state.budgets.buy_for_unknown_kid(key_id, now, state.counters.succeeded))
+    }
+
+    /// A refresh because a signature failed under every key it could have been made with.
+    pub fn refresh_for_failed_signature(&self, slot: &Arc<Slot>, seen: &Snapshot) -> Option<Refresh> {
+        self.bought(slot, seen, |state, now| state.budgets.buy_for_failed_signature(now))
+    }
+
+    fn bought(
+        &self,
+        slot: &Arc<Slot>,
+        seen: &Snapshot,
+        buy: impl FnOnce(&mut State, Duration) -> bool,
+    ) -> Option<Refresh> {
+        let now = self.clock.monotonic();
+        let mut state = slot.state();
+        if let Some(refresh) = &state.under_way {
+            return Some(refresh.clone());
+        }
+        // Somebody else's refresh ended since: its answer is newer than what this request has seen.
+        if let Some(newer) = slot.snapshot().filter(|newer| newer.refreshes > seen.refreshes) {
+            return Some(Refresh { began: newer.began, done: watch::channel(Some(Ok(newer))).1 });
+        }
+        buy(&mut state, now).then(|| self.join(slot, &mut state, now))
+    }
+
+    /// `key_id` stayed unknown although a refresh was made for it.
+    pub fn remember_unknown(&self, slot: &Slot, key_id: &KeyId) {
+        let mut state = slot.state();
+        let refreshes = state.counters.succeeded;
+        state.budgets.remember_unknown(key_id, self.clock.monotonic(), refreshes);
+    }
+
+    /// The failure since the last success, if there is one: why a key that ought to be there may not be.
+    pub fn last_failure(&self, slot: &Slot) -> Option<(ProviderError, Duration)> {
+        let now = self.clock.monotonic();
+        let with_keys = slot.snapshot().is_some();
+        let (failed, error) = slot.state().failed?;
+        Some((error, failed.pause_ends(with_keys).saturating_sub(now)))
+    }
+
+    /// Refreshes whatever the age of the keys at hand, joining a refresh under way.
+    pub fn refresh(&self, slot: &Arc<Slot>) -> Refresh {
+        self.join(slot, &mut slot.state(), self.clock.monotonic())
+    }
+
+    /// The refresh under way, or a new one.
+    fn join(&self, slot: &Arc<Slot>, state: &mut State, now: Duration) -> Refresh {
+        if let Some(refresh) = &state.under_way {
+            return refresh.clone();
+        }
+        let (sender, done) = watch::channel(None);
+        let refresh = Refresh { began: now, done };
+        state.under_way = Some(refresh.clone());
+        state.counters.begun = state.counters.begun.saturating_add(1);
+        let asking = Asking {
+            fetch: Arc::clone(&self.fetch),
+            source: Arc::clone(&slot.source),
+            at_hand: slot.snapshot(),
+            learned: state.learned.clone(),
+            now,
+            deadline: after(REFRESH_DEADLINE),
+        };
+        let ending = Ending {
+            changes: Arc::clone(&self.changes),
+            slot: Arc::clone(slot),
+            slots: self.slots.clone(),
+            clock: Arc::clone(&self.clock),
+            cleared: Arc::clone(&self.cleared),
+            began: now,
+            began_at: self.clock.wall(),
+        };
+        let task = self.runtime.spawn(asking.run());
+        self.runtime.spawn(async move {
+            // A panic in the task is a refresh without an answer; nobody waits for ever.
+            let answer = task.await.unwrap_or(Err(ProviderError::Lost));
+            let kept = ending.kept(&answer).await;
+            let outcome = ending.settle(answer, kept);
+            sender.send_replace(Some(outcome.clone()));
+            if let Ok(snapshot) = outcome {
+                ending.keep(&snapshot).await;
+            }
+        });
+        refresh
+    }
+
+    /// One line of facts per source, for operators.
+    pub fn report(&self) -> Vec<SlotReport> {
+        let now = self.clock.monotonic();
+        self.slots.iter().map(|(_, slot)| slot.report(now)).collect()
+    }
+}
