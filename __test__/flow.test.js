@@ -220,6 +220,17 @@ describe('2.1', () => {
       expect(app.verifier.calls.recheck).toEqual([{ verdict: { of: 'token' }, audience: 'acme-agents' }]);
     });
 
+    test.each([true, false])('2.1 row 14: is judged again unless the verifier says that the outcome still holds (%s)', async (holds) => {
+      const user = tenantUser();
+      const app = setUp({ user });
+      app.verifier.stillHolds = jest.fn(() => holds);
+      expectPassed(await app.call(), user);
+      const [[outcome, policy]] = app.verifier.stillHolds.mock.calls;
+      expect(outcome).toMatchObject({ ok: true, subject: 'subject-1' });
+      expect(policy.audience).toBe('agents');
+      expect(app.verifier.calls.recheck).toHaveLength(holds ? 0 : 1);
+    });
+
     test('2.1 row 14: is loaded again even when the request’s tenant is the user’s', async () => {
       const user = tenantUser();
       const app = setUp({ user, deps: { getTenantId: () => 'acme' } });

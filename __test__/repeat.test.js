@@ -54,6 +54,39 @@ test.each([
   expect(verifier.check(token, policy)).toMatchObject({ ok: false, code });
 });
 
+describe.each([true, false])('an outcome of a moment ago still holds (verdict cache: %s)', (verdictCache) => {
+  let own;
+  let outcome;
+  beforeEach(() => {
+    own = new RemoteTokenVerifier({ clock: () => seconds, verdictCache });
+    outcome = own.check(issuer.token({ exp: seconds + 10 }), policy, { forRecheck: true });
+  });
+
+  test('for the policy it was given under, by the verifier that gave it', () => {
+    expect(own.stillHolds(outcome, policy)).toBe(true);
+    const equal = own.compile({ issuer: issuer.url, audience: 'agents', jwksUri: issuer.jwksUri });
+    expect(own.stillHolds(outcome, equal)).toBe(false);
+    expect(verifier.stillHolds(outcome, policy)).toBe(false);
+  });
+
+  test('until the token expires', () => {
+    seconds += 9;
+    expect(own.stillHolds(outcome, policy)).toBe(true);
+    seconds += 1;
+    expect(own.stillHolds(outcome, policy)).toBe(false);
+    expect(own.recheck(outcome.verdict, policy)).toMatchObject({ ok: false, code: 'ERR_TOKEN_EXPIRED' });
+  });
+
+  test('until any keys change', () => {
+    verifier.clear();
+    expect(own.stillHolds(outcome, policy)).toBe(false);
+  });
+
+  test.each([undefined, null, {}, { ok: true }, 7])('and nothing else does (%j)', (other) => {
+    expect(own.stillHolds(other, policy)).toBe(false);
+  });
+});
+
 test('a token older than the policy allows is judged afresh', () => {
   const aged = verifier.compile({ issuer: issuer.url, audience: 'agents', jwksUri: issuer.jwksUri, maxTokenAge: 5 });
   const token = issuer.token({ iat: seconds });

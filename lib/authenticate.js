@@ -148,6 +148,8 @@ function createAuthenticate({ deps, host, verifier, policyFor, isForbiddenTenant
     }
     const { policy, failure, scope } = policyFor(oidc.fields, ownScope.tenantId);
     if (policy === undefined) return { cause: 'user-token-refused', error: failure };
+    // Mostly it is the very policy of a moment ago.
+    if (verifier.stillHolds?.(verified, policy)) return undefined;
     const rechecked = verifier.recheck(verified.verdict, policy);
     const outcome = 'then' in rechecked ? await rechecked : rechecked;
     return outcome.ok ? undefined : refusal(causeUnderUserPolicy(outcome), outcome, scope);
