@@ -118,14 +118,14 @@ export type RequiredGrants =
     };
 
 /** A policy judged once. Immutable; holds no keys. */
-export class CompiledPolicy {
+declare class CompiledPolicy {
   private constructor();
   /** There is nothing to read; this keeps other objects from passing for one. */
   private readonly opaque: never;
 }
 
 /** Proof, within this process, that certain token bytes are signed by a certain key of a certain source. */
-export class Verdict {
+declare class Verdict {
   private constructor();
   private readonly opaque: never;
   /** When the claims satisfy the policy they were judged by: seconds since 1970, from the first on, before the second. */
@@ -167,7 +167,7 @@ export interface Failure {
 
 export type Outcome = Success | Failure;
 
-export class RemoteAgentAuth {
+declare class RemoteAgentAuth {
   private constructor();
   /** @param now seconds since 1970, finite; default the system clock. */
   check(token: string, policy: PolicyOptions | CompiledPolicy, now?: number): Outcome | Promise<Outcome>;
@@ -200,3 +200,6 @@ export function verifyRemoteToken(
 export function createRemoteAgentAuth(settings?: { verdictCache?: boolean }): RemoteAgentAuth;
 
 export function compilePolicy(options: PolicyOptions): CompiledPolicy | Failure;
+
+// Only Rust makes instances, so there is no class to import at run time.
+export type { CompiledPolicy, RemoteAgentAuth, Verdict };
