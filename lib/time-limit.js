@@ -1,6 +1,9 @@
 'use strict';
 
-/** What may still be waited for: one callback that has not settled. @typedef {{ name: string, reject: (error: Error) => void }} Wait */
+/**
+ * One callback: `reject` until it has settled.
+ * @typedef {{ name: string, reject: ((error: Error) => void) | undefined }} Wait
+ */
 
 /**
  * Gives up on callbacks that never settle, so that a dead database costs a request its answer and not its
@@ -37,8 +40,9 @@ function createTimeLimit(milliseconds) {
 
 /** The callbacks begun in one turn of the event loop. */
 class Batch {
-  /** @type {Set<Wait>} */
-  #waits = new Set();
+  /** @type {Wait[]} */
+  #waits = [];
+  #open = 0;
   /** @type {NodeJS.Timeout | undefined} */
   #timer;
 
@@ -50,8 +54,10 @@ class Batch {
    */
   wait(name, settled) {
     return new Promise((resolve, reject) => {
+      /** @type {Wait} */
       const wait = { name, reject };
-      this.#waits.add(wait);
+      this.#waits.push(wait);
+      this.#open += 1;
       settled.then(
         (value) => {
           this.#end(wait);
@@ -67,15 +73,17 @@ class Batch {
 
   /** @param {Wait} wait */
   #end(wait) {
-    this.#waits.delete(wait);
-    if (this.#waits.size === 0) clearTimeout(this.#timer);
+    wait.reject = undefined;
+    this.#open -= 1;
+    if (this.#open === 0 && this.#timer !== undefined) clearTimeout(this.#timer);
   }
 
   /** @param {number} milliseconds */
   startTimer(milliseconds) {
-    if (this.#waits.size === 0) return;
+    this.#waits = this.#waits.filter(({ reject }) => reject !== undefined);
+    if (this.#open === 0) return;
     this.#timer = setTimeout(() => {
-      for (const { name, reject } of this.#waits) reject(new Error(`${name} has not settled within ${milliseconds} ms`));
+      for (const { name, reject } of this.#waits) reject?.(new Error(`${name} has not settled within ${milliseconds} ms`));
     }, milliseconds);
   }
 }
