@@ -86,7 +86,11 @@ function createAuthenticate({ deps, host, verifier, policyFor, isForbiddenTenant
     if (isForbiddenTenant(visit, user)) return { cause: 'tenant-conflict' };
 
     const userId = idOf(user);
-    const stop = await settleRole({ user, userId, verified, changes, scope });
+    const role = user.role || DEFAULT_ROLE;
+    if (!user.role) changes.assign.role = changes.update.role = DEFAULT_ROLE;
+    const ownScope = userScope(user.tenantId, { role, userId });
+    const isSettled = sameScope(ownScope, scope) && isRoleSyncOff();
+    const stop = isSettled ? undefined : await settleRole({ user, userId, role, verified, changes, scope, ownScope });
     if (stop !== undefined) return stop;
     if (deps.isPrincipalActive !== undefined && !(await host.isPrincipalActive(userId))) {
       return { cause: 'account-deletion' };
@@ -104,12 +108,11 @@ function createAuthenticate({ deps, host, verifier, policyFor, isForbiddenTenant
   /**
    * The role the user will have, and whether that user's own configuration lets the token in: judged for the stored
    * or default role first, and again for the one role sync has chosen.
-   * @param {{ user: User, userId: string, verified: Success, changes: import('./user').Changes, scope: AppConfigOptions }} found
+   * @param {{ user: User, userId: string, role: string, verified: Success, changes: import('./user').Changes,
+   *   scope: AppConfigOptions, ownScope: AppConfigOptions }} found
    * @returns {Promise<Stop | undefined>}
    */
-  async function settleRole({ user, userId, verified, changes, scope }) {
-    const role = user.role || DEFAULT_ROLE;
-    const ownScope = userScope(user.tenantId, { role, userId });
+  async function settleRole({ user, userId, role, verified, changes, scope, ownScope }) {
     const stop = sameScope(ownScope, scope) ? undefined : await judgeByOwnPolicy(verified, ownScope);
     if (stop !== undefined) return stop;
 
@@ -117,8 +120,9 @@ function createAuthenticate({ deps, host, verifier, policyFor, isForbiddenTenant
     const syncedScope = userScope(user.tenantId, { role: synced, userId });
     const refused = sameScope(syncedScope, ownScope) ? undefined : await judgeByOwnPolicy(verified, syncedScope);
     if (refused !== undefined) return refused;
-    if (synced !== role) log.info(`role sync: user ${userId} goes from ${role} to ${synced}`);
-    if (synced !== user.role) changes.assign.role = changes.update.role = synced;
+    if (synced === role) return undefined;
+    log.info(`role sync: user ${userId} goes from ${role} to ${synced}`);
+    changes.assign.role = changes.update.role = synced;
     return undefined;
   }
 

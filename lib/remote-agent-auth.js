@@ -71,16 +71,17 @@ function createRemoteAgentAuth(deps, options) {
    * @param {(value?: any) => void} next
    * @returns {Promise<void>}
    */
-  async function remoteAgentAuth(req, res, next) {
+  function remoteAgentAuth(req, res, next) {
     /** @type {Visit} */
     const visit = { req, res, next, apiKeyEnabled: false, token: null };
-    let outcome;
-    try {
-      outcome = await authenticate(visit);
-    } catch (error) {
-      outcome = unexpected(error);
-    }
-    if (outcome === PASS) return goOn(visit);
+    return authenticate(visit).then(
+      (outcome) => (outcome === PASS ? goOn(visit) : turnAway(visit, outcome)),
+      (error) => turnAway(visit, unexpected(error)),
+    );
+  }
+
+  /** @param {Visit} visit @param {Stop} outcome @returns {void | Promise<void>} */
+  function turnAway(visit, outcome) {
     const decision = decide(outcome.cause, {
       apiKeyEnabled: visit.apiKeyEnabled,
       standard: settings.responses === 'standard',

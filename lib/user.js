@@ -45,7 +45,10 @@ const withoutIssuer = () => [{ openidIssuer: { $exists: false } }, { openidIssue
  */
 async function resolveUser(identity, surroundings) {
   warnAboutEmailClaim(identity, surroundings);
-  const bound = await findByBinding(identity, surroundings);
+  const { subject, issuer } = identity;
+  // Nearly everybody is found by the first question.
+  const known = issuer && subject ? await surroundings.findUser({ openidId: subject, openidIssuer: issuer }) : null;
+  const bound = /** @type {User | null} */ (known) || (await findByOtherBinding(identity, surroundings));
   if (bound !== null) return judgeBinding(bound, identity, surroundings);
   if (!identity.email || !surroundings.allowEmailFallback) return { user: null };
   const linkable = await findByEmail(identity.email, identity, surroundings);
@@ -61,16 +64,14 @@ function warnAboutEmailClaim({ emailClaim, emailClaimProblem }, { log }) {
 }
 
 /**
- * The lookups by identifier, in order, until the first hit (4.2). Users without a stored issuer are
- * looked for only on behalf of the browser login's own issuer, which is where they came from.
+ * The lookups by identifier after the one by subject and issuer, in order, until the first hit (4.2). Users without a
+ * stored issuer are looked for only on behalf of the browser login's own issuer, which is where they came from.
  * @param {Identity} identity
  * @param {Surroundings} surroundings
  * @returns {Promise<User | null>}
  */
-async function findByBinding({ subject, oid, issuer }, { findUser, loginIssuer }) {
+async function findByOtherBinding({ subject, oid, issuer }, { findUser, loginIssuer }) {
   if (issuer === undefined) return null;
-  const bySubject = subject && (await findUser({ openidId: subject, openidIssuer: issuer }));
-  if (bySubject) return /** @type {User} */ (bySubject);
   const byOid = oid && (await findUser({ idOnTheSource: oid, openidIssuer: issuer }));
   if (byOid) return /** @type {User} */ (byOid);
 
