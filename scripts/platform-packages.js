@@ -22,15 +22,16 @@ function spoken({ os, cpu, libc, glibc }) {
 
 /**
  * @param {Platform} platform
- * @param {{ version: string, license: string, engines: object }} main package.json of the main package
+ * @param {{ version: string, license: string, engines: object, repository?: object | string }} main package.json of the main package
  */
-function manifestOf(platform, { version, license, engines }) {
+function manifestOf(platform, { version, license, engines, repository }) {
   const { name, os, cpu, libc } = platform;
   return {
     name: packageName(name),
     version,
     description: `The native file of remote-agent-auth for ${spoken(platform)}`,
     license,
+    ...(repository && { repository }),
     os: [os],
     cpu: [cpu],
     ...(libc && { libc: [libc] }),

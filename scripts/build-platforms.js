@@ -1,0 +1,167 @@
+#!/usr/bin/env node
+'use strict';
+
+// `npm run build:platforms -- [names]`: the release file of each platform named, at npm/<name>/remote-agent-auth.<name>.node.
+// Without names: those that a Linux x64 machine can build and run. Tools come from package registries alone: cargo-zigbuild and zig
+// (compiler and linker for every target) from PyPI, into target/tools; Rust's standard library of a target that the toolchain
+// in use does not hold, from Debian's rust-web-src. On macOS and Windows the machine's own platforms are built with its own tools.
+
+const { spawnSync } = require('node:child_process');
+const { existsSync, mkdirSync, statSync } = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { fileName, platformNamed, platforms } = require('./platforms.js');
+const { putInPlace, say, SetupError, root } = require('./setup.js');
+
+/** @typedef {import('./platforms.js').Platform} Platform */
+/** @typedef {{ command: string, args: string[], env: NodeJS.ProcessEnv, output: string, how: string }} Recipe */
+
+const PYTHON_TOOLS = ['cargo-zigbuild==0.24.0', 'ziglang==0.17.1'];
+const DEBIAN_TOOLS = ['rustc-web', 'rust-web-src'];
+const DEBIAN_RUSTC = '/usr/bin/rustc';
+const DEBIAN_SOURCE = '/usr/lib/rustlib/src/rust/library/Cargo.lock';
+
+/** What zig links in the place of a target whose own linker and libraries are not to be had. @type {Record<string, string>} */
+const LINKED_AS = { 'x86_64-pc-windows-msvc': 'x86_64-pc-windows-gnu' };
+
+const tools = path.join(root, 'target', 'tools');
+const venv = path.join(tools, 'python');
+
+/**
+ * The output of a tool, or undefined where it fails.
+ * @param {string} command
+ * @param {string[]} args
+ */
+function asked(command, args) {
+  const run = spawnSync(command, args, { cwd: root, encoding: 'utf8' });
+  return run.status === 0 ? run.stdout.trim() : undefined;
+}
+
+/**
+ * @param {string} label
+ * @param {string} command
+ * @param {string[]} args
+ */
+function install(label, command, args) {
+  say(`install ${label}`);
+  const run = spawnSync(command, args, { cwd: root, encoding: 'utf8', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+  if (run.status === 0) return;
+  throw new SetupError(`${command} ${args.join(' ')} failed: ${run.error?.message ?? run.stderr}`);
+}
+
+function installZig() {
+  const record = path.join(venv, 'bin', 'cargo-zigbuild');
+  const pip = path.join(venv, 'bin', 'pip');
+  const frozen = existsSync(record) ? (asked(pip, ['freeze']) ?? '') : '';
+  if (PYTHON_TOOLS.every((tool) => frozen.split('\n').includes(tool))) return;
+  mkdirSync(tools, { recursive: true });
+  install(`a Python environment in ${path.relative(root, venv)}`, 'python3', ['-m', 'venv', venv]);
+  install(`${PYTHON_TOOLS.join(', ')} from PyPI, into it`, pip, ['install', '--quiet', ...PYTHON_TOOLS]);
+}
+
+function installDebianRust() {
+  if (existsSync(DEBIAN_RUSTC) && existsSync(DEBIAN_SOURCE)) return;
+  install('the list of Debian packages', 'apt-get', ['update', '-qq']);
+  install(`${DEBIAN_TOOLS.join(', ')} from Debian, into the system`, 'apt-get', [
+    ...['install', '-y', '-qq', '--no-install-recommends'],
+    ...DEBIAN_TOOLS,
+  ]);
+}
+
+/** Whether the toolchain in use holds the standard library of a target, as after `rustup target add`. @param {string} target */
+function hasStandardLibrary(target) {
+  const folder = asked('rustc', ['--print', 'target-libdir', '--target', target]);
+  return folder !== undefined && existsSync(folder);
+}
+
+/**
+ * What every file is compiled with. Paths of the machine that builds do not belong in what is shipped.
+ * @param {string} target
+ */
+function rustFlags(target) {
+  const cargoHome = process.env.CARGO_HOME ?? path.join(os.homedir(), '.cargo');
+  const flags = [
+    `--remap-path-prefix=${path.join(cargoHome, 'registry', 'src')}=/registry`,
+    `--remap-path-prefix=${path.dirname(DEBIAN_SOURCE)}=/library`,
+    `--remap-path-prefix=${root}=/remote-agent-auth`,
+  ];
+  // A cdylib for musl is linked to the libc of the process that loads it.
+  if (target.endsWith('-musl')) flags.push('-Ctarget-feature=-crt-static');
+  if (target.endsWith('-msvc')) flags.push('-Ctarget-feature=+crt-static');
+  return flags.join('\x1f');
+}
+
+// Only with the one crate type does cargo apply `lto = "fat"`: an rlib beside the cdylib switches it off without a word.
+const RUSTC_ARGS = ['rustc', '--locked', '--release', '--lib', '--crate-type', 'cdylib'];
+
+/** @param {Platform} platform @returns {string} the name cargo gives to a cdylib of this platform */
+function libraryName({ os: system }) {
+  return { linux: 'libremote_agent_auth.so', darwin: 'libremote_agent_auth.dylib', win32: 'remote_agent_auth.dll' }[system];
+}
+
+/** @param {Platform} platform @returns {Recipe} on the platform's own kind of machine */
+function ownRecipe(platform) {
+  const { target } = platform;
+  const folder = path.join(root, 'target', 'platforms', 'own');
+  return {
+    command: 'cargo',
+    args: [...RUSTC_ARGS, '--target', target, '--target-dir', folder],
+    env: {},
+    output: path.join(folder, target, 'release', libraryName(platform)),
+    how: `${asked('rustc', ['--version'])}, the machine's own linker`,
+  };
+}
+
+/** @param {Platform} platform @returns {Recipe} with zig as the compiler of C and as the linker */
+function zigRecipe(platform) {
+  installZig();
+  const target = LINKED_AS[platform.target] ?? platform.target;
+  const own = hasStandardLibrary(target);
+  if (!own) installDebianRust();
+  const folder = path.join(root, 'target', 'platforms', own ? 'rustup' : 'debian');
+  const zigTarget = platform.glibc ? `${target}.${platform.glibc}` : target;
+  const built = own ? [] : ['-Z', 'build-std=std,panic_unwind'];
+  const rust = own ? asked('rustc', ['--version']) : `Debian's ${asked(DEBIAN_RUSTC, ['--version'])}, standard library built from source`;
+  return {
+    command: path.join(venv, 'bin', 'cargo-zigbuild'),
+    args: [...RUSTC_ARGS, ...built, '--target', zigTarget, '--target-dir', folder],
+    env: {
+      PATH: `${path.join(venv, 'bin')}${path.delimiter}${process.env.PATH}`,
+      XDG_CACHE_HOME: path.join(tools, 'cache'),
+      // cargo names the standard library's own flags unstable on every toolchain; Debian's source is the compiler's own.
+      ...(!own && { RUSTC: DEBIAN_RUSTC, RUSTC_BOOTSTRAP: '1' }),
+    },
+    output: path.join(folder, target, 'release', libraryName(platform)),
+    how: `${rust}, ${PYTHON_TOOLS.join(', ')}${target === platform.target ? '' : `, as ${target}`}`,
+  };
+}
+
+/** @param {string} name */
+function build(name) {
+  const platform = platformNamed(name);
+  const started = Date.now();
+  const own = process.platform !== 'linux' && process.platform === platform.os;
+  const recipe = own ? ownRecipe(platform) : zigRecipe(platform);
+  say(`build   ${name}: ${recipe.how}`);
+  const env = { ...process.env, ...recipe.env, CARGO_ENCODED_RUSTFLAGS: rustFlags(platform.target) };
+  const run = spawnSync(recipe.command, recipe.args, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] });
+  if (run.status !== 0) throw new SetupError(`${name} did not build: ${recipe.command} ${recipe.args.join(' ')}`);
+
+  const file = path.join(root, 'npm', name, fileName(name));
+  putInPlace(recipe.output, file);
+  const megabytes = (statSync(file).size / 1e6).toFixed(1);
+  const proof = own || platform.status === 'run' ? '' : '; linked, not run';
+  say(`built   ${path.relative(root, file)}, ${megabytes} MB, ${Math.round((Date.now() - started) / 1000)} s${proof}`);
+}
+
+if (require.main === module) {
+  const runnable = platforms.filter(({ status }) => status === 'run').map(({ name }) => name);
+  const named = process.argv.slice(2);
+  try {
+    for (const name of named.length > 0 ? named : runnable) build(name);
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    say(`\nbuild:platforms failed: ${error.message}`);
+    process.exitCode = 1;
+  }
+}

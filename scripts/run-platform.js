@@ -1,0 +1,71 @@
+#!/usr/bin/env node
+'use strict';
+
+// `npm run run:platform -- [names]`: each platform's file, at npm/<name>/, in every Node of that platform this machine can have.
+// What it must do there is in platform-trial.js. Without names: every platform whose file is there. Prints figures.
+
+const { spawnSync } = require('node:child_process');
+const { existsSync } = require('node:fs');
+const path = require('node:path');
+const { nodesOf } = require('./platform-nodes.js');
+const { fileName, platforms } = require('./platforms.js');
+const { SetupError, root } = require('./setup.js');
+
+const TRIAL = path.join(__dirname, 'platform-trial.js');
+/** Under emulation the whole takes ten times as long as without; a process that does not end is a failure, too. */
+const TIME_LIMIT_MS = 180_000;
+
+/** @typedef {{ node: string, arch: string, libc: string | null, version: string | null, probe: string[], algorithms: string[], loaded: number, fetched: number, checked: number }} Figures */
+
+/** @param {string} name @returns {string} */
+const fileOf = (name) => path.join(root, 'npm', name, fileName(name));
+
+/**
+ * @param {string} file
+ * @param {string[]} command
+ * @returns {{ figures: Figures } | { problem: string }}
+ */
+function trial(file, command) {
+  const [program = '', ...before] = command;
+  const run = spawnSync(program, [...before, TRIAL, file], { encoding: 'utf8', timeout: TIME_LIMIT_MS });
+  if (run.status !== 0) return { problem: `${run.signal ?? run.error?.message ?? ''} ${run.stderr}`.trim() };
+  return { figures: JSON.parse(run.stdout) };
+}
+
+/** @param {string[]} names @returns {boolean} whether every file ran in every Node */
+function runPlatforms(names) {
+  let good = names.length > 0;
+  if (!good) console.log('no platform has its file in npm/: `npm run build:platforms` makes them');
+  for (const name of names) {
+    const nodes = nodesOf(name);
+    if (nodes.length === 0) console.log(`${name.padEnd(18)} not run: this machine has no Node of that platform`);
+    for (const { major, command } of nodes) {
+      const result = trial(fileOf(name), command);
+      if ('problem' in result) {
+        good = false;
+        console.log(`${name.padEnd(18)} Node ${major}  FAILED\n${result.problem}`);
+        continue;
+      }
+      const { node, libc, algorithms, loaded, fetched, checked } = result.figures;
+      console.log(
+        `${name.padEnd(18)} Node ${node.padEnd(8)} ${libc ? `glibc ${libc}` : 'musl      '}  loaded in ${loaded.toFixed(0)} ms, ` +
+          `${algorithms.join(' ')} good, keys fetched in ${fetched.toFixed(1)} ms, ES256 in ${checked.toFixed(0)} µs, worker thread good`,
+      );
+    }
+  }
+  return good;
+}
+
+module.exports = { fileOf, trial };
+
+if (require.main === module) {
+  const named = process.argv.slice(2);
+  const there = platforms.map(({ name }) => name).filter((name) => existsSync(fileOf(name)));
+  try {
+    process.exitCode = runPlatforms(named.length > 0 ? named : there) ? 0 : 1;
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    console.error(`run:platform failed: ${error.message}`);
+    process.exitCode = 1;
+  }
+}
