@@ -7,14 +7,15 @@
 // in use does not hold, from Debian's rust-web-src. On macOS and Windows the machine's own platforms are built with its own tools.
 
 const { spawnSync } = require('node:child_process');
-const { existsSync, mkdirSync, statSync } = require('node:fs');
+const { existsSync, readFileSync, statSync } = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
+const { install, installFromDebian, pythonEnvironment, tools } = require('./platform-tools.js');
 const { fileName, platformNamed, platforms } = require('./platforms.js');
 const { putInPlace, say, SetupError, root } = require('./setup.js');
 
 /** @typedef {import('./platforms.js').Platform} Platform */
-/** @typedef {{ command: string, args: string[], env: NodeJS.ProcessEnv, output: string, how: string }} Recipe */
+/** @typedef {{ command: string, args: string[], env: Record<string, string>, output: string, how: string }} Recipe */
 
 const PYTHON_TOOLS = ['cargo-zigbuild==0.24.0', 'ziglang==0.17.1'];
 const DEBIAN_TOOLS = ['rustc-web', 'rust-web-src'];
@@ -23,9 +24,6 @@ const DEBIAN_SOURCE = '/usr/lib/rustlib/src/rust/library/Cargo.lock';
 
 /** What zig links in the place of a target whose own linker and libraries are not to be had. @type {Record<string, string>} */
 const LINKED_AS = { 'x86_64-pc-windows-msvc': 'x86_64-pc-windows-gnu' };
-
-const tools = path.join(root, 'target', 'tools');
-const venv = path.join(tools, 'python');
 
 /**
  * The output of a tool, or undefined where it fails.
@@ -37,35 +35,19 @@ function asked(command, args) {
   return run.status === 0 ? run.stdout.trim() : undefined;
 }
 
-/**
- * @param {string} label
- * @param {string} command
- * @param {string[]} args
- */
-function install(label, command, args) {
-  say(`install ${label}`);
-  const run = spawnSync(command, args, { cwd: root, encoding: 'utf8', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
-  if (run.status === 0) return;
-  throw new SetupError(`${command} ${args.join(' ')} failed: ${run.error?.message ?? run.stderr}`);
-}
-
+/** zig, and cargo's way to it. @returns {string} the folder of their commands */
 function installZig() {
-  const record = path.join(venv, 'bin', 'cargo-zigbuild');
-  const pip = path.join(venv, 'bin', 'pip');
-  const frozen = existsSync(record) ? (asked(pip, ['freeze']) ?? '') : '';
-  if (PYTHON_TOOLS.every((tool) => frozen.split('\n').includes(tool))) return;
-  mkdirSync(tools, { recursive: true });
-  install(`a Python environment in ${path.relative(root, venv)}`, 'python3', ['-m', 'venv', venv]);
-  install(`${PYTHON_TOOLS.join(', ')} from PyPI, into it`, pip, ['install', '--quiet', ...PYTHON_TOOLS]);
+  const folder = path.join(pythonEnvironment(), 'bin');
+  const pip = path.join(folder, 'pip');
+  const have = (asked(pip, ['freeze']) ?? '').split('\n');
+  if (!PYTHON_TOOLS.every((tool) => have.includes(tool))) {
+    install(`${PYTHON_TOOLS.join(', ')} from PyPI, into ${path.relative(root, tools)}`, pip, ['install', '--quiet', ...PYTHON_TOOLS]);
+  }
+  return folder;
 }
 
 function installDebianRust() {
-  if (existsSync(DEBIAN_RUSTC) && existsSync(DEBIAN_SOURCE)) return;
-  install('the list of Debian packages', 'apt-get', ['update', '-qq']);
-  install(`${DEBIAN_TOOLS.join(', ')} from Debian, into the system`, 'apt-get', [
-    ...['install', '-y', '-qq', '--no-install-recommends'],
-    ...DEBIAN_TOOLS,
-  ]);
+  if (!existsSync(DEBIAN_RUSTC) || !existsSync(DEBIAN_SOURCE)) installFromDebian(DEBIAN_TOOLS);
 }
 
 /** Whether the toolchain in use holds the standard library of a target, as after `rustup target add`. @param {string} target */
@@ -114,7 +96,7 @@ function ownRecipe(platform) {
 
 /** @param {Platform} platform @returns {Recipe} with zig as the compiler of C and as the linker */
 function zigRecipe(platform) {
-  installZig();
+  const zig = installZig();
   const target = LINKED_AS[platform.target] ?? platform.target;
   const own = hasStandardLibrary(target);
   if (!own) installDebianRust();
@@ -123,10 +105,10 @@ function zigRecipe(platform) {
   const built = own ? [] : ['-Z', 'build-std=std,panic_unwind'];
   const rust = own ? asked('rustc', ['--version']) : `Debian's ${asked(DEBIAN_RUSTC, ['--version'])}, standard library built from source`;
   return {
-    command: path.join(venv, 'bin', 'cargo-zigbuild'),
+    command: path.join(zig, 'cargo-zigbuild'),
     args: [...RUSTC_ARGS, ...built, '--target', zigTarget, '--target-dir', folder],
     env: {
-      PATH: `${path.join(venv, 'bin')}${path.delimiter}${process.env.PATH}`,
+      PATH: `${zig}${path.delimiter}${process.env.PATH}`,
       XDG_CACHE_HOME: path.join(tools, 'cache'),
       // cargo names the standard library's own flags unstable on every toolchain; Debian's source is the compiler's own.
       ...(!own && { RUSTC: DEBIAN_RUSTC, RUSTC_BOOTSTRAP: '1' }),
@@ -136,11 +118,18 @@ function zigRecipe(platform) {
   };
 }
 
+/** Whether this machine is of the platform's kind, and its own linker is as good as zig: it is not where glibc has a floor. @param {Platform} platform */
+function isOwnMachine({ os: system, cpu, libc }) {
+  if (process.platform !== system) return false;
+  if (system !== 'linux') return true;
+  return libc === 'musl' && cpu === process.arch && /musl/.test(readFileSync('/proc/self/maps', 'latin1'));
+}
+
 /** @param {string} name */
 function build(name) {
   const platform = platformNamed(name);
   const started = Date.now();
-  const own = process.platform !== 'linux' && process.platform === platform.os;
+  const own = isOwnMachine(platform);
   const recipe = own ? ownRecipe(platform) : zigRecipe(platform);
   say(`build   ${name}: ${recipe.how}`);
   const env = { ...process.env, ...recipe.env, CARGO_ENCODED_RUSTFLAGS: rustFlags(platform.target) };

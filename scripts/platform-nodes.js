@@ -4,10 +4,11 @@
 // x64 and arm64 from npm (the latter under qemu's user emulation), musl from PyPI on the musl of Debian.
 
 const { spawnSync } = require('node:child_process');
-const { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } = require('node:fs');
+const { existsSync, mkdirSync, symlinkSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
+const { fetchedFromDebian13, install, installFromDebian, pythonEnvironment, tools } = require('./platform-tools.js');
 const { platformNamed } = require('./platforms.js');
-const { say, SetupError, root } = require('./setup.js');
+const { root } = require('./setup.js');
 
 /** @typedef {{ major: number, command: string[] }} PlatformNode the words before the script's name */
 
@@ -16,38 +17,6 @@ const MAJORS = [20, 22, 24];
 const MUSL_NODES = new Map([[20, '20.18.0'], [22, '22.20.0'], [24, '24.19.0']]);
 const QEMU = '/usr/bin/qemu-aarch64-static';
 const MUSL_LOADER = '/lib/ld-musl-x86_64.so.1';
-
-const tools = path.join(root, 'target', 'tools');
-
-/**
- * @param {string} what is told
- * @param {string} command
- * @param {string[]} args
- * @param {string} [cwd]
- */
-function install(what, command, args, cwd = root) {
-  say(`install ${what}`);
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const run = spawnSync(command, args, { cwd, env, encoding: 'utf8' });
-  if (run.status === 0) return run.stdout;
-  throw new SetupError(`${command} ${args.join(' ')} failed: ${run.error?.message ?? run.stderr}`);
-}
-
-/** @param {string[]} names Debian packages, installed into the system */
-function installFromDebian(names) {
-  install('the list of Debian packages', 'apt-get', ['update', '-qq']);
-  install(`${names.join(', ')} from Debian, into the system`, 'apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names]);
-}
-
-/** A Python environment of our own, so that nothing goes into the system's. @returns {string} its folder */
-function pythonEnvironment() {
-  const folder = path.join(tools, 'python');
-  if (!existsSync(path.join(folder, 'bin', 'pip'))) {
-    mkdirSync(tools, { recursive: true });
-    install(`a Python environment in ${path.relative(root, folder)}`, 'python3', ['-m', 'venv', folder]);
-  }
-  return folder;
-}
 
 /**
  * @param {'x64' | 'arm64'} cpu
@@ -66,32 +35,6 @@ function nodeOfNpm(cpu, major) {
     install(`${name}@${major} from npm`, 'npm', args, folder);
   }
   return binary;
-}
-
-/**
- * Packages of Debian 13, fetched by apt with lists of its own, so that the system's stay as they are.
- * @param {string[]} names with their architecture, `musl:arm64`
- * @returns {string[]} the package files
- */
-function fetchedFromDebian13(names) {
-  const folder = path.join(tools, 'debian');
-  for (const part of ['lists', 'archives']) mkdirSync(path.join(folder, part, 'partial'), { recursive: true });
-  const format = ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages', 'Component: main'];
-  const site = install(`${names.join(', ')} of Debian 13, into ${path.relative(root, folder)}`, 'apt-get', format)
-    .split('\n')
-    .find((uri) => /\/debian\/?$/.test(uri));
-  if (!site) throw new SetupError('This machine has no source of Debian packages, which the platforms to run need.');
-  const source = path.join(folder, 'trixie.list');
-  writeFileSync(source, `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${site} trixie main\n`);
-  const apart = [
-    ...[`Dir::Etc::sourcelist=${source}`, 'Dir::Etc::sourceparts=-', `Dir::State::lists=${path.join(folder, 'lists')}`],
-    ...[`Dir::Cache=${folder}`, 'APT::Architectures=amd64,arm64', 'APT::Sandbox::User=root'],
-  ].flatMap((option) => ['-o', option]);
-  const download = path.join(folder, names.join('-').replaceAll(':', '-'));
-  mkdirSync(download, { recursive: true });
-  install('  the list of its packages', 'apt-get', [...apart, 'update', '-qq']);
-  install('  the packages', 'apt-get', [...apart, 'download', '-qq', ...names], download);
-  return readdirSync(download).map((file) => path.join(download, file));
 }
 
 /** musl's loader, new enough for the libraries that come with the Nodes (DT_RELR: musl 1.2.4; Debian 12 has 1.2.3). */
@@ -146,7 +89,9 @@ function emulator() {
  */
 function nodesOf(name, majors = MAJORS) {
   const { os, cpu, libc } = platformNamed(name);
-  if (process.platform !== 'linux' || process.arch !== 'x64' || os !== 'linux') return [];
+  const own = { major: Number.parseInt(process.versions.node, 10), command: [process.execPath] };
+  if (os !== 'linux' || process.platform !== 'linux') return os === process.platform && cpu === process.arch ? [own] : [];
+  if (process.arch !== 'x64') return [];
   const before = cpu === 'arm64' ? emulator() : [];
   if (libc === 'musl' && cpu === 'x64') installMusl();
   const binary = libc === 'musl' ? nodeOfPyPI : nodeOfNpm;
@@ -155,4 +100,4 @@ function nodesOf(name, majors = MAJORS) {
   return had.map((major) => ({ major, command: [...before, binary(cpu, major)] }));
 }
 
-module.exports = { install, installFromDebian, nodesOf, pythonEnvironment };
+module.exports = { nodesOf };

@@ -1,15 +1,15 @@
+#!/usr/bin/env node
 'use strict';
 
-// Runs inside a Node of some platform, started by run-platform.js: `node platform-trial.js FILE.node` loads a native file and lets it
-// do what it is for. Knows Node alone, so that it runs where nothing is installed. Prints one line of JSON; throws where the file
-// does not do what it should. Ends by itself, or is caught by its starter.
+// Runs inside a Node of some platform, with REMOTE_AGENT_AUTH_BINARY naming a native file: lets the package do with that file what it
+// is for. Knows Node and the package alone, so that it runs where nothing is installed. Prints one line of JSON; throws where the
+// package does not do what it should, and must end by itself.
 
 const assert = require('node:assert');
 const { generateKeyPairSync, sign } = require('node:crypto');
 const { once } = require('node:events');
 const { createServer } = require('node:http');
-const path = require('node:path');
-const { isMainThread, Worker, workerData } = require('node:worker_threads');
+const { isMainThread, Worker } = require('node:worker_threads');
 
 const KEYS = {
   RS256: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
@@ -42,25 +42,26 @@ const seconds = Math.floor(Date.now() / 1000);
 /** @param {string} issuer */
 const claims = (issuer) => ({ iss: issuer, aud: 'agents', sub: 'someone', iat: seconds, exp: seconds + 600 });
 
-/** Every algorithm, with the keys at hand: a good token is let in, the same with another payload is not. @param {any} native */
-async function inlineKeys(native) {
+/** @typedef {typeof import('../index')} Package */
+
+/** Every algorithm, with the keys at hand: a good token is let in, the same with another payload is not. @param {Package} ours */
+async function inlineKeys({ verifyRemoteToken }) {
   const issuer = 'https://provider.test';
   for (const algorithm of Object.keys(KEYS)) {
     const { jwks, token } = signer(algorithm);
-    const policy = { issuer, audience: 'agents', jwks: JSON.stringify(jwks), algorithms: [algorithm] };
+    const policy = { issuer, audience: 'agents', jwks, algorithms: [algorithm] };
     const good = token(claims(issuer));
-    const found = await native.verifyRemoteToken(good, policy);
-    assert.strictEqual(found.ok, true, `${algorithm}: ${found.code}`);
-    assert.strictEqual(found.subject, 'someone');
+    const found = await verifyRemoteToken(good, policy);
+    assert.strictEqual(found.claims.sub, 'someone');
     const [head, , signature] = good.split('.');
-    const forged = await native.verifyRemoteToken(`${head}.${encode({ ...claims(issuer), sub: 'other' })}.${signature}`, policy);
-    assert.strictEqual(forged.code, 'ERR_SIGNATURE_INVALID', algorithm);
+    const forged = `${head}.${encode({ ...claims(issuer), sub: 'other' })}.${signature}`;
+    await assert.rejects(verifyRemoteToken(forged, policy), { code: 'ERR_SIGNATURE_INVALID' }, algorithm);
   }
   return Object.keys(KEYS);
 }
 
-/** Keys fetched by the file's own HTTP client. @param {any} native */
-async function fetchedKeys(native) {
+/** Keys fetched by the file's own HTTP client. @param {Package} ours */
+async function fetchedKeys({ verifyRemoteToken }) {
   const { jwks, token } = signer('ES256');
   let requests = 0;
   const server = createServer((_request, response) => {
@@ -73,10 +74,9 @@ async function fetchedKeys(native) {
   const issuer = `http://127.0.0.1:${port}`;
   const policy = { issuer, audience: 'agents', jwksUri: `${issuer}/keys` };
   const started = process.hrtime.bigint();
-  const found = await native.verifyRemoteToken(token(claims(issuer)), policy);
+  await verifyRemoteToken(token(claims(issuer)), policy);
   const fetched = milliseconds(started);
-  assert.strictEqual(found.ok, true, found.code);
-  assert.strictEqual((await native.verifyRemoteToken(token(claims(issuer)), policy)).ok, true);
+  await verifyRemoteToken(token(claims(issuer)), policy);
   assert.strictEqual(requests, 1, 'the second token is verified with the keys of the first');
   server.close();
   server.closeAllConnections();
@@ -84,40 +84,39 @@ async function fetchedKeys(native) {
   return fetched;
 }
 
-/** The time of one signature check, without the verdict cache. @param {any} native */
-async function checkTime(native) {
+/** Microseconds of one signature check, without the verdict cache. @param {Package} ours */
+async function checkTime({ RemoteTokenVerifier }) {
   const issuer = 'https://provider.test';
   const { jwks, token } = signer('ES256');
-  const auth = native.createRemoteAgentAuth({ verdictCache: false });
-  const policy = native.compilePolicy({ issuer, audience: 'agents', jwks: JSON.stringify(jwks) });
+  const verifier = new RemoteTokenVerifier({ verdictCache: false });
+  const policy = { issuer, audience: 'agents', jwks };
   const good = token(claims(issuer));
-  assert.strictEqual((await auth.check(good, policy)).ok, true);
   const rounds = 200;
+  await verifier.verify(good, policy);
   const started = process.hrtime.bigint();
-  for (let round = 0; round < rounds; round += 1) assert.strictEqual(auth.check(good, policy).ok, true);
+  for (let round = 0; round < rounds; round += 1) await verifier.verify(good, policy);
   return (milliseconds(started) * 1000) / rounds;
 }
 
-/** @param {string} file */
-async function main(file) {
+async function main() {
   const started = process.hrtime.bigint();
-  const native = require(file);
+  const ours = require('..');
   const loaded = milliseconds(started);
-  const algorithms = await inlineKeys(native);
-  const fetched = await fetchedKeys(native);
+  const algorithms = await inlineKeys(ours);
+  const fetched = await fetchedKeys(ours);
   if (!isMainThread) return;
 
-  const checked = await checkTime(native);
-  const worker = new Worker(__filename, { workerData: file });
-  const [code] = await once(worker, 'exit');
+  const checked = await checkTime(ours);
+  const [code] = await once(new Worker(__filename), 'exit');
   assert.strictEqual(code, 0, 'the same in a worker thread');
+  const native = require(process.env.REMOTE_AGENT_AUTH_BINARY ?? '');
   console.log(
     JSON.stringify({
       node: process.versions.node,
       arch: process.arch,
       libc: /** @type {any} */ (process.report.getReport()).header.glibcVersionRuntime ?? null,
-      version: native.version?.() ?? null,
-      probe: Object.keys(native).filter((name) => /probe/i.test(name)),
+      version: native.version(),
+      probes: Object.keys(native).filter((name) => /panic/i.test(name)),
       algorithms,
       loaded,
       fetched,
@@ -126,4 +125,4 @@ async function main(file) {
   );
 }
 
-main(isMainThread ? path.resolve(process.argv[2] ?? '') : workerData);
+main();

@@ -15,7 +15,7 @@ const TRIAL = path.join(__dirname, 'platform-trial.js');
 /** Under emulation the whole takes ten times as long as without; a process that does not end is a failure, too. */
 const TIME_LIMIT_MS = 180_000;
 
-/** @typedef {{ node: string, arch: string, libc: string | null, version: string | null, probe: string[], algorithms: string[], loaded: number, fetched: number, checked: number }} Figures */
+/** @typedef {{ node: string, arch: string, libc: string | null, version: string, probes: string[], algorithms: string[], loaded: number, fetched: number, checked: number }} Figures */
 
 /** @param {string} name @returns {string} */
 const fileOf = (name) => path.join(root, 'npm', name, fileName(name));
@@ -27,7 +27,8 @@ const fileOf = (name) => path.join(root, 'npm', name, fileName(name));
  */
 function trial(file, command) {
   const [program = '', ...before] = command;
-  const run = spawnSync(program, [...before, TRIAL, file], { encoding: 'utf8', timeout: TIME_LIMIT_MS });
+  const env = { ...process.env, REMOTE_AGENT_AUTH_BINARY: file };
+  const run = spawnSync(program, [...before, TRIAL], { encoding: 'utf8', timeout: TIME_LIMIT_MS, env });
   if (run.status !== 0) return { problem: `${run.signal ?? run.error?.message ?? ''} ${run.stderr}`.trim() };
   return { figures: JSON.parse(run.stdout) };
 }
