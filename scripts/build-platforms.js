@@ -7,7 +7,7 @@
 // in use does not hold, from Debian's rust-web-src. On macOS and Windows the machine's own platforms are built with its own tools.
 
 const { spawnSync } = require('node:child_process');
-const { existsSync, readFileSync, statSync } = require('node:fs');
+const { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { install, installFromDebian, pythonEnvironment, tools } = require('./platform-tools.js');
@@ -15,7 +15,7 @@ const { fileName, platformNamed, platforms } = require('./platforms.js');
 const { putInPlace, say, SetupError, root } = require('./setup.js');
 
 /** @typedef {import('./platforms.js').Platform} Platform */
-/** @typedef {{ command: string, args: string[], env: Record<string, string>, output: string, how: string }} Recipe */
+/** @typedef {{ target: string, command: string, args: string[], env: Record<string, string>, output: string, how: string }} Recipe */
 
 const PYTHON_TOOLS = ['cargo-zigbuild==0.24.0', 'ziglang==0.17.1'];
 const DEBIAN_TOOLS = ['rustc-web', 'rust-web-src'];
@@ -86,12 +86,27 @@ function ownRecipe(platform) {
   const { target } = platform;
   const folder = path.join(root, 'target', 'platforms', 'own');
   return {
+    target,
     command: 'cargo',
     args: [...RUSTC_ARGS, '--target', target, '--target-dir', folder],
     env: {},
     output: path.join(folder, target, 'release', libraryName(platform)),
     how: `${asked('rustc', ['--version'])}, the machine's own linker`,
   };
+}
+
+/**
+ * napi's build script wants a libnode.dll to link to. Nothing is taken from it, since Node-API is looked up when the file is loaded.
+ * @param {string} zig
+ */
+function emptyNodeLibrary(zig) {
+  const folder = path.join(tools, 'libnode');
+  if (existsSync(path.join(folder, 'libnode.dll'))) return folder;
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, 'empty.c'), 'int remote_agent_auth_nothing(void) { return 0; }\n');
+  const args = ['-m', 'ziglang', 'cc', '-target', 'x86_64-windows-gnu', '-shared', '-o', 'libnode.dll', 'empty.c'];
+  install('an empty libnode.dll, made here', path.join(zig, 'python'), args, folder);
+  return folder;
 }
 
 /** @param {Platform} platform @returns {Recipe} with zig as the compiler of C and as the linker */
@@ -105,12 +120,14 @@ function zigRecipe(platform) {
   const built = own ? [] : ['-Z', 'build-std=std,panic_unwind'];
   const rust = own ? asked('rustc', ['--version']) : `Debian's ${asked(DEBIAN_RUSTC, ['--version'])}, standard library built from source`;
   return {
+    target,
     command: path.join(zig, 'cargo-zigbuild'),
     args: [...RUSTC_ARGS, ...built, '--target', zigTarget, '--target-dir', folder],
     env: {
       PATH: `${zig}${path.delimiter}${process.env.PATH}`,
       XDG_CACHE_HOME: path.join(tools, 'cache'),
       // cargo names the standard library's own flags unstable on every toolchain; Debian's source is the compiler's own.
+      ...(platform.os === 'win32' && { LIBNODE_PATH: emptyNodeLibrary(zig) }),
       ...(!own && { RUSTC: DEBIAN_RUSTC, RUSTC_BOOTSTRAP: '1' }),
     },
     output: path.join(folder, target, 'release', libraryName(platform)),
@@ -132,7 +149,7 @@ function build(name) {
   const own = isOwnMachine(platform);
   const recipe = own ? ownRecipe(platform) : zigRecipe(platform);
   say(`build   ${name}: ${recipe.how}`);
-  const env = { ...process.env, ...recipe.env, CARGO_ENCODED_RUSTFLAGS: rustFlags(platform.target) };
+  const env = { ...process.env, ...recipe.env, CARGO_ENCODED_RUSTFLAGS: rustFlags(recipe.target) };
   const run = spawnSync(recipe.command, recipe.args, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] });
   if (run.status !== 0) throw new SetupError(`${name} did not build: ${recipe.command} ${recipe.args.join(' ')}`);
 

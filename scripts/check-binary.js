@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 'use strict';
 
-// `npm run check:binary -- [names]`: whether each platform's file, at npm/<name>/, is fit to be shipped. Without names: every
-// platform whose file is there. Prints a table, and every problem by name.
+// `npm run check:binary -- [--no-run] [names]`: whether each platform's file, at npm/<name>/, is fit to be shipped. Without names:
+// every platform whose file is there. Prints a table, and every problem by name. Unless told not to, also runs each in a Node of its
+// platform, where one can be had, to ask its version.
 
 const { existsSync, readFileSync } = require('node:fs');
 const os = require('node:os');
@@ -147,14 +148,14 @@ function runProblems({ version: reported, probes, arch }, platform, version) {
   ];
 }
 
-/** @param {string} name @returns {boolean} */
-function check(name) {
+/** @param {string} name @param {boolean} run @returns {boolean} */
+function check(name, run) {
   const platform = platformNamed(name);
   const bytes = readFileSync(fileOf(name));
   const problems = problemsOf(bytes, platform);
   const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
-  let reported = 'not run here';
-  const [node] = problems.length === 0 ? nodesOf(name).slice(-1) : [];
+  let reported = 'not asked';
+  const [node] = run && problems.length === 0 ? nodesOf(name).slice(-1) : [];
   if (node) {
     const result = trial(fileOf(name), node.command);
     if ('problem' in result) problems.push(`does not run: ${result.problem}`);
@@ -172,12 +173,13 @@ function check(name) {
 module.exports = { highestGlibc, problemsOf, runProblems };
 
 if (require.main === module) {
-  const named = process.argv.slice(2);
+  const named = process.argv.slice(2).filter((word) => word !== '--no-run');
+  const run = !process.argv.includes('--no-run');
   const there = platforms.map(({ name }) => name).filter((name) => existsSync(fileOf(name)));
   try {
     const names = named.length > 0 ? named : there;
     if (names.length === 0) throw new SetupError('no platform has its file in npm/; `npm run build:platforms` makes them');
-    process.exitCode = names.map(check).every(Boolean) ? 0 : 1;
+    process.exitCode = names.map((name) => check(name, run)).every(Boolean) ? 0 : 1;
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     console.error(`check:binary failed: ${error.message}`);
