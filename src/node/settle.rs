@@ -3,15 +3,16 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use napi::bindgen_prelude::{JsValue, PromiseRaw, ToNapiValue};
+use napi::bindgen_prelude::{PromiseRaw, ToNapiValue};
 use napi::{Env, Result};
 
+use super::carrier::Carrier;
 use crate::error::Refusal;
 use crate::verifier::Process;
 
 /// A promise for `future`'s output, turned into a JavaScript value on the JavaScript thread by `convert`. The future runs
-/// on the process's own threads: when the environment goes away first, napi drops the promise's half and the future ends
-/// unheard. A panic in the future resolves to `lost`'s value.
+/// on the process's own threads: when the environment goes away first, the future ends unheard. A panic in the future or
+/// in `convert` resolves to `lost`'s value.
 pub fn promise<'env, T, J>(
     env: &'env Env,
     process: &Process,
@@ -23,13 +24,24 @@ where
     T: Send + 'static,
     J: ToNapiValue + 'static,
 {
-    let (deferred, promise) = env.create_deferred::<J, Box<dyn FnOnce(Env) -> Result<J> + Send>>()?;
+    let carrier = Carrier::of(env)?;
+    let (deferred, promise) = carrier.promise(env)?;
     process.spawn(future, move |output| {
-        deferred.resolve(Box::new(move |_| {
-            // This runs in a callback of Node's, where nothing else would stop a panic.
-            let converted = output.and_then(|output| catch_unwind(AssertUnwindSafe(|| convert(output))).ok());
-            Ok(converted.unwrap_or_else(|| lost(Refusal::Internal("the check did not come to an end"))))
-        }));
+        carrier.deliver(
+            deferred,
+            Box::new(move |env| {
+                // This runs in a callback of Node's, where nothing else would stop a panic.
+                let converted = output.and_then(|output| catch_unwind(AssertUnwindSafe(|| convert(output))).ok());
+                let value = converted.unwrap_or_else(|| lost(Refusal::Internal("the check did not come to an end")));
+                to_javascript(env, value)
+            }),
+        );
     });
-    Ok(PromiseRaw::new(env.raw(), promise.raw()))
+    Ok(PromiseRaw::new(env.raw(), promise))
+}
+
+#[allow(unsafe_code, reason = "napi's conversion is unsafe for the environment it is given")]
+fn to_javascript(env: napi::sys::napi_env, value: impl ToNapiValue) -> Result<napi::sys::napi_value> {
+    // SAFETY: the carrier calls this on the thread of `env`, while `env` is alive.
+    unsafe { ToNapiValue::to_napi_value(env, value) }
 }

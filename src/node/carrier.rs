@@ -1,0 +1,206 @@
+//! How answers found on other threads reach JavaScript: one carrier for each environment.
+//!
+//! A thread-safe function for every promise costs the JavaScript thread several microseconds. Here one serves all of
+//! them: whoever has an answer puts it into a list, and only who finds the list empty calls; the call settles all that is
+//! there by then. It holds no JavaScript function. It keeps the process alive only while promises are pending.
+#![allow(unsafe_code, reason = "Node-API is a C interface; each use says why it is sound")]
+
+use std::cell::RefCell;
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use napi::bindgen_prelude::{ToNapiValue, retain_current_module_for_unload_safety};
+use napi::{Env, Error, Result, Status, sys};
+
+/// Makes a value on the JavaScript thread.
+type Value = Box<dyn FnOnce(sys::napi_env) -> Result<sys::napi_value> + Send>;
+
+/// The other half of a promise.
+pub struct Deferred(sys::napi_deferred);
+
+// SAFETY: the pointer is used on the thread of its environment alone, by `settle`; other threads only pass it on.
+unsafe impl Send for Deferred {}
+
+#[derive(Default)]
+struct State {
+    /// The thread-safe function; none before the first promise and after the environment's end.
+    function: Option<Function>,
+    finished: Vec<(Deferred, Value)>,
+}
+
+#[derive(Clone, Copy)]
+struct Function(sys::napi_threadsafe_function);
+
+// SAFETY: Node-API lets every thread call a thread-safe function. `Carrier::end` takes it out under the lock that every
+// call is made under, before Node frees it.
+unsafe impl Send for Function {}
+
+#[derive(Default)]
+pub struct Carrier {
+    state: Mutex<State>,
+    /// Promises not settled yet; changed on the JavaScript thread alone.
+    pending: AtomicUsize,
+}
+
+thread_local! {
+    /// The carriers of this thread's environments: one, and one more for each realm of Jest.
+    static CARRIERS: RefCell<Vec<(sys::napi_env, Arc<Carrier>)>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Carrier {
+    /// The environment's carrier.
+    pub fn of(env: &Env) -> Result<Arc<Self>> {
+        let raw = env.raw();
+        let known = CARRIERS
+            .with_borrow(|all| all.iter().rev().find(|(of, _)| *of == raw).map(|(_, carrier)| Arc::clone(carrier)));
+        known.map_or_else(|| Self::begin(env), Ok)
+    }
+
+    fn begin(env: &Env) -> Result<Arc<Self>> {
+        // Other threads will call into this library for as long as the process lives.
+        retain_current_module_for_unload_safety();
+        let (carrier, raw) = (Arc::new(Self::default()), env.raw());
+        let name = env.create_string("remote-agent-auth")?;
+        let context = Arc::into_raw(Arc::clone(&carrier)).cast_mut().cast::<c_void>();
+        let mut function = ptr::null_mut();
+        // SAFETY: `env` and `name` are alive. `context` is an `Arc` of its own, which `release` takes back when Node is
+        // done with the function; until then `drain` may borrow it.
+        let status = unsafe {
+            let (none, drain, release) = (ptr::null_mut(), Some(drain as _), Some(release as _));
+            let name = napi::JsValue::raw(&name);
+            sys::napi_create_threadsafe_function(
+                raw,
+                none,
+                none,
+                name,
+                0,
+                1,
+                context,
+                release,
+                context,
+                drain,
+                &mut function,
+            )
+        };
+        if let Err(error) = succeeded(status) {
+            // SAFETY: Node-API takes the context over only when it succeeds.
+            drop(unsafe { Arc::from_raw(context.cast::<Self>()) });
+            return Err(error);
+        }
+        carrier.state().function = Some(Function(function));
+        // SAFETY: the function was made a moment ago, in this environment.
+        unsafe { sys::napi_unref_threadsafe_function(raw, function) };
+        CARRIERS.with_borrow_mut(|all| all.push((raw, Arc::clone(&carrier))));
+        // Hooks run last in, first out: this one before the function's own, which frees it.
+        env.add_env_cleanup_hook(Arc::clone(&carrier), move |carrier| {
+            CARRIERS.with_borrow_mut(|all| all.retain(|(of, _)| *of != raw));
+            carrier.end();
+        })?;
+        Ok(carrier)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing that can panic runs under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The environment goes: nobody will be heard any more.
+    fn end(&self) {
+        let mut state = self.state();
+        if let Some(Function(function)) = state.function.take() {
+            // SAFETY: taken out above, so nobody uses it again; under the lock, so nobody is using it now.
+            unsafe { sys::napi_release_threadsafe_function(function, sys::ThreadsafeFunctionReleaseMode::abort) };
+        }
+        let unheard = std::mem::take(&mut state.finished);
+        drop(state);
+        drop(unheard);
+    }
+
+    /// A promise, and the half that [`Self::deliver`] wants. On the JavaScript thread.
+    pub fn promise(&self, env: &Env) -> Result<(Deferred, sys::napi_value)> {
+        let (mut deferred, mut promise) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: `env` is alive, and both places are ours.
+        succeeded(unsafe { sys::napi_create_promise(env.raw(), &mut deferred, &mut promise) })?;
+        if self.pending.fetch_add(1, Ordering::Relaxed) == 0
+            && let Some(Function(function)) = self.state().function
+        {
+            // SAFETY: this is the function's own thread, and the function was there a moment ago: only this thread ends it.
+            unsafe { sys::napi_ref_threadsafe_function(env.raw(), function) };
+        }
+        Ok((Deferred(deferred), promise))
+    }
+
+    /// Settles a promise with what `value` makes on the JavaScript thread. From any thread; nothing happens after the
+    /// environment's end.
+    pub fn deliver(&self, deferred: Deferred, value: Value) {
+        let mut state = self.state();
+        let Some(Function(function)) = state.function else { return };
+        let first = state.finished.is_empty();
+        state.finished.push((deferred, value));
+        if first {
+            // SAFETY: the function is not ended before the lock is free. It takes no data.
+            let mode = sys::ThreadsafeFunctionCallMode::nonblocking;
+            let status = unsafe { sys::napi_call_threadsafe_function(function, ptr::null_mut(), mode) };
+            if status != sys::Status::napi_ok {
+                // Node is closing it, and with that has given up our claim to it.
+                state.function = None;
+            }
+        }
+    }
+
+    fn settle_all(&self, env: sys::napi_env) {
+        let mut state = self.state();
+        let (finished, function) = (std::mem::take(&mut state.finished), state.function);
+        drop(state);
+        let settled = finished.len();
+        for (deferred, value) in finished {
+            settle(env, deferred, value);
+        }
+        if self.pending.fetch_sub(settled, Ordering::Relaxed) == settled
+            && let Some(Function(function)) = function
+        {
+            // SAFETY: as in `promise`.
+            unsafe { sys::napi_unref_threadsafe_function(env, function) };
+        }
+    }
+}
+
+fn settle(env: sys::napi_env, Deferred(deferred): Deferred, value: Value) {
+    // SAFETY: this is the thread of `env`, which is alive, and every deferred comes here once.
+    unsafe {
+        match value(env) {
+            Ok(value) => sys::napi_resolve_deferred(env, deferred, value),
+            // Only a bug of ours ends here.
+            Err(error) => match ToNapiValue::to_napi_value(env, error) {
+                Ok(error) => sys::napi_reject_deferred(env, deferred, error),
+                Err(_) => sys::Status::napi_generic_failure,
+            },
+        };
+    }
+}
+
+fn succeeded(status: sys::napi_status) -> Result<()> {
+    let wrong = || Error::new(Status::from(status), "Node-API refused a promise".to_owned());
+    if status == sys::Status::napi_ok { Ok(()) } else { Err(wrong()) }
+}
+
+/// Called by Node on the JavaScript thread, in a scope of its own for values and callbacks.
+unsafe extern "C" fn drain(env: sys::napi_env, _: sys::napi_value, context: *mut c_void, _: *mut c_void) {
+    // Without an environment Node only clears its queue.
+    if env.is_null() || context.is_null() {
+        return;
+    }
+    // SAFETY: the `Arc` that `begin` gave away, and `release` has not taken back.
+    let carrier = unsafe { &*context.cast::<Carrier>() };
+    // Nothing else would stop a panic here.
+    let _ = catch_unwind(AssertUnwindSafe(|| carrier.settle_all(env)));
+}
+
+/// Called by Node when it is done with the function.
+unsafe extern "C" fn release(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
+    // SAFETY: the `Arc` that `begin` gave away; Node calls this once.
+    drop(unsafe { Arc::from_raw(data.cast::<Carrier>()) });
+}
