@@ -42,7 +42,7 @@ export declare function compilePolicy(options: PolicyOptions): CompiledPolicy | 
  * Makes a native verifier. A setting that is unknown or of the wrong kind is thrown as an error with `code`
  * `ERR_POLICY_OPTION`.
  */
-export declare function createRemoteAgentAuth(settings?: { verdictCache?: boolean }): RemoteAgentAuth
+export declare function createRemoteAgentAuth(settings?: { verdictCache?: boolean, maxQueued?: number }): RemoteAgentAuth
 
 /** Keys are at hand. */
 export interface Done {
@@ -52,7 +52,7 @@ export interface Done {
 /** One stable error code. */
 export interface ErrorCode {
   code: string
-  fault: 'config' | 'request' | 'token' | 'scope' | 'upstream' | 'internal'
+  fault: 'config' | 'request' | 'token' | 'scope' | 'upstream' | 'capacity' | 'internal'
   /** What happened. */
   meaning: string
   /** What to do about it. */
@@ -68,10 +68,10 @@ export interface Failure {
   /** The stable code. */
   code: string
   /** Who can mend it. */
-  fault: 'config' | 'request' | 'token' | 'scope' | 'upstream' | 'internal'
+  fault: 'config' | 'request' | 'token' | 'scope' | 'upstream' | 'capacity' | 'internal'
   /** For the operator's log; never has any part of the token. */
   message: string
-  /** Seconds until another try is worth it, for `upstream`. */
+  /** Seconds until another try is worth it, for `upstream` and `capacity`. */
   retryAfter?: number
 }
 

@@ -66,8 +66,10 @@ export class RemoteTokenVerifier implements TokenVerifier {
    * @param options.clock seconds since 1970, finite; default the system clock. For tests.
    * @param options.verdictCache whether a token seen before is spared its signature check while the provider still
    *   publishes the key that signed it; claims are judged every time. Default true.
+   * @param options.maxQueued while so many checks of the process wait for a thread, one of this verifier that would have to
+   *   wait as well fails with `ERR_OVERLOADED`. 0 to 8192, the default.
    */
-  constructor(options?: { clock?: () => number; verdictCache?: boolean });
+  constructor(options?: { clock?: () => number; verdictCache?: boolean; maxQueued?: number });
   compile(options: PolicyOptions): CompiledPolicy;
   check(token: string, policy: CompiledPolicy, options?: CheckOptions): Outcome | Promise<Outcome>;
   recheck(verdict: Verdict, policy: CompiledPolicy): Outcome | Promise<Outcome>;
@@ -88,7 +90,7 @@ export class RemoteTokenVerifier implements TokenVerifier {
  * Who can mend it: the operator's configuration, the request, the token's holder, whoever grants scopes, the
  * identity provider, or us.
  */
-export type RemoteAuthErrorFault = 'config' | 'request' | 'token' | 'scope' | 'upstream' | 'internal';
+export type RemoteAuthErrorFault = 'config' | 'request' | 'token' | 'scope' | 'upstream' | 'capacity' | 'internal';
 
 /** One per cause somebody could act on. Stable: new ones may come, none changes its meaning. */
 export type RemoteAuthErrorCode =
@@ -132,6 +134,7 @@ export type RemoteAuthErrorCode =
   | 'ERR_JWKS_FETCH'
   | 'ERR_JWKS_DOCUMENT'
   | 'ERR_ADDRESS_REFUSED'
+  | 'ERR_OVERLOADED'
   | 'ERR_INTERNAL';
   // codes:end
 
@@ -145,9 +148,9 @@ export class RemoteAuthError extends Error {
   readonly name: 'RemoteAuthError';
   readonly code: RemoteAuthErrorCode;
   readonly fault: RemoteAuthErrorFault;
-  /** A fitting HTTP status: 401, 403 (scope), 503 (upstream), 500. The drop-in's own answers are LibreChat's. */
+  /** A fitting HTTP status: 401, 403 (scope), 503 (upstream, capacity), 500. The drop-in's own answers are LibreChat's. */
   readonly status: number;
-  /** Seconds after which another try may help; `upstream` only. */
+  /** Seconds after which another try may help; `upstream` and `capacity` only. */
   readonly retryAfter?: number;
 }
 

@@ -161,7 +161,7 @@ export interface Failure {
   fault: RemoteAuthErrorFault;
   /** For the operator's log: contains no token and no personal data. */
   message: string;
-  /** Seconds after which another try may help; `upstream` only. */
+  /** Seconds after which another try may help; `upstream` and `capacity` only. */
   retryAfter?: number;
 }
 
@@ -194,10 +194,11 @@ export function verifyRemoteToken(
 
 /**
  * A verifier. All of a process share one store of keys and verdicts.
- * @param settings `verdictCache: false` verifies the signature of every token anew, also one seen before.
+ * @param settings `verdictCache: false` verifies the signature of every token anew, also one seen before. While `maxQueued` checks
+ * of the process wait for a thread (0 to 8192, the default), one that would have to wait as well fails with `ERR_OVERLOADED`.
  * @throws an error with `code` `ERR_POLICY_OPTION` for a setting that is unknown or of the wrong type
  */
-export function createRemoteAgentAuth(settings?: { verdictCache?: boolean }): RemoteAgentAuth;
+export function createRemoteAgentAuth(settings?: { verdictCache?: boolean; maxQueued?: number }): RemoteAgentAuth;
 
 export function compilePolicy(options: PolicyOptions): CompiledPolicy | Failure;
 

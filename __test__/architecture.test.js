@@ -50,6 +50,7 @@ const MAY_KNOW = {
   policy: [],
   token: [],
   keys: [],
+  offload: [],
   provider: ['policy', 'keys'],
   verify: ['policy', 'token', 'keys', 'error'],
   verdict: ['policy', 'keys', 'verify'],

@@ -7,7 +7,7 @@ const { errorCodes } = require('../binding');
 const { codes } = require('../lib/errors');
 const { generateCodes } = require('../scripts/generate-codes');
 
-const FAULTS = ['config', 'request', 'token', 'scope', 'upstream', 'internal'];
+const FAULTS = ['config', 'request', 'token', 'scope', 'upstream', 'capacity', 'internal'];
 
 test('the codes in JavaScript, in the types and in the README are those Rust declares', () => {
   expect(generateCodes(errorCodes(), { check: true })).toEqual([]);

@@ -9,6 +9,7 @@ const U = { error: 'Unauthorized' };
 const S = { error: 'Internal server error' };
 const API = 'api-key';
 
+const T = { error: 'Service unavailable' };
 const D = { error: 'Account deletion is in progress', code: 'ACCOUNT_DELETION_IN_PROGRESS' };
 
 // cause, with API keys on: action or status, level; with API keys off: status, body, challenge, level
@@ -18,6 +19,7 @@ const EXPECTED = [
   ['no-bearer', API, undefined, 401, B, 'credentials', undefined],
   ['token-refused', API, 'debug', 401, U, 'invalid-token', 'error'],
   ['provider-unreachable', API, 'debug', 401, U, 'invalid-token', 'error'],
+  ['overloaded', 503, 'warn', 503, T, undefined, 'warn'],
   ['scope-missing', 401, 'warn', 401, U, 'invalid-token', 'warn'],
   ['subject-missing', 401, 'warn', 401, U, 'invalid-token', 'warn'],
   ['user-conflict', 401, 'warn', 401, U, 'invalid-token', 'warn'],
@@ -58,12 +60,13 @@ test('only five causes ever reach the API-key middleware', () => {
 
 test.each(Object.entries(codes))('%s has the cause its fault asks for', (code, { fault }) => {
   const expected =
-    { scope: 'scope-missing', internal: 'unexpected', upstream: 'provider-unreachable' }[fault] ??
+    { scope: 'scope-missing', internal: 'unexpected', upstream: 'provider-unreachable', capacity: 'overloaded' }[fault] ??
     (code === 'ERR_TOKEN_SUBJECT' ? 'subject-missing' : 'token-refused');
   expect(causeOf({ ok: false, code, fault, message: '' })).toBe(expected);
 
   const underUserPolicy =
-    { scope: 'user-scope-missing', internal: 'unexpected', upstream: 'user-provider-unreachable' }[fault] ?? 'user-token-refused';
+    { scope: 'user-scope-missing', internal: 'unexpected', upstream: 'user-provider-unreachable', capacity: 'overloaded' }[fault] ??
+    'user-token-refused';
   expect(causeUnderUserPolicy({ ok: false, code, fault, message: '' })).toBe(underUserPolicy);
 });
 

@@ -8,6 +8,7 @@ test.each([
   ['token', 401],
   ['scope', 403],
   ['upstream', 503],
+  ['capacity', 503],
   ['internal', 500],
 ])('an error of fault %s carries the status %i', (fault, status) => {
   const error = new RemoteAuthError({ code: 'ERR_INTERNAL', fault, message: 'what happened' });

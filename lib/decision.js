@@ -66,6 +66,10 @@ const TABLE = {
   /* 4, 5 */ 'no-bearer': { rejection: askForBearer, fallback: 'always' },
   /* 6, 7 */ 'token-refused': refusedToken,
   /* 6, 7 */ 'provider-unreachable': { ...refusedToken, standard: unavailable },
+  /* 7a */ overloaded: {
+    rejection: unavailable,
+    line: line('warn', 'more tokens wait to be checked than can be in time'),
+  },
   /* 8 */ 'scope-missing': {
     rejection: unauthorized,
     standard: forbidden,
@@ -139,7 +143,8 @@ function decide(cause, { apiKeyEnabled = false, standard = false, noApiKeyForThi
 
 /**
  * The cause a failed verification stands for. A missing subject or scope is the verdict on a genuine
- * token and must not turn into an API-key attempt; `internal` is a bug of ours, not the caller's fault.
+ * token and must not turn into an API-key attempt, nor must a lack of time to check it; `internal` is a bug of ours, not the
+ * caller's fault.
  * @param {Failure} failure
  * @returns {Cause}
  */
@@ -147,6 +152,7 @@ function causeOf(failure) {
   if (failure.fault === 'internal') return 'unexpected';
   if (failure.fault === 'scope') return 'scope-missing';
   if (failure.fault === 'upstream') return 'provider-unreachable';
+  if (failure.fault === 'capacity') return 'overloaded';
   if (failure.code === 'ERR_TOKEN_SUBJECT') return 'subject-missing';
   return 'token-refused';
 }
@@ -160,6 +166,7 @@ function causeOf(failure) {
 function causeUnderUserPolicy(failure) {
   if (failure.fault === 'internal') return 'unexpected';
   if (failure.fault === 'upstream') return 'user-provider-unreachable';
+  if (failure.fault === 'capacity') return 'overloaded';
   return failure.fault === 'scope' ? 'user-scope-missing' : 'user-token-refused';
 }
 

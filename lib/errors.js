@@ -206,6 +206,11 @@ const codes = Object.freeze({
     meaning: 'The provider\'s host has an address that is never connected to.',
     action: 'Link-local and cloud-metadata addresses are refused; check DNS.',
   }),
+  ERR_OVERLOADED: Object.freeze({
+    fault: 'capacity',
+    meaning: 'More checks wait for a thread than can be answered in time.',
+    action: 'Try again in a second. If it lasts, give this service more processors, or sign with a cheaper algorithm than ES384 or ES512.',
+  }),
   ERR_INTERNAL: Object.freeze({
     fault: 'internal',
     meaning: 'This package failed.',
@@ -221,6 +226,7 @@ const STATUS_OF_FAULT = Object.freeze({
   token: 401,
   scope: 403,
   upstream: 503,
+  capacity: 503,
   internal: 500,
 });
 

@@ -70,6 +70,7 @@ function createAgentManagementAuth(deps, options) {
       );
       clientId = getMachineClientId(claims);
     } catch (error) {
+      if (/** @type {any} */ (error)?.fault === 'capacity') return stop('overloaded');
       // No detail of the error: what a token says is nobody's business, not even the log's.
       return stop('machine-refused', /** @type {any} */ (error)?.code ?? 'the token is not that of a machine client');
     }

@@ -31,31 +31,40 @@ function trustNodesCertificates() {
 /** LibreChat's clock: whole seconds are what claims are compared with; fractions are cut natively. */
 const systemClock = () => Date.now() / 1000;
 
-/** What goes in: the time and the wishes of src/node/crossing.rs. What comes back takes its place. */
+/** What goes in: the time, the wishes of src/node/crossing.rs and how many may wait. What comes back takes its place. */
 const facts = /** @type {any} */ (new Float64Array(FACTS.count));
 const NOW = 0;
 const WISHES = 1;
+const MOST_QUEUED = 2;
 const USE_VERDICTS = 1;
 const TELL_FRESHNESS = 2;
 const KEEP_VERDICT = 4;
 
-const OPTIONS = ['clock', 'verdictCache'];
+/** How many checks of the process may wait for a thread. */
+const MAX_QUEUED = 8192;
+
+const OPTIONS = ['clock', 'verdictCache', 'maxQueued'];
 
 class RemoteTokenVerifier {
   #native;
   #clock;
+  #maxQueued;
   /** Undefined where every signature is to be verified. */
   #recent;
 
-  /** @param {{ clock?: () => number, verdictCache?: boolean }} [options] */
+  /** @param {{ clock?: () => number, verdictCache?: boolean, maxQueued?: number }} [options] */
   constructor(options = {}) {
     const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
-    if (unknown !== undefined) throw wrongOption(unknown, `is not an option; there are ${OPTIONS.join(' and ')}`);
-    const { clock = systemClock, verdictCache = true } = options;
+    if (unknown !== undefined) throw wrongOption(unknown, `is not an option; there are ${OPTIONS.join(', ')}`);
+    const { clock = systemClock, verdictCache = true, maxQueued = MAX_QUEUED } = options;
     if (typeof clock !== 'function') throw wrongOption('clock', 'must be a function that returns seconds');
     if (typeof verdictCache !== 'boolean') throw wrongOption('verdictCache', 'must be true or false');
+    if (!(Number.isInteger(maxQueued) && maxQueued >= 0 && maxQueued <= MAX_QUEUED)) {
+      throw wrongOption('maxQueued', `must be a whole number from 0 to ${MAX_QUEUED}`);
+    }
     this.#clock = clock;
-    this.#native = binding.createRemoteAgentAuth({ verdictCache });
+    this.#maxQueued = maxQueued;
+    this.#native = binding.createRemoteAgentAuth({ verdictCache, maxQueued });
     this.#recent = verdictCache ? new RecentOutcomes() : undefined;
   }
 
@@ -80,13 +89,14 @@ class RemoteTokenVerifier {
     const now = this.#clock();
     const recent = this.#recent;
     const forRecheck = options?.forRecheck === true;
-    if (recent === undefined && !forRecheck) return judge(token, policy, now, 0);
+    if (recent === undefined && !forRecheck) return judge(token, policy, now, 0, this.#maxQueued);
     const monotonic = performance.now();
     if (recent !== undefined && typeof token === 'string') {
       const known = recent.find(token, policy, now, monotonic, binding.keyChanges);
       if (known !== undefined) return known;
     }
-    const outcome = judge(token, policy, now, recent === undefined ? KEEP_VERDICT | TELL_FRESHNESS : USE_VERDICTS | TELL_FRESHNESS);
+    const wishes = recent === undefined ? KEEP_VERDICT | TELL_FRESHNESS : USE_VERDICTS | TELL_FRESHNESS;
+    const outcome = judge(token, policy, now, wishes, this.#maxQueued);
     // What comes later is not kept: that is for the next time the token comes.
     if (outcome instanceof Success) {
       const { from, until, freshFor, epoch } = FACTS;
@@ -122,10 +132,10 @@ class RemoteTokenVerifier {
     if (verified === undefined || verified.native !== undefined) {
       return this.#native.recheck(verified?.native ?? verdict, policy, this.#clock());
     }
-    if (this.#recent === undefined) return judge(verified.token, policy, this.#clock(), 0);
+    if (this.#recent === undefined) return judge(verified.token, policy, this.#clock(), 0, this.#maxQueued);
     const now = this.#clock();
     const known = this.#recent.find(verified.token, policy, now, performance.now(), binding.keyChanges);
-    return known ?? judge(verified.token, policy, now, USE_VERDICTS);
+    return known ?? judge(verified.token, policy, now, USE_VERDICTS, this.#maxQueued);
   }
 
   /**
@@ -171,12 +181,14 @@ class RemoteTokenVerifier {
  * @param {CompiledPolicy} policy
  * @param {unknown} now
  * @param {number} wishes
+ * @param {number} maxQueued
  * @returns {Outcome | Promise<Outcome>}
  */
-function judge(token, policy, now, wishes) {
+function judge(token, policy, now, wishes, maxQueued) {
   // What is no number is refused natively; a bigint would throw here.
   facts[NOW] = typeof now === 'number' ? now : NaN;
   facts[WISHES] = wishes;
+  facts[MOST_QUEUED] = maxQueued;
   const told = binding.judge(token, policy, facts);
   if (typeof told === 'string') return outcomeOf(token, told, facts, 0);
   return Array.isArray(told) ? listed(token, told) : told.then((list) => listed(token, list));

@@ -23,6 +23,7 @@ pub enum Fault {
     Token,
     Scope,
     Upstream,
+    Capacity,
     Internal,
 }
 
@@ -35,6 +36,7 @@ impl Fault {
             Self::Token => "token",
             Self::Scope => "scope",
             Self::Upstream => "upstream",
+            Self::Capacity => "capacity",
             Self::Internal => "internal",
         }
     }
@@ -114,6 +116,7 @@ codes! {
     JwksFetch "ERR_JWKS_FETCH" Upstream "The provider's keys could not be fetched." "Check network, DNS, proxy and certificates between here and the key URL.";
     JwksDocument "ERR_JWKS_DOCUMENT" Upstream "The provider's key document has no usable key." "Open the key URL; it must be a JWK Set with a signature key.";
     AddressRefused "ERR_ADDRESS_REFUSED" Upstream "The provider's host has an address that is never connected to." "Link-local and cloud-metadata addresses are refused; check DNS.";
+    Overloaded "ERR_OVERLOADED" Capacity "More checks wait for a thread than can be answered in time." "Try again in a second. If it lasts, give this service more processors, or sign with a cheaper algorithm than ES384 or ES512.";
     Internal "ERR_INTERNAL" Internal "This package failed." "Please report it with the log line.";
 }
 
@@ -134,6 +137,8 @@ pub enum Refusal {
     /// The provider's failure, and how long until another try is worth it.
     #[error("{0}")]
     Provider(ProviderError, Duration),
+    #[error("too many checks wait for a thread")]
+    Overloaded,
     #[error("{0}")]
     Internal(&'static str),
 }
@@ -218,14 +223,16 @@ impl Refusal {
                 },
                 ProviderError::Lost => Code::Internal,
             },
+            Self::Overloaded => Code::Overloaded,
             Self::Internal(_) => Code::Internal,
         }
     }
 
-    /// How long until another try is worth it, for failures of the provider.
+    /// How long until another try is worth it, for failures of the provider and of our own capacity.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Provider(_, again) => Some(*again),
+            Self::Overloaded => Some(Duration::from_secs(1)),
             _ => None,
         }
     }

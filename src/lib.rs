@@ -32,6 +32,7 @@ pub mod error;
 pub mod json;
 pub mod key_id;
 pub mod keys;
+pub mod offload;
 pub mod policy;
 pub mod provider;
 pub mod scope;

@@ -1,6 +1,7 @@
 //! What a server calls: an answer at once where the keys are at hand, a future where they must be fetched.
 
 use std::future::Future;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,6 +12,8 @@ use tokio::time::Instant;
 
 use crate::error::Refusal;
 use crate::key_id::KeyId;
+use crate::keys::{KeySet, Selection};
+use crate::offload::{Place, Queue, Waiting, estimate};
 use crate::policy::Policy;
 use crate::provider::budget::Pacing;
 use crate::provider::fetch::{Fetch, FetchError, HttpFetch};
@@ -21,6 +24,7 @@ use crate::verdict::{VerdictKey, Verdicts};
 use crate::verify::{self, SignatureError};
 
 // What a caller of this module holds, so that nobody at the boundary needs to look deeper.
+pub use crate::offload::{Away, Caller, EventLoop, MOST_QUEUED};
 pub use crate::provider::SlotReport;
 pub use crate::provider::fetch::trust_certificates;
 pub use crate::provider::snapshot::SnapshotState;
@@ -31,10 +35,29 @@ pub type Answer = Result<Verified, Refusal>;
 
 /// An answer, now or later.
 pub enum Checked<F> {
-    /// Nothing had to be fetched.
+    /// Nothing had to be fetched, and the caller's thread had the time.
     Now(Box<Answer>),
-    /// Keys are being fetched; the future ends with the refresh's deadline at the latest.
+    /// Keys are being fetched, or the signature is checked on the thread that polls the future. It ends with the refresh's
+    /// deadline at the latest.
     Later(F),
+}
+
+/// An answer to wait for.
+#[derive(Debug)]
+pub struct Later<F> {
+    /// Gives the answer.
+    pub future: F,
+    /// Set where a signature is checked on another thread than the caller's; to be kept until the caller has the answer.
+    pub away: Option<Away>,
+}
+
+impl<F> Checked<Later<F>> {
+    fn future(self) -> Checked<F> {
+        match self {
+            Self::Now(answer) => Checked::Now(answer),
+            Self::Later(later) => Checked::Later(later.future),
+        }
+    }
 }
 
 /// Verifies tokens against the keys of a [`KeyStore`].
@@ -42,6 +65,7 @@ pub enum Checked<F> {
 pub struct Verifier {
     store: KeyStore,
     verdicts: Verdicts,
+    queue: Arc<Queue>,
     signature_checks: AtomicU64,
     verdicts_reused: AtomicU64,
 }
@@ -64,6 +88,8 @@ pub struct Work {
     pub verdicts_reused: u64,
     /// Verdicts remembered now, roughly.
     pub verdicts: u64,
+    /// Checks that wait for a thread or run on one.
+    pub queued: usize,
 }
 
 /// One token against one policy.
@@ -89,6 +115,8 @@ enum Wait {
     Keys(Refresh, Option<(Duration, Arc<Snapshot>)>),
     /// A fetch bought because the keys at hand gave this error.
     Better(Refresh, SignatureError),
+    /// A thread that has time.
+    Thread(Waiting),
 }
 
 enum Step {
@@ -111,15 +139,17 @@ impl Verifier {
 
     /// [`Self::new`] with budgets of one's own: for tests that rotate keys faster than any provider does.
     pub fn with_pacing(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, runtime: Handle, pacing: Pacing) -> Arc<Self> {
+        let queue = Arc::new(Queue::new(runtime.metrics().num_workers()));
         Arc::new(Self {
             store: KeyStore::new(fetch, clock, runtime, pacing),
+            queue,
             verdicts: Verdicts::default(),
             signature_checks: AtomicU64::new(0),
             verdicts_reused: AtomicU64::new(0),
         })
     }
 
-    /// Checks a token as it came from the caller.
+    /// Checks a token as it came from the caller, the signature always on the calling thread if keys are at hand.
     pub fn check(
         self: &Arc<Self>,
         token: &str,
@@ -127,15 +157,28 @@ impl Verifier {
         now: UnixSeconds,
         memory: Memory,
     ) -> Checked<impl Future<Output = Answer> + Send + use<>> {
+        self.check_for(None, token, policy, now, memory).future()
+    }
+
+    /// [`Self::check`] for a caller whose thread has other things to do: what its budget does not allow is checked by
+    /// whoever polls the future.
+    pub fn check_for(
+        self: &Arc<Self>,
+        caller: Option<&Caller>,
+        token: &str,
+        policy: &Arc<Policy>,
+        now: UnixSeconds,
+        memory: Memory,
+    ) -> Checked<Later<impl Future<Output = Answer> + Send + use<>>> {
         if token.len() > policy.max_token_bytes() {
             return Checked::Now(Box::new(Err(Refusal::TOO_LARGE)));
         }
         let key = (memory == Memory::Verdicts).then(|| VerdictKey::new(token, policy.source()));
         if let Some(signed) = key.as_ref().and_then(|key| self.verdicts.recall(key)) {
-            return self.begin(Arc::clone(signed.token()), Some(signed), key, policy, now);
+            return self.begin(caller, Arc::clone(signed.token()), Some(signed), key, policy, now);
         }
         match UnverifiedToken::parse_within(token, policy.max_token_bytes()) {
-            Ok(token) => self.begin(Arc::new(token), None, key, policy, now),
+            Ok(token) => self.begin(caller, Arc::new(token), None, key, policy, now),
             Err(error) => Checked::Now(Box::new(Err(error.into()))),
         }
     }
@@ -148,17 +191,29 @@ impl Verifier {
         policy: &Arc<Policy>,
         now: UnixSeconds,
     ) -> Checked<impl Future<Output = Answer> + Send + use<>> {
-        self.begin(Arc::clone(signed.token()), Some(signed.clone()), None, policy, now)
+        self.recheck_for(None, signed, policy, now).future()
+    }
+
+    /// [`Self::recheck`] for a caller whose thread has other things to do.
+    pub fn recheck_for(
+        self: &Arc<Self>,
+        caller: Option<&Caller>,
+        signed: &SignedToken,
+        policy: &Arc<Policy>,
+        now: UnixSeconds,
+    ) -> Checked<Later<impl Future<Output = Answer> + Send + use<>>> {
+        self.begin(caller, Arc::clone(signed.token()), Some(signed.clone()), None, policy, now)
     }
 
     fn begin(
         self: &Arc<Self>,
+        caller: Option<&Caller>,
         token: Arc<UnverifiedToken>,
         signed: Option<SignedToken>,
         remember_as: Option<VerdictKey>,
         policy: &Arc<Policy>,
         now: UnixSeconds,
-    ) -> Checked<impl Future<Output = Answer> + Send + use<>> {
+    ) -> Checked<Later<impl Future<Output = Answer> + Send + use<>>> {
         // What the policy refuses without any key never causes network traffic.
         if let Err(error) = verify::admissible(&token, policy) {
             return Checked::Now(Box::new(Err(error.into())));
@@ -167,15 +222,19 @@ impl Verifier {
         let arrived = self.store.now();
         let mut job =
             Job { token, signed, remember_as, policy: Arc::clone(policy), now, slot, arrived, up_to_date: false };
-        match self.first_step(&mut job) {
+        match self.first_step(&mut job, caller) {
             Step::Done(answer) => Checked::Now(answer),
-            Step::Wait(wait) => Checked::Later(Arc::clone(self).finish(job, wait)),
+            Step::Wait(wait) => {
+                let away = caller.filter(|_| matches!(wait, Wait::Thread(_)));
+                let away = away.map(|caller| Away::from(&caller.event_loop));
+                Checked::Later(Later { future: Arc::clone(self).finish(job, wait), away })
+            }
         }
     }
 
-    fn first_step(&self, job: &mut Job) -> Step {
+    fn first_step(&self, job: &mut Job, caller: Option<&Caller>) -> Step {
         if let Some(snapshot) = self.store.fresh(&job.slot, job.policy.lifetimes()) {
-            return self.step(job, &snapshot);
+            return self.step(job, &snapshot, caller);
         }
         // A token that its own claims condemn buys no fetch. It is refused for the reason it would be refused for with
         // keys at hand.
@@ -185,7 +244,7 @@ impl Verifier {
             return Step::done(Err(signature.map_or_else(|| claims.into(), Refusal::from)));
         }
         match self.store.offer(&job.slot, job.policy.lifetimes()) {
-            Offer::Keys(snapshot) => self.step(job, &snapshot),
+            Offer::Keys(snapshot) => self.step(job, &snapshot, caller),
             Offer::Wait(refresh, fallback) => Step::Wait(Wait::Keys(refresh, fallback)),
             Offer::Refused(error, again) => Step::done(Err(Refusal::Provider(error, again))),
         }
@@ -197,6 +256,17 @@ impl Verifier {
         let deadline = now.checked_add(REFRESH_DEADLINE).unwrap_or(now);
         loop {
             let snapshot = match wait {
+                Wait::Thread(waiting) => {
+                    // Somebody else may have sent the same token meanwhile.
+                    job.signed = job.signed.or_else(|| self.verdicts.recall(job.remember_as.as_ref()?));
+                    let step = self.first_step(&mut job, None);
+                    drop(waiting);
+                    match step {
+                        Step::Done(answer) => return *answer,
+                        Step::Wait(next) => wait = next,
+                    }
+                    continue;
+                }
                 Wait::Keys(refresh, None) => {
                     job.up_to_date = refresh.began() >= job.arrived;
                     match refresh.wait().await {
@@ -234,7 +304,7 @@ impl Verifier {
                     }
                 }
             };
-            match self.step(&mut job, &snapshot) {
+            match self.step(&mut job, &snapshot, None) {
                 Step::Done(answer) => return *answer,
                 Step::Wait(next) => wait = next,
             }
@@ -245,8 +315,8 @@ impl Verifier {
         Refusal::Provider(error, self.store.last_failure(&job.slot).map_or(Duration::ZERO, |(_, again)| again))
     }
 
-    /// With keys at hand: an answer, or a fetch that may bring better keys.
-    fn step(&self, job: &mut Job, snapshot: &Snapshot) -> Step {
+    /// With keys at hand: an answer, a fetch that may bring better keys, or the wait for a thread.
+    fn step(&self, job: &mut Job, snapshot: &Snapshot, caller: Option<&Caller>) -> Step {
         let reusable = job.signed.as_ref().filter(|signed| verify::still_signed(signed, snapshot.keys(), &job.policy));
         let signed = match reusable {
             Some(signed) => {
@@ -257,8 +327,20 @@ impl Verifier {
                 if let (Some(_), Some(key)) = (&job.signed, &job.remember_as) {
                     self.verdicts.forget(key);
                 }
+                let place = caller.map(|caller| (caller, cost(&job.token, snapshot.keys())));
+                if let Some((caller, estimate)) = place
+                    && caller.event_loop.budget().place(estimate, job.arrived) == Place::Elsewhere
+                {
+                    let waiting = self.queue.join(caller, estimate);
+                    return waiting
+                        .map_or_else(|| Step::done(Err(Refusal::Overloaded)), |it| Step::Wait(Wait::Thread(it)));
+                }
                 self.signature_checks.fetch_add(1, Ordering::Relaxed);
-                verify::signature(&job.token, snapshot.keys(), &job.policy)
+                let signed = verify::signature(&job.token, snapshot.keys(), &job.policy);
+                if let Some((caller, _)) = place {
+                    caller.event_loop.budget().spent(self.store.now().saturating_sub(job.arrived));
+                }
+                signed
             }
         };
         let signed = match signed {
@@ -348,6 +430,7 @@ impl Verifier {
             signature_checks: self.signature_checks.load(Ordering::Relaxed),
             verdicts_reused: self.verdicts_reused.load(Ordering::Relaxed),
             verdicts: self.verdicts.len(),
+            queued: self.queue.len(),
         }
     }
 
@@ -357,12 +440,25 @@ impl Verifier {
     }
 }
 
+/// About what it takes to check a token's signature with these keys.
+fn cost(token: &UnverifiedToken, keys: &KeySet) -> Duration {
+    let algorithm = token.untrusted_algorithm();
+    match keys.select(algorithm, token.untrusted_key_id()) {
+        Selection::Candidates(keys) => keys.iter().map(|key| estimate(algorithm, key.modulus_bytes())).sum(),
+        Selection::NotFound | Selection::Unsuitable => Duration::ZERO,
+    }
+}
+
 /// The process's one store and the threads its fetches run on.
 #[derive(Debug)]
 pub struct Process {
     runtime: Runtime,
     verifier: Arc<Verifier>,
 }
+
+/// How many threads check signatures and fetch keys, where there are so many processors. One checks 6,000 (ES384) to 70,000
+/// (RS256) tokens a second; a JavaScript thread can ask for 10,000 to 50,000.
+const MOST_THREADS: usize = 8;
 
 static PROCESS: OnceCell<Process> = OnceCell::new();
 
@@ -374,8 +470,9 @@ impl Process {
     pub fn shared() -> Result<&'static Self, Refusal> {
         PROCESS
             .get_or_try_init(|| {
+                let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
                 let runtime = Builder::new_multi_thread()
-                    .worker_threads(1)
+                    .worker_threads(threads)
                     .thread_name("remote-agent-auth")
                     .enable_all()
                     .build()?;
@@ -397,7 +494,27 @@ impl Process {
         future: impl Future<Output = T> + Send + 'static,
         settle: impl FnOnce(Option<T>) + Send + 'static,
     ) {
-        let task = self.runtime.spawn(future);
-        self.runtime.spawn(async move { settle(task.await.ok()) });
+        let mut settling = Settling(Some(settle), PhantomData);
+        self.runtime.spawn(async move {
+            let output = future.await;
+            settling.settle(Some(output));
+        });
+    }
+}
+
+/// Settles in any case: a future that panics is dropped by the runtime, and this with it.
+struct Settling<T, F: FnOnce(Option<T>)>(Option<F>, PhantomData<fn(T)>);
+
+impl<T, F: FnOnce(Option<T>)> Settling<T, F> {
+    fn settle(&mut self, output: Option<T>) {
+        if let Some(settle) = self.0.take() {
+            settle(output);
+        }
+    }
+}
+
+impl<T, F: FnOnce(Option<T>)> Drop for Settling<T, F> {
+    fn drop(&mut self) {
+        self.settle(None);
     }
 }

@@ -58,6 +58,7 @@ function readersOnly({ identity, readerOf, kioskCode, log = console.warn }) {
         case 'scope':
           return res.status(403).send('Not for you.\n');
         case 'upstream':
+        case 'capacity':
           res.set('Retry-After', String(Math.ceil(outcome.retryAfter ?? 1)));
           return res.status(503).send('Nobody can be checked at the moment.\n');
         default:

@@ -144,6 +144,11 @@ impl Key {
         self.public.key_type() == algorithm.key_type() && self.only.is_none_or(|only| only == algorithm)
     }
 
+    /// How long an RSA modulus is, in bytes; zero for other keys.
+    pub const fn modulus_bytes(&self) -> usize {
+        self.public.modulus_bytes()
+    }
+
     /// Whether `signature` is `algorithm`'s signature of `message` under this key.
     pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         self.fits(algorithm) && self.public.verify(algorithm, message, signature)

@@ -84,6 +84,14 @@ impl PublicKey {
         self.key_type
     }
 
+    /// How long an RSA modulus is, in bytes; zero for other keys.
+    pub const fn modulus_bytes(&self) -> usize {
+        match &self.material {
+            Material::Rsa(key) => key.n.len(),
+            Material::Other(_) => 0,
+        }
+    }
+
     /// Whether `signature` is `algorithm`'s signature of `message` under this key. An algorithm of another key type is
     /// simply false. ECDSA signatures are `r || s` (RFC 7518 3.4); a PSS salt is as long as the hash (3.5).
     pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {

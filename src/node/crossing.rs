@@ -14,13 +14,14 @@ use napi::bindgen_prelude::{Either3, FromNapiValue, JsValue, PromiseRaw, ToNapiV
 use napi::{Env, Error, Result, Status, sys};
 use napi_derive::napi;
 
+use super::engine::caller;
 use super::outcome::NewVerdict;
 use super::policy::{self, PolicyArgument};
 use super::settle::promise;
 use crate::error::Refusal;
 use crate::policy::{Policy, PolicyError};
 use crate::time::UnixSeconds;
-use crate::verifier::{Answer, Checked, Memory, Process, Verified};
+use crate::verifier::{Answer, Checked, Later, Memory, Process, Verified};
 
 /// How many numbers cross. lib/outcome.js names them in this order.
 const FACTS: usize = 12;
@@ -136,9 +137,13 @@ pub fn judge<'env>(
             }
             told
         }
-        Ok(Begun { process, checked: Checked::Later(future), .. }) => {
+        Ok(Begun { process, checked: Checked::Later(Later { future, away }), .. }) => {
             let told = async move { Told::of(&future.await, keep_verdict) };
-            return promise(env, process, told, |told| told, |refusal| Told::refused(&refusal)).map(Either3::C);
+            let convert = move |told| {
+                drop(away);
+                told
+            };
+            return promise(env, process, told, convert, |refusal| Told::refused(&refusal)).map(Either3::C);
         }
         Err(refusal) => Told::refused(&refusal),
     };
@@ -170,7 +175,7 @@ struct Begun<F> {
     policy: Arc<Policy>,
     /// The count of key changes before the check.
     epoch: u64,
-    checked: Checked<F>,
+    checked: Checked<Later<F>>,
 }
 
 fn begin<'env>(
@@ -194,10 +199,11 @@ fn begin<'env>(
     // Read before the check: what changes meanwhile makes an outcome that is kept worthless, never wrong.
     let epoch = process.verifier().changes();
     let memory = if facts.wants(USE_VERDICTS) { Memory::Verdicts } else { Memory::None };
+    let caller = caller(facts.most_queued);
     let checked = TOKEN.with(|buffer| {
         let mut buffer = buffer.try_borrow_mut().map_err(|_| Refusal::Internal("one check began within another"))?;
         let token = read(env, token, &mut buffer, policy.max_token_bytes())?;
-        Ok::<_, Refusal>(process.verifier().check(token, &policy, now, memory))
+        Ok::<_, Refusal>(process.verifier().check_for(Some(&caller), token, &policy, now, memory))
     })?;
     Ok(Begun { process, policy, epoch, checked })
 }
@@ -252,6 +258,8 @@ struct Facts {
     data: *mut f64,
     now: f64,
     wishes: u32,
+    /// How many checks of the process may wait for a thread for this one to wait, too.
+    most_queued: usize,
 }
 
 impl Facts {
@@ -279,11 +287,11 @@ impl Facts {
         }
         // SAFETY: the array has at least `FACTS` elements, and V8 aligns those of a Float64Array. Nothing in here runs
         // JavaScript before the call returns, so that the array can neither be collected nor detached meanwhile.
-        let (now, wishes) = unsafe { (data.read(), data.add(1).read()) };
-        // A cast saturates; what is not a number wishes nothing.
+        let (now, wishes, most_queued) = unsafe { (data.read(), data.add(1).read(), data.add(2).read()) };
+        // A cast saturates; what is not a number wishes nothing, and waits behind nobody.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let wishes = wishes as u32;
-        Ok(Self { data, now, wishes })
+        let (wishes, most_queued) = (wishes as u32, most_queued as usize);
+        Ok(Self { data, now, wishes, most_queued })
     }
 
     const fn wants(&self, wish: u32) -> bool {

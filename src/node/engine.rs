@@ -1,5 +1,6 @@
 //! The exported functions and the class behind them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use napi::bindgen_prelude::{Either, Either3, Object, PromiseRaw, Undefined, Unknown};
@@ -14,35 +15,62 @@ use crate::error::Refusal;
 use crate::policy::PolicyError;
 use crate::policy::source::Origin;
 use crate::time::UnixSeconds;
-use crate::verifier::{self, Answer, Checked, Memory, Process, SlotReport, SnapshotState};
+use crate::verifier::{
+    self, Answer, Caller, Checked, EventLoop, Later, MOST_QUEUED, Memory, Process, SlotReport, SnapshotState,
+};
 
 type Settled<'env> = Either<Outcome, PromiseRaw<'env, Outcome>>;
 type Now<'a> = Option<Either3<f64, Undefined, Unknown<'a>>>;
+
+thread_local! {
+    /// This thread's budget, whichever verifier spends it.
+    static EVENT_LOOP: Arc<EventLoop> = Arc::default();
+}
 
 /// The native verifier: one key store for the whole process behind every instance.
 #[napi]
 pub struct RemoteAgentAuth {
     process: &'static Process,
     memory: Memory,
+    caller: Caller,
+}
+
+/// Who asks on this thread.
+pub(super) fn caller(most_queued: usize) -> Caller {
+    Caller { event_loop: EVENT_LOOP.with(Arc::clone), most_queued }
+}
+
+impl RemoteAgentAuth {
+    fn begin(memory: Memory, most_queued: usize) -> std::result::Result<Self, Refusal> {
+        Process::shared().map(|process| Self { process, memory, caller: caller(most_queued) })
+    }
 }
 
 /// Makes a native verifier. A setting that is unknown or of the wrong kind is thrown as an error with `code`
 /// `ERR_POLICY_OPTION`.
-#[napi(catch_unwind, ts_args_type = "settings?: { verdictCache?: boolean }")]
+#[napi(catch_unwind, ts_args_type = "settings?: { verdictCache?: boolean, maxQueued?: number }")]
 pub fn create_remote_agent_auth(settings: Option<Object>) -> Result<RemoteAgentAuth, String> {
-    let memory = settings.map_or(Ok(Memory::Verdicts), |settings| memory(&settings));
-    let made = memory
-        .map_err(Refusal::from)
-        .and_then(|memory| Process::shared().map(|process| RemoteAgentAuth { process, memory }));
+    let read = settings.map_or(Ok((Memory::Verdicts, MOST_QUEUED)), |settings| read(&settings));
+    let made =
+        read.map_err(Refusal::from).and_then(|(memory, most_queued)| RemoteAgentAuth::begin(memory, most_queued));
     made.map_err(|refusal| Error::new(refusal.code().name().to_owned(), refusal.to_string()))
 }
 
-fn memory(settings: &Object) -> std::result::Result<Memory, PolicyError> {
-    refuse_unknown(settings, &["verdictCache"])?;
-    Ok(match named(settings, "verdictCache", FLAG)? {
+fn read(settings: &Object) -> std::result::Result<(Memory, usize), PolicyError> {
+    refuse_unknown(settings, &["verdictCache", "maxQueued"])?;
+    let memory = match named(settings, "verdictCache", FLAG)? {
         None | Some(true) => Memory::Verdicts,
         Some(false) => Memory::None,
-    })
+    };
+    let expected = "a whole number from 0 to 8192";
+    let most_queued = match named::<f64>(settings, "maxQueued", expected)? {
+        None => MOST_QUEUED,
+        // What is whole and in the range is itself as an integer.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        Some(most) if (0.0..=8192.0).contains(&most) && most.fract() == 0.0 => most as usize,
+        Some(_) => return Err(PolicyError::Option { key: "maxQueued".to_owned(), expected }),
+    };
+    Ok((memory, most_queued))
 }
 
 /// Checks one token against one policy.
@@ -57,8 +85,8 @@ pub fn verify_remote_token<'env>(
     policy: PolicyArgument<'env>,
     now: Now<'env>,
 ) -> Result<PromiseRaw<'env, Outcome>> {
-    let settled = match Process::shared() {
-        Ok(process) => (RemoteAgentAuth { process, memory: Memory::Verdicts }).check(env, token, policy, now)?,
+    let settled = match RemoteAgentAuth::begin(Memory::Verdicts, MOST_QUEUED) {
+        Ok(engine) => engine.check(env, token, policy, now)?,
         Err(refusal) => Either::A(refused(refusal)),
     };
     match settled {
@@ -94,7 +122,10 @@ impl RemoteAgentAuth {
         }
         // UTF-8, never Latin-1: that would let U+0141 pass for `A`.
         let token = token.into_utf8()?;
-        self.settle(env, self.process.verifier().check(token.as_str()?, &policy, now, self.memory))
+        self.settle(
+            env,
+            self.process.verifier().check_for(Some(&self.caller), token.as_str()?, &policy, now, self.memory),
+        )
     }
 
     /// Checks the claims of an already verified token against another policy. The signature is checked again only where
@@ -113,7 +144,9 @@ impl RemoteAgentAuth {
     ) -> Result<Settled<'env>> {
         let Some(signed) = signed(env, &verdict) else { return Ok(Either::A(refused(Refusal::TokenArgument))) };
         match resolve(env, policy).and_then(|policy| Ok((policy, moment(now)?))) {
-            Ok((policy, now)) => self.settle(env, self.process.verifier().recheck(&signed, &policy, now)),
+            Ok((policy, now)) => {
+                self.settle(env, self.process.verifier().recheck_for(Some(&self.caller), &signed, &policy, now))
+            }
             Err(error) => Ok(Either::A(refused(error))),
         }
     }
@@ -121,11 +154,17 @@ impl RemoteAgentAuth {
     fn settle<'env>(
         &self,
         env: &'env Env,
-        checked: Checked<impl Future<Output = Answer> + Send + 'static>,
+        checked: Checked<Later<impl Future<Output = Answer> + Send + 'static>>,
     ) -> Result<Settled<'env>> {
         match checked {
             Checked::Now(answer) => Ok(Either::A(outcome(*answer))),
-            Checked::Later(future) => promise(env, self.process, future, outcome, refused).map(Either::B),
+            Checked::Later(Later { future, away }) => {
+                let convert = move |answer| {
+                    drop(away);
+                    outcome(answer)
+                };
+                promise(env, self.process, future, convert, refused).map(Either::B)
+            }
         }
     }
 
@@ -184,6 +223,7 @@ impl RemoteAgentAuth {
             "signatureChecks": work.signature_checks,
             "verdictsReused": work.verdicts_reused,
             "verdicts": work.verdicts,
+            "queued": work.queued,
         })
         .to_string()
     }

@@ -96,11 +96,11 @@ pub struct Failure {
     /// The stable code.
     pub code: String,
     /// Who can mend it.
-    #[napi(ts_type = "'config' | 'request' | 'token' | 'scope' | 'upstream' | 'internal'")]
+    #[napi(ts_type = "'config' | 'request' | 'token' | 'scope' | 'upstream' | 'capacity' | 'internal'")]
     pub fault: String,
     /// For the operator's log; never has any part of the token.
     pub message: String,
-    /// Seconds until another try is worth it, for `upstream`.
+    /// Seconds until another try is worth it, for `upstream` and `capacity`.
     pub retry_after: Option<f64>,
 }
 
@@ -152,7 +152,7 @@ pub fn refused(refusal: impl Into<Refusal>) -> Outcome {
 #[napi(object, object_from_js = false)]
 pub struct ErrorCode {
     pub code: String,
-    #[napi(ts_type = "'config' | 'request' | 'token' | 'scope' | 'upstream' | 'internal'")]
+    #[napi(ts_type = "'config' | 'request' | 'token' | 'scope' | 'upstream' | 'capacity' | 'internal'")]
     pub fault: String,
     /// What happened.
     pub meaning: String,
