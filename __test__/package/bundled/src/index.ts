@@ -1,0 +1,2 @@
+export * from './remote';
+export { default as settings } from './settings.json';

@@ -1,0 +1,105 @@
+'use strict';
+
+// The jest suites of this repository on an installed package: its very files are laid out as a checkout is, with the tests beside them
+// and no build of our own, so that what the tests and the processes they start require is the installed JavaScript, which finds the
+// native file where npm has put it.
+
+const { execFile } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+
+const ROOT = path.join(__dirname, '..', '..');
+const TIME_LIMIT_MS = 45 * 60_000;
+
+/** Suites that test something else than the package, and what. */
+const OF_THE_REPOSITORY = Object.freeze({
+  'architecture.test.js': 'the imports of the Rust sources',
+  'check-binary.test.js': 'the script that checks built files',
+  'codes.test.js': 'that generated files are those of Rust',
+  'deny.test.js': 'the crates',
+  'docs.test.js': 'the documents',
+  'loader.test.js': 'copies of the package with a build of this checkout',
+  'notices.test.js': 'the licence notices of the crates',
+  'packed-files.test.js': 'what npm would pack from the repository',
+  'panics.test.js': 'a native file built with exports that panic',
+  'parity-list.test.js': 'a list of the tests',
+  'platforms.test.js': 'npm/ and the table it is written from',
+  'providers.test.js': 'other providers, which it installs from Debian and PyPI',
+  'publish.test.js': 'the release scripts',
+  'scripts.test.js': 'the scripts of the repository',
+  'types.test.js': 'the types in the repository; the installed ones are compiled by a check of their own',
+  'version.test.js': 'the version in every manifest',
+  'workflows.test.js': 'the workflow files',
+});
+
+/** Suites that start Nodes of other versions, which npm has for glibc and x64 only. */
+const OF_OTHER_NODES = Object.freeze({ 'contexts.test.js': 'Nodes of other versions for the same platform' });
+
+/** What the suites need beside the package. */
+const BESIDE = ['__test__', 'jest.config.js', 'scripts', 'benchmark', 'examples', 'tests/vectors'];
+/** What holds tools, not code of ours, and is shared with the checkout. */
+const SHARED = ['node_modules', 'target', '.cache'];
+
+/** @param {import('./installation').Installation} installation @returns {string} */
+function layOut({ main, folder }) {
+  const suites = path.join(folder, 'suites');
+  fs.cpSync(main, suites, { recursive: true });
+  for (const name of BESIDE) {
+    const ours = path.join(ROOT, name);
+    fs.cpSync(ours, path.join(suites, name), { recursive: true, filter: (file) => path.basename(file) !== 'node_modules' });
+  }
+  for (const name of SHARED) {
+    fs.mkdirSync(path.join(ROOT, name), { recursive: true });
+    fs.symlinkSync(fs.realpathSync(path.join(ROOT, name)), path.join(suites, name), 'junction');
+  }
+  return suites;
+}
+
+/** @param {string} suites @param {boolean} ownNodes @returns {string[]} */
+function leftOut(suites, ownNodes) {
+  const names = Object.keys({ ...OF_THE_REPOSITORY, ...(ownNodes ? {} : OF_OTHER_NODES) });
+  return names.filter((name) => fs.existsSync(path.join(suites, '__test__', name)));
+}
+
+/**
+ * @param {import('./installation').Installation} installation
+ * @param {{ node: string, modules?: string, ownNodes: boolean, timeFactor?: number, only?: string[] }} how `modules`: where jest finds
+ *   its own native file for this platform
+ * @returns {Promise<{ ok: boolean, figure: string, detail: string }>}
+ */
+async function runSuites(installation, { node, modules, ownNodes, timeFactor = 1, only = [] }) {
+  const suites = layOut(installation);
+  const report = path.join(installation.folder, 'jest.json');
+  const bin = path.join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
+  const left = leftOut(suites, ownNodes);
+  const args = [bin, '--ci', '--json', `--outputFile=${report}`, `--testTimeout=${20_000 * timeFactor}`, ...only];
+  for (const name of left) args.push('--testPathIgnorePatterns', `/__test__/${name.replaceAll('.', '\\.')}$`);
+  const PATH = `${path.dirname(node)}${path.delimiter}${installation.env.PATH}`;
+  const env = { ...installation.env, PATH, ...(modules ? { NODE_PATH: modules } : {}) };
+  /** @type {{ error: Error | null, stderr: string }} */
+  const run = await new Promise((resolve) => {
+    const limits = { timeout: TIME_LIMIT_MS, maxBuffer: 1 << 28 };
+    execFile(node, args, { cwd: suites, env, ...limits }, (error, _stdout, stderr) => resolve({ error, stderr }));
+  });
+  try {
+    if (!fs.existsSync(report)) return { ok: false, figure: 'jest did not run', detail: run.stderr };
+    const result = JSON.parse(fs.readFileSync(report, 'utf8'));
+    const { numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped, numTotalTestSuites: count } = result;
+    const broken = result.numRuntimeErrorTestSuites;
+    const figure = `${passed} passed, ${failed} failed, ${skipped} skipped in ${count} suites; ${left.length} about the repository left out`;
+    return { ok: run.error === null && failed === 0 && broken === 0 && passed > 0, figure, detail: run.error ? failures(result) : '' };
+  } finally {
+    fs.rmSync(suites, { recursive: true, force: true });
+    fs.rmSync(report, { force: true });
+  }
+}
+
+/** @param {{ testResults: { name: string, message: string, status: string }[] }} result */
+function failures({ testResults }) {
+  return testResults
+    .filter(({ status }) => status !== 'passed')
+    .map(({ name, message }) => `${path.basename(name)}\n${message}`)
+    .join('\n');
+}
+
+module.exports = { OF_OTHER_NODES, OF_THE_REPOSITORY, runSuites };
