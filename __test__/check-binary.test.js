@@ -8,6 +8,7 @@ const path = require('node:path');
 const { readBinary } = require('../scripts/binary-format/index.js');
 const { highestGlibc, problemsOf, runProblems } = require('../scripts/check-binary.js');
 const { platformNamed } = require('../scripts/platforms.js');
+const { trial } = require('../scripts/run-platform.js');
 const { elf, machO, pe } = require('./support/binaries.js');
 
 const ENTRY = 'napi_register_module_v1';
@@ -134,8 +135,28 @@ describe('what a file says and does when it runs', () => {
 });
 
 const development = path.join(__dirname, '..', 'remote-agent-auth.linux-x64-gnu.node');
-(existsSync(development) ? test : test.skip)('[needs the addon of Linux x64] a development build is not fit to be shipped', () => {
+const testWithAddon = existsSync(development) ? test : test.skip;
+
+testWithAddon('[needs the addon of Linux x64] a development build is not fit to be shipped', () => {
   const bytes = readFileSync(development);
   expect(readBinary(bytes)).toMatchObject({ format: 'elf', cpu: 'x64', shared: true, exports: [ENTRY], hazards: [] });
-  expect(problemsOf(bytes, gnu)).toEqual(expect.arrayContaining(['is not stripped']));
+  const problems = problemsOf(bytes, gnu);
+  expect(problems).toContainEqual(expect.stringMatching(/^asks for \w+@GLIBC_2\.\d+: glibc 2\.17 does not have it$/));
+  expect(problems).toContainEqual(expect.stringMatching(/^needs libgcc_s\.so\.1, /));
+});
+
+describe('the trial in a Node of the platform', () => {
+  testWithAddon('[needs the addon of Linux x64] tells what the file did', () => {
+    const result = trial(development, [process.execPath]);
+    expect(result).toEqual({ figures: expect.objectContaining({ node: process.versions.node, arch: 'x64', version: require('../package.json').version }) });
+    expect(result.figures.algorithms).toEqual(['RS256', 'PS384', 'ES256', 'ES384', 'EdDSA']);
+  });
+
+  test('fails over a file that cannot be loaded, and says why', () => {
+    expect(trial(__filename, [process.execPath])).toEqual({ problem: expect.stringContaining('ERR_NATIVE_FILE') });
+  });
+
+  test('fails over a Node that cannot be started', () => {
+    expect(trial(development, ['/nonexistent/node'])).toEqual({ problem: expect.stringContaining('ENOENT') });
+  });
 });

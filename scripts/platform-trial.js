@@ -9,6 +9,7 @@ const assert = require('node:assert');
 const { generateKeyPairSync, sign } = require('node:crypto');
 const { once } = require('node:events');
 const { createServer } = require('node:http');
+const https = require('node:https');
 const { isMainThread, Worker } = require('node:worker_threads');
 
 const KEYS = {
@@ -60,23 +61,62 @@ async function inlineKeys({ verifyRemoteToken }) {
   return Object.keys(KEYS);
 }
 
-/** Keys fetched by the file's own HTTP client. @param {Package} ours */
-async function fetchedKeys({ verifyRemoteToken }) {
+/** One value of DER (X.690), with its tag and length. @param {number} tag @param {...Buffer} parts */
+function der(tag, ...parts) {
+  const content = Buffer.concat(parts);
+  const { length } = content;
+  const size = length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.from([tag, ...size]), content]);
+}
+
+/** A certificate for 127.0.0.1 that signs itself (RFC 5280), and its key, both PEM. Node can read certificates and make none. */
+function certificate() {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const object = (/** @type {string} */ hex) => der(0x06, Buffer.from(hex, 'hex'));
+  const ecdsaWithSha256 = der(0x30, object('2a8648ce3d040302'));
+  const name = der(0x30, der(0x31, der(0x30, object('550403'), der(0x0c, Buffer.from('platform trial')))));
+  const day = (/** @type {number} */ days) => new Date(Date.now() + days * 86_400_000).toISOString().replace(/[-:T]|\.\d+/g, '').slice(2);
+  const validity = der(0x30, der(0x17, Buffer.from(day(-1))), der(0x17, Buffer.from(day(1))));
+  const address = der(0x30, der(0x87, Buffer.from([127, 0, 0, 1])));
+  const names = der(0x30, object('551d11'), der(0x04, address));
+  const [version, serial] = [der(0xa0, der(0x02, Buffer.from([2]))), der(0x02, Buffer.from([1]))];
+  const spki = publicKey.export({ type: 'spki', format: 'der' });
+  const body = der(0x30, version, serial, ecdsaWithSha256, name, validity, name, spki, der(0xa3, der(0x30, names)));
+  const signed = der(0x30, body, ecdsaWithSha256, der(0x03, Buffer.from([0]), sign('sha256', body, privateKey)));
+  const cert = `-----BEGIN CERTIFICATE-----\n${signed.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
+  return { cert, key: privateKey.export({ type: 'pkcs8', format: 'pem' }) };
+}
+
+/**
+ * Keys fetched by the file's own HTTP client, once for two tokens.
+ * @param {Package} ours
+ * @param {{ cert: string, key: string | Buffer }} [tls] of the provider; without, it is asked over plain HTTP
+ * @returns {Promise<number>} milliseconds until the first token was let in
+ */
+async function fetchedKeys({ verifyRemoteToken }, tls) {
   const { jwks, token } = signer('ES256');
   let requests = 0;
-  const server = createServer((_request, response) => {
+  /** @type {import('node:http').RequestListener} */
+  const answer = (_request, response) => {
     requests += 1;
     response.writeHead(200, { 'Content-Type': 'application/json' });
     response.end(JSON.stringify(jwks));
-  }).listen(0, '127.0.0.1');
+  };
+  const server = (tls ? https.createServer(tls, answer) : createServer(answer)).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-  const issuer = `http://127.0.0.1:${port}`;
+  const issuer = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`;
   const policy = { issuer, audience: 'agents', jwksUri: `${issuer}/keys` };
+  if (tls) {
+    // Without the certificate among the trusted ones nothing is fetched.
+    await assert.rejects(verifyRemoteToken(token(claims(issuer)), policy), { fault: 'upstream' });
+    assert.strictEqual(requests, 0, 'no request without trust');
+  }
+  const trusting = { ...policy, ...(tls && { ca: tls.cert }) };
   const started = process.hrtime.bigint();
-  await verifyRemoteToken(token(claims(issuer)), policy);
+  await verifyRemoteToken(token(claims(issuer)), trusting);
   const fetched = milliseconds(started);
-  await verifyRemoteToken(token(claims(issuer)), policy);
+  await verifyRemoteToken(token(claims(issuer)), trusting);
   assert.strictEqual(requests, 1, 'the second token is verified with the keys of the first');
   server.close();
   server.closeAllConnections();
@@ -104,6 +144,7 @@ async function main() {
   const loaded = milliseconds(started);
   const algorithms = await inlineKeys(ours);
   const fetched = await fetchedKeys(ours);
+  const fetchedOverTls = await fetchedKeys(ours, certificate());
   if (!isMainThread) return;
 
   const checked = await checkTime(ours);
@@ -120,6 +161,7 @@ async function main() {
       algorithms,
       loaded,
       fetched,
+      fetchedOverTls,
       checked,
     }),
   );

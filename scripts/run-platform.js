@@ -15,7 +15,7 @@ const TRIAL = path.join(__dirname, 'platform-trial.js');
 /** Under emulation the whole takes ten times as long as without; a process that does not end is a failure, too. */
 const TIME_LIMIT_MS = 180_000;
 
-/** @typedef {{ node: string, arch: string, libc: string | null, version: string, probes: string[], algorithms: string[], loaded: number, fetched: number, checked: number }} Figures */
+/** @typedef {{ node: string, arch: string, libc: string | null, version: string, probes: string[], algorithms: string[], loaded: number, fetched: number, fetchedOverTls: number, checked: number }} Figures */
 
 /** @param {string} name @returns {string} */
 const fileOf = (name) => path.join(root, 'npm', name, fileName(name));
@@ -47,10 +47,10 @@ function runPlatforms(names) {
         console.log(`${name.padEnd(18)} Node ${major}  FAILED\n${result.problem}`);
         continue;
       }
-      const { node, libc, algorithms, loaded, fetched, checked } = result.figures;
+      const { node, libc, algorithms, loaded, fetched, fetchedOverTls, checked } = result.figures;
       console.log(
         `${name.padEnd(18)} Node ${node.padEnd(8)} ${libc ? `glibc ${libc}` : 'musl      '}  loaded in ${loaded.toFixed(0)} ms, ` +
-          `${algorithms.join(' ')} good, keys fetched in ${fetched.toFixed(1)} ms, ES256 in ${checked.toFixed(0)} µs, worker thread good`,
+          `${algorithms.join(' ')} good, keys fetched in ${fetched.toFixed(1)} ms, over TLS in ${fetchedOverTls.toFixed(1)} ms, ES256 in ${checked.toFixed(0)} µs, worker thread good`,
       );
     }
   }
