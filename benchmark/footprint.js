@@ -23,6 +23,10 @@ const PROGRAMS = {
   'ours, require and first verifier': `
     const t = performance.now(); const { RemoteTokenVerifier } = require(FOLDER); new RemoteTokenVerifier();
     console.log(JSON.stringify({ ms: performance.now() - t }));`,
+  'ours, require and first middleware': `
+    const t = performance.now(); const { createRemoteAgentAuth } = require(FOLDER); const nothing = () => {};
+    createRemoteAgentAuth({ apiKeyMiddleware: nothing, findUser: nothing, updateUser: nothing, getAppConfig: nothing });
+    console.log(JSON.stringify({ ms: performance.now() - t }));`,
   'ours, first JWKS fetch': `
     const { RemoteTokenVerifier } = require(FOLDER); const v = new RemoteTokenVerifier();
     const t = performance.now();
