@@ -110,13 +110,14 @@ const KNOW_NOTHING = [
   ...['tenant-middlewares', 'time-limit', 'trust'],
 ];
 const JS_MAY_KNOW = {
-  'access-token': ['errors', 'policy-cache'],
+  'access-token': ['errors', 'policy-cache', 'policy-environment'],
   'api-key': [],
   host: ['tenant', 'time-limit'],
   options: ['errors', 'nearest', 'responses'],
   'loading-error': ['native-file'],
   openid: ['issuer', 'log', 'lookup-metrics', 'user'],
-  'policy-cache': ['issuer', 'jwks-cache-time', 'policy-extra', 'proxy'],
+  'policy-cache': ['issuer', 'policy-environment', 'policy-extra'],
+  'policy-environment': ['issuer', 'jwks-cache-time', 'proxy'],
   'policy-extra': ['errors'],
   'role-sync': ['claim-path'],
   'shared-verifier': ['verifier'],

@@ -1,7 +1,8 @@
 'use strict';
 
 const { RemoteAuthError } = require('./errors');
-const { PolicyCache, readEnvironment } = require('./policy-cache');
+const { PolicyCache } = require('./policy-cache');
+const { readEnvironment } = require('./policy-environment');
 
 /**
  * @typedef {import('../index').AccessTokenConfig} AccessTokenConfig

@@ -1,9 +1,8 @@
 'use strict';
 
 const { normalizeIssuer } = require('./issuer');
-const { cacheMaxAge } = require('./jwks-cache-time');
+const { readEnvironment } = require('./policy-environment');
 const { NOTHING } = require('./policy-extra');
-const { readProxy } = require('./proxy');
 
 /**
  * @typedef {import('../native').PolicyOptions} PolicyOptions
@@ -11,20 +10,19 @@ const { readProxy } = require('./proxy');
  * @typedef {import('./errors').RemoteAuthError} RemoteAuthError
  * @typedef {import('./auth-config').OidcFields} OidcFields
  * @typedef {import('./log').Log} Log
+ * @typedef {import('./policy-environment').Environment} Environment
  * @typedef {import('./policy-extra').PolicyExtra} PolicyExtra
  *
  * @typedef {{ policy: CompiledPolicy, failure?: undefined } | { policy?: undefined, failure: RemoteAuthError }} Judged
  * `scope`: the scopes the policy requires, for what is said about them. `issuer`: under which its users are stored.
  * @typedef {Judged & { emailClaim?: string, scope?: unknown, issuer?: string }} Entry
- * @typedef {{ jwksUri?: string, ignoredJwksUri?: string, emailClaim?: string, cacheMaxAge: number,
- *   proxy: PolicyOptions['proxy'] }} Environment
  *
  * An entry with what it was made from.
  * @typedef {{ key: string, fields: OidcFields, environment: Environment, extraKey: string, entry: Entry }} Known
  */
 
-/** Distinct policies held. A tenant has one or a few; an entry is about a kilobyte. */
-const CAPACITY = 1000;
+/** Distinct policies held: as many as there may be sources of keys. A tenant has one or a few; an entry is about a kilobyte. */
+const CAPACITY = 10_000;
 
 /**
  * Compiled policies, found by value: hosts mutate their configuration in place, so the identity of an
@@ -114,30 +112,6 @@ class PolicyCache {
 }
 
 /**
- * The environment as this policy sees it, read anew for every request. Each variable is read only where
- * it counts, so that a wrong value nobody uses harms nobody.
- * @param {OidcFields} fields
- * @param {boolean} [useJwksUrl] whether OPENID_JWKS_URL counts at all: it is the browser login's
- * @returns {Environment}
- */
-function readEnvironment(fields, useJwksUrl = true) {
-  const { env } = process;
-  const environment = {
-    emailClaim: env.OPENID_EMAIL_CLAIM?.trim() || undefined,
-    cacheMaxAge: cacheMaxAge(env),
-    proxy: readProxy(env),
-  };
-  const jwksUri = fields.jwksUri || !useJwksUrl ? undefined : env.OPENID_JWKS_URL;
-  if (!jwksUri) return environment;
-  // The variable belongs to the browser login's provider: its keys must not vouch for another issuer.
-  const loginIssuer = normalizeIssuer(env.OPENID_ISSUER);
-  if (loginIssuer !== undefined && loginIssuer !== normalizeIssuer(fields.issuer)) {
-    return { ignoredJwksUri: jwksUri, ...environment };
-  }
-  return { jwksUri, ...environment };
-}
-
-/**
  * What is added never takes the place of what is configured. A value of the wrong type is handed on, to be refused.
  * @param {unknown} configured
  * @param {unknown} added
@@ -203,4 +177,4 @@ function keyOf({ issuer, audience, jwksUri, scope }, environment, extra) {
   return JSON.stringify([...fields, uri, ignoredJwksUri, emailClaim, ...network, extra.key]);
 }
 
-module.exports = { CAPACITY, PolicyCache, readEnvironment };
+module.exports = { CAPACITY, PolicyCache };
