@@ -4,7 +4,7 @@
 // call and list is what this repository has.
 
 const { spawnSync } = require('node:child_process');
-const { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } = require('node:fs');
+const { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const yaml = require('js-yaml');
@@ -22,6 +22,20 @@ const stepsOf = (job) => job.steps ?? [];
 const allJobs = files.flatMap((file) => Object.entries(workflow(file).jobs).map(([name, job]) => [`${file}: ${name}`, job]));
 const allSteps = allJobs.flatMap(([, job]) => stepsOf(job));
 const scripts = allSteps.map(({ run }) => run).filter((run) => run !== undefined);
+
+describe('what the workflows call', () => {
+  test('are npm scripts that package.json has', () => {
+    const called = scripts.flatMap((run) => [...run.matchAll(/\bnpm run ([\w:-]+)/g)].map(([, name]) => name));
+    expect([...new Set(called)].sort()).toEqual(['build:platforms', 'pack', 'test:package']);
+    expect(Object.keys(require('../package.json').scripts)).toEqual(expect.arrayContaining(called));
+  });
+
+  test('are files of this repository', () => {
+    const called = scripts.flatMap((run) => [...run.matchAll(/\b(?:node|bash) ([\w.-]+\/[\w./-]+)/g)].map(([, file]) => file));
+    expect(called).toEqual(expect.arrayContaining(['.ci/run', 'scripts/version.js', 'scripts/check-binary.js', 'scripts/publish.js']));
+    expect(called.filter((file) => !existsSync(path.join(ROOT, file)))).toEqual([]);
+  });
+});
 
 describe('the release builds and tests', () => {
   const built = jobs.build.strategy.matrix.include;
