@@ -20,7 +20,7 @@ use crate::provider::fetch::{Fetch, FetchError, HttpFetch};
 use crate::provider::{KeyStore, Offer, ProviderError, REFRESH_DEADLINE, Refresh, Slot, Snapshot};
 use crate::time::{Clock, SystemClock, UnixSeconds};
 use crate::token::UnverifiedToken;
-use crate::verdict::{VerdictKey, Verdicts};
+use crate::verdict::Verdicts;
 use crate::verify::{self, SignatureError};
 
 // What a caller of this module holds, so that nobody at the boundary needs to look deeper.
@@ -98,8 +98,8 @@ struct Job {
     token: Arc<UnverifiedToken>,
     /// Who is known to have signed it.
     signed: Option<SignedToken>,
-    /// Where that is remembered.
-    remember_as: Option<VerdictKey>,
+    /// Whether that is, or will be, remembered.
+    remembered: bool,
     policy: Arc<Policy>,
     now: UnixSeconds,
     slot: Arc<Slot>,
@@ -173,12 +173,13 @@ impl Verifier {
         if token.len() > policy.max_token_bytes() {
             return Checked::Now(Box::new(Err(Refusal::TOO_LARGE)));
         }
-        let key = (memory == Memory::Verdicts).then(|| VerdictKey::new(token, policy.source()));
-        if let Some(signed) = key.as_ref().and_then(|key| self.verdicts.recall(key)) {
-            return self.begin(caller, Arc::clone(signed.token()), Some(signed), key, policy, now);
+        let remembered = memory == Memory::Verdicts;
+        let known = if remembered { self.verdicts.recall(token, policy.source()) } else { None };
+        if let Some(signed) = known {
+            return self.begin(caller, Arc::clone(signed.token()), Some(signed), remembered, policy, now);
         }
         match UnverifiedToken::parse_within(token, policy.max_token_bytes()) {
-            Ok(token) => self.begin(caller, Arc::new(token), None, key, policy, now),
+            Ok(token) => self.begin(caller, Arc::new(token), None, remembered, policy, now),
             Err(error) => Checked::Now(Box::new(Err(error.into()))),
         }
     }
@@ -202,7 +203,7 @@ impl Verifier {
         policy: &Arc<Policy>,
         now: UnixSeconds,
     ) -> Checked<Later<impl Future<Output = Answer> + Send + use<>>> {
-        self.begin(caller, Arc::clone(signed.token()), Some(signed.clone()), None, policy, now)
+        self.begin(caller, Arc::clone(signed.token()), Some(signed.clone()), false, policy, now)
     }
 
     fn begin(
@@ -210,7 +211,7 @@ impl Verifier {
         caller: Option<&Caller>,
         token: Arc<UnverifiedToken>,
         signed: Option<SignedToken>,
-        remember_as: Option<VerdictKey>,
+        remembered: bool,
         policy: &Arc<Policy>,
         now: UnixSeconds,
     ) -> Checked<Later<impl Future<Output = Answer> + Send + use<>>> {
@@ -221,7 +222,7 @@ impl Verifier {
         let slot = self.store.slot(policy.source());
         let arrived = self.store.now();
         let mut job =
-            Job { token, signed, remember_as, policy: Arc::clone(policy), now, slot, arrived, up_to_date: false };
+            Job { token, signed, remembered, policy: Arc::clone(policy), now, slot, arrived, up_to_date: false };
         match self.first_step(&mut job, caller) {
             Step::Done(answer) => Checked::Now(answer),
             Step::Wait(wait) => {
@@ -258,7 +259,9 @@ impl Verifier {
             let snapshot = match wait {
                 Wait::Thread(waiting) => {
                     // Somebody else may have sent the same token meanwhile.
-                    job.signed = job.signed.or_else(|| self.verdicts.recall(job.remember_as.as_ref()?));
+                    if job.signed.is_none() && job.remembered {
+                        job.signed = self.verdicts.recall(job.token.text(), job.policy.source());
+                    }
                     let step = self.first_step(&mut job, None);
                     drop(waiting);
                     match step {
@@ -324,8 +327,8 @@ impl Verifier {
                 Ok(signed.clone())
             }
             None => {
-                if let (Some(_), Some(key)) = (&job.signed, &job.remember_as) {
-                    self.verdicts.forget(key);
+                if let (Some(signed), true) = (&job.signed, job.remembered) {
+                    self.verdicts.forget(signed);
                 }
                 let place = caller.map(|caller| (caller, cost(&job.token, snapshot.keys())));
                 if let Some((caller, estimate)) = place
@@ -349,8 +352,8 @@ impl Verifier {
         };
         let is_new = reusable.is_none();
         let answer = verify::claims(signed, &job.policy, job.now).map_err(Refusal::from);
-        if let (Ok(verified), Some(key), true) = (&answer, job.remember_as.take(), is_new) {
-            self.verdicts.remember(key, verified.signed().clone());
+        if let (Ok(verified), true, true) = (&answer, job.remembered, is_new) {
+            self.verdicts.remember(verified.signed().clone());
         }
         Step::done(answer)
     }
@@ -444,7 +447,8 @@ impl Verifier {
 fn cost(token: &UnverifiedToken, keys: &KeySet) -> Duration {
     let algorithm = token.untrusted_algorithm();
     match keys.select(algorithm, token.untrusted_key_id()) {
-        Selection::Candidates(keys) => keys.iter().map(|key| estimate(algorithm, key.modulus_bytes())).sum(),
+        Selection::Named(key) => estimate(algorithm, key.modulus_bytes()),
+        Selection::Fitting(keys) => keys.iter().map(|key| estimate(algorithm, key.modulus_bytes())).sum(),
         Selection::NotFound | Selection::Unsuitable => Duration::ZERO,
     }
 }

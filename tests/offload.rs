@@ -55,7 +55,14 @@ fn said(answer: &Answer) -> Result<impl PartialEq + std::fmt::Debug + use<>, (Co
     let all = |it: &Verified| {
         let texts = [it.claims(), it.header(), it.subject(), it.signed().thumbprint()].map(str::to_owned);
         let email = (it.email().map(str::to_owned), it.email_problem(), it.email_verified());
-        (texts, it.scopes().to_vec(), it.oid().map(str::to_owned), email, it.expires_at(), it.holds())
+        (
+            texts,
+            it.scopes().map(str::to_owned).collect::<Vec<_>>(),
+            it.oid().map(str::to_owned),
+            email,
+            it.expires_at(),
+            it.holds(),
+        )
     };
     // Without the time until another try, which goes on.
     answer.as_ref().map(all).map_err(|refusal| (refusal.code(), refusal.to_string()))

@@ -109,9 +109,9 @@ fn contradictions(row: &Row, verified: &Verified) -> Vec<String> {
         wrong.push(format!("{}: the claims are not the payload's bytes", row.name));
     }
     if let Some(scopes) = &row.scopes
-        && verified.scopes() != scopes
+        && verified.scopes().collect::<Vec<_>>() != *scopes
     {
-        wrong.push(format!("{}: scopes {:?} instead of {scopes:?}", row.name, verified.scopes()));
+        wrong.push(format!("{}: scopes {:?} instead of {scopes:?}", row.name, verified.scopes().collect::<Vec<_>>()));
     }
     // Numbers past a double's range are no JSON to serde_json; the rows that have them are judged by their code alone.
     if let Ok(claims) = serde_json::from_slice::<Value>(&text) {

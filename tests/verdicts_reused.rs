@@ -141,3 +141,93 @@ async fn a_token_that_was_refused_is_not_remembered() {
     }
     assert_eq!(world.verifier.work().verdicts_reused, 0);
 }
+
+/// What an answer says, as far as anybody can see.
+fn said(answer: &Answer) -> String {
+    match answer {
+        Ok(verified) => format!(
+            "{:?}",
+            (
+                (verified.claims(), verified.header(), verified.subject(), verified.scopes().collect::<Vec<_>>()),
+                (verified.oid(), verified.email(), verified.email_problem(), verified.email_verified()),
+                (verified.expires_at(), verified.holds()),
+            )
+        ),
+        Err(refusal) => format!("{:?}", refusal.code()),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_judgement_remembered_says_at_every_time_what_a_new_one_says() {
+    let signer = Signer::new("k");
+    let world = World::with_jwks_uri();
+    world.network.answer(JWKS, jwks(&[&signer]));
+    world.verifier.prefetch(&world.policy).await.unwrap();
+    let start = support::NOW;
+    let tokens = [
+        json!({}),
+        json!({ "exp": start + 10.5, "nbf": start + 0.5, "iat": start - 0.25 }),
+        json!({ "exp": start + 20.0, "nbf": start + 5.0, "iat": start, "scope": "read write", "email": "a@b.example" }),
+        json!({ "scp": ["read", "write x"], "sub": "a\u{e9}\"b", "oid": "o", "mail": "\\", "email_verified": true }),
+        json!({ "exp": "soon" }),
+        json!({ "iat": "once", "sub": "s\n" }),
+        json!({ "aud": "other" }),
+    ]
+    .map(|claims| signer.token_with(claims));
+    let options = PolicyOptions {
+        issuer: ISSUER.to_owned(),
+        audience: vec!["api".to_owned()],
+        jwks_uri: Some(JWKS.to_owned()),
+        ..PolicyOptions::default()
+    };
+    let policies = [
+        options.clone(),
+        PolicyOptions { clock_tolerance: Some(3.5), ..options.clone() },
+        PolicyOptions { require_exp: Some(false), max_token_age: Some(12.0), ..options.clone() },
+        PolicyOptions { max_token_lifetime: Some(15.0), clock_tolerance: Some(1.0), ..options.clone() },
+        PolicyOptions { scope: Some("write".into()), email_claim: Some("mail".into()), ..options },
+    ]
+    .map(|options| Arc::new(Policy::parse(options).unwrap()));
+    let at = |token: &str, policy: &Arc<Policy>, seconds: f64, memory| {
+        let now = remote_agent_auth::time::UnixSeconds::new(start + seconds).unwrap();
+        match world.verifier.check(token, policy, now, memory) {
+            Checked::Now(answer) => said(&answer),
+            Checked::Later(_) => panic!("keys are at hand"),
+        }
+    };
+    for token in &tokens {
+        // Whatever was found by one policy at one time, then asks another, then the first again.
+        for (first, second) in policies.iter().flat_map(|a| policies.iter().map(move |b| (a, b))) {
+            for step in -6..46 {
+                let seconds = f64::from(step) * 0.5;
+                for policy in [first, second, first, first] {
+                    let remembered = at(token, policy, seconds, Memory::Verdicts);
+                    assert_eq!(remembered, at(token, policy, seconds, Memory::None), "{seconds} s, {policy:?}");
+                }
+            }
+        }
+    }
+    assert!(world.verifier.work().verdicts_reused > 1000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_bytes_with_the_end_of_a_known_token_find_no_verdict() {
+    let signer = Signer::new("k");
+    let world = World::with_jwks_uri();
+    world.network.answer(JWKS, jwks(&[&signer]));
+    let token = signer.token();
+    assert!(check(&world, &token, &world.policy, Memory::Verdicts).await.is_ok());
+    let end = token.len() - 32;
+    for place in 0..end {
+        let mut other = token.clone().into_bytes();
+        other[place] = if other[place] == b'A' { b'B' } else { b'A' };
+        let other = String::from_utf8(other).unwrap();
+        assert!(check(&world, &other, &world.policy, Memory::Verdicts).await.is_err(), "{place}");
+    }
+    for other in [format!("x{token}"), token[1..].to_owned(), token[end..].to_owned(), format!("{token}\n")] {
+        assert!(check(&world, &other, &world.policy, Memory::Verdicts).await.is_err());
+    }
+    assert_eq!(world.verifier.work().verdicts_reused, 0);
+    assert!(check(&world, &token, &world.policy, Memory::Verdicts).await.is_ok());
+    assert_eq!(world.verifier.work().verdicts_reused, 1);
+}

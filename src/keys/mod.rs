@@ -47,8 +47,10 @@ pub struct Skipped {
 /// What a set holds for a token.
 #[derive(Debug)]
 pub enum Selection<'s> {
-    /// Keys to try, in order; never empty.
-    Candidates(Vec<&'s Key>),
+    /// The key of the token's `kid`.
+    Named(&'s Key),
+    /// The keys to try for a token without `kid`, in order; never empty.
+    Fitting(Vec<&'s Key>),
     /// No key of that `kid`, or no key at all that fits a token without one.
     NotFound,
     /// There is a key of that `kid`, and it must not be used with the token's algorithm.
@@ -95,12 +97,12 @@ impl KeySet {
         if let Some(key_id) = key_id {
             return match self.keys.iter().find(|key| key.id() == Some(key_id)) {
                 None => Selection::NotFound,
-                Some(key) if key.fits(algorithm) => Selection::Candidates(vec![key]),
+                Some(key) if key.fits(algorithm) => Selection::Named(key),
                 Some(_) => Selection::Unsuitable,
             };
         }
         let fitting: Vec<_> = self.keys.iter().filter(|key| key.fits(algorithm)).take(MAX_CANDIDATES).collect();
-        if fitting.is_empty() { Selection::NotFound } else { Selection::Candidates(fitting) }
+        if fitting.is_empty() { Selection::NotFound } else { Selection::Fitting(fitting) }
     }
 
     /// The usable keys, in the set's order.

@@ -78,7 +78,7 @@ impl Told {
             parts.append(verified.email().unwrap_or_default()),
             parts.append(verified.email_problem().unwrap_or_default()),
             // Claims are split into scopes at blanks, so that no scope has one in it.
-            parts.append(&verified.scopes().join(" ")),
+            parts.append_words(verified.scopes()),
         ];
         let [claims, subject, oid, email, problem, scopes] = ends;
         let email_verified = verified.email_verified().map_or(ABSENT, f64::from);
@@ -110,6 +110,15 @@ impl Parts {
         let units = if part.is_ascii() { part.len() } else { part.encode_utf16().count() };
         // Far from saturating: a part is no longer than a token.
         self.units = self.units.saturating_add(u32::try_from(units).unwrap_or(u32::MAX));
+        f64::from(self.units)
+    }
+
+    /// The words with one blank after each.
+    fn append_words<'w>(&mut self, words: impl Iterator<Item = &'w str>) -> f64 {
+        for word in words {
+            self.append(word);
+            self.append(" ");
+        }
         f64::from(self.units)
     }
 }

@@ -131,7 +131,7 @@ impl From<Verified> for Success {
             email_claim_problem: verified.email_problem().map(str::to_owned),
             email_verified: verified.email_verified(),
             expires_at: verified.expires_at(),
-            scopes: verified.scopes().to_vec(),
+            scopes: verified.scopes().map(str::to_owned).collect(),
             verdict: NewVerdict::of(&verified),
         }
     }

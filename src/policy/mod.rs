@@ -9,6 +9,7 @@ pub mod source;
 pub mod transport;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::algorithm::{Algorithm, AlgorithmSet};
 use crate::scope::RequiredScopes;
@@ -124,9 +125,21 @@ fn distance(from: &str, to: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
+/// Which policy this is: what is checked anew has another, even if it was written alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PolicyId(u64);
+
+impl PolicyId {
+    fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 /// A policy that was checked. Its fields cannot be changed: what was checked is what is used.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Policy {
+    id: PolicyId,
     issuer: Issuer,
     audience: Vec<String>,
     source: Arc<KeySource>,
@@ -182,6 +195,7 @@ impl Policy {
             return Err(option("clockTolerance", "a number of seconds from 0 to 300"));
         }
         Ok(Self {
+            id: PolicyId::next(),
             issuer,
             audience,
             source: Arc::new(source),
@@ -195,6 +209,11 @@ impl Policy {
             max_token_bytes: max_token_bytes(options.max_token_bytes)?,
             rules,
         })
+    }
+
+    /// Which policy this is.
+    pub const fn id(&self) -> PolicyId {
+        self.id
     }
 
     /// The issuer whose tokens are accepted.

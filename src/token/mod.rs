@@ -1,13 +1,16 @@
 //! What the caller sent: a JWS in compact serialization (RFC 7515 3.1), taken apart but not believed.
 
 pub mod claims;
+mod header;
+
+use std::sync::Arc;
 
 use thiserror::Error;
 
 use crate::algorithm::Algorithm;
 use crate::base64url;
-use crate::json::{JsonError, Value, read_object};
 use crate::key_id::{KeyId, MAX_KEY_ID_BYTES};
+use header::Header;
 
 /// The longest token looked at, in bytes, unless the caller says otherwise; the same as a policy's default.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -36,19 +39,16 @@ pub enum TokenError {
 pub struct UnverifiedToken {
     text: Box<str>,
     signed_bytes: usize,
-    header: Box<str>,
-    algorithm: Algorithm,
-    key_id: Option<KeyId>,
-    typ: Option<Box<str>>,
-    has_nonce: bool,
-    payload: Vec<u8>,
+    header: Arc<Header>,
+    /// `None` if it is not UTF-8.
+    payload: Option<Box<str>>,
     signature: Vec<u8>,
 }
 
 impl std::fmt::Debug for UnverifiedToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // No part of a token is ever printed.
-        f.debug_struct("UnverifiedToken").field("algorithm", &self.algorithm).finish_non_exhaustive()
+        f.debug_struct("UnverifiedToken").field("algorithm", &self.header.algorithm).finish_non_exhaustive()
     }
 }
 
@@ -70,58 +70,52 @@ impl UnverifiedToken {
         if text.len() > max_bytes {
             return Err(TokenError::TooLarge);
         }
-        if is_opaque(text) {
-            return Err(TokenError::Opaque);
-        }
-        let mut parts = text.split('.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(TokenError::Parts);
+        let Some((header, rest)) = text.split_once('.') else {
+            return Err(if is_opaque(text) { TokenError::Opaque } else { TokenError::Parts });
         };
+        // A dot more would be in the payload, and base64url has none.
+        let (payload, signature) = rest.rsplit_once('.').ok_or(TokenError::Parts)?;
         let signed_bytes = header.len().saturating_add(1).saturating_add(payload.len());
         let decode = |part: &str| base64url::decode(part.as_bytes()).map_err(|_| TokenError::Parts);
-        let (header, payload, signature) = (decode(header)?, decode(payload)?, decode(signature)?);
-        let header = String::from_utf8(header).map_err(|_| TokenError::Header)?.into_boxed_str();
-        let Header { algorithm, key_id, typ, has_nonce } = Header::read(&header)?;
-        Ok(Self { text: text.into(), signed_bytes, header, algorithm, key_id, typ, has_nonce, payload, signature })
+        let (payload, signature, header) = (decode(payload)?, decode(signature)?, header::parse(header)?);
+        let payload = String::from_utf8(payload).ok().map(String::into_boxed_str);
+        Ok(Self { text: text.into(), signed_bytes, header, payload, signature })
     }
 
     /// `alg` (RFC 7515 4.1.1). It chooses nothing: the policy must allow it and the key must fit it.
-    pub const fn untrusted_algorithm(&self) -> Algorithm {
-        self.algorithm
+    pub fn untrusted_algorithm(&self) -> Algorithm {
+        self.header.algorithm
     }
 
     /// `kid`, where the header has one that is a string. A `kid` of another type counts as none, as in LibreChat.
-    pub const fn untrusted_key_id(&self) -> Option<&KeyId> {
-        self.key_id.as_ref()
+    pub fn untrusted_key_id(&self) -> Option<&KeyId> {
+        self.header.key_id.as_ref()
     }
 
     /// `typ` (RFC 7515 4.1.9), where the header has one that is a string.
     pub fn untrusted_type(&self) -> Option<&str> {
-        self.typ.as_deref()
+        self.header.typ.as_deref()
     }
 
     /// Whether the header has `nonce`. Microsoft puts it into tokens for Graph, which it signs so that nobody else can
     /// verify them.
-    pub const fn untrusted_has_nonce(&self) -> bool {
-        self.has_nonce
+    pub fn untrusted_has_nonce(&self) -> bool {
+        self.header.has_nonce
     }
 
     /// The header's JSON text.
     pub fn untrusted_header(&self) -> &str {
-        &self.header
+        &self.header.text
     }
 
-    /// The decoded payload.
-    pub fn untrusted_payload(&self) -> &[u8] {
-        &self.payload
+    /// The decoded payload, if it is UTF-8, as JSON has to be (RFC 8259 8.1).
+    pub fn untrusted_payload(&self) -> Option<&str> {
+        self.payload.as_deref()
     }
 
-    /// How many bytes the token has.
-    #[allow(clippy::len_without_is_empty, reason = "a token that parsed is never empty")]
-    pub fn len(&self) -> usize {
-        self.text.len()
+    /// The token as it was sent.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// The bytes the signature is over (RFC 7515 5.1 step 5).
@@ -134,50 +128,18 @@ impl UnverifiedToken {
     pub fn signature(&self) -> &[u8] {
         &self.signature
     }
+
+    /// Whether this is the token of `text`, to the letter. How long that takes does not tell how much of it is right.
+    pub fn is(&self, text: &str) -> bool {
+        let differs = |a: &str| a.bytes().zip(text.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b));
+        self.text.len() == text.len() && differs(&self.text) == 0
+    }
 }
 
-/// Whether this is a bearer token (RFC 6750 2.1, `b64token`) that is no JWS: one word without a dot.
+/// Whether a text without dots is a bearer token (RFC 6750 2.1, `b64token`) that is no JWS: one word.
 fn is_opaque(text: &str) -> bool {
     let in_word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~+/=".contains(&byte);
     !text.is_empty() && text.bytes().all(in_word)
-}
-
-struct Header {
-    algorithm: Algorithm,
-    key_id: Option<KeyId>,
-    typ: Option<Box<str>>,
-    has_nonce: bool,
-}
-
-impl Header {
-    fn read(text: &str) -> Result<Self, TokenError> {
-        let mut algorithm = None;
-        let mut critical = false;
-        let mut key_id = None;
-        let mut typ = None;
-        let mut has_nonce = false;
-        let wanted = |name: &str| matches!(name, "alg" | "crit" | "kid" | "typ" | "nonce");
-        read_object(text, wanted, |name, value| match &*name {
-            "alg" => algorithm = value.as_str().and_then(Algorithm::from_name),
-            // RFC 7515 4.1.11: what must be understood and is not must be refused. We understand no extension.
-            "crit" => critical = true,
-            "typ" => typ = value.as_str().map(Box::from),
-            "nonce" => has_nonce = true,
-            "kid" => {
-                key_id = match value {
-                    Value::String(text) => Some(KeyId::new(&text).ok_or(TokenError::KeyId)),
-                    _ => None,
-                };
-            }
-            _ => {}
-        })
-        .map_err(|_: JsonError| TokenError::Header)?;
-        let algorithm = algorithm.ok_or(TokenError::Algorithm)?;
-        if critical {
-            return Err(TokenError::Critical);
-        }
-        Ok(Self { algorithm, key_id: key_id.transpose()?, typ, has_nonce })
-    }
 }
 
 #[cfg(test)]
@@ -190,7 +152,7 @@ mod tests {
         let token = UnverifiedToken::parse("eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.e30.AA").unwrap();
         assert_eq!(token.signing_input(), b"eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.e30");
         assert_eq!(token.untrusted_key_id().unwrap().as_str(), "k");
-        assert_eq!((token.untrusted_payload(), token.signature()), (&b"{}"[..], &[0][..]));
+        assert_eq!((token.untrusted_payload(), token.signature()), (Some("{}"), &[0][..]));
         assert!(!format!("{token:?}").contains("eyJ"));
     }
 

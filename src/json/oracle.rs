@@ -1,8 +1,4 @@
-//! One strict reading of JSON for the JOSE header and the claims.
-//!
-//! RFC 7515 4 and RFC 7519 4 want member names unique; RFC 8725 2.4 warns of parsers that disagree. What passes here
-//! reads the same in every JSON parser: no duplicate member at any level, numbers finite, nesting bounded, strings of
-//! Unicode scalar values only. The grammar itself is `serde_json`'s.
+//! The reading of JSON that [`super::reader`] is compared with: slower, and its grammar is `serde_json`'s.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -10,59 +6,7 @@ use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// How deep arrays and objects may nest; the outermost one counts.
-pub const MAX_DEPTH: usize = 16;
-
-/// A JSON value, borrowed from its text where it can be.
-#[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)]
-pub enum Value<'a> {
-    Null,
-    Bool(bool),
-    Number(f64),
-    String(Cow<'a, str>),
-    Array(Vec<Value<'a>>),
-    Object(Vec<(Cow<'a, str>, Value<'a>)>),
-}
-
-impl<'a> Value<'a> {
-    /// The text, if this is a string.
-    pub fn as_str(&self) -> Option<&str> {
-        match self {
-            Self::String(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// The member of that name, if this is an object that has it.
-    pub fn member(&self, name: &str) -> Option<&Self> {
-        match self {
-            Self::Object(members) => members.iter().find(|(known, _)| known == name).map(|(_, value)| value),
-            _ => None,
-        }
-    }
-
-    /// What JavaScript's `typeof` says of it.
-    pub const fn type_name(&self) -> &'static str {
-        match self {
-            Self::Null | Self::Array(_) | Self::Object(_) => "object",
-            Self::Bool(_) => "boolean",
-            Self::Number(_) => "number",
-            Self::String(_) => "string",
-        }
-    }
-}
-
-/// Why a text was not accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum JsonError {
-    /// Not JSON, a duplicate member, a number out of range, nested too deep.
-    #[error("not acceptable JSON")]
-    Malformed,
-    /// JSON, but not an object.
-    #[error("not a JSON object")]
-    NotAnObject,
-}
+use super::{JsonError, MAX_DEPTH, Value};
 
 /// Reads an object and hands the top-level members that `wanted` names to `member`. The whole text is checked, whatever is
 /// wanted of it.
@@ -264,77 +208,5 @@ impl<'de> Visitor<'de> for Top<'_, 'de> {
     }
     fn visit_str<E: de::Error>(self, _: &str) -> Result<bool, E> {
         Ok(false)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<Vec<(String, Value<'_>)>, JsonError> {
-        let mut members = Vec::new();
-        read_object(text, |_| true, |name, value| members.push((name.into_owned(), value)))?;
-        Ok(members)
-    }
-
-    #[test]
-    fn hands_over_every_member() {
-        let members = read(r#"{"a":1,"b":"x","c":[null,{"d":true}],"__proto__":{"a":1}}"#).unwrap();
-        assert_eq!(members[0], ("a".into(), Value::Number(1.0)));
-        assert_eq!(members[2].1, Value::Array(vec![Value::Null, Value::Object(vec![("d".into(), Value::Bool(true))])]));
-        assert_eq!(members[3].1.member("a"), Some(&Value::Number(1.0)));
-        assert_eq!(members[3].0, "__proto__");
-    }
-
-    #[test]
-    fn refuses_duplicates_at_every_level() {
-        for text in [
-            r#"{"a":1,"a":1}"#,
-            r#"{"a":1,"\u0061":2}"#,
-            r#"{"x":{"a":1,"a":2}}"#,
-            r#"{"x":[[{"a":1,"a":2}]]}"#,
-            r#"{"__proto__":1,"__proto__":2}"#,
-        ] {
-            assert_eq!(read(text), Err(JsonError::Malformed), "{text}");
-        }
-        let many = (0..100).map(|i| format!("\"{i}\":0")).collect::<Vec<_>>().join(",");
-        assert!(read(&format!("{{{many}}}")).is_ok());
-        assert_eq!(read(&format!("{{{many},\"99\":0}}")), Err(JsonError::Malformed));
-        assert_eq!(read(&format!("{{{many},\"3\":0}}")), Err(JsonError::Malformed));
-    }
-
-    #[test]
-    fn bounds_the_nesting() {
-        let nested = |levels: usize| format!("{{\"a\":{}0{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1));
-        assert!(read(&nested(MAX_DEPTH)).is_ok());
-        assert_eq!(read(&nested(MAX_DEPTH + 1)), Err(JsonError::Malformed));
-        assert_eq!(read(&nested(100_000)), Err(JsonError::Malformed));
-        assert_eq!(read(&"[".repeat(100_000)), Err(JsonError::Malformed));
-    }
-
-    #[test]
-    fn refuses_what_other_parsers_read_otherwise() {
-        for text in [
-            "",
-            "{",
-            "{}x",
-            "{} {}",
-            "\u{feff}{}",
-            r#"{"a":1e400}"#,
-            r#"{"a":-1e400}"#,
-            r#"{"a":NaN}"#,
-            r#"{"a":01}"#,
-            r#"{"a":"\ud800"}"#,
-            "{\"a\":\"\u{1}\"}",
-            "{'a':1}",
-            r#"{"a":1,}"#,
-            "{\"a\":1/**/}",
-            "{\"a\":1}\0",
-        ] {
-            assert_eq!(read(text), Err(JsonError::Malformed), "{text:?}");
-        }
-        for text in ["null", "1", "1.5", "-1", "\"x\"", "true", "[]", "[{}]"] {
-            assert_eq!(read(text), Err(JsonError::NotAnObject), "{text}");
-        }
     }
 }

@@ -1,0 +1,131 @@
+//! A token's header, read (RFC 7515 4), and the headers read last.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use super::TokenError;
+use crate::algorithm::Algorithm;
+use crate::base64url;
+use crate::json::{Value, read_object};
+use crate::key_id::KeyId;
+
+/// What rules look at in a JOSE header, and its text.
+#[derive(Debug)]
+pub struct Header {
+    pub text: Box<str>,
+    pub algorithm: Algorithm,
+    pub key_id: Option<KeyId>,
+    pub typ: Option<Box<str>>,
+    pub has_nonce: bool,
+}
+
+/// How many headers a thread remembers. A provider's tokens share one header per key.
+const REMEMBERED: usize = 16;
+/// The longest header remembered, in bytes of base64url; others are read each time.
+const MAX_REMEMBERED_BYTES: usize = 1024;
+
+type Seen = Option<(Box<str>, Arc<Header>)>;
+
+thread_local! {
+    /// Headers by their base64url text. What a header says follows from its bytes alone, whoever sent them and for whichever
+    /// policy, so that a caller can fill this with headers of his own and gains nothing.
+    static SEEN: RefCell<[Seen; REMEMBERED]> = const { RefCell::new([const { None }; REMEMBERED]) };
+}
+
+/// Reads a header from its base64url text.
+pub fn parse(text: &str) -> Result<Arc<Header>, TokenError> {
+    if text.len() > MAX_REMEMBERED_BYTES {
+        return read(text).map(Arc::new);
+    }
+    let place = place(text);
+    let known = |seen: &RefCell<[Seen; REMEMBERED]>| match seen.borrow().get(place) {
+        Some(Some((known, header))) if **known == *text => Some(Arc::clone(header)),
+        _ => None,
+    };
+    // A thread that is about to end has no memory any more.
+    if let Ok(Some(header)) = SEEN.try_with(known) {
+        return Ok(header);
+    }
+    let header = Arc::new(read(text)?);
+    let _ = SEEN.try_with(|seen| {
+        if let Some(entry) = seen.borrow_mut().get_mut(place) {
+            *entry = Some((text.into(), Arc::clone(&header)));
+        }
+    });
+    Ok(header)
+}
+
+fn place(text: &str) -> usize {
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    let last = rest.iter().fold(text.len() as u64, |last, byte| (last << 8) | u64::from(*byte));
+    // 64-bit FNV-1a's prime, a word at a time: it need not withstand anybody, see above.
+    let mixed =
+        words.iter().fold(last, |mixed, word| (mixed ^ u64::from_le_bytes(*word)).wrapping_mul(0x100_0000_01b3));
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % REMEMBERED
+}
+
+fn read(text: &str) -> Result<Header, TokenError> {
+    let text = base64url::decode(text.as_bytes()).map_err(|_| TokenError::Parts)?;
+    let text = String::from_utf8(text).map_err(|_| TokenError::Header)?.into_boxed_str();
+    let mut algorithm = None;
+    let mut critical = false;
+    let mut key_id = None;
+    let mut typ = None;
+    let mut has_nonce = false;
+    let wanted = |name: &str| matches!(name, "alg" | "crit" | "kid" | "typ" | "nonce").then_some(());
+    read_object(&text, wanted, |(), name, value| match &*name {
+        "alg" => algorithm = value.as_str().and_then(Algorithm::from_name),
+        // RFC 7515 4.1.11: what must be understood and is not must be refused. We understand no extension.
+        "crit" => critical = true,
+        "typ" => typ = value.as_str().map(Box::from),
+        "nonce" => has_nonce = true,
+        "kid" => {
+            key_id = match value {
+                Value::String(text) => Some(KeyId::new(&text).ok_or(TokenError::KeyId)),
+                _ => None,
+            };
+        }
+        _ => {}
+    })
+    .map_err(|_| TokenError::Header)?;
+    let algorithm = algorithm.ok_or(TokenError::Algorithm)?;
+    if critical {
+        return Err(TokenError::Critical);
+    }
+    Ok(Header { algorithm, key_id: key_id.transpose()?, typ, has_nonce, text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base64url::encode;
+
+    #[test]
+    fn a_header_seen_before_reads_the_same_and_its_neighbours_do_not_disturb_it() {
+        let text = |serial: usize| encode(format!(r#"{{"alg":"ES256","kid":"k{serial}"}}"#).as_bytes());
+        // Many more than are remembered, so that they displace each other.
+        for serial in (0..100).chain(0..100).chain([7, 7, 7]) {
+            let header = parse(&text(serial)).unwrap();
+            assert_eq!(header.key_id.as_ref().unwrap().as_str(), format!("k{serial}"));
+            assert_eq!(encode(header.text.as_bytes()), text(serial));
+        }
+        assert!(Arc::ptr_eq(&parse(&text(7)).unwrap(), &parse(&text(7)).unwrap()));
+        let long = encode(format!(r#"{{"alg":"ES256","x":"{}"}}"#, "x".repeat(1024)).as_bytes());
+        assert!(!Arc::ptr_eq(&parse(&long).unwrap(), &parse(&long).unwrap()));
+    }
+
+    #[test]
+    fn a_header_that_is_refused_is_refused_again() {
+        let table = [
+            (encode(br#"{"alg":"none"}"#), TokenError::Algorithm),
+            (encode(br#"{"alg":"ES256","crit":[]}"#), TokenError::Critical),
+            (encode(br#"{"alg":"ES256","kid":""}"#), TokenError::KeyId),
+            (encode(br#"{"alg":"ES256","alg":"ES256"}"#), TokenError::Header),
+            (encode(b"\xff"), TokenError::Header),
+            ("e30=".to_owned(), TokenError::Parts),
+        ];
+        for (text, error) in table.iter().chain(&table) {
+            assert_eq!(parse(text).unwrap_err(), *error, "{text}");
+        }
+    }
+}

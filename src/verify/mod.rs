@@ -1,0 +1,238 @@
+//! Token, keys, policy and time in; a verified token or the reason out. No input or output and no clock. A signed token
+//! carries what its claims were last judged to be, by which policy; the time is asked every time.
+
+mod judgement;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::keys::jwk::Key;
+use crate::keys::{KeySet, Selection};
+use crate::policy::{KeySource, Policy};
+use crate::time::UnixSeconds;
+use crate::token::UnverifiedToken;
+use crate::whitespace;
+use judgement::Judgement;
+
+pub use judgement::{ClaimsError, Window, untrusted_plausible};
+
+/// The keys did not confirm the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum SignatureError {
+    #[error("the policy does not allow the token's `alg`")]
+    AlgorithmNotAllowed,
+    #[error("the token has no `kid`, and the policy requires one")]
+    KeyIdRequired,
+    #[error("the provider has no key for this token")]
+    KeyNotFound,
+    #[error("the key of the token's `kid` must not be used with the token's `alg`")]
+    KeyUnsuitable,
+    #[error("the signature is not one of the provider's keys'")]
+    Invalid,
+    #[error("the token is one for Microsoft Graph (`nonce` in its header), which nobody else can verify")]
+    GraphToken,
+}
+
+/// These bytes are signed by this key material: the fact that outlives one policy. Only [`signature`] makes it.
+#[derive(Debug, Clone)]
+pub struct SignedToken(Arc<Signed>);
+
+#[derive(Debug)]
+struct Signed {
+    token: Arc<UnverifiedToken>,
+    source: Arc<KeySource>,
+    thumbprint: Arc<str>,
+    /// The issuer the key vouches for, where its entry said so.
+    key_issuer: Option<Arc<str>>,
+    /// What the claims were found to be the last time, by one policy. It follows from the token and that policy, so that
+    /// it saves a look at the claims and decides nothing.
+    judged: Mutex<Option<Arc<Judgement>>>,
+}
+
+impl SignedToken {
+    /// The RFC 7638 thumbprint of the key that signed.
+    pub fn thumbprint(&self) -> &str {
+        &self.0.thumbprint
+    }
+
+    /// The token itself.
+    pub fn token(&self) -> &Arc<UnverifiedToken> {
+        &self.0.token
+    }
+
+    /// Where the key came from.
+    pub fn source(&self) -> &Arc<KeySource> {
+        &self.0.source
+    }
+
+    fn judged_by(&self, policy: &Policy) -> Option<Arc<Judgement>> {
+        let last = self.0.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().filter(|judgement| judgement.is_by(policy)).cloned()
+    }
+
+    fn remember(&self, judgement: &Arc<Judgement>) {
+        *self.0.judged.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(judgement));
+    }
+}
+
+/// A token that is signed by the provider and whose claims satisfy the policy. Only [`claims`] makes it.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    signed: SignedToken,
+    judgement: Arc<Judgement>,
+    holds: Window,
+}
+
+impl Verified {
+    /// The signature's side of it.
+    pub const fn signed(&self) -> &SignedToken {
+        &self.signed
+    }
+    /// The claims as JSON text: the payload's very bytes.
+    pub fn claims(&self) -> &str {
+        // There is one: it was read when the claims were judged.
+        self.signed.token().untrusted_payload().unwrap_or_default()
+    }
+    /// The header as JSON text.
+    pub fn header(&self) -> &str {
+        self.signed.token().untrusted_header()
+    }
+    /// `sub`, not blank, not trimmed.
+    pub fn subject(&self) -> &str {
+        self.judgement.subject.of(self.claims())
+    }
+    /// The scopes granted: the words of [`Self::scope_text`].
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        whitespace::words(self.scope_text())
+    }
+    /// The scopes granted, separated by JavaScript's white space.
+    pub fn scope_text(&self) -> &str {
+        self.judgement.scopes.of(self.claims())
+    }
+    /// When the claims hold.
+    pub const fn holds(&self) -> Window {
+        self.holds
+    }
+    /// `exp`, unchanged.
+    pub fn expires_at(&self) -> Option<f64> {
+        self.judgement.expires_at()
+    }
+    /// `oid` (Entra's object id), if it is a string that is not empty.
+    pub fn oid(&self) -> Option<&str> {
+        self.judgement.oid.as_ref().map(|oid| oid.of(self.claims()))
+    }
+    /// The e-mail address to look a user up by.
+    pub fn email(&self) -> Option<&str> {
+        self.judgement.email.as_ref().map(|email| email.of(self.claims()))
+    }
+    /// What was wrong with the claim the policy names for the e-mail address.
+    pub fn email_problem(&self) -> Option<&'static str> {
+        self.judgement.email_problem
+    }
+    /// `email_verified`: true only if it is exactly true, `None` if it is absent.
+    pub fn email_verified(&self) -> Option<bool> {
+        self.judgement.email_verified
+    }
+}
+
+/// What the policy can say of a token before any key is at hand.
+///
+/// # Errors
+/// [`SignatureError::AlgorithmNotAllowed`], [`SignatureError::KeyIdRequired`].
+pub fn admissible(token: &UnverifiedToken, policy: &Policy) -> Result<(), SignatureError> {
+    if !policy.algorithms().contains(token.untrusted_algorithm()) {
+        return Err(SignatureError::AlgorithmNotAllowed);
+    }
+    if policy.require_kid() && token.untrusted_key_id().is_none() {
+        return Err(SignatureError::KeyIdRequired);
+    }
+    Ok(())
+}
+
+/// Checks the signature with the provider's keys (RFC 7515 5.2).
+///
+/// # Errors
+/// [`SignatureError`].
+pub fn signature(token: &Arc<UnverifiedToken>, keys: &KeySet, policy: &Policy) -> Result<SignedToken, SignatureError> {
+    admissible(token, policy)?;
+    let algorithm = token.untrusted_algorithm();
+    let selection = keys.select(algorithm, token.untrusted_key_id());
+    let candidates = match &selection {
+        Selection::Named(key) => std::slice::from_ref(key),
+        Selection::Fitting(keys) => keys,
+        Selection::NotFound => return Err(SignatureError::KeyNotFound),
+        Selection::Unsuitable => return Err(SignatureError::KeyUnsuitable),
+    };
+    let signer = candidates.iter().find(|key| key.verify(algorithm, token.signing_input(), token.signature()));
+    match signer {
+        Some(key) => Ok(SignedToken(Arc::new(Signed {
+            token: Arc::clone(token),
+            source: Arc::clone(policy.source()),
+            thumbprint: Arc::clone(key.thumbprint()),
+            key_issuer: key.issuer().cloned(),
+            judged: Mutex::new(None),
+        }))),
+        None if token.untrusted_has_nonce() => Err(SignatureError::GraphToken),
+        None => Err(SignatureError::Invalid),
+    }
+}
+
+/// Whether a token that was found signed still is, as far as this policy goes: the policy leads to the same source,
+/// allows the algorithm, and the source still publishes the very key that signed. If not, [`signature`] decides anew.
+pub fn still_signed(signed: &SignedToken, keys: &KeySet, policy: &Policy) -> bool {
+    let token = signed.token();
+    if signed.source() != policy.source() || admissible(token, policy).is_err() {
+        return false;
+    }
+    let is_signer = |key: &Key| **key.thumbprint() == *signed.thumbprint();
+    match keys.select(token.untrusted_algorithm(), token.untrusted_key_id()) {
+        Selection::Named(key) => is_signer(key),
+        Selection::Fitting(keys) => keys.into_iter().any(is_signer),
+        Selection::NotFound | Selection::Unsuitable => false,
+    }
+}
+
+/// Judges the claims of a signed token (RFC 7519 4.1), in LibreChat's order: `nbf`, `exp`, `aud`, `iss`, scopes, `sub`.
+/// The rules that LibreChat does not have stand between.
+///
+/// # Errors
+/// [`ClaimsError`], the first rule that fails.
+pub fn claims(signed: SignedToken, policy: &Policy, now: UnixSeconds) -> Result<Verified, ClaimsError> {
+    let (judgement, holds) = match signed.judged_by(policy) {
+        // The rules of time come first: one that fails now fails before all that was found good then.
+        Some(judgement) => {
+            let holds = judgement.holds(policy, now)?;
+            (judgement, holds)
+        }
+        None => {
+            let (judgement, holds) = judgement::judge(signed.token(), signed.0.key_issuer.as_deref(), policy, now)?;
+            let judgement = Arc::new(judgement);
+            signed.remember(&judgement);
+            (judgement, holds)
+        }
+    };
+    Ok(Verified { signed, judgement, holds })
+}
+
+/// Signature, then, and only then, claims.
+///
+/// # Errors
+/// [`VerifyError`], the first rule that fails.
+pub fn verify(
+    token: &Arc<UnverifiedToken>,
+    keys: &KeySet,
+    policy: &Policy,
+    now: UnixSeconds,
+) -> Result<Verified, VerifyError> {
+    Ok(claims(signature(token, keys, policy)?, policy, now)?)
+}
+
+/// Why [`verify`] refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum VerifyError {
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    #[error(transparent)]
+    Claims(#[from] ClaimsError),
+}
