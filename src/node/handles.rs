@@ -3,7 +3,7 @@
 
 #![allow(unsafe_code, reason = "the address an object wraps is asked from Node-API, and never followed")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ptr;
 use std::thread::LocalKey;
@@ -23,7 +23,7 @@ impl<T> Default for Handles<T> {
     }
 }
 
-/// The value behind a JavaScript value, if that is an object made by [`keep`] on this thread.
+/// The value behind a JavaScript value, if that is an object whose [`Entry`] was filled on this thread.
 pub fn find<T: Clone>(handles: &'static LocalKey<Handles<T>>, env: &Env, value: sys::napi_value) -> Option<T> {
     let mut address = ptr::null_mut();
     // SAFETY: `env` and `value` are those of the call under way. Node-API says for a value of any type whether it is an
@@ -35,21 +35,34 @@ pub fn find<T: Clone>(handles: &'static LocalKey<Handles<T>>, env: &Env, value: 
     handles.with(|handles| handles.by_address.try_borrow().ok()?.get(&address.addr()).cloned())
 }
 
-/// Remembers what stands behind an object; `wrapped` is the Rust value napi has wrapped into it.
-pub fn keep<T, C>(handles: &'static LocalKey<Handles<T>>, wrapped: &C, value: T) {
-    handles.with(|handles| {
-        if let Ok(mut entries) = handles.by_address.try_borrow_mut() {
-            entries.insert(ptr::from_ref(wrapped).addr(), value);
-        }
-    });
+/// An object's entry, to be a field of what napi wraps. It goes when that is dropped.
+pub struct Entry<T: 'static> {
+    handles: &'static LocalKey<Handles<T>>,
+    /// Kept, because napi moves a value before it drops it.
+    address: Cell<usize>,
 }
 
-/// For `Drop` of a wrapped value, which must not panic.
-pub fn forget<T, C>(handles: &'static LocalKey<Handles<T>>, wrapped: &C) {
-    let gone = handles.try_with(|handles| {
-        let mut entries = handles.by_address.try_borrow_mut().ok()?;
-        entries.remove(&ptr::from_ref(wrapped).addr())
-    });
-    // Dropped outside of the borrow.
-    drop(gone);
+impl<T> Entry<T> {
+    /// For an object that stands for nothing yet.
+    pub const fn new(handles: &'static LocalKey<Handles<T>>) -> Self {
+        Self { handles, address: Cell::new(0) }
+    }
+
+    /// Says what stands behind the object that `wrapped` was wrapped into, which holds this entry.
+    pub fn fill<C>(&self, wrapped: &C, value: T) {
+        let address = ptr::from_ref(wrapped).addr();
+        self.address.set(address);
+        let replaced =
+            self.handles.with(|handles| Some(handles.by_address.try_borrow_mut().ok()?.insert(address, value)));
+        drop(replaced);
+    }
+}
+
+impl<T> Drop for Entry<T> {
+    fn drop(&mut self) {
+        // Nothing may panic here. The value is dropped outside of the borrow.
+        let gone =
+            self.handles.try_with(|handles| handles.by_address.try_borrow_mut().ok()?.remove(&self.address.get()));
+        drop(gone);
+    }
 }

@@ -6,7 +6,7 @@ use napi::bindgen_prelude::{Either, JavaScriptClassExt, JsValue, ToNapiValue, Un
 use napi::{Env, Result, sys};
 use napi_derive::napi;
 
-use super::handles::{self, Handles};
+use super::handles::{self, Entry, Handles};
 use crate::error::{Code, Refusal};
 use crate::verifier::{Answer, SignedToken, Verified};
 
@@ -17,6 +17,7 @@ thread_local! {
 /// "These bytes are signed by that key of that source." Opaque to JavaScript; give it to `recheck`.
 #[napi]
 pub struct Verdict {
+    entry: Entry<SignedToken>,
     holds: (f64, f64),
 }
 
@@ -26,12 +27,6 @@ impl Verdict {
     #[napi(catch_unwind)]
     pub fn holds(&self) -> Vec<f64> {
         vec![self.holds.0, self.holds.1]
-    }
-}
-
-impl Drop for Verdict {
-    fn drop(&mut self) {
-        handles::forget(&SIGNED, self);
     }
 }
 
@@ -55,8 +50,8 @@ impl NewVerdict {
 impl ToNapiValue for NewVerdict {
     unsafe fn to_napi_value(env: sys::napi_env, new: Self) -> Result<sys::napi_value> {
         let env = Env::from_raw(env);
-        let instance = Verdict { holds: new.holds }.into_instance(&env)?;
-        handles::keep(&SIGNED, &*instance, new.signed);
+        let instance = Verdict { entry: Entry::new(&SIGNED), holds: new.holds }.into_instance(&env)?;
+        instance.entry.fill(&*instance, new.signed);
         Ok(instance.value)
     }
 }

@@ -9,7 +9,7 @@ use napi::bindgen_prelude::{
 use napi::{Env, Result as NapiResult};
 use napi_derive::napi;
 
-use super::handles::{self, Handles};
+use super::handles::{self, Entry, Handles};
 use super::key_options;
 use super::outcome::Failure;
 use crate::error::Refusal;
@@ -23,14 +23,7 @@ thread_local! {
 /// A policy that was checked once. Opaque to JavaScript.
 #[napi]
 pub struct CompiledPolicy {
-    // What the object stands for is in `POLICIES`; a class without fields has no address of its own.
-    _address: u8,
-}
-
-impl Drop for CompiledPolicy {
-    fn drop(&mut self) {
-        handles::forget(&POLICIES, self);
-    }
+    entry: Entry<Arc<Policy>>,
 }
 
 /// A policy argument: compiled, as options, or something else.
@@ -48,8 +41,8 @@ pub fn compile_policy<'env>(
     };
     match policy {
         Ok(policy) => {
-            let instance = CompiledPolicy { _address: 0 }.into_instance(env)?;
-            handles::keep(&POLICIES, &*instance, Arc::new(policy));
+            let instance = CompiledPolicy { entry: Entry::new(&POLICIES) }.into_instance(env)?;
+            instance.entry.fill(&*instance, Arc::new(policy));
             Ok(Either::A(instance))
         }
         Err(error) => Ok(Either::B(Failure::from(&Refusal::from(error)))),

@@ -1,0 +1,70 @@
+'use strict';
+
+// Checks tokens by the million and says by how much the process has grown since it was warm. Run with --expose-gc.
+
+const path = require('node:path');
+const { generateKeyPairSync, sign } = require('node:crypto');
+const { RemoteTokenVerifier } = require(path.join(__dirname, '../../../lib/verifier.js'));
+const native = require(path.join(__dirname, '../../../binding.js'));
+
+const checks = Number(process.argv[2]);
+const ISSUER = 'https://issuer.example';
+const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+const jwks = { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k', alg: 'EdDSA', use: 'sig' }] };
+const options = { issuer: ISSUER, audience: 'a', algorithms: ['EdDSA'], jwks };
+
+const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+const mint = (claims) => {
+  const input = `${encode({ alg: 'EdDSA', kid: 'k' })}.${encode({ iss: ISSUER, aud: 'a', exp: 4e9, pad: 'x'.repeat(600), ...claims })}`;
+  return Buffer.from(`${input}.${sign(null, Buffer.from(input), privateKey).toString('base64url')}`);
+};
+// More than all caches of outcomes hold, so that those are full and turn over.
+const good = Array.from({ length: 12_000 }, (_, n) => mint({ sub: `user-${n}`, name: n % 3 === 0 ? 'Łukasz 😀' : 'Ada' }));
+const bad = [mint({ sub: 'u', exp: 1 }), mint({ sub: 'u', aud: 'x' }), Buffer.from('a.b.c'), Buffer.from(`${'a'.repeat(20_000)}`)];
+
+const verifier = new RemoteTokenVerifier();
+const shared = new RemoteTokenVerifier({ sharedClaims: true });
+const plain = new RemoteTokenVerifier({ verdictCache: false });
+const auth = native.createRemoteAgentAuth();
+let policy = verifier.compile(options);
+
+/** One of everything that crosses, a new string each as from a socket. */
+function one(n) {
+  const token = good[n % (n % 2 === 0 ? 500 : good.length)].latin1Slice();
+  const kind = n % 64;
+  if (kind < 48) return verifier.check(token, policy).subject;
+  if (kind < 54) return shared.claimsOf(shared.check(token, policy)).sub;
+  if (kind < 58) return verifier.check(bad[n % bad.length].latin1Slice(), policy).code;
+  if (kind < 60) return auth.check(token, policy).subject;
+  if (kind < 61) return auth.recheck(auth.check(token, policy).verdict, policy).subject;
+  if (kind < 62) return plain.recheck(plain.check(token, policy, { forRecheck: true }).verdict, policy).subject;
+  if (kind < 63) policy = verifier.compile(options);
+  return verifier.check(token, policy).subject;
+}
+
+async function run(count) {
+  for (let n = 0; n < count; n += 1) {
+    if (typeof one(n) !== 'string') throw new Error(`check ${n} gave no answer`);
+    // Finalizers run when the loop turns.
+    if (n % 1000 === 0) await new Promise(setImmediate);
+  }
+}
+
+/** The least of a few looks: the collector and the allocator give back when they see fit. */
+async function size() {
+  let least = Infinity;
+  for (let look = 0; look < 8; look += 1) {
+    globalThis.gc();
+    await new Promise(setImmediate);
+    least = Math.min(least, process.memoryUsage().rss);
+  }
+  return least;
+}
+
+void (async () => {
+  await verifier.prefetch(options);
+  await run(Math.max(100_000, checks / 10));
+  const warm = await size();
+  await run(checks);
+  process.stdout.write(JSON.stringify({ checks, grown: (await size()) - warm }));
+})();
