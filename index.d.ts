@@ -3,14 +3,14 @@
  * servers. Tokens, keys and policies are judged natively; users, requests and responses stay here.
  */
 
-import type { CompiledPolicy, KeyOptions, Outcome, PolicyOptions, Verdict } from './native';
+import type { CompiledPolicy, KeyOptions, Outcome, PolicyOptions, Success, Verdict } from './native';
 
 export type { CompiledPolicy, KeyOptions, Outcome, PolicyOptions, Verdict } from './native';
 
 // ---- verifying one token
 
 export interface VerifiedToken {
-  /** The payload, parsed: a fresh object for each call. */
+  /** The payload, parsed: a fresh object for each call, unless the verifier has `sharedClaims`. */
   claims: Record<string, unknown>;
   /** The JOSE header, parsed. */
   header: Record<string, unknown>;
@@ -60,20 +60,35 @@ export interface CheckOptions {
   forRecheck?: boolean;
 }
 
+export interface RemoteTokenVerifierOptions {
+  /** Seconds since 1970, finite; default the system clock. For tests. */
+  clock?: () => number;
+  /**
+   * Whether a token seen before is spared its signature check while the provider still publishes the key that signed it; what
+   * its claims say of time is looked at every time. Default true.
+   */
+  verdictCache?: boolean;
+  /**
+   * Whether everybody who sends the same token gets the same claims object, frozen in depth, instead of a fresh one each: about
+   * 2 microseconds less per token of a kilobyte. Default false.
+   */
+  sharedClaims?: boolean;
+  /**
+   * While so many checks of the process wait for a thread, one of this verifier that would have to wait as well fails with
+   * `ERR_OVERLOADED`. 0 to 8192, the default.
+   */
+  maxQueued?: number;
+}
+
 /** The explicit object behind the two functions, for those who want their own clock, `prefetch` or `stats`. */
 export class RemoteTokenVerifier implements TokenVerifier {
-  /**
-   * @param options.clock seconds since 1970, finite; default the system clock. For tests.
-   * @param options.verdictCache whether a token seen before is spared its signature check while the provider still
-   *   publishes the key that signed it; claims are judged every time. Default true.
-   * @param options.maxQueued while so many checks of the process wait for a thread, one of this verifier that would have to
-   *   wait as well fails with `ERR_OVERLOADED`. 0 to 8192, the default.
-   */
-  constructor(options?: { clock?: () => number; verdictCache?: boolean; maxQueued?: number });
+  constructor(options?: RemoteTokenVerifierOptions);
   compile(options: PolicyOptions): CompiledPolicy;
   check(token: string, policy: CompiledPolicy, options?: CheckOptions): Outcome | Promise<Outcome>;
   recheck(verdict: Verdict, policy: CompiledPolicy): Outcome | Promise<Outcome>;
   stillHolds(outcome: Outcome, policy: CompiledPolicy): boolean;
+  /** The claims of a good token, parsed: see `sharedClaims`. */
+  claimsOf(outcome: Success): Record<string, unknown>;
   /** As `verifyRemoteToken`. */
   verify(token: string, policy: PolicyOptions): Promise<VerifiedToken>;
   /** Fetches the policy's keys ahead of the first request. Rejects with the RemoteAuthError a request would meet. */

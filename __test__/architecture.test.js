@@ -106,7 +106,7 @@ const requires = (file) => [...readFileSync(path.join(ROOT, file), 'utf8').match
 
 const KNOW_NOTHING = [
   ...['auth-config', 'bearer', 'claim-path', 'data-schemas', 'decision', 'errors', 'identity', 'issuer', 'jwks-cache-time', 'log'],
-  ...['lookup-metrics', 'native-file', 'nearest', 'onward', 'outcome', 'proxy', 'recent-outcomes', 'responses', 'tenant'],
+  ...['lookup-metrics', 'native-file', 'nearest', 'onward', 'outcome', 'policy-memo', 'proxy', 'recent-outcomes', 'responses', 'tenant'],
   ...['tenant-middlewares', 'time-limit', 'trust'],
 ];
 const JS_MAY_KNOW = {
@@ -122,7 +122,7 @@ const JS_MAY_KNOW = {
   'role-sync': ['claim-path'],
   'shared-verifier': ['verifier'],
   user: ['issuer', 'log'],
-  verifier: ['errors', 'outcome', 'recent-outcomes', 'trust'],
+  verifier: ['errors', 'outcome', 'policy-memo', 'recent-outcomes', 'trust'],
 };
 
 const libFiles = filesUnder('lib', '.js').map((file) => file.replace(/\.js$/, ''));

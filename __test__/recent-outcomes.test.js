@@ -67,3 +67,13 @@ test('keeps what is asked for and lets go of the rest', () => {
   recent.clear();
   expect(has(99)).toBe(false);
 });
+
+test('lets go of long tokens sooner', () => {
+  const recent = new RecentOutcomes();
+  const tokenOf = (n) => `${'x'.repeat(16_000)}${String(n).padStart(40, '0')}`;
+  for (let n = 0; n < 3000; n += 1) recent.keep(entry({ token: tokenOf(n) }));
+  const kept = Array.from({ length: 3000 }, (_, n) => n).filter((n) => recent.find(tokenOf(n), policy, 150, 0, () => 7) !== undefined);
+  expect(kept.length).toBeGreaterThan(900);
+  expect(kept.length).toBeLessThanOrEqual(2000);
+  expect(kept).toContain(2999);
+});

@@ -27,7 +27,7 @@ const { ours } = require('./subject');
  */
 
 /** @param {Environment} environment */
-async function ourVerify({ alg, issuer, jwksUri }, options, claimsOf = (outcome) => JSON.parse(outcome.claims)) {
+async function ourVerify({ alg, issuer, jwksUri }, options, claimsOf = (_verifier, outcome) => JSON.parse(outcome.claims)) {
   const { RemoteTokenVerifier } = ours();
   const verifier = new RemoteTokenVerifier(options);
   const policy = { issuer, audience: AUDIENCE, jwksUri, ...(alg === 'EdDSA' && { algorithms: ['EdDSA'] }) };
@@ -35,7 +35,7 @@ async function ourVerify({ alg, issuer, jwksUri }, options, claimsOf = (outcome)
   const compiled = verifier.compile(policy);
   const judged = (outcome) => {
     if (!outcome.ok) throw new Error(outcome.code);
-    return claimsOf(outcome);
+    return claimsOf(verifier, outcome);
   };
   return (token) => {
     const outcome = verifier.check(token, compiled);
@@ -82,8 +82,8 @@ const SUBJECTS = [
     name: 'ours (cache, shared claims)',
     ours: true,
     remembers: true,
-    isThere: () => typeof ours().sharedClaims === 'function',
-    create: (environment) => ourVerify(environment, {}, ours().sharedClaims),
+    isThere: () => 'claimsOf' in ours().RemoteTokenVerifier.prototype,
+    create: (environment) => ourVerify(environment, { sharedClaims: true }, (verifier, outcome) => verifier.claimsOf(outcome)),
   },
   { name: 'incumbent', supports: (alg) => alg !== 'EdDSA', create: incumbent },
   {

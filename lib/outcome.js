@@ -49,6 +49,8 @@ class Success {
   #native;
   /** @type {readonly string[] | undefined} */
   #scopeList;
+  /** @type {Record<string, unknown> | undefined} one for everybody, deep-frozen */
+  #sharedClaims;
   /** @type {Entry | undefined} */
   #entry;
 
@@ -122,6 +124,17 @@ class Success {
     return /** @type {Verdict} */ (/** @type {unknown} */ (this));
   }
 
+  /**
+   * The claims, parsed once for everybody who is given this outcome. Frozen in depth: nobody can change what another sees.
+   * @param {unknown} outcome
+   * @returns {Record<string, unknown> | undefined} undefined for what is none of ours
+   */
+  static sharedClaimsOf(outcome) {
+    if (typeof outcome !== 'object' || outcome === null || !(#sharedClaims in outcome)) return undefined;
+    const success = /** @type {Success} */ (outcome);
+    return (success.#sharedClaims ??= deepFrozen(JSON.parse(success.claims)));
+  }
+
   /** @param {Success} outcome @param {Entry} entry for how long the outcome is good, and under which policy */
   static date(outcome, entry) {
     outcome.#entry = entry;
@@ -140,6 +153,17 @@ class Success {
     if (typeof verdict !== 'object' || verdict === null || !(#token in verdict)) return undefined;
     return { token: verdict.#token, native: verdict.#native };
   }
+}
+
+/** @param {any} parsed by JSON.parse: plain objects and lists, no cycles @returns {any} */
+function deepFrozen(parsed) {
+  // A list of what is left instead of recursion: claims may be nested as deep as the parser allows.
+  const left = [parsed];
+  for (let value = left.pop(); value !== undefined; value = left.pop()) {
+    for (const member of Object.values(value)) if (typeof member === 'object' && member !== null) left.push(member);
+    Object.freeze(value);
+  }
+  return parsed;
 }
 
 /**

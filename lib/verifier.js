@@ -6,6 +6,7 @@
 const { performance } = require('node:perf_hooks');
 const { RemoteAuthError } = require('./errors');
 const { FACTS, Success, outcomeOf } = require('./outcome');
+const { PolicyMemo } = require('./policy-memo');
 const { RecentOutcomes, holds } = require('./recent-outcomes');
 const { trustedCertificates } = require('./trust');
 
@@ -43,7 +44,7 @@ const KEEP_VERDICT = 4;
 /** How many checks of the process may wait for a thread. */
 const MAX_QUEUED = 8192;
 
-const OPTIONS = ['clock', 'verdictCache', 'maxQueued'];
+const OPTIONS = ['clock', 'maxQueued', 'sharedClaims', 'verdictCache'];
 
 class RemoteTokenVerifier {
   #native;
@@ -51,19 +52,23 @@ class RemoteTokenVerifier {
   #maxQueued;
   /** Undefined where every signature is to be verified. */
   #recent;
+  #sharedClaims;
+  #policies = new PolicyMemo((options) => this.compile(options));
 
-  /** @param {{ clock?: () => number, verdictCache?: boolean, maxQueued?: number }} [options] */
+  /** @param {import('../index').RemoteTokenVerifierOptions} [options] */
   constructor(options = {}) {
     const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
     if (unknown !== undefined) throw wrongOption(unknown, `is not an option; there are ${OPTIONS.join(', ')}`);
-    const { clock = systemClock, verdictCache = true, maxQueued = MAX_QUEUED } = options;
+    const { clock = systemClock, sharedClaims = false, verdictCache = true, maxQueued = MAX_QUEUED } = options;
     if (typeof clock !== 'function') throw wrongOption('clock', 'must be a function that returns seconds');
+    if (typeof sharedClaims !== 'boolean') throw wrongOption('sharedClaims', 'must be true or false');
     if (typeof verdictCache !== 'boolean') throw wrongOption('verdictCache', 'must be true or false');
     if (!(Number.isInteger(maxQueued) && maxQueued >= 0 && maxQueued <= MAX_QUEUED)) {
       throw wrongOption('maxQueued', `must be a whole number from 0 to ${MAX_QUEUED}`);
     }
     this.#clock = clock;
     this.#maxQueued = maxQueued;
+    this.#sharedClaims = sharedClaims;
     this.#native = binding.createRemoteAgentAuth({ verdictCache, maxQueued });
     this.#recent = verdictCache ? new RecentOutcomes() : undefined;
   }
@@ -96,18 +101,37 @@ class RemoteTokenVerifier {
       if (known !== undefined) return known;
     }
     const wishes = recent === undefined ? KEEP_VERDICT | TELL_FRESHNESS : USE_VERDICTS | TELL_FRESHNESS;
-    const outcome = judge(token, policy, now, wishes, this.#maxQueued);
-    // What comes later is not kept: that is for the next time the token comes.
-    if (outcome instanceof Success) {
-      const { from, until, freshFor, epoch } = FACTS;
-      const freshUntil = monotonic + facts[freshFor];
-      const entry = { token, policy, epoch: facts[epoch], from: facts[from], until: facts[until], freshUntil, outcome, by: this };
-      Success.date(outcome, entry);
-      recent?.keep(entry);
-      // Many requests may get this very object.
-      Object.freeze(outcome);
-    }
-    return outcome;
+    const told = cross(token, policy, now, wishes, this.#maxQueued);
+    if (typeof told === 'string') return this.#dated(outcomeOf(token, told, facts, 0), token, policy, monotonic, facts, 0);
+    const date = (/** @type {any[]} */ list) => this.#dated(listed(token, list), token, policy, monotonic, list, 1);
+    return Array.isArray(told) ? date(told) : told.then(date);
+  }
+
+  /**
+   * The outcome, with how long it is good for, and kept for so long.
+   * @param {Outcome} outcome
+   * @param {string} token
+   * @param {CompiledPolicy} policy
+   * @param {number} monotonic when the check began
+   * @param {ArrayLike<any>} told
+   * @param {number} at the first fact
+   */
+  #dated(outcome, token, policy, monotonic, told, at) {
+    if (!(outcome instanceof Success)) return outcome;
+    const entry = {
+      token,
+      policy,
+      epoch: told[at + FACTS.epoch],
+      from: told[at + FACTS.from],
+      until: told[at + FACTS.until],
+      freshUntil: monotonic + told[at + FACTS.freshFor],
+      outcome,
+      by: this,
+    };
+    Success.date(outcome, entry);
+    this.#recent?.keep(entry);
+    // Many requests may get this very object.
+    return Object.freeze(outcome);
   }
 
   /**
@@ -139,15 +163,25 @@ class RemoteTokenVerifier {
   }
 
   /**
+   * The claims of a good token: a fresh object for each call, or with `sharedClaims` the same deep-frozen one for everybody.
+   * @param {import('../native').Success} outcome
+   * @returns {Record<string, unknown>}
+   */
+  claimsOf(outcome) {
+    return (this.#sharedClaims ? Success.sharedClaimsOf(outcome) : undefined) ?? JSON.parse(outcome.claims);
+  }
+
+  /**
    * @param {string} token
    * @param {PolicyOptions} policy
    */
   async verify(token, policy) {
-    const outcome = await this.check(token, this.compile(policy));
+    const checked = this.check(token, this.#policies.find(policy));
+    const outcome = 'then' in checked ? await checked : checked;
     if (!outcome.ok) throw new RemoteAuthError(outcome);
     const { subject, oid, email, emailVerified, scopes, expiresAt } = outcome;
     return {
-      claims: JSON.parse(outcome.claims),
+      claims: this.claimsOf(outcome),
       header: JSON.parse(outcome.header),
       subject,
       ...(oid !== undefined && { oid }),
@@ -182,14 +216,26 @@ class RemoteTokenVerifier {
  * @param {unknown} now
  * @param {number} wishes
  * @param {number} maxQueued
- * @returns {Outcome | Promise<Outcome>}
+ * @returns {string | any[] | Promise<any[]>}
  */
-function judge(token, policy, now, wishes, maxQueued) {
+function cross(token, policy, now, wishes, maxQueued) {
   // What is no number is refused natively; a bigint would throw here.
   facts[NOW] = typeof now === 'number' ? now : NaN;
   facts[WISHES] = wishes;
   facts[MOST_QUEUED] = maxQueued;
-  const told = binding.judge(token, policy, facts);
+  return binding.judge(token, policy, facts);
+}
+
+/**
+ * @param {string} token
+ * @param {CompiledPolicy} policy
+ * @param {unknown} now
+ * @param {number} wishes
+ * @param {number} maxQueued
+ * @returns {Outcome | Promise<Outcome>}
+ */
+function judge(token, policy, now, wishes, maxQueued) {
+  const told = cross(token, policy, now, wishes, maxQueued);
   if (typeof told === 'string') return outcomeOf(token, told, facts, 0);
   return Array.isArray(told) ? listed(token, told) : told.then((list) => listed(token, list));
 }

@@ -138,18 +138,22 @@ pub fn judge<'env>(
 ) -> Result<Either3<Text, Told, PromiseRaw<'env, Told>>> {
     let facts = Facts::of(env, &facts)?;
     let keep_verdict = facts.wants(KEEP_VERDICT);
+    let tell = facts.wants(TELL_FRESHNESS);
     let told = match Process::shared().and_then(|process| begin(env, process, &token, &policy, &facts)) {
         Ok(Begun { process, policy, epoch, checked: Checked::Now(answer) }) => {
             let mut told = Told::of(&answer, keep_verdict);
-            if facts.wants(TELL_FRESHNESS) && answer.is_ok() {
+            if tell {
                 tell_freshness(&mut told, process, &policy, epoch);
             }
             told
         }
-        Ok(Begun { process, checked: Checked::Later(Later { future, away }), .. }) => {
+        Ok(Begun { process, policy, epoch, checked: Checked::Later(Later { future, away }) }) => {
             let told = async move { Told::of(&future.await, keep_verdict) };
-            let convert = move |told| {
+            let convert = move |mut told: Told| {
                 drop(away);
+                if tell {
+                    tell_freshness(&mut told, process, &policy, epoch);
+                }
                 told
             };
             return promise(env, process, told, convert, |refusal| Told::refused(&refusal)).map(Either3::C);
@@ -173,8 +177,12 @@ fn exact(count: u64) -> f64 {
     count
 }
 
+/// Adds to a good answer for how long it is good, as far as keys go.
 fn tell_freshness(told: &mut Told, process: &Process, policy: &Policy, epoch: u64) {
-    let [.., fresh_for, changes] = &mut told.facts;
+    let [first, .., fresh_for, changes] = &mut told.facts;
+    if *first < 0.0 {
+        return;
+    }
     *fresh_for = process.verifier().fresh_for(policy).as_secs_f64() * 1000.0;
     *changes = exact(epoch);
 }
