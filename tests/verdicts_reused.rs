@@ -231,3 +231,34 @@ async fn other_bytes_with_the_end_of_a_known_token_find_no_verdict() {
     assert!(check(&world, &token, &world.policy, Memory::Verdicts).await.is_ok());
     assert_eq!(world.verifier.work().verdicts_reused, 1);
 }
+
+/// Microsoft's shared key sets say for which issuer each key vouches.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_published_for_another_issuer_takes_its_verdicts_along() {
+    let signer = Signer::new("k");
+    let world = World::with_jwks_uri();
+    let published = |issuer: &str| {
+        let mut key = signer.jwk();
+        key["issuer"] = json!(issuer);
+        support::ok(&json!({ "keys": [key] }))
+    };
+    let tenant = |name: &str| format!("https://idp.example/{name}/v2.0");
+    let policy = Arc::new(
+        Policy::parse(PolicyOptions {
+            issuer: "https://idp.example/common/v2.0".to_owned(),
+            audience: vec!["api".to_owned()],
+            jwks_uri: Some(JWKS.to_owned()),
+            allowed_tenants: Some(vec!["a".to_owned(), "b".to_owned()]),
+            ..PolicyOptions::default()
+        })
+        .unwrap(),
+    );
+    let token = signer.token_with(json!({ "iss": tenant("a"), "tid": "a" }));
+    world.network.answer(JWKS, published(&tenant("a")));
+    for _ in 0..2 {
+        assert_eq!(code(&check(&world, &token, &policy, Memory::Verdicts).await), None);
+    }
+    world.network.answer(JWKS, published(&tenant("b")));
+    world.verifier.prefetch(&policy).await.unwrap();
+    assert_eq!(code(&check(&world, &token, &policy, Memory::Verdicts).await), Some(Code::TokenIssuer));
+}

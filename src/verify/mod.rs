@@ -184,7 +184,9 @@ pub fn still_signed(signed: &SignedToken, keys: &KeySet, policy: &Policy) -> boo
     if signed.source() != policy.source() || admissible(token, policy).is_err() {
         return false;
     }
-    let is_signer = |key: &Key| **key.thumbprint() == *signed.thumbprint();
+    // For whom it vouches is part of what was found: a set may publish the same material for another issuer.
+    let is_signer =
+        |key: &Key| **key.thumbprint() == *signed.thumbprint() && key.issuer() == signed.0.key_issuer.as_ref();
     match keys.select(token.untrusted_algorithm(), token.untrusted_key_id()) {
         Selection::Named(key) => is_signer(key),
         Selection::Fitting(keys) => keys.into_iter().any(is_signer),
