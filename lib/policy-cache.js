@@ -21,7 +21,7 @@ const { NOTHING } = require('./policy-extra');
  * @typedef {{ key: string, fields: OidcFields, environment: Environment, extraKey: string, entry: Entry }} Known
  */
 
-/** Distinct policies held: as many as there may be sources of keys. A tenant has one or a few; an entry is about a kilobyte. */
+/** Distinct policies held: as many as there may be sources of keys. A tenant has one or a few; an entry is about 5 KB. */
 const CAPACITY = 10_000;
 
 /**
