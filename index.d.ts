@@ -54,8 +54,8 @@ export interface TokenVerifier {
 
 export interface CheckOptions {
   /**
-   * `recheck` is likely to follow. With `verdictCache: false` this is what spares it the signature; it costs about a
-   * microsecond. Otherwise it changes nothing.
+   * `recheck` is likely to follow. With `verdictCache: false` this is what spares it the signature; it costs about
+   * three microseconds. Otherwise it changes nothing.
    */
   forRecheck?: boolean;
 }

@@ -3,6 +3,9 @@
 // What crosses for a token, and what is believed of what JavaScript hands over: texts of every kind, and objects that pass
 // themselves off as others.
 
+const { copyFileSync, mkdtempSync, readdirSync, rmSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const path = require('node:path');
 const { Issuer } = require('./support/issuer');
 const binding = require('../binding');
 const { RemoteTokenVerifier } = require('../lib/verifier');
@@ -141,6 +144,31 @@ describe.each(ways)('%s', (_name, check) => {
     Object.setPrototypeOf(disguised, null);
     expect(await check(issuer.token(), disguised)).toMatchObject({ ok: true });
   });
+});
+
+test('what another addon has wrapped is taken for no policy and no verdict', async () => {
+  // The very same file, loaded from another place: same classes, same sizes, and none of ours.
+  const root = path.join(__dirname, '..');
+  const name = readdirSync(root).find((file) => file.endsWith('.node'));
+  const folder = mkdtempSync(path.join(tmpdir(), 'crossing-'));
+  copyFileSync(path.join(root, name), path.join(folder, name));
+  try {
+    const foreign = require(path.join(folder, name));
+    const foreignPolicy = foreign.compilePolicy(options);
+    const { verdict } = await foreign.createRemoteAgentAuth().check(issuer.token(), foreignPolicy);
+    expect(verdict).toBeDefined();
+    const { constructor } = (await native.check(issuer.token(), policy)).verdict;
+    for (const disguised of [foreignPolicy, Object.setPrototypeOf(foreignPolicy, Object.getPrototypeOf(policy))]) {
+      for (const [, check] of ways) {
+        expect(await check(issuer.token(), disguised)).toMatchObject({ ok: false, fault: 'config' });
+      }
+    }
+    for (const disguised of [verdict, Object.setPrototypeOf(verdict, constructor.prototype)]) {
+      expect(await native.recheck(disguised, policy)).toMatchObject({ ok: false, code: 'ERR_TOKEN_ARGUMENT' });
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 describe('recheck', () => {

@@ -6,7 +6,7 @@
  * @typedef {import('./recent-outcomes').Entry} Entry
  */
 
-/** Numbers that cross with a text, in the order of src/node/crossing.rs. */
+/** Numbers that cross with a text, in the order of src/node/told.rs. */
 const FACTS = Object.freeze({
   // Where each part of the text ends. One that is not there is empty.
   claims: 0,

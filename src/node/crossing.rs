@@ -1,8 +1,7 @@
 //! The crossing lib/verifier.js makes for every token: one text and a few numbers instead of an object with a dozen
 //! members, each of which costs a call into the engine.
 //!
-//! Numbers go both ways through a `Float64Array` that JavaScript brings along. The text is the claims, followed by the small
-//! strings the rules have read from them; JavaScript cuts off what it wants, when it wants it.
+//! Numbers go both ways through a `Float64Array` that JavaScript brings along; what comes back is in `told.rs`.
 
 #![allow(unsafe_code, reason = "the raw Node-API calls that napi has no lean form of, each with its argument")]
 
@@ -10,117 +9,29 @@ use std::cell::RefCell;
 use std::ptr;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Either3, FromNapiValue, JsValue, PromiseRaw, ToNapiValue, Unknown};
+use napi::bindgen_prelude::{Either3, FromNapiValue, JsValue, PromiseRaw, Unknown};
 use napi::{Env, Error, Result, Status, sys};
 use napi_derive::napi;
 
 use super::engine::caller;
-use super::outcome::NewVerdict;
 use super::policy::{self, PolicyArgument};
 use super::settle::promise;
+use super::told::{FACTS, Text, Told, exact};
 use crate::error::Refusal;
 use crate::policy::{Policy, PolicyError};
 use crate::time::UnixSeconds;
-use crate::verifier::{Answer, Checked, Later, Memory, Process, Verified};
+use crate::verifier::{Answer, Checked, Later, Memory, Process};
 
-/// How many numbers cross. lib/outcome.js names them in this order.
-const FACTS: usize = 12;
-/// Where the verdict stands in a list: behind the text and the numbers.
-const VERDICT_AT: u32 = 13;
-/// The first number of a refusal, where that of a good token is the end of its claims.
-const REFUSED: f64 = -1.0;
-/// What is said of `email_verified` where it is absent.
-const ABSENT: f64 = -1.0;
 /// Of the numbers that come in: whether verdicts may be used.
 const USE_VERDICTS: u32 = 1;
 /// Of the numbers that come in: whether it matters for how long the answer is good.
 const TELL_FRESHNESS: u32 = 2;
-/// Of the numbers that come in: whether a handle on what was verified is wanted as well. It costs a microsecond.
+/// Of the numbers that come in: whether a handle on what was verified is wanted as well. It costs three microseconds.
 const KEEP_VERDICT: u32 = 4;
 
 thread_local! {
     /// Where a token is read to: at least as long as the longest token met on this thread, at most the 64 KiB a policy may allow and a bit.
     static TOKEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-/// What is told about one token.
-pub struct Told {
-    text: String,
-    facts: [f64; FACTS],
-    verdict: Option<NewVerdict>,
-}
-
-impl Told {
-    fn of(answer: &Answer, keep_verdict: bool) -> Self {
-        match answer {
-            Ok(verified) => Self { verdict: keep_verdict.then(|| NewVerdict::of(verified)), ..Self::good(verified) },
-            Err(refusal) => Self::refused(refusal),
-        }
-    }
-
-    fn refused(refusal: &Refusal) -> Self {
-        let code = refusal.code();
-        let mut parts = Parts::default();
-        let (name, fault) = (parts.append(code.name()), parts.append(code.fault().name()));
-        parts.text.push_str(&refusal.to_string());
-        let again = refusal.retry_after().map_or(f64::NAN, |again| again.as_secs_f64());
-        Self::with(parts.text, [REFUSED, name, fault, again])
-    }
-
-    fn good(verified: &Verified) -> Self {
-        let mut parts = Parts::default();
-        parts.text.reserve(verified.claims().len().saturating_add(256));
-        let ends = [
-            parts.append(verified.claims()),
-            parts.append(verified.subject()),
-            // What is empty is not there: none of these is ever empty.
-            parts.append(verified.oid().unwrap_or_default()),
-            parts.append(verified.email().unwrap_or_default()),
-            parts.append(verified.email_problem().unwrap_or_default()),
-            // Claims are split into scopes at blanks, so that no scope has one in it.
-            parts.append_words(verified.scopes()),
-        ];
-        let [claims, subject, oid, email, problem, scopes] = ends;
-        let email_verified = verified.email_verified().map_or(ABSENT, f64::from);
-        let (from, until) = verified.holds();
-        let expires_at = verified.expires_at().unwrap_or(f64::NAN);
-        Self::with(parts.text, [claims, subject, oid, email, problem, scopes, email_verified, expires_at, from, until])
-    }
-
-    fn with<const N: usize>(text: String, told: [f64; N]) -> Self {
-        let mut facts = [f64::NAN; FACTS];
-        for (fact, value) in facts.iter_mut().zip(told) {
-            *fact = value;
-        }
-        Self { text, facts, verdict: None }
-    }
-}
-
-/// A text made of parts, and where each ends.
-#[derive(Default)]
-struct Parts {
-    text: String,
-    /// In UTF-16 units, as JavaScript counts.
-    units: u32,
-}
-
-impl Parts {
-    fn append(&mut self, part: &str) -> f64 {
-        self.text.push_str(part);
-        let units = if part.is_ascii() { part.len() } else { part.encode_utf16().count() };
-        // Far from saturating: a part is no longer than a token.
-        self.units = self.units.saturating_add(u32::try_from(units).unwrap_or(u32::MAX));
-        f64::from(self.units)
-    }
-
-    /// The words with one blank after each.
-    fn append_words<'w>(&mut self, words: impl Iterator<Item = &'w str>) -> f64 {
-        for word in words {
-            self.append(word);
-            self.append(" ");
-        }
-        f64::from(self.units)
-    }
 }
 
 /// Checks one token against one compiled policy, for lib/verifier.js. The text comes back at once and the numbers in `facts`;
@@ -143,7 +54,7 @@ pub fn judge<'env>(
         Ok(Begun { process, policy, epoch, checked: Checked::Now(answer) }) => {
             let mut told = Told::of(&answer, keep_verdict);
             if tell {
-                tell_freshness(&mut told, process, &policy, epoch);
+                told.tell_freshness(process, &policy, epoch);
             }
             told
         }
@@ -152,7 +63,7 @@ pub fn judge<'env>(
             let convert = move |mut told: Told| {
                 drop(away);
                 if tell {
-                    tell_freshness(&mut told, process, &policy, epoch);
+                    told.tell_freshness(process, &policy, epoch);
                 }
                 told
             };
@@ -168,23 +79,6 @@ pub fn judge<'env>(
 #[napi(catch_unwind)]
 pub fn key_changes() -> f64 {
     Process::shared().map_or(f64::NAN, |process| exact(process.verifier().changes()))
-}
-
-fn exact(count: u64) -> f64 {
-    // Exact up to 2^53 changes.
-    #[allow(clippy::cast_precision_loss)]
-    let count = count as f64;
-    count
-}
-
-/// Adds to a good answer for how long it is good, as far as keys go.
-fn tell_freshness(told: &mut Told, process: &Process, policy: &Policy, epoch: u64) {
-    let [first, .., fresh_for, changes] = &mut told.facts;
-    if *first < 0.0 {
-        return;
-    }
-    *fresh_for = process.verifier().fresh_for(policy).as_secs_f64() * 1000.0;
-    *changes = exact(epoch);
 }
 
 struct Begun<F> {
@@ -319,45 +213,4 @@ impl Facts {
         // SAFETY: as above. The array is JavaScript's and `facts` is ours: they do not overlap.
         unsafe { ptr::copy_nonoverlapping(facts.as_ptr(), self.data, FACTS) };
     }
-}
-
-/// A text on its way to JavaScript.
-pub struct Text(String);
-
-impl ToNapiValue for Text {
-    unsafe fn to_napi_value(env: sys::napi_env, Self(text): Self) -> Result<sys::napi_value> {
-        let length =
-            isize::try_from(text.len()).map_err(|_| Error::new(Status::GenericFailure, "a text is too long"))?;
-        let mut value = ptr::null_mut();
-        // ASCII is Latin-1: one copy for the engine instead of decoding. Anything else crosses as what it is.
-        let create = if text.is_ascii() { sys::napi_create_string_latin1 } else { sys::napi_create_string_utf8 };
-        // SAFETY: `env` is that of the call under way; the engine copies `length` bytes from `text`.
-        let status = unsafe { create(env, text.as_ptr().cast(), length, &raw mut value) };
-        done(status).map(|()| value)
-    }
-}
-
-impl ToNapiValue for Told {
-    unsafe fn to_napi_value(env: sys::napi_env, told: Self) -> Result<sys::napi_value> {
-        let length = FACTS.saturating_add(if told.verdict.is_some() { 2 } else { 1 });
-        let mut list = ptr::null_mut();
-        // SAFETY: `env` is that of the call under way, and every value was made in it just now.
-        unsafe {
-            done(sys::napi_create_array_with_length(env, length, &raw mut list))?;
-            done(sys::napi_set_element(env, list, 0, Text::to_napi_value(env, Text(told.text))?))?;
-            for (index, fact) in (1..).zip(told.facts) {
-                let mut number = ptr::null_mut();
-                done(sys::napi_create_double(env, fact, &raw mut number))?;
-                done(sys::napi_set_element(env, list, index, number))?;
-            }
-            if let Some(verdict) = told.verdict {
-                done(sys::napi_set_element(env, list, VERDICT_AT, NewVerdict::to_napi_value(env, verdict)?))?;
-            }
-        }
-        Ok(list)
-    }
-}
-
-fn done(status: sys::napi_status) -> Result<()> {
-    if status == sys::Status::napi_ok { Ok(()) } else { Err(Error::new(Status::from(status), "Node-API refused")) }
 }

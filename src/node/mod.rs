@@ -14,6 +14,7 @@ mod outcome;
 mod panic_probe;
 mod policy;
 mod settle;
+mod told;
 
 use napi_derive::napi;
 
