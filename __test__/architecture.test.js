@@ -51,11 +51,12 @@ const MAY_KNOW = {
   token: [],
   keys: [],
   offload: [],
+  workers: [],
   provider: ['policy', 'keys'],
   verify: ['policy', 'token', 'keys', 'error'],
   verdict: ['policy', 'token', 'verify'],
   error: ['policy', 'token', 'keys', 'provider', 'verify'],
-  verifier: ['policy', 'token', 'keys', 'provider', 'verify', 'verdict', 'offload', 'error', 'recent-outcomes'],
+  verifier: ['policy', 'token', 'keys', 'provider', 'verify', 'verdict', 'offload', 'workers', 'error', 'recent-outcomes'],
   node: ['verifier', 'policy', 'error'],
 };
 
@@ -67,7 +68,7 @@ const CRATES = {
   aws_lc_rs: /^keys\/signature\.rs$/,
   moka: /^(provider\/|verdict\.rs$|verifier\.rs$)/,
   once_cell: /^(provider\/|verdict\.rs$|verifier\.rs$)/,
-  tokio: /^(provider\/|verdict\.rs$|verifier\.rs$|node\/)/,
+  tokio: /^(provider\/|verdict\.rs$|verifier\.rs$|workers\.rs$|node\/)/,
 };
 
 const rustFiles = filesUnder('src', '.rs').filter((file) => file !== 'lib.rs');

@@ -35,6 +35,7 @@ test('S28: a panic in any kind of export becomes an error and the process lives'
     method: 'an error',
     getter: 'an error',
     future: 'ERR_INTERNAL',
+    line: 'ERR_INTERNAL',
     conversion: 'ERR_INTERNAL',
     afterwards: 'ERR_TOKEN_MALFORMED',
     'no trust': 'ERR_DISCOVERY_FETCH',

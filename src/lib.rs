@@ -42,6 +42,7 @@ pub mod verdict;
 pub mod verifier;
 pub mod verify;
 pub mod whitespace;
+pub mod workers;
 
 // napi exports nothing in unit tests, which would leave all of it unused there.
 #[cfg(all(feature = "node", not(test)))]

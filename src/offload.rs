@@ -203,6 +203,13 @@ pub struct Waiting {
     estimate: Duration,
 }
 
+impl Waiting {
+    /// About what it takes.
+    pub const fn estimate(&self) -> Duration {
+        self.estimate
+    }
+}
+
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.queue.leave(self.estimate);
@@ -212,19 +219,27 @@ impl Drop for Waiting {
 /// A check that is elsewhere, until the caller's thread has its answer: to be dropped there, and not sooner, because a
 /// caller who asks many times in one go hears nothing meanwhile.
 #[derive(Debug)]
-pub struct Away(Arc<EventLoop>);
+pub struct Away {
+    event_loop: Arc<EventLoop>,
+    estimate: Duration,
+}
 
 impl Away {
     /// One more goes elsewhere.
-    pub fn from(event_loop: &Arc<EventLoop>) -> Self {
+    pub fn from(event_loop: &Arc<EventLoop>, estimate: Duration) -> Self {
         event_loop.budget().leave();
-        Self(Arc::clone(event_loop))
+        Self { event_loop: Arc::clone(event_loop), estimate }
+    }
+
+    /// About what it takes.
+    pub const fn estimate(&self) -> Duration {
+        self.estimate
     }
 }
 
 impl Drop for Away {
     fn drop(&mut self) {
-        self.0.budget().back();
+        self.event_loop.budget().back();
     }
 }
 

@@ -22,6 +22,7 @@ use crate::time::{Clock, SystemClock, UnixSeconds};
 use crate::token::UnverifiedToken;
 use crate::verdict::Verdicts;
 use crate::verify::{self, SignatureError};
+use crate::workers::Workers;
 
 // What a caller of this module holds, so that nobody at the boundary needs to look deeper.
 pub use crate::offload::{Away, Caller, EventLoop, MOST_QUEUED};
@@ -29,6 +30,7 @@ pub use crate::provider::SlotReport;
 pub use crate::provider::fetch::trust_certificates;
 pub use crate::provider::snapshot::SnapshotState;
 pub use crate::verify::{SignedToken, Verified};
+pub use crate::workers::Outbox;
 
 /// The verified token, or why it is refused.
 pub type Answer = Result<Verified, Refusal>;
@@ -226,8 +228,10 @@ impl Verifier {
         match self.first_step(&mut job, caller) {
             Step::Done(answer) => Checked::Now(answer),
             Step::Wait(wait) => {
-                let away = caller.filter(|_| matches!(wait, Wait::Thread(_)));
-                let away = away.map(|caller| Away::from(&caller.event_loop));
+                let away = match (&wait, caller) {
+                    (Wait::Thread(waiting), Some(caller)) => Some(Away::from(&caller.event_loop, waiting.estimate())),
+                    _ => None,
+                };
                 Checked::Later(Later { future: Arc::clone(self).finish(job, wait), away })
             }
         }
@@ -457,6 +461,7 @@ fn cost(token: &UnverifiedToken, keys: &KeySet) -> Duration {
 #[derive(Debug)]
 pub struct Process {
     runtime: Runtime,
+    workers: Arc<Workers>,
     verifier: Arc<Verifier>,
 }
 
@@ -482,7 +487,8 @@ impl Process {
                     .build()?;
                 let fetch = Arc::new(HttpFetch::default());
                 let verifier = Verifier::new(fetch, Arc::new(SystemClock::default()), runtime.handle().clone());
-                Ok(Self { runtime, verifier })
+                let workers = Arc::new(Workers::new(runtime.handle().clone()));
+                Ok(Self { runtime, workers, verifier })
             })
             .map_err(|_: std::io::Error| Refusal::Internal("the operating system refused a thread"))
     }
@@ -498,12 +504,25 @@ impl Process {
         future: impl Future<Output = T> + Send + 'static,
         settle: impl FnOnce(Option<T>) + Send + 'static,
     ) {
-        let mut settling = Settling(Some(settle), PhantomData);
-        self.runtime.spawn(async move {
-            let output = future.await;
-            settling.settle(Some(output));
-        });
+        self.runtime.spawn(settled(future, settle));
     }
+
+    /// The same for a check whose signature is to be checked by one of our threads, in its turn. What `settle` puts into
+    /// `outbox` is told together with others.
+    pub fn offload<T: Send + 'static>(
+        &self,
+        estimate: Duration,
+        outbox: Arc<dyn Outbox>,
+        future: impl Future<Output = T> + Send + 'static,
+        settle: impl FnOnce(Option<T>) + Send + 'static,
+    ) {
+        self.workers.add(estimate, outbox, settled(future, settle));
+    }
+}
+
+async fn settled<T>(future: impl Future<Output = T>, settle: impl FnOnce(Option<T>)) {
+    let mut settling = Settling(Some(settle), PhantomData);
+    settling.settle(Some(future.await));
 }
 
 /// Settles in any case: a future that panics is dropped by the runtime, and this with it.

@@ -10,6 +10,7 @@ const { once } = require('node:events');
 const KEY_TYPES = {
   RS256: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
   ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+  ES512: () => generateKeyPairSync('ec', { namedCurve: 'P-521' }),
 };
 
 const encode = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
@@ -25,7 +26,7 @@ class Issuer {
   /** Awaited before each answer, so that a test can hold a request where it is. */
   gate = async () => {};
 
-  /** @param {{ algorithm?: 'RS256' | 'ES256', path?: string }} [options] */
+  /** @param {{ algorithm?: 'RS256' | 'ES256' | 'ES512', path?: string }} [options] */
   constructor({ algorithm = 'ES256', path = '/realms/test' } = {}) {
     this.algorithm = algorithm;
     this.path = path;
@@ -96,7 +97,7 @@ class Issuer {
     const payload = { iss: this.url, aud: 'agents', sub: 'subject-1', iat: now, exp: now + 300, ...claims };
     const jose = { alg: this.algorithm, typ: 'at+jwt', kid: this.#keys[0].kid, ...header };
     const signed = `${encode(jose)}.${encode(payload)}`;
-    const signature = sign('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' });
+    const signature = sign(`sha${this.algorithm.slice(2)}`, Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' });
     return `${signed}.${signature.toString('base64url')}`;
   }
 }

@@ -1,8 +1,7 @@
 //! How answers found on other threads reach JavaScript: one carrier for each environment.
 //!
 //! A thread-safe function for every promise costs the JavaScript thread several microseconds. Here one serves all of
-//! them: whoever has an answer puts it into a list, and only who finds the list empty calls; the call settles all that is
-//! there by then. It holds no JavaScript function. It keeps the process alive only while promises are pending.
+//! them: answers are put into a list, and one call settles all that are there by then. It holds no JavaScript function. It keeps the process alive only while promises are pending.
 #![allow(unsafe_code, reason = "Node-API is a C interface; each use says why it is sound")]
 
 use std::cell::RefCell;
@@ -14,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use napi::bindgen_prelude::{ToNapiValue, retain_current_module_for_unload_safety};
 use napi::{Env, Error, Result, Status, sys};
+
+use crate::verifier::Outbox;
 
 /// Makes a value on the JavaScript thread.
 type Value = Box<dyn FnOnce(sys::napi_env) -> Result<sys::napi_value> + Send>;
@@ -29,6 +30,8 @@ struct State {
     /// The thread-safe function; none before the first promise and after the environment's end.
     function: Option<Function>,
     finished: Vec<(Deferred, Value)>,
+    /// Whether it was called since the list was emptied last.
+    called: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -119,7 +122,7 @@ impl Carrier {
         drop(unheard);
     }
 
-    /// A promise, and the half that [`Self::deliver`] wants. On the JavaScript thread.
+    /// A promise, and the half that [`Self::put`] wants. On the JavaScript thread.
     pub fn promise(&self, env: &Env) -> Result<(Deferred, sys::napi_value)> {
         let (mut deferred, mut promise) = (ptr::null_mut(), ptr::null_mut());
         // SAFETY: `env` is alive, and both places are ours.
@@ -133,27 +136,19 @@ impl Carrier {
         Ok((Deferred(deferred), promise))
     }
 
-    /// Settles a promise with what `value` makes on the JavaScript thread. From any thread; nothing happens after the
-    /// environment's end.
-    pub fn deliver(&self, deferred: Deferred, value: Value) {
+    /// Settles a promise with what `value` makes on the JavaScript thread, after the next [`Outbox::flush`]. From any
+    /// thread; nothing happens after the environment's end.
+    pub fn put(&self, deferred: Deferred, value: Value) {
         let mut state = self.state();
-        let Some(Function(function)) = state.function else { return };
-        let first = state.finished.is_empty();
-        state.finished.push((deferred, value));
-        if first {
-            // SAFETY: the function is not ended before the lock is free. It takes no data.
-            let mode = sys::ThreadsafeFunctionCallMode::nonblocking;
-            let status = unsafe { sys::napi_call_threadsafe_function(function, ptr::null_mut(), mode) };
-            if status != sys::Status::napi_ok {
-                // Node is closing it, and with that has given up our claim to it.
-                state.function = None;
-            }
+        if state.function.is_some() {
+            state.finished.push((deferred, value));
         }
     }
 
     fn settle_all(&self, env: sys::napi_env) {
         let mut state = self.state();
         let (finished, function) = (std::mem::take(&mut state.finished), state.function);
+        state.called = false;
         drop(state);
         let settled = finished.len();
         for (deferred, value) in finished {
@@ -164,6 +159,23 @@ impl Carrier {
         {
             // SAFETY: as in `promise`.
             unsafe { sys::napi_unref_threadsafe_function(env, function) };
+        }
+    }
+}
+
+impl Outbox for Carrier {
+    fn flush(&self) {
+        let mut state = self.state();
+        let Some(Function(function)) = state.function else { return };
+        if !state.called && !state.finished.is_empty() {
+            state.called = true;
+            // SAFETY: the function is not ended before the lock is free. It takes no data.
+            let mode = sys::ThreadsafeFunctionCallMode::nonblocking;
+            let status = unsafe { sys::napi_call_threadsafe_function(function, ptr::null_mut(), mode) };
+            if status != sys::Status::napi_ok {
+                // Node is closing it, and with that has given up our claim to it.
+                state.function = None;
+            }
         }
     }
 }

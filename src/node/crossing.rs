@@ -61,13 +61,12 @@ pub fn judge<'env>(
         Ok(Begun { process, policy, epoch, checked: Checked::Later(Later { future, away }) }) => {
             let told = async move { Told::of(&future.await, keep_verdict) };
             let convert = move |mut told: Told| {
-                drop(away);
                 if tell {
                     told.tell_freshness(process, &policy, epoch);
                 }
                 told
             };
-            return promise(env, process, told, convert, |refusal| Told::refused(&refusal)).map(Either3::C);
+            return promise(env, process, away, told, convert, |refusal| Told::refused(&refusal)).map(Either3::C);
         }
         Err(refusal) => Told::refused(&refusal),
     };

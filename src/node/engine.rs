@@ -159,11 +159,7 @@ impl RemoteAgentAuth {
         match checked {
             Checked::Now(answer) => Ok(Either::A(outcome(*answer))),
             Checked::Later(Later { future, away }) => {
-                let convert = move |answer| {
-                    drop(away);
-                    outcome(answer)
-                };
-                promise(env, self.process, future, convert, refused).map(Either::B)
+                promise(env, self.process, away, future, outcome, refused).map(Either::B)
             }
         }
     }
@@ -186,7 +182,7 @@ impl RemoteAgentAuth {
                     Ok(()) => Either::A(Done { ok: true }),
                     Err(refusal) => failed(refusal),
                 };
-                promise(env, self.process, self.process.verifier().prefetch(&policy), convert, failed)
+                promise(env, self.process, None, self.process.verifier().prefetch(&policy), convert, failed)
             }
             Err(error) => PromiseRaw::resolve(env, failed(error.into())),
         }

@@ -1,14 +1,17 @@
 //! One panic in each kind of export, so that a test can show that none crosses the boundary.
 #![allow(clippy::panic, reason = "panics are what this is for")]
 
+use std::time::Duration;
+
 use napi::bindgen_prelude::{Either, PromiseRaw};
 use napi::{Env, Result};
 use napi_derive::napi;
 
+use super::engine::caller;
 use super::outcome::Failure;
 use super::settle::promise;
 use crate::error::Refusal;
-use crate::verifier::Process;
+use crate::verifier::{Away, Process};
 
 /// A plain function.
 #[napi(catch_unwind)]
@@ -51,12 +54,20 @@ fn lost(refusal: Refusal) -> Either<u32, Failure> {
 #[napi(catch_unwind)]
 pub fn panic_in_future(env: &Env) -> Result<PromiseRaw<'_, Either<u32, Failure>>> {
     let process = Process::shared().map_err(|refusal| napi::Error::from_reason(refusal.to_string()))?;
-    promise(env, process, async { panic!("probe") }, |()| Either::A(0), lost)
+    promise(env, process, None, async { panic!("probe") }, |()| Either::A(0), lost)
+}
+
+/// The future behind a promise that stands in line for a thread.
+#[napi(catch_unwind)]
+pub fn panic_in_line(env: &Env) -> Result<PromiseRaw<'_, Either<u32, Failure>>> {
+    let process = Process::shared().map_err(|refusal| napi::Error::from_reason(refusal.to_string()))?;
+    let away = Away::from(&caller(1).event_loop, Duration::ZERO);
+    promise(env, process, Some(away), async { panic!("probe") }, |()| Either::A(0), lost)
 }
 
 /// What turns a future's output into a JavaScript value.
 #[napi(catch_unwind)]
 pub fn panic_in_conversion(env: &Env) -> Result<PromiseRaw<'_, Either<u32, Failure>>> {
     let process = Process::shared().map_err(|refusal| napi::Error::from_reason(refusal.to_string()))?;
-    promise(env, process, async {}, |()| panic!("probe"), lost)
+    promise(env, process, None, async {}, |()| panic!("probe"), lost)
 }

@@ -22,6 +22,7 @@ async function main() {
     method: await outcomeOf(() => instance.method()),
     getter: await outcomeOf(() => instance.getter),
     future: await outcomeOf(() => probe.panicInFuture()),
+    line: await outcomeOf(() => probe.panicInLine()),
     conversion: await outcomeOf(() => probe.panicInConversion()),
     afterwards: await outcomeOf(() => probe.createRemoteAgentAuth().check('a.b.c', { issuer: 'https://a', audience: 'b' })),
     // No certificate was handed over in this process.
