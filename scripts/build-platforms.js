@@ -126,8 +126,8 @@ function zigRecipe(platform) {
     env: {
       PATH: `${zig}${path.delimiter}${process.env.PATH}`,
       XDG_CACHE_HOME: path.join(tools, 'cache'),
-      // cargo names the standard library's own flags unstable on every toolchain; Debian's source is the compiler's own.
       ...(platform.os === 'win32' && { LIBNODE_PATH: emptyNodeLibrary(zig) }),
+      // Building the standard library is unstable on every toolchain; this source is that compiler's own.
       ...(!own && { RUSTC: DEBIAN_RUSTC, RUSTC_BOOTSTRAP: '1' }),
     },
     output: path.join(folder, target, 'release', libraryName(platform)),
@@ -135,11 +135,14 @@ function zigRecipe(platform) {
   };
 }
 
-/** Whether this machine is of the platform's kind, and its own linker is as good as zig: it is not where glibc has a floor. @param {Platform} platform */
+/**
+ * Whether this machine is of the platform's kind and its own linker will do. For glibc it will not: the floor would be this machine's.
+ * @param {Platform} platform
+ */
 function isOwnMachine({ os: system, cpu, libc }) {
   if (process.platform !== system) return false;
   if (system !== 'linux') return true;
-  return libc === 'musl' && cpu === process.arch && /musl/.test(readFileSync('/proc/self/maps', 'latin1'));
+  return libc === 'musl' && cpu === process.arch && /\/ld-musl-/.test(readFileSync('/proc/self/maps', 'latin1'));
 }
 
 /** @param {string} name */

@@ -37,7 +37,7 @@ const LIBC = {
    pthread_rwlock_unlock pthread_rwlock_wrlock pthread_self pthread_setname_np pthread_setspecific read readlink realloc realpath recv
    rename sched_getaffinity sched_yield send setsockopt shutdown snprintf socket stderr strchr strcmp strlen strtol syscall sysconf
    unlink vsnprintf write writev`,
-  glibc: `__fxstat64 __isoc99_sscanf __lxstat64 __res_init __xstat __xstat64 gnu_get_libc_version lseek64 mmap64 open64`,
+  glibc: `__fxstat64 __isoc99_sscanf __lxstat64 __res_init __stack_chk_guard __xstat __xstat64 gnu_get_libc_version lseek64 mmap64 open64`,
   musl: `bsearch fstat getrandom lseek lstat sscanf stat strncmp strstr`,
 };
 /** @param {'glibc' | 'musl'} libc @returns {Set<string>} */

@@ -4,7 +4,7 @@
 // it can be.
 
 const { spawnSync } = require('node:child_process');
-const { existsSync, mkdirSync, readdirSync, writeFileSync } = require('node:fs');
+const { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
 const { say, SetupError, root } = require('./setup.js');
 
@@ -60,6 +60,7 @@ function fetchedFromDebian13(names) {
     ...[`Dir::Cache=${folder}`, 'APT::Architectures=amd64,arm64', 'APT::Sandbox::User=root'],
   ].flatMap((option) => ['-o', option]);
   const download = path.join(folder, names.join('-').replaceAll(':', '-'));
+  rmSync(download, { recursive: true, force: true });
   mkdirSync(download, { recursive: true });
   install('  the list of its packages', 'apt-get', [...apart, 'update', '-qq']);
   install('  the packages', 'apt-get', [...apart, 'download', '-qq', ...names], download);

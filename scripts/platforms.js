@@ -33,7 +33,7 @@ const platforms = [
     cpu: 'arm64',
     libc: 'glibc',
     glibc: '2.17',
-    status: 'workflow',
+    status: 'run',
   },
   { name: 'linux-x64-musl', target: 'x86_64-unknown-linux-musl', os: 'linux', cpu: 'x64', libc: 'musl', status: 'run' },
   { name: 'linux-arm64-musl', target: 'aarch64-unknown-linux-musl', os: 'linux', cpu: 'arm64', libc: 'musl', status: 'workflow' },
