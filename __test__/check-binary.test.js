@@ -69,6 +69,18 @@ describe('what a file must not be is found', () => {
       musl,
       'asks for __gxx_personality_v0: neither Node-API nor on the list of musl functions',
     ],
+    [
+      'a weak function of nobody',
+      forMusl({ imports: [{ name: 'malloc' }, { name: 'before_every_check', weak: true }] }),
+      musl,
+      'asks for before_every_check: neither Node-API nor on the list of musl functions',
+    ],
+    [
+      'a function that is only looked for, asked for',
+      forMusl({ imports: [{ name: 'statx' }] }),
+      musl,
+      'asks for statx: neither Node-API nor on the list of musl functions',
+    ],
     ['an export too many', forGnu({ exports: [ENTRY, 'helper'] }), gnu, `exports helper besides ${ENTRY}`],
     ['without its entry', forGnu({ exports: [] }), gnu, `does not export ${ENTRY}`],
     ['another addon', forGnu({ text: '' }), gnu, 'does not hold the name createRemoteAgentAuth: another library'],

@@ -43,6 +43,14 @@ const LIBC = {
 /** @param {'glibc' | 'musl'} libc @returns {Set<string>} */
 const functionsOf = (libc) => new Set(`${LIBC.both} ${LIBC[libc]}`.split(/\s+/));
 
+/**
+ * Looked for, and done without where they are not: newer functions of the C library, and the hooks by which AWS-LC takes another
+ * allocator.
+ */
+const WEAK = new Set([
+  ...['__cxa_thread_atexit_impl', 'getrandom', 'gettid', 'statx'],
+  ...['OPENSSL_memory_alloc', 'OPENSSL_memory_free', 'OPENSSL_memory_get_size', 'OPENSSL_memory_realloc', 'sdallocx'],
+]);
 const NODE_API = /^(napi|node_api)_/;
 /** The one function Node looks for. */
 const ENTRY = 'napi_register_module_v1';
@@ -86,8 +94,9 @@ function symbolProblems(binary, platform) {
     problems.push(`asks for ${name}@GLIBC_${highest}: glibc ${platform.glibc} does not have it`);
   }
   const known = functionsOf(platform.libc);
-  // Weak ones are looked for and done without.
-  const foreign = binary.imports.filter(({ name, weak }) => !weak && !known.has(name) && !NODE_API.test(name)).map(({ name }) => name);
+  const isKnown = (/** @type {{ name: string, weak: boolean }} */ { name, weak }) =>
+    known.has(name) || NODE_API.test(name) || (weak && WEAK.has(name));
+  const foreign = binary.imports.filter((symbol) => !isKnown(symbol)).map(({ name }) => name);
   if (foreign.length > 0) problems.push(`asks for ${foreign.join(', ')}: neither Node-API nor on the list of ${platform.libc} functions`);
   return problems;
 }
