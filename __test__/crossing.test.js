@@ -253,6 +253,29 @@ describe('the crossing itself', () => {
     expect(() => binding.judge(issuer.token(), policy, make())).toThrow(/facts/);
   });
 
+  test('asks no member of what is given for a policy: a getter could take the memory of the numbers away', async () => {
+    const given = facts(1);
+    let asked = 0;
+    let moved;
+    const take = () => {
+      asked += 1;
+      moved ??= structuredClone(given.buffer, { transfer: [given.buffer] });
+      return issuer.url;
+    };
+    const traps = { get: take, has: take, ownKeys: take, getPrototypeOf: take, getOwnPropertyDescriptor: take };
+    const getters = Object.defineProperties({ ...options }, { issuer: { get: take, enumerable: true }, then: { get: take } });
+    for (const trap of [getters, new Proxy({}, traps), new Proxy(policy, traps)]) {
+      expect(binding.judge(issuer.token(), trap, given)).toMatch(/^ERR_POLICY_OPTIONconfig/);
+    }
+    expect(asked).toBe(0);
+    expect(given).toHaveLength(12);
+    expect(given[0]).toBe(-1);
+  });
+
+  test('a policy that was not compiled is no policy here', () => {
+    expect(verifier.check(issuer.token(), options)).toMatchObject({ ok: false, code: 'ERR_POLICY_OPTION', message: expect.stringMatching(/`policy`.*compiled/) });
+  });
+
   test.each([NaN, Infinity, undefined, '7', 7n, null])('a clock that says %p is refused, and says so', async (now) => {
     const wrong = new RemoteTokenVerifier({ clock: () => now });
     expect(await wrong.check(issuer.token(), policy)).toMatchObject({ ok: false, code: 'ERR_POLICY_OPTION', message: expect.stringMatching(/`now`/) });

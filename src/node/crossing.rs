@@ -9,12 +9,12 @@ use std::cell::RefCell;
 use std::ptr;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Either3, FromNapiValue, JsValue, PromiseRaw, Unknown};
+use napi::bindgen_prelude::{Either3, JsValue, PromiseRaw, Unknown};
 use napi::{Env, Error, Result, Status, sys};
 use napi_derive::napi;
 
 use super::engine::caller;
-use super::policy::{self, PolicyArgument};
+use super::policy;
 use super::settle::promise;
 use super::told::{FACTS, Text, Told, exact};
 use crate::error::Refusal;
@@ -96,10 +96,9 @@ fn begin<'env>(
     facts: &Facts,
 ) -> std::result::Result<Begun<impl Future<Output = Answer> + Send + use<>>, Refusal> {
     let size = units(env, token).ok_or(Refusal::TokenArgument)?;
-    let policy = match policy::compiled(env, argument) {
-        Some(policy) => policy,
-        None => policy::resolve(env, options(env, argument)?)?,
-    };
+    // Compiled only. Reading options would run their getters, and those could take the memory of `facts` away.
+    let policy = policy::compiled(env, argument)
+        .ok_or_else(|| PolicyError::Option { key: "policy".to_owned(), expected: "a compiled policy" })?;
     let now = UnixSeconds::new(facts.now)
         .ok_or_else(|| PolicyError::Option { key: "now".to_owned(), expected: "a finite number of seconds" })?;
     // Measured before it is copied: a text has at least as many bytes as UTF-16 units, and those V8 need not count.
@@ -116,11 +115,6 @@ fn begin<'env>(
         Ok::<_, Refusal>(process.verifier().check_for(Some(&caller), token, &policy, now, memory))
     })?;
     Ok(Begun { process, policy, epoch, checked })
-}
-
-fn options<'env>(env: &'env Env, argument: &Unknown<'env>) -> std::result::Result<PolicyArgument<'env>, Refusal> {
-    // SAFETY: both are of the call under way.
-    unsafe { PolicyArgument::from_napi_value(env.raw(), argument.raw()) }.map_err(|_: Error| PolicyError::Issuer.into())
 }
 
 /// How many UTF-16 units a string has; `None` for anything else.
@@ -195,8 +189,9 @@ impl Facts {
         if !right {
             return Err(Error::new(Status::InvalidArg, "facts: a Float64Array of at least 12"));
         }
-        // SAFETY: the array has at least `FACTS` elements, and V8 aligns those of a Float64Array. Nothing in here runs
-        // JavaScript before the call returns, so that the array can neither be collected nor detached meanwhile.
+        // SAFETY: the array has at least `FACTS` elements, and V8 aligns those of a Float64Array. Nothing between here and
+        // `write` runs JavaScript: a text, a wrapped address and this array are read, no member of any object. So the array
+        // can neither be collected nor lose its memory meanwhile.
         let (now, wishes, most_queued) = unsafe { (data.read(), data.add(1).read(), data.add(2).read()) };
         // A cast saturates; what is not a number wishes nothing, and waits behind nobody.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
