@@ -128,6 +128,20 @@ describe('finding a compiled policy', () => {
   });
 
   test.each([
+    ['from its class', (keys) => new (class KeySet { toJSON() { return { keys }; } })()],
+    ['from its prototype', (keys) => Object.create({ toJSON: () => ({ keys }) })],
+    ['as a list', (keys) => Object.assign([], { toJSON: () => ({ keys }) })],
+    ['in members nobody lists', (keys) => Object.defineProperty({}, 'keys', { value: keys })],
+    ['in an instance', (keys) => ({ keys: [new Number(keys[0])] })],
+  ])('what says its keys %s is another policy for each tenant', (_how, make) => {
+    const { cache, compiled } = setUp();
+    const sets = { a: make([1]), b: make([2]) };
+    const extra = createPolicyExtra((_oidc, { tenantId }) => ({ jwks: sets[tenantId] }));
+    for (const tenantId of ['a', 'b', 'a']) cache.find(fields(), extra(fields(), tenantId));
+    expect(compiled.map(({ jwks }) => jwks)).toEqual([sets.a, sets.b, sets.a]);
+  });
+
+  test.each([
     ['a b', 'c', 'a b c'],
     [undefined, 'c', 'c'],
     ['a', undefined, 'a'],

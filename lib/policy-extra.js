@@ -75,7 +75,7 @@ function textOf(value) {
   if (value === undefined) return 'undefined';
   if (typeof value === 'string' || typeof value === 'boolean' || value === null) return JSON.stringify(value);
   if (typeof value === 'number') return Number.isFinite(value) ? String(value) : undefined;
-  if (typeof value !== 'object') return undefined;
+  if (typeof value !== 'object' || !isPlain(value)) return undefined;
   const members = Array.isArray(value)
     ? value.map((item) => textOf(item))
     : Object.entries(value)
@@ -83,6 +83,19 @@ function textOf(value) {
         .map(([name, member]) => joined(JSON.stringify(name), textOf(member)));
   if (members.includes(undefined)) return undefined;
   return Array.isArray(value) ? `[${members.join()}]` : `{${members.join()}}`;
+}
+
+/**
+ * Whether its members, each seen by everybody, are all it says: keys cross as JSON, which an instance of a class may write
+ * from anything (`toJSON`). Of any realm.
+ * @param {object} value
+ */
+function isPlain(value) {
+  if (typeof (/** @type {any} */ (value).toJSON) === 'function') return false;
+  if (Array.isArray(value)) return true;
+  const prototype = Object.getPrototypeOf(value);
+  const isInstance = prototype !== null && Object.getPrototypeOf(prototype) !== null;
+  return !isInstance && Reflect.ownKeys(value).length === Object.keys(value).length;
 }
 
 /** @param {string} name @param {string | undefined} member */
