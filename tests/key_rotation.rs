@@ -9,8 +9,9 @@ use std::time::Duration;
 use remote_agent_auth::base64url::encode;
 use remote_agent_auth::error::Code;
 use remote_agent_auth::provider::budget::Pacing;
+use remote_agent_auth::provider::fetch::Response;
 use serde_json::json;
-use support::{JWKS, Reply, Signer, World, jwks, listed, long, pass, policy, score};
+use support::{JWKS, Reply, Signer, World, jwks, listed, long, ok, pass, policy, score, status};
 
 #[tokio::test(start_paused = true)]
 async fn follows_a_rotation_at_once() {
@@ -22,6 +23,50 @@ async fn follows_a_rotation_at_once() {
     assert_eq!(world.code(&new.token()).await, None);
     assert_eq!(world.network.fetches(), 2);
     assert!(world.at_once(&old.token()).unwrap().is_ok());
+}
+
+/// What remembers answers asks for this count, so it must rise with whatever may make one wrong.
+#[tokio::test(start_paused = true)]
+async fn changes_are_counted_and_confirmations_are_not() {
+    let (a, b) = (Signer::new("a"), Signer::new("b"));
+    let with = |member: &str, value: &str| {
+        let mut entry = a.jwk();
+        entry[member] = json!(value);
+        ok(&json!({ "keys": [entry] }))
+    };
+    let advised = |signers: &[&Signer], seconds: u64| {
+        let cache_control = Some(format!("max-age={seconds}"));
+        Response { cache_control, ..jwks(signers) }
+    };
+    let world = World::with_jwks_uri();
+    let steps = [
+        ("the first keys", jwks(&[&a]), true),
+        ("the same", jwks(&[&a]), false),
+        ("one more", jwks(&[&a, &b]), true),
+        ("another order", jwks(&[&b, &a]), true),
+        ("one less", jwks(&[&a]), true),
+        ("another key of the same kid", jwks(&[&Signer::new("a")]), true),
+        ("the first again", jwks(&[&a]), true),
+        ("the same key for one algorithm", with("alg", "ES256"), true),
+        ("the same key for one issuer", with("issuer", "https://issuer.example/other"), true),
+        ("the same key by another name", with("kid", "c"), true),
+        ("the first once more", jwks(&[&a]), true),
+        ("a longer life", advised(&[&a], 500), false),
+        ("what is left of that life", advised(&[&a], 380), false),
+        ("a life that ends sooner", advised(&[&a], 90), true),
+        ("a failure", status(500), false),
+        ("the same after a failure", advised(&[&a], 90), false),
+    ];
+    for (name, answer, counts) in steps {
+        let before = world.verifier.changes();
+        world.network.answer(JWKS, answer);
+        let _ = world.verifier.prefetch(&world.policy).await;
+        assert_eq!(world.verifier.changes() > before, counts, "{name}");
+        pass(120).await;
+    }
+    let before = world.verifier.changes();
+    world.verifier.clear();
+    assert!(world.verifier.changes() > before);
 }
 
 #[tokio::test(start_paused = true)]

@@ -123,6 +123,11 @@ impl Key {
         self.thumbprint == other.thumbprint && self.only == other.only
     }
 
+    /// Whether every token would find in it what it finds in `other`.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.is_same_material(other) && self.id == other.id && self.issuer == other.issuer
+    }
+
     /// The RFC 7638 SHA-256 thumbprint: what makes this key material and no other.
     pub const fn thumbprint(&self) -> &Arc<str> {
         &self.thumbprint

@@ -105,6 +105,12 @@ impl KeySet {
         if fitting.is_empty() { Selection::NotFound } else { Selection::Fitting(fitting) }
     }
 
+    /// Whether every token would find in it what it finds in `other`: the same usable keys in the same order.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.keys.len() == other.keys.len()
+            && self.keys.iter().zip(&other.keys).all(|(ours, theirs)| ours.is_same(theirs))
+    }
+
     /// The usable keys, in the set's order.
     pub fn keys(&self) -> &[Key] {
         &self.keys

@@ -50,8 +50,11 @@ impl Ending {
         state.under_way = None;
         let hold = |snapshot: Snapshot| {
             let snapshot = Arc::new(snapshot);
-            *slot.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&snapshot));
-            self.changes.fetch_add(1, Ordering::AcqRel);
+            let older = slot.snapshot.write().unwrap_or_else(PoisonError::into_inner).replace(Arc::clone(&snapshot));
+            // Most refreshes bring what was there: with many sources, nothing would ever be worth remembering.
+            if !older.is_some_and(|older| snapshot.confirms(&older)) {
+                self.changes.fetch_add(1, Ordering::AcqRel);
+            }
             snapshot
         };
         match answer {

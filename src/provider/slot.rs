@@ -34,6 +34,14 @@ impl Snapshot {
         &self.keys
     }
 
+    /// Whether what was found out by `older` stands, and for as long as was thought then: the same keys, which want
+    /// another look no sooner. A life shortened by less than has passed since ends no sooner.
+    pub(super) fn confirms(&self, older: &Self) -> bool {
+        let shortened = older.advised.unwrap_or_default().saturating_sub(self.advised.unwrap_or_default());
+        self.began.checked_sub(older.began).is_some_and(|passed| shortened <= passed)
+            && (Arc::ptr_eq(&self.keys, &older.keys) || self.keys.is_same(&older.keys))
+    }
+
     /// How many refreshes of the slot had succeeded when this one had.
     pub const fn refreshes(&self) -> u64 {
         self.refreshes

@@ -124,7 +124,8 @@ impl KeyStore {
         slot.snapshot().map_or(Duration::ZERO, |snapshot| look(snapshot).saturating_sub(self.clock.monotonic()))
     }
 
-    /// Counts every change of any keys: what was found out before the last one has to be found out again.
+    /// Counts every change of any keys, and of how long they can be used: what was found out before the last one has to
+    /// be found out again. A refresh that brings the same keys is none.
     pub fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
     }
