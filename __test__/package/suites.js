@@ -37,8 +37,11 @@ const OF_OTHER_NODES = Object.freeze({ 'contexts.test.js': 'Nodes of other versi
 
 /** What the suites need beside the package. */
 const BESIDE = ['__test__', 'jest.config.js', 'scripts', 'benchmark', 'examples', 'tests/vectors'];
-/** What holds tools, not code of ours, and is shared with the checkout. */
-const SHARED = ['node_modules', 'target', '.cache'];
+/**
+ * What holds tools and is shared with the checkout, where it is there. Nothing that tests write code into: from there it would find the
+ * package of the checkout.
+ */
+const SHARED = ['node_modules', 'target/python', '.cache/node-20', '.cache/node-22', '.cache/node-24'];
 
 /** @param {import('./installation').Installation} installation @returns {string} */
 function layOut({ main, folder }) {
@@ -48,8 +51,8 @@ function layOut({ main, folder }) {
     const ours = path.join(ROOT, name);
     fs.cpSync(ours, path.join(suites, name), { recursive: true, filter: (file) => path.basename(file) !== 'node_modules' });
   }
-  for (const name of SHARED) {
-    fs.mkdirSync(path.join(ROOT, name), { recursive: true });
+  for (const name of SHARED.filter((each) => fs.existsSync(path.join(ROOT, each)))) {
+    fs.mkdirSync(path.dirname(path.join(suites, name)), { recursive: true });
     fs.symlinkSync(fs.realpathSync(path.join(ROOT, name)), path.join(suites, name), 'junction');
   }
   return suites;
