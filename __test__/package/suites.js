@@ -20,6 +20,7 @@ const OF_THE_REPOSITORY = Object.freeze({
   'docs.test.js': 'the documents',
   'loader.test.js': 'copies of the package with a build of this checkout',
   'notices.test.js': 'the licence notices of the crates',
+  'pack.test.js': 'the script that packs',
   'packed-files.test.js': 'what npm would pack from the repository',
   'panics.test.js': 'a native file built with exports that panic',
   'parity-list.test.js': 'a list of the tests',
@@ -67,15 +68,16 @@ function leftOut(suites, ownNodes) {
 /**
  * @param {import('./installation').Installation} installation
  * @param {{ node: string, modules?: string, ownNodes: boolean, timeFactor?: number, only?: string[] }} how `modules`: where jest finds
- *   its own native file for this platform
+ *   its own native file for this platform; `only`: patterns, where not all are to run
  * @returns {Promise<{ ok: boolean, figure: string, detail: string }>}
  */
-async function runSuites(installation, { node, modules, ownNodes, timeFactor = 1, only = [] }) {
+async function runSuites(installation, { node, modules, ownNodes, timeFactor = 1, only }) {
   const suites = layOut(installation);
   const report = path.join(installation.folder, 'jest.json');
   const bin = path.join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
   const left = leftOut(suites, ownNodes);
-  const args = [bin, '--ci', '--json', `--outputFile=${report}`, `--testTimeout=${20_000 * timeFactor}`, ...only];
+  const args = [bin, '--ci', '--json', `--outputFile=${report}`, `--testTimeout=${20_000 * timeFactor}`];
+  if (only) args.push('--runInBand', ...only);
   for (const name of left) args.push('--testPathIgnorePatterns', `/__test__/${name.replaceAll('.', '\\.')}$`);
   const PATH = `${path.dirname(node)}${path.delimiter}${installation.env.PATH}`;
   const env = { ...installation.env, PATH, ...(modules ? { NODE_PATH: modules } : {}) };
@@ -89,7 +91,7 @@ async function runSuites(installation, { node, modules, ownNodes, timeFactor = 1
     const result = JSON.parse(fs.readFileSync(report, 'utf8'));
     const { numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped, numTotalTestSuites: count } = result;
     const broken = result.numRuntimeErrorTestSuites;
-    const figure = `${passed} passed, ${failed} failed, ${skipped} skipped in ${count} suites; ${left.length} about the repository left out`;
+    const figure = `${passed} passed, ${failed} failed, ${skipped} skipped in ${count} suites; ${only ? 'those chosen for emulation' : `${left.length} about the repository left out`}`;
     return { ok: run.error === null && failed === 0 && broken === 0 && passed > 0, figure, detail: run.error ? failures(result) : '' };
   } finally {
     fs.rmSync(suites, { recursive: true, force: true });
