@@ -104,23 +104,24 @@ function mainOf(tarballs) {
   return found;
 }
 
-/** Where this Node runs what it is given, without an emulator or a wrapper. @param {PlatformNode} node */
-const direct = ({ command }) => command.length === 1;
+/** What tells npm to install for a platform. @param {string} name */
+function flagsOf(name) {
+  const { os: system, cpu, libc } = platformNamed(name);
+  return [`--os=${system}`, `--cpu=${cpu}`, ...(libc ? [`--libc=${libc}`] : [])];
+}
 
 /**
  * What npm installs, and that it is this platform alone.
  * @param {string} name
  * @param {string[]} tarballs
- * @param {PlatformNode} node
  * @returns {Promise<Installation | undefined>}
  */
-async function installed(name, tarballs, node) {
+async function installed(name, tarballs) {
   /** @type {Installation | undefined} */
   let installation;
-  const { cpu } = platformNamed(name);
   await judge('install', name, async () => {
-    // Emulated, npm would take minutes to find out what a flag can tell it.
-    installation = direct(node) ? install(tarballs, { node: node.command[0] }) : install(tarballs, { flags: [`--cpu=${cpu}`] });
+    // npm sees the system it runs on, whatever Node runs it: where that is another one, it is told.
+    installation = install(tarballs, { flags: name === ownPlatform() ? [] : flagsOf(name) });
     const { main, platforms: chosen } = installation;
     const native = path.join(main, '..', packageName(name), fileName(name));
     const bytes = fs.existsSync(native) ? fs.statSync(native).size : 0;
@@ -157,7 +158,7 @@ async function inNode(name, installation, { major, command }, { scratch, tarball
   await judge('jest', where, () =>
     runSuites(installation, {
       node: executable,
-      modules: own ? undefined : resolverFor(name),
+      resolver: own ? undefined : resolverFor(name),
       ownNodes: own,
       ...(command.length > 1 && EMULATED),
     }),
@@ -203,7 +204,7 @@ async function main() {
       const nodes = options.packages ? [self] : nodesOf(name, options.arm64 ? [20] : undefined);
       const [first] = nodes;
       if (!first) throw new Error(`${name}: this machine has no Node for it`);
-      const installation = await installed(name, tarballs, first);
+      const installation = await installed(name, tarballs);
       if (!installation) continue;
       try {
         if (name === own) {

@@ -18,7 +18,7 @@ const { pathWithoutCompilers } = require('./newcomer');
  * @property {() => void} remove
  */
 
-/** npm as a script, so that any Node can run it. */
+/** npm as a script, which needs no shell to be run. */
 function npmScript() {
   if (process.env.npm_execpath?.endsWith('.js')) return process.env.npm_execpath;
   const [command] = execFileSync(process.platform === 'win32' ? 'where' : 'which', ['npm'], { encoding: 'utf8' }).split('\n');
@@ -39,10 +39,10 @@ function nameOf(tarball) {
 
 /**
  * @param {string[]} tarballs the main one and any number of platforms
- * @param {{ node?: string, flags?: string[] }} [how] the Node that runs npm; flags where it is told the platform instead of seeing it
+ * @param {{ flags?: string[] }} [how] flags for npm
  * @returns {Installation}
  */
-function install(tarballs, { node = process.execPath, flags = [] } = {}) {
+function install(tarballs, { flags = [] } = {}) {
   const scratch = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'installed-')));
   const folder = path.join(scratch, 'project');
   fs.mkdirSync(folder);
@@ -56,7 +56,7 @@ function install(tarballs, { node = process.execPath, flags = [] } = {}) {
   };
   fs.writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   const args = [npmScript(), 'install', '--offline', '--no-audit', '--no-fund', '--loglevel=error', ...flags];
-  execFileSync(node, args, { cwd: folder, env, stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync(process.execPath, args, { cwd: folder, env, stdio: ['ignore', 'ignore', 'inherit'] });
   const modules = path.join(folder, 'node_modules');
   return {
     folder,

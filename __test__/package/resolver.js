@@ -9,7 +9,11 @@ const path = require('node:path');
 
 const ROOT = path.join(__dirname, '..', '..');
 
-/** @param {string} platform @returns {string} a folder of modules, for NODE_PATH */
+/**
+ * @param {string} platform
+ * @returns {Record<string, string>} the environment by which the loader of that file finds it; its own look at the system sees the C
+ *   library of the machine, not of the Node
+ */
 function resolverFor(platform) {
   const folder = path.join(ROOT, 'target', 'tools', `resolver-${platform}`);
   const name = `@unrs/resolver-binding-${platform}`;
@@ -20,7 +24,7 @@ function resolverFor(platform) {
     const args = ['install', '--force', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', `${name}@${optionalDependencies[name]}`];
     execFileSync('npm', args, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
   }
-  return path.join(folder, 'node_modules');
+  return { NAPI_RS_NATIVE_LIBRARY_PATH: path.join(folder, 'node_modules', name, `resolver.${platform}.node`) };
 }
 
 module.exports = { resolverFor };

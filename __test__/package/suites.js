@@ -67,11 +67,11 @@ function leftOut(suites, ownNodes) {
 
 /**
  * @param {import('./installation').Installation} installation
- * @param {{ node: string, modules?: string, ownNodes: boolean, timeFactor?: number, only?: string[] }} how `modules`: where jest finds
- *   its own native file for this platform; `only`: patterns, where not all are to run
+ * @param {{ node: string, resolver?: Record<string, string>, ownNodes: boolean, timeFactor?: number, only?: string[] }} how `resolver`: by what jest
+ *   finds its own native file for this platform; `only`: patterns, where not all are to run
  * @returns {Promise<{ ok: boolean, figure: string, detail: string }>}
  */
-async function runSuites(installation, { node, modules, ownNodes, timeFactor = 1, only }) {
+async function runSuites(installation, { node, resolver = {}, ownNodes, timeFactor = 1, only }) {
   const suites = layOut(installation);
   const report = path.join(installation.folder, 'jest.json');
   const bin = path.join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
@@ -80,7 +80,7 @@ async function runSuites(installation, { node, modules, ownNodes, timeFactor = 1
   if (only) args.push('--runInBand', ...only);
   for (const name of left) args.push('--testPathIgnorePatterns', `/__test__/${name.replaceAll('.', '\\.')}$`);
   const PATH = `${path.dirname(node)}${path.delimiter}${installation.env.PATH}`;
-  const env = { ...installation.env, PATH, ...(modules ? { NODE_PATH: modules } : {}) };
+  const env = { ...installation.env, PATH, ...resolver };
   /** @type {{ error: Error | null, stderr: string }} */
   const run = await new Promise((resolve) => {
     const limits = { timeout: TIME_LIMIT_MS, maxBuffer: 1 << 28 };
