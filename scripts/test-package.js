@@ -56,6 +56,7 @@ const { values: options, positionals } = parseArgs({
 
 /** @type {Result[]} */
 const results = [];
+const CHECKS = ['jest', 'import', 'workers', 'refusals', 'types', 'bundle', 'publint', 'attw', 'runtimes', 'newcomer'];
 const wanted = options.only?.split(',');
 
 /**
@@ -159,7 +160,7 @@ async function inNode(name, installation, { major, command }, { scratch, tarball
     runSuites(installation, {
       node: executable,
       resolver: own ? undefined : resolverFor(name),
-      ownNodes: own,
+      otherNodes: own && !options.packages,
       ...(command.length > 1 && EMULATED),
     }),
   );
@@ -190,6 +191,8 @@ async function onlyHere(tarballs, name, installation) {
 }
 
 async function main() {
+  const unknown = wanted?.find((name) => !CHECKS.includes(name));
+  if (unknown !== undefined) throw new Error(`there is no check "${unknown}": ${CHECKS.join(', ')}`);
   const own = ownPlatform();
   if (!own) throw new Error(`${process.platform} on ${process.arch} is no platform of ours`);
   const both = own === 'linux-x64-gnu' && !options.packages ? [own, 'linux-x64-musl'] : [own];

@@ -7,6 +7,7 @@
 const { execFile } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
+const { nodeOf } = require('../support/nodes');
 
 const ROOT = path.join(__dirname, '..', '..');
 const TIME_LIMIT_MS = 45 * 60_000;
@@ -43,9 +44,13 @@ const BESIDE = ['__test__', 'jest.config.js', 'scripts', 'benchmark', 'examples'
  * package of the checkout.
  */
 const SHARED = ['node_modules', 'target/python', '.cache/node-20', '.cache/node-22', '.cache/node-24'];
+const MAJORS = [20, 22, 24];
 
-/** @param {import('./installation').Installation} installation @returns {string} */
-function layOut({ main, folder }) {
+/** @param {import('./installation').Installation} installation @param {boolean} otherNodes @returns {string} */
+function layOut({ main, folder }, otherNodes) {
+  // Made here once, where every run finds them.
+  fs.mkdirSync(path.join(ROOT, 'target', 'python'), { recursive: true });
+  if (otherNodes) MAJORS.forEach(nodeOf);
   const suites = path.join(folder, 'suites');
   fs.cpSync(main, suites, { recursive: true });
   for (const name of BESIDE) {
@@ -59,23 +64,23 @@ function layOut({ main, folder }) {
   return suites;
 }
 
-/** @param {string} suites @param {boolean} ownNodes @returns {string[]} */
-function leftOut(suites, ownNodes) {
-  const names = Object.keys({ ...OF_THE_REPOSITORY, ...(ownNodes ? {} : OF_OTHER_NODES) });
+/** @param {string} suites @param {boolean} otherNodes @returns {string[]} */
+function leftOut(suites, otherNodes) {
+  const names = Object.keys({ ...OF_THE_REPOSITORY, ...(otherNodes ? {} : OF_OTHER_NODES) });
   return names.filter((name) => fs.existsSync(path.join(suites, '__test__', name)));
 }
 
 /**
  * @param {import('./installation').Installation} installation
- * @param {{ node: string, resolver?: Record<string, string>, ownNodes: boolean, timeFactor?: number, only?: string[] }} how `resolver`: by what jest
+ * @param {{ node: string, resolver?: Record<string, string>, otherNodes: boolean, timeFactor?: number, only?: string[] }} how `resolver`: by what jest
  *   finds its own native file for this platform; `only`: patterns, where not all are to run
  * @returns {Promise<{ ok: boolean, figure: string, detail: string }>}
  */
-async function runSuites(installation, { node, resolver = {}, ownNodes, timeFactor = 1, only }) {
-  const suites = layOut(installation);
+async function runSuites(installation, { node, resolver = {}, otherNodes, timeFactor = 1, only }) {
+  const suites = layOut(installation, otherNodes);
   const report = path.join(installation.folder, 'jest.json');
   const bin = path.join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
-  const left = leftOut(suites, ownNodes);
+  const left = leftOut(suites, otherNodes);
   const args = [bin, '--ci', '--json', `--outputFile=${report}`, `--testTimeout=${20_000 * timeFactor}`];
   if (only) args.push('--runInBand', ...only);
   for (const name of left) args.push('--testPathIgnorePatterns', `/__test__/${name.replaceAll('.', '\\.')}$`);
