@@ -93,7 +93,7 @@ function load() {
     cause = error;
   }
   if (problem) return fail(attempt, problem, cause);
-  const found = native.version?.();
+  const found = typeof native.version === 'function' ? native.version() : undefined;
   if (found !== manifest.version) return fail({ ...attempt, found }, 'version');
   // Exports that panic belong to one test, which loads its file without this one.
   if ('panicInFunction' in native) return fail(attempt, 'probe');

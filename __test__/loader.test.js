@@ -283,20 +283,20 @@ const failures = [
         installPlatform();
       },
       code: 'ERR_NATIVE_VERSION',
-      cause: new RegExp(`the JavaScript is version 0\\.0\\.9, the native file ${version}`),
+      cause: new RegExp(`the JavaScript is version 0\\.0\\.9, the native file is ${version}`),
       fix: /pin the platform package/,
     },
   ],
   [
-    'a file that tells no version',
+    'another addon, which has a version but not our function',
     {
       arrange: () => {
         installMain();
         installPlatform();
       },
-      machine: { exports: { version: null } },
+      machine: { exports: { version } },
       code: 'ERR_NATIVE_VERSION',
-      cause: /the native file none that it tells/,
+      cause: /the native file tells none/,
       fix: /install again/,
     },
   ],

@@ -155,7 +155,7 @@ function unusable(attempt, problem, cause) {
   if (problem === 'version') {
     return {
       code: 'ERR_NATIVE_VERSION',
-      reason: `the JavaScript is version ${version}, the native file ${found ?? 'none that it tells'}`,
+      reason: `the JavaScript is version ${version}, the native file ${found ? `is ${found}` : 'tells none'}`,
       fix: from === 'package' ? `${again}; nothing may pin the platform package to a version of its own` : again,
     };
   }
