@@ -155,7 +155,8 @@ impl Unheard {
     fn tell(&mut self) {
         self.since = None;
         for outbox in self.outboxes.drain(..) {
-            outbox.flush();
+            // Whatever happens there, this thread goes on with the line.
+            let _ = catch_unwind(AssertUnwindSafe(|| outbox.flush()));
         }
     }
 }
