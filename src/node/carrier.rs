@@ -99,7 +99,8 @@ impl Carrier {
         CARRIERS.with_borrow_mut(|all| all.push((raw, Arc::clone(&carrier))));
         // Hooks run last in, first out: this one before the function's own, which frees it.
         env.add_env_cleanup_hook(Arc::clone(&carrier), move |carrier| {
-            CARRIERS.with_borrow_mut(|all| all.retain(|(of, _)| *of != raw));
+            // A thread that ends may have dropped the list before its environment.
+            let _ = CARRIERS.try_with(|all| all.borrow_mut().retain(|(of, _)| *of != raw));
             carrier.end();
         })?;
         Ok(carrier)
@@ -181,9 +182,12 @@ impl Outbox for Carrier {
 }
 
 fn settle(env: sys::napi_env, Deferred(deferred): Deferred, value: Value) {
+    // A panic here would leave those behind it in the list unsettled.
+    let made = catch_unwind(AssertUnwindSafe(|| value(env)));
+    let made = made.unwrap_or_else(|_| Err(Error::from_reason("the answer could not be made")));
     // SAFETY: this is the thread of `env`, which is alive, and every deferred comes here once.
     unsafe {
-        match value(env) {
+        match made {
             Ok(value) => sys::napi_resolve_deferred(env, deferred, value),
             // Only a bug of ours ends here.
             Err(error) => match ToNapiValue::to_napi_value(env, error) {
