@@ -8,6 +8,8 @@ use remote_agent_auth::algorithm::Algorithm;
 use remote_agent_auth::error::Code;
 use remote_agent_auth::policy::grant::ClaimPath;
 use remote_agent_auth::policy::{GrantOptions, Policy, PolicyOptions};
+use remote_agent_auth::time::UnixSeconds;
+use remote_agent_auth::verifier::{Checked, Memory};
 use serde_json::{Value, json};
 use support::{ISSUER, JWKS, NOW, Signer, World, jwks, ok};
 
@@ -231,4 +233,34 @@ async fn a_policy_may_take_longer_tokens_and_shorter_ones() {
     assert_eq!(code(capped(65536.0), json!({}), padding(60_000)).await, Some(Code::TokenTooLarge));
     assert_eq!(code(capped(1024.0), json!({}), padding(1_000)).await, Some(Code::TokenTooLarge));
     assert_eq!(code(capped(1024.0), json!({}), padding(10)).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_of_when_a_token_holds_is_what_each_judgement_says() {
+    let (signer, world) = (Signer::new("k"), World::with_jwks_uri());
+    world.network.answer(JWKS, jwks(&[&signer]));
+    world.verifier.prefetch(&world.policy).await.unwrap();
+    let at = |token: &str, policy: &Arc<Policy>, now: f64| {
+        let now = UnixSeconds::new(now).unwrap();
+        let Checked::Now(answer) = world.verifier.check(token, policy, now, Memory::None) else { panic!("it waits") };
+        answer.ok()
+    };
+    let mut held = 0;
+    for tenth in 0..10 {
+        let later = f64::from(tenth) / 10.0;
+        let times = json!({ "iat": NOW - 1.0 - later, "nbf": NOW - 1.0 + later, "exp": NOW + 13.0 + later });
+        let token = signer.token_with(times);
+        // Sums that are whole on paper and not as doubles.
+        for (tolerance, age) in [(0.3, 10.7), (0.1, 9.9), (5.3, 10.7), (0.7, 1e9), (0.3, 1e9), (0.0, 3.3)] {
+            let limits = PolicyOptions { clock_tolerance: Some(tolerance), max_token_age: Some(age), ..options() };
+            let policy = Arc::new(Policy::parse(limits).unwrap());
+            let (from, until) = at(&token, &policy, NOW).unwrap().holds();
+            for now in (-10..25).map(|second| NOW + f64::from(second)) {
+                let holds = now >= from && now < until;
+                assert_eq!(at(&token, &policy, now).is_some(), holds, "{later} {tolerance} {age} {}", now - NOW);
+                held += usize::from(holds);
+            }
+        }
+    }
+    assert!(held > 500, "{held}");
 }

@@ -225,38 +225,38 @@ fn read<'t>(token: &'t UnverifiedToken, policy: &Policy) -> Result<(&'t str, Cla
 /// valid. Then the limits on age and lifetime. Gives back when all of this holds.
 fn timely(times: &Times, policy: &Policy, now: UnixSeconds) -> Result<Window, ClaimsError> {
     let (now, tolerance) = (now.whole().get(), policy.clock_tolerance());
-    let nbf = times.nbf.seconds("nbf")?;
-    if nbf.is_some_and(|nbf| nbf > now + tolerance) {
+    // Each limit is computed once, and what is compared with it now is compared with it later: fractions are rounded alike.
+    let mut from = times.nbf.seconds("nbf")?.map_or(f64::NEG_INFINITY, |nbf| nbf - tolerance);
+    if now < from {
         return Err(ClaimsError::NotYetValid);
     }
     let exp = times.exp.seconds("exp")?;
+    let mut until = exp.map_or(f64::INFINITY, |exp| exp + tolerance);
     match exp {
         None if policy.require_exp() => return Err(ClaimsError::Missing("exp")),
-        Some(exp) if now - tolerance >= exp => return Err(ClaimsError::Expired),
+        _ if now >= until => return Err(ClaimsError::Expired),
         _ => {}
     }
-    let from = nbf.map_or(f64::NEG_INFINITY, |nbf| nbf - tolerance);
-    let until = exp.map_or(f64::INFINITY, |exp| exp + tolerance);
     let rules = policy.rules();
     if rules.max_age.is_none() && rules.max_lifetime.is_none() {
         // LibreChat never looks at `iat`, whatever it is.
         return Ok((from, until));
     }
     let iat = times.iat.seconds("iat")?.ok_or(ClaimsError::Missing("iat"))?;
-    if iat > now + tolerance {
+    from = from.max(iat - tolerance);
+    if now < from {
         return Err(ClaimsError::NotYetValid);
     }
-    if rules.max_age.is_some_and(|max| now - tolerance - iat > max) {
+    // An age that is reached is still allowed, an `exp` is not.
+    until = until.min(rules.max_age.map_or(f64::INFINITY, |max| (iat + max + tolerance).floor() + 1.0));
+    if now >= until {
         return Err(ClaimsError::TooOld);
     }
     match (rules.max_lifetime, exp) {
-        (Some(_), None) => return Err(ClaimsError::Missing("exp")),
-        (Some(max), Some(exp)) if exp - iat > max => return Err(ClaimsError::Lifetime),
-        _ => {}
+        (Some(_), None) => Err(ClaimsError::Missing("exp")),
+        (Some(max), Some(exp)) if exp - iat > max => Err(ClaimsError::Lifetime),
+        _ => Ok((from, until)),
     }
-    // An age that is reached is still allowed, an `exp` is not.
-    let too_old = rules.max_age.map_or(f64::INFINITY, |max| (iat + max + tolerance).floor() + 1.0);
-    Ok((from.max(iat - tolerance), until.min(too_old)))
 }
 
 fn wrong_kind(claims: &Claims<'_>) -> Option<ClaimsError> {
