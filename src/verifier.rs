@@ -245,8 +245,11 @@ impl Verifier {
         // keys at hand.
         if let Err(claims) = verify::untrusted_plausible(&job.token, &job.policy, job.now) {
             let keys = self.store.at_hand(&job.slot);
-            let signature = keys.and_then(|keys| verify::signature(&job.token, keys.keys(), &job.policy).err());
-            return Step::done(Err(signature.map_or_else(|| claims.into(), Refusal::from)));
+            return match keys.map(|keys| self.signature(job, keys.keys(), caller)) {
+                Some(Err(step)) => step,
+                Some(Ok(Err(signature))) => Step::done(Err(signature.into())),
+                Some(Ok(Ok(_))) | None => Step::done(Err(claims.into())),
+            };
         }
         match self.store.offer(&job.slot, job.policy.lifetimes()) {
             Offer::Keys(snapshot) => self.step(job, &snapshot, caller),
@@ -334,20 +337,10 @@ impl Verifier {
                 if let (Some(signed), true) = (&job.signed, job.remembered) {
                     self.verdicts.forget(signed);
                 }
-                let place = caller.map(|caller| (caller, cost(&job.token, snapshot.keys())));
-                if let Some((caller, estimate)) = place
-                    && caller.event_loop.budget().place(estimate, job.arrived) == Place::Elsewhere
-                {
-                    let waiting = self.queue.join(caller, estimate);
-                    return waiting
-                        .map_or_else(|| Step::done(Err(Refusal::Overloaded)), |it| Step::Wait(Wait::Thread(it)));
+                match self.signature(job, snapshot.keys(), caller) {
+                    Ok(signed) => signed,
+                    Err(step) => return step,
                 }
-                self.signature_checks.fetch_add(1, Ordering::Relaxed);
-                let signed = verify::signature(&job.token, snapshot.keys(), &job.policy);
-                if let Some((caller, _)) = place {
-                    caller.event_loop.budget().spent(self.store.now().saturating_sub(job.arrived));
-                }
-                signed
             }
         };
         let signed = match signed {
@@ -360,6 +353,28 @@ impl Verifier {
             self.verdicts.remember(verified.signed().clone());
         }
         Step::done(answer)
+    }
+
+    /// Checks the signature here, if the caller's thread has the time; else the step to take instead.
+    fn signature(
+        &self,
+        job: &Job,
+        keys: &KeySet,
+        caller: Option<&Caller>,
+    ) -> Result<Result<SignedToken, SignatureError>, Step> {
+        let place = caller.map(|caller| (caller, cost(&job.token, keys)));
+        if let Some((caller, estimate)) = place
+            && caller.event_loop.budget().place(estimate, job.arrived) == Place::Elsewhere
+        {
+            let waiting = self.queue.join(caller, estimate);
+            return Err(waiting.map_or_else(|| Step::done(Err(Refusal::Overloaded)), |it| Step::Wait(Wait::Thread(it))));
+        }
+        self.signature_checks.fetch_add(1, Ordering::Relaxed);
+        let signed = verify::signature(&job.token, keys, &job.policy);
+        if let Some((caller, _)) = place {
+            caller.event_loop.budget().spent(self.store.now().saturating_sub(job.arrived));
+        }
+        Ok(signed)
     }
 
     fn better_keys(&self, job: &mut Job, snapshot: &Snapshot, error: SignatureError) -> Step {

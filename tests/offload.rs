@@ -12,7 +12,7 @@ use remote_agent_auth::policy::{Policy, PolicyOptions};
 use remote_agent_auth::time::UnixSeconds;
 use remote_agent_auth::verifier::{Answer, Checked, Later, Memory, Verified};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use support::{JWKS, Signer, World, jwks, now};
 
 /// A caller who does nothing on its own thread.
@@ -188,4 +188,21 @@ async fn a_key_withdrawn_while_a_check_waits_no_longer_counts() {
     world.network.answer(JWKS, jwks(&[&Signer::new("other")]));
     world.verifier.prefetch(&world.policy).await.unwrap();
     assert_eq!(future.await.unwrap_err().code(), Code::KeyNotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_its_own_claims_condemn_waits_for_a_thread_like_any_other_while_the_provider_is_down() {
+    let (world, signer) = world().await;
+    let expired = signer.token_with(json!({ "exp": support::NOW - 1.0 }));
+    let ask = |caller: &Caller| world.verifier.check_for(Some(caller), &expired, &world.policy, now(), Memory::None);
+    world.network.answer(JWKS, support::status(503));
+    // With keys that are fresh, and past their life.
+    for seconds in [0, 70] {
+        support::pass(seconds).await;
+        let Checked::Now(answer) = ask(&busy(0)) else { panic!("it waits: {seconds}") };
+        assert_eq!(answer.unwrap_err().code(), Code::Overloaded, "{seconds}");
+        let Checked::Later(Later { future, .. }) = ask(&busy(1)) else { panic!("it does not wait: {seconds}") };
+        assert_eq!(future.await.unwrap_err().code(), Code::TokenExpired, "{seconds}");
+    }
+    assert_eq!(world.network.fetches(), 1);
 }
