@@ -23,7 +23,7 @@ const MOST_GROWN: u32 = 64;
 /// How many other checks begun while answers are away make company.
 const COMPANY: u32 = 4;
 
-/// How many checks may wait for a thread. With tokens of the largest size that is 200 MB, with usual ones 30.
+/// How many checks may wait for a thread: about 30 MB of usual tokens, 200 MB of tokens at the default limit of 16 KiB.
 pub const MOST_QUEUED: usize = 8_192;
 /// How much work may wait for each thread: who comes later would not be answered within a second.
 const MOST_WORK: Duration = Duration::from_secs(1);
