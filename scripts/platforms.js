@@ -3,6 +3,8 @@
 // The one table of the platforms this package has a native file for. What stands in npm/, what is built, checked, packed and
 // loaded follows from it.
 
+const { readFileSync } = require('node:fs');
+
 /**
  * @typedef {object} Platform
  * @property {string} name as napi-rs writes it; the package is `remote-agent-auth-<name>`, its file `remote-agent-auth.<name>.node`
@@ -55,4 +57,11 @@ function platformNamed(name) {
   return found;
 }
 
-module.exports = { fileName, packageName, platformNamed, platforms };
+/** The platform of this machine and this Node, if it is one of ours. */
+function ownPlatform() {
+  const linux = process.platform === 'linux';
+  const libc = linux ? (/musl/.test(readFileSync('/proc/self/maps', 'latin1')) ? 'musl' : 'glibc') : undefined;
+  return platforms.find((each) => each.os === process.platform && each.cpu === process.arch && each.libc === libc)?.name;
+}
+
+module.exports = { fileName, ownPlatform, packageName, platformNamed, platforms };

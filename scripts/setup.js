@@ -224,23 +224,14 @@ async function compile(label, command, args) {
   );
 }
 
-/**
- * @param {string} label
- * @param {string} folder where the addon goes
- * @param {string[]} args
- */
-async function napiBuild(label, folder, args) {
-  fs.mkdirSync(folder, { recursive: true });
-  const napi = path.join(modules, '.bin', windows ? 'napi.cmd' : 'napi');
-  await compile(label, napi, ['build', '--platform', '--no-js', '--output-dir', folder, ...args]);
-}
-
 async function buildAddon() {
   say(
     'set-up  native addon   napi build, development profile (about 5 minutes from nothing on 2 cores, seconds when warm)',
   );
   const fresh = path.join(root, 'target', 'addon');
-  await napiBuild('native addon', fresh, ['--dts', 'binding.d.ts']);
+  fs.mkdirSync(fresh, { recursive: true });
+  const napi = path.join(modules, '.bin', windows ? 'napi.cmd' : 'napi');
+  await compile('native addon', napi, ['build', '--platform', '--no-js', '--output-dir', fresh, '--dts', 'binding.d.ts']);
   for (const name of fs.readdirSync(fresh)) putInPlace(path.join(fresh, name), path.join(root, name));
 }
 
@@ -251,7 +242,7 @@ async function setUp() {
   await buildAddon();
 }
 
-module.exports = { checkTools, compile, installDependencies, napiBuild, putInPlace, say, setUp, SetupError, root };
+module.exports = { checkTools, compile, installDependencies, putInPlace, say, setUp, SetupError, root };
 
 if (require.main === module) {
   setUp().catch((error) => {

@@ -21,7 +21,7 @@ const path = require('node:path');
 const { parseArgs } = require('node:util');
 const { nativeFileOf, pack } = require('./pack');
 const { nodesOf } = require('./platform-nodes');
-const { fileName, packageName, platformNamed, platforms } = require('./platforms');
+const { fileName, ownPlatform, packageName, platformNamed, platforms } = require('./platforms');
 const { installDependencies, say, root } = require('./setup');
 const entries = require('../__test__/package/entry-points');
 const { install } = require('../__test__/package/installation');
@@ -79,12 +79,6 @@ async function judge(check, where, trial) {
   const line = `${verdict.ok ? 'ok  ' : 'FAIL'}  ${check.padEnd(8)}  ${where}: ${verdict.figure} (${seconds.toFixed(1)} s)`;
   (options.json ? say : console.log)(line);
   if (!verdict.ok && verdict.detail) say(verdict.detail.replace(/^/gm, '      '));
-}
-
-/** The platform of this machine, if it is one of ours. */
-function ownPlatform() {
-  const libc = process.platform === 'linux' ? (/musl/.test(fs.readFileSync('/proc/self/maps', 'latin1')) ? 'musl' : 'glibc') : undefined;
-  return platforms.find((each) => each.os === process.platform && each.cpu === process.arch && each.libc === libc)?.name;
 }
 
 /** @param {string[]} names @returns {string[]} the tarballs, the main one first */
