@@ -28,7 +28,7 @@ const LIBRARIES = {
 
 /** Functions of the C library in use, where both have them and where one does. A new one is a decision: old systems may lack it. */
 const LIBC = {
-  both: `__errno_location __stack_chk_fail __tls_get_addr __xpg_strerror_r abort bcmp bind calloc clock_gettime clock_nanosleep close connect
+  both: `__errno_location __stack_chk_fail __stack_chk_guard __tls_get_addr __xpg_strerror_r abort bcmp bind calloc clock_gettime clock_nanosleep close connect
    dl_iterate_phdr dladdr dlclose dlerror dlopen dlsym epoll_create1 epoll_ctl epoll_wait eventfd fcntl fflush fprintf free freeaddrinfo
    fsync fwrite gai_strerror getaddrinfo getauxval getcwd getenv getpeername getpid getsockname getsockopt ioctl madvise malloc memchr
    memcmp memcpy memmove memset mmap munmap nanosleep open pause perror posix_memalign pow pthread_attr_destroy pthread_attr_init
@@ -37,7 +37,7 @@ const LIBC = {
    pthread_rwlock_unlock pthread_rwlock_wrlock pthread_self pthread_setname_np pthread_setspecific read readlink realloc realpath recv
    rename sched_getaffinity sched_yield send setsockopt shutdown snprintf socket stderr strchr strcmp strlen strtol syscall sysconf
    unlink vsnprintf write writev`,
-  glibc: `__fxstat64 __isoc99_sscanf __lxstat64 __res_init __stack_chk_guard __xstat __xstat64 gnu_get_libc_version lseek64 mmap64 open64`,
+  glibc: `__fxstat64 __isoc99_sscanf __lxstat64 __res_init __xstat __xstat64 gnu_get_libc_version lseek64 mmap64 open64`,
   musl: `bsearch fstat getrandom lseek lstat sscanf stat strncmp strstr`,
 };
 /** @param {'glibc' | 'musl'} libc @returns {Set<string>} */
