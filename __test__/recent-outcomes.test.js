@@ -37,6 +37,12 @@ test.each([
   expect(answers(asked)).toBe(false);
 });
 
+test.each([-Infinity, Infinity, NaN, '150', null, undefined])('does not answer for the time %p, not even where the claims have none', (now) => {
+  const recent = new RecentOutcomes();
+  recent.keep(entry({ from: -Infinity, until: Infinity }));
+  expect(recent.find(entry().token, policy, now, 0, () => 7)).toBeUndefined();
+});
+
 test.each([
   ['the last moment of its last second', { now: 199.999 }],
   ['its first second', { now: 100 }],
