@@ -5,6 +5,6 @@
 const path = require('node:path');
 
 const root = path.join(__dirname, '..');
-const folder = process.env.BENCH_PACKAGE ?? path.join(root, 'target', 'bench-addon');
+const folder = process.env.BENCH_PACKAGE ?? path.join(root, 'target', 'bench-package', 'remote-agent-auth');
 
 module.exports = { folder, ours: () => require(folder) };

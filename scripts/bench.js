@@ -6,12 +6,13 @@
 const { spawn, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
+const { stageMain } = require('./pack.js');
 const { fileName, ownPlatform } = require('./platforms.js');
 const { checkTools, compile, installDependencies, putInPlace, say, SetupError, root } = require('./setup.js');
 
 const target = path.join(root, 'target');
 /** The package as it would be installed: what is published, and the release build of the addon. */
-const stage = path.join(target, 'bench-addon');
+const stage = path.join(target, 'bench-package');
 
 /** Never in place of the addon at the root, which the tests use. */
 async function buildRelease() {
@@ -19,16 +20,12 @@ async function buildRelease() {
   // Without the rlib beside it, for whose sake cargo would drop link-time optimisation without a word.
   await compile('release addon', 'cargo', ['rustc', '--locked', '--release', '--lib', '--crate-type', 'cdylib']);
   fs.rmSync(stage, { recursive: true, force: true });
-  fs.mkdirSync(stage, { recursive: true });
-  const { files } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
-  for (const name of ['package.json', ...files]) {
-    fs.cpSync(path.join(root, name), path.join(stage, name), { recursive: true });
-  }
+  const folder = stageMain(stage);
   const name = ownPlatform();
   if (!name) throw new SetupError('this platform has no name among those of scripts/platforms.js');
   const library = { linux: 'libremote_agent_auth.so', darwin: 'libremote_agent_auth.dylib' }[process.platform];
   const built = path.join(target, 'release', library ?? 'remote_agent_auth.dll');
-  fs.copyFileSync(built, path.join(stage, fileName(name)));
+  fs.copyFileSync(built, path.join(folder, fileName(name)));
 }
 
 /** The crypto library's bare check and the Rust core, for the distance to the limit. */

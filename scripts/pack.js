@@ -98,7 +98,7 @@ function pack({ out = OUT, names, local = false } = {}) {
   }
 }
 
-module.exports = { mainManifest, nativeFileOf, pack };
+module.exports = { mainManifest, nativeFileOf, pack, stageMain };
 
 if (require.main === module) {
   const { values, positionals } = parseArgs({
