@@ -46,10 +46,17 @@ impl Registered {
 }
 
 /// The members of a claims set that rules look at, untyped as they came.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Claims<'a> {
     registered: [Option<Value<'a>>; Registered::COUNT],
     others: Vec<(Cow<'a, str>, Value<'a>)>,
+}
+
+impl std::fmt::Debug for Claims<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Neither subject nor address is ever printed.
+        f.debug_struct("Claims").finish_non_exhaustive()
+    }
 }
 
 /// What a token is, when it says that it is no access token.
@@ -163,12 +170,18 @@ impl<'a> Claims<'a> {
 pub struct MalformedScope;
 
 /// An e-mail address to look a user up by, and what was wrong with the claim the operator named for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct EmailCandidate<'a> {
     /// Not empty.
     pub address: Option<&'a str>,
     /// `absent`, or what JavaScript's `typeof` says of what was there instead of a text.
     pub problem: Option<&'static str>,
+}
+
+impl std::fmt::Debug for EmailCandidate<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EmailCandidate").field("problem", &self.problem).finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]
@@ -178,6 +191,14 @@ mod tests {
     fn scopes(claims: &str) -> Result<Vec<String>, MalformedScope> {
         let claims = Claims::parse(claims, |_| false).unwrap();
         claims.scopes().map(|scopes| whitespace::words(&scopes).map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn prints_no_claim() {
+        let printed = format!("{:?}", Claims::parse(r#"{"sub":"ada","email":"ada@b.c","x":"ada"}"#, |_| true).unwrap());
+        assert!(!printed.contains("ada"), "{printed}");
+        let candidate = EmailCandidate { address: Some("ada@b.c"), problem: None };
+        assert!(!format!("{candidate:?}").contains("ada"));
     }
 
     #[test]

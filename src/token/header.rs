@@ -10,13 +10,19 @@ use crate::json::{Value, read_object};
 use crate::key_id::KeyId;
 
 /// What rules look at in a JOSE header, and its text.
-#[derive(Debug)]
 pub struct Header {
     pub text: Box<str>,
     pub algorithm: Algorithm,
     pub key_id: Option<KeyId>,
     pub typ: Option<Box<str>>,
     pub has_nonce: bool,
+}
+
+impl std::fmt::Debug for Header {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // No part of a token is ever printed.
+        f.debug_struct("Header").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
 }
 
 /// How many headers a thread remembers. A provider's tokens share one header per key.
@@ -112,6 +118,12 @@ mod tests {
         assert!(Arc::ptr_eq(&parse(&text(7)).unwrap(), &parse(&text(7)).unwrap()));
         let long = encode(format!(r#"{{"alg":"ES256","x":"{}"}}"#, "x".repeat(1024)).as_bytes());
         assert!(!Arc::ptr_eq(&parse(&long).unwrap(), &parse(&long).unwrap()));
+    }
+
+    #[test]
+    fn prints_no_part_of_a_token() {
+        let printed = format!("{:?}", parse(&encode(br#"{"alg":"ES256","kid":"ada","typ":"ada"}"#)).unwrap());
+        assert!(!printed.contains("ada"), "{printed}");
     }
 
     #[test]
