@@ -1,0 +1,42 @@
+'use strict';
+
+// A flood of forged tokens of the dearest kind keeps the threads that check signatures busy; the same threads fetch keys.
+
+const { generateKeyPairSync, randomBytes } = require('node:crypto');
+const { RemoteTokenVerifier } = require('../lib/verifier');
+const { Issuer } = require('./support/issuer');
+
+const issuer = new Issuer();
+beforeAll(() => issuer.start());
+afterAll(() => issuer.stop());
+
+const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+/** A signature of the right form, which nothing but the dear arithmetic tells from a good one. */
+function forged() {
+  const numbers = [66, 66].map((length) => randomBytes(length).fill(0, 0, 1).fill(1, 1, 2));
+  return Buffer.concat(numbers).toString('base64url');
+}
+
+test('keys are fetched in the middle of a flood of ES512 tokens, and a good token passes', async () => {
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-521' });
+  const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'dear', alg: 'ES512' };
+  const verifier = new RemoteTokenVerifier();
+  const flooded = verifier.compile({ issuer: 'https://flooded.example', audience: 'agents', jwks: { keys: [jwk] } });
+  await verifier.prefetch({ issuer: 'https://flooded.example', audience: 'agents', jwks: { keys: [jwk] } });
+  const claims = part({ iss: 'https://flooded.example', aud: 'agents', sub: 's', exp: 4e9 });
+  const head = `${part({ alg: 'ES512', kid: 'dear' })}.${claims}.`;
+
+  let answered = 0;
+  const flood = Array.from({ length: 3000 }, async () => {
+    const { code } = await verifier.check(head + forged(), flooded);
+    answered += 1;
+    return code;
+  });
+  const own = verifier.compile({ issuer: issuer.url, audience: 'agents', jwksUri: issuer.jwksUri });
+  expect(await verifier.check(issuer.token(), own)).toMatchObject({ ok: true });
+  // In its turn it would come with the last of them.
+  expect(answered).toBeLessThan(flood.length / 2);
+  expect(new Set(await Promise.all(flood))).toContain('ERR_SIGNATURE_INVALID');
+  expect(verifier.stats().queued).toBe(0);
+});
