@@ -19,8 +19,8 @@ function forged() {
 }
 
 test('keys are fetched in the middle of a flood of ES512 tokens, and a good token passes', async () => {
-  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-521' });
-  const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'dear', alg: 'ES512' };
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-521', publicKeyEncoding: { format: 'jwk' } });
+  const jwk = { ...publicKey, kid: 'dear', alg: 'ES512' };
   const verifier = new RemoteTokenVerifier();
   const flooded = verifier.compile({ issuer: 'https://flooded.example', audience: 'agents', jwks: { keys: [jwk] } });
   await verifier.prefetch({ issuer: 'https://flooded.example', audience: 'agents', jwks: { keys: [jwk] } });

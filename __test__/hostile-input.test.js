@@ -68,8 +68,8 @@ test('no key and no URL that a token offers is used', async () => {
   canary.on('connection', () => (connections += 1));
   canary.listen(0, '127.0.0.1');
   await once(canary, 'listening');
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const evilJwk = { ...publicKey.export({ format: 'jwk' }), kid: 'evil', alg: 'ES256', use: 'sig' };
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256', publicKeyEncoding: { format: 'jwk' } });
+  const evilJwk = { ...publicKey, kid: 'evil', alg: 'ES256', use: 'sig' };
   const url = `http://127.0.0.1:${canary.address().port}/keys`;
   try {
     const policy = verifier.compile({ issuer: issuer.url, audience: 'agents' });

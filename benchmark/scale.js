@@ -77,7 +77,7 @@ async function keySets() {
   for (const count of [1, 2, 5, 20, 100]) {
     const keys = new Keys([ALG]);
     const others = Array.from({ length: count - 1 }, (_, i) => ({
-      ...generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' }),
+      ...generateKeyPairSync('ec', { namedCurve: 'P-256', publicKeyEncoding: { format: 'jwk' } }).publicKey,
       kid: `other-${i}`,
       use: 'sig',
       alg: ALG,

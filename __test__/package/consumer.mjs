@@ -7,8 +7,8 @@ import { createRemoteAgentAuth as createNative } from 'remote-agent-auth/native'
 import { findOpenIDUser } from 'remote-agent-auth/librechat';
 
 const issuer = 'https://provider.test';
-const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const jwks = JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'one', alg: 'ES256', use: 'sig' }] });
+const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256', publicKeyEncoding: { format: 'jwk' } });
+const jwks = JSON.stringify({ keys: [{ ...publicKey, kid: 'one', alg: 'ES256', use: 'sig' }] });
 const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const exp = Math.floor(Date.now() / 1000) + 600;
 const claims = { iss: issuer, aud: 'agents', sub: 'someone', exp };

@@ -11,8 +11,8 @@ const issuer = 'https://provider.test';
 const encode = (/** @type {object} */ value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 function minted() {
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-  const jwks = JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'one' }] });
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519', { publicKeyEncoding: { format: 'jwk' } });
+  const jwks = JSON.stringify({ keys: [{ ...publicKey, kid: 'one' }] });
   const claims = { iss: issuer, aud: 'agents', sub: 'someone', exp: Math.floor(Date.now() / 1000) + 600 };
   const signed = `${encode({ alg: 'EdDSA', kid: 'one' })}.${encode(claims)}`;
   return { jwks, token: `${signed}.${sign(null, Buffer.from(signed), privateKey).toString('base64url')}` };

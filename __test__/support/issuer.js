@@ -4,13 +4,17 @@
 // node:crypto, which shares no code with the verifier under test.
 
 const { createServer } = require('node:http');
-const { generateKeyPairSync, sign } = require('node:crypto');
+const { createPublicKey, generateKeyPairSync, sign } = require('node:crypto');
 const { once } = require('node:events');
 
+// A public key as JWK at once: Node 20 can wait for itself for ever when it is exported later and garbage is collected in the midst of
+// that.
+const publicKeyEncoding = { format: 'jwk' };
+
 const KEY_TYPES = {
-  RS256: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
-  ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
-  ES512: () => generateKeyPairSync('ec', { namedCurve: 'P-521' }),
+  RS256: () => generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding }),
+  ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256', publicKeyEncoding }),
+  ES512: () => generateKeyPairSync('ec', { namedCurve: 'P-521', publicKeyEncoding }),
 };
 
 const encode = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
@@ -80,8 +84,8 @@ class Issuer {
     this.#serial += 1;
     const { publicKey, privateKey } = KEY_TYPES[this.algorithm]();
     const kid = `key-${this.#serial}`;
-    const jwk = { ...publicKey.export({ format: 'jwk' }), kid, alg: this.algorithm, use: 'sig' };
-    this.#keys = [{ kid, jwk, publicKey, privateKey }];
+    const jwk = { ...publicKey, kid, alg: this.algorithm, use: 'sig' };
+    this.#keys = [{ kid, jwk, publicKey: createPublicKey({ key: publicKey, format: 'jwk' }), privateKey }];
   }
 
   get publicKey() {

@@ -6,7 +6,7 @@
 //   parent -> { id, do: 'requests' }   how often discovery and keys were asked for
 //   child  -> { ready: issuer } once, then { id, result } or { id, error } for each message
 
-import { generateKeyPair, randomBytes } from 'node:crypto';
+import { createPrivateKey, generateKeyPair, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { promisify } from 'node:util';
 
@@ -31,10 +31,16 @@ const requests = { discovery: 0, keys: 0 };
 let signingKey;
 let provider;
 
+// A key as it is generated is not exported as JWK: Node 20 can wait for itself for ever when garbage is collected just then.
+const PEM = {
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+};
+
 async function newSigningKey() {
-  const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 });
+  const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048, ...PEM });
   const kid = randomBytes(8).toString('hex');
-  return { ...privateKey.export({ format: 'jwk' }), kid, alg: 'RS256', use: 'sig' };
+  return { ...createPrivateKey(privateKey).export({ format: 'jwk' }), kid, alg: 'RS256', use: 'sig' };
 }
 
 function createProvider(issuer, key) {

@@ -17,7 +17,7 @@ const WORKER = `
     .then((outcome) => parentPort.postMessage(outcome.ok));
 `;
 
-const { publicKey, privateKey } = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const { publicKey, privateKey } = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256', publicKeyEncoding: { format: 'jwk' } });
 const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 function mint() {
@@ -29,7 +29,7 @@ function mint() {
 let fetches = 0;
 const issuer = http.createServer((_req, res) => {
   fetches += 1;
-  res.end(JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k' }] }));
+  res.end(JSON.stringify({ keys: [{ ...publicKey, kid: 'k' }] }));
 });
 issuer.listen(0, '127.0.0.1', async () => {
   const { port } = issuer.address();

@@ -9,8 +9,8 @@ const native = require(path.join(__dirname, '../../../binding.js'));
 
 const checks = Number(process.argv[2]);
 const ISSUER = 'https://issuer.example';
-const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-const jwks = { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k', alg: 'EdDSA', use: 'sig' }] };
+const { publicKey, privateKey } = generateKeyPairSync('ed25519', { publicKeyEncoding: { format: 'jwk' } });
+const jwks = { keys: [{ ...publicKey, kid: 'k', alg: 'EdDSA', use: 'sig' }] };
 const options = { issuer: ISSUER, audience: 'a', algorithms: ['EdDSA'], jwks };
 
 const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
