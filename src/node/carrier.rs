@@ -1,7 +1,8 @@
 //! How answers found on other threads reach JavaScript: one carrier for each environment.
 //!
 //! A thread-safe function for every promise costs the JavaScript thread several microseconds. Here one serves all of
-//! them: answers are put into a list, and one call settles all that are there by then. It holds no JavaScript function. It keeps the process alive only while promises are pending.
+//! them: answers are put into a list, and one call settles all that are there by then. It holds no JavaScript function. It
+//! keeps the process alive only while promises are pending.
 #![allow(unsafe_code, reason = "Node-API is a C interface; each use says why it is sound")]
 
 use std::cell::RefCell;

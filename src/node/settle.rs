@@ -12,8 +12,8 @@ use crate::error::Refusal;
 use crate::verifier::{Away, Outbox, Process};
 
 /// A promise for `future`'s output, turned into a JavaScript value on the JavaScript thread by `convert`. The future runs
-/// on the process's own threads, in its turn if it is `away` for a signature: when the environment goes away first, the future ends unheard. A panic in the future or
-/// in `convert` resolves to `lost`'s value.
+/// on the process's own threads, in its turn if it is `away` for a signature: when the environment goes away first, the
+/// future ends unheard. A panic in the future or in `convert` resolves to `lost`'s value.
 pub fn promise<'env, T, J>(
     env: &'env Env,
     process: &Process,
