@@ -3,7 +3,7 @@
 // What crosses for a token, and what is believed of what JavaScript hands over: texts of every kind, and objects that pass
 // themselves off as others.
 
-const { copyFileSync, mkdtempSync, readdirSync, rmSync } = require('node:fs');
+const { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const path = require('node:path');
 const { Issuer } = require('./support/issuer');
@@ -146,14 +146,22 @@ describe.each(ways)('%s', (_name, check) => {
   });
 });
 
+/** That of the checkout, or of the platform package npm has installed. */
+function nativeFile() {
+  const installed = module.paths
+    .filter((folder) => existsSync(folder))
+    .flatMap((folder) => readdirSync(folder).filter((name) => name.startsWith('remote-agent-auth-')).map((name) => path.join(folder, name)));
+  const files = [path.join(__dirname, '..'), ...installed].flatMap((folder) => readdirSync(folder).map((name) => path.join(folder, name)));
+  return files.find((file) => file.endsWith('.node'));
+}
+
 test('what another addon has wrapped is taken for no policy and no verdict', async () => {
   // The very same file, loaded from another place: same classes, same sizes, and none of ours.
-  const root = path.join(__dirname, '..');
-  const name = readdirSync(root).find((file) => file.endsWith('.node'));
   const folder = mkdtempSync(path.join(tmpdir(), 'crossing-'));
-  copyFileSync(path.join(root, name), path.join(folder, name));
+  const copy = path.join(folder, 'copy.node');
+  copyFileSync(nativeFile(), copy);
   try {
-    const foreign = require(path.join(folder, name));
+    const foreign = require(copy);
     const foreignPolicy = foreign.compilePolicy(options);
     const { verdict } = await foreign.createRemoteAgentAuth().check(issuer.token(), foreignPolicy);
     expect(verdict).toBeDefined();

@@ -498,6 +498,9 @@ impl Process {
                 let runtime = Builder::new_multi_thread()
                     .worker_threads(threads)
                     .thread_name("remote-agent-auth")
+                    // Sockets are looked at between any two turns of work: with the usual 61 a provider's answer would lie for 61
+                    // of `workers::TURN` while tokens are checked.
+                    .event_interval(1)
                     .enable_all()
                     .build()?;
                 let fetch = Arc::new(HttpFetch::default());
