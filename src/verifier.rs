@@ -141,7 +141,7 @@ impl Verifier {
 
     /// [`Self::new`] with budgets of one's own: for tests that rotate keys faster than any provider does.
     pub fn with_pacing(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, runtime: Handle, pacing: Pacing) -> Arc<Self> {
-        let queue = Arc::new(Queue::new(runtime.metrics().num_workers()));
+        let queue = Arc::new(Queue::new(runtime.metrics().num_workers().saturating_sub(1).max(1)));
         Arc::new(Self {
             store: KeyStore::new(fetch, clock, runtime, pacing),
             queue,
@@ -496,7 +496,8 @@ impl Process {
             .get_or_try_init(|| {
                 let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
                 let runtime = Builder::new_multi_thread()
-                    .worker_threads(threads)
+                    // One more than check signatures: a flood of tokens never keeps keys from being fetched.
+                    .worker_threads(threads.saturating_add(1))
                     .thread_name("remote-agent-auth")
                     // Sockets are looked at between any two turns of work: with the usual 61 a provider's answer would lie for 61
                     // of `workers::TURN` while tokens are checked.
@@ -505,7 +506,7 @@ impl Process {
                     .build()?;
                 let fetch = Arc::new(HttpFetch::default());
                 let verifier = Verifier::new(fetch, Arc::new(SystemClock::default()), runtime.handle().clone());
-                let workers = Arc::new(Workers::new(runtime.handle().clone()));
+                let workers = Arc::new(Workers::new(runtime.handle().clone(), threads));
                 Ok(Self { runtime, workers, verifier })
             })
             .map_err(|_: std::io::Error| Refusal::Internal("the operating system refused a thread"))

@@ -55,10 +55,9 @@ impl std::fmt::Debug for Workers {
 }
 
 impl Workers {
-    /// As many as `runtime` has threads.
-    pub fn new(runtime: Handle) -> Self {
-        let most = u32::try_from(runtime.metrics().num_workers()).unwrap_or(u32::MAX);
-        Self { line: Mutex::default(), runtime, most }
+    /// At most so many of `runtime`'s threads, which should have one more for what else there is to do.
+    pub fn new(runtime: Handle, most: usize) -> Self {
+        Self { line: Mutex::default(), runtime, most: u32::try_from(most).unwrap_or(u32::MAX) }
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
@@ -195,7 +194,7 @@ mod tests {
 
     /// On this test's own thread: nothing runs before the test waits.
     fn workers() -> (Arc<Workers>, Arc<Told>) {
-        (Arc::new(Workers::new(Handle::current())), Arc::default())
+        (Arc::new(Workers::new(Handle::current(), 1)), Arc::default())
     }
 
     async fn settle() {
@@ -266,9 +265,8 @@ mod tests {
     fn wakes_one_more_thread_only_for_enough_work_and_never_more_than_there_are() {
         // A runtime whose threads never come to it: what is counted is who was called.
         let blocked = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let mut workers = Workers::new(blocked.handle().clone());
-        workers.most = 2;
-        let (workers, outbox) = (Arc::new(workers), Arc::new(Told::default()));
+        let workers = Arc::new(Workers::new(blocked.handle().clone(), 2));
+        let outbox = Arc::new(Told::default());
         for (micros, active) in [(10, 1), (200, 1), (40, 1), (10, 2), (10_000, 2)] {
             workers.add(Duration::from_micros(micros), outbox.clone(), async {});
             assert_eq!(workers.line().active, active, "{micros}");
