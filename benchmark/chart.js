@@ -14,8 +14,8 @@ const GROUPS = [
 ];
 
 const COLOURS = { ours: '#0b7a53', incumbent: '#b4462f', other: '#8a94a6', floor: '#c9ced8' };
-const LABEL_WIDTH = 262;
-const BAR_WIDTH = 370;
+const LABEL_WIDTH = 300;
+const BAR_WIDTH = 340;
 const ROW = 19;
 const WIDTH = 760;
 
