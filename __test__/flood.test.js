@@ -39,13 +39,15 @@ test('keys are fetched in the middle of a flood of ES512 tokens, and a good toke
       const { code } = await verifier.check(head + forged(), flooded);
       codes.add(code);
       answered += 1;
+      // As a request comes from a socket: with the next turn of the event loop.
+      await new Promise(setImmediate);
     }
   };
   const flood = Array.from({ length: 2000 }, caller);
   const own = verifier.compile({ issuer: issuer.url, audience: 'agents', jwksUri: issuer.jwksUri });
   const good = await verifier.check(issuer.token(), own);
   flooding = false;
-  expect(good).toMatchObject({ ok: true });
+  expect(good.ok ? 'ok' : good.code).toBe('ok');
   expect(answered).toBeLessThan(MOST_FORGED);
   await Promise.all(flood);
   expect(codes).toContain('ERR_SIGNATURE_INVALID');
