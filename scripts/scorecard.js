@@ -6,9 +6,9 @@
 //
 // A test prints a row as a line `SCORE {"row":"S1","figure":"...","limit":"...","ok":true}`; a row may have several.
 
-const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
+const { JEST_IS_DONE, run } = require('./run.js');
 const { setUp, SetupError, root } = require('./setup.js');
 
 /** The rows that must be there: one that nobody printed has not been tested. */
@@ -54,27 +54,17 @@ const printing = (folder, ending) =>
     .sort();
 
 /**
- * Runs a command and keeps its output; what failed is shown on stderr.
+ * What failed is shown on stderr.
  * @param {string} command
  * @param {string[]} args
- * @param {boolean} long
- * @returns {Promise<{ code: number, output: string }>}
+ * @param {{ long: boolean, done?: RegExp }} how
  */
-function run(command, args, long) {
-  return new Promise((resolve, reject) => {
-    const env = { ...process.env, REMOTE_AGENT_AUTH_LONG: long ? '1' : '0' };
-    const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
-    /** @type {Buffer[]} */
-    const chunks = [];
-    child.stdout.on('data', (chunk) => chunks.push(chunk));
-    child.stderr.on('data', (chunk) => chunks.push(chunk));
-    child.on('error', reject);
-    child.on('close', (code) => {
-      const output = Buffer.concat(chunks).toString('utf8');
-      if (code !== 0) process.stderr.write(output);
-      resolve({ code: code ?? 1, output });
-    });
-  });
+async function printedBy(command, args, { long, done }) {
+  const env = { ...process.env, REMOTE_AGENT_AUTH_LONG: long ? '1' : '0' };
+  const limit = (long ? 120 : 25) * 60_000;
+  const { code, output, ended } = await run(command, args, { cwd: root, env, limit, done });
+  if (code !== 0) process.stderr.write(ended === undefined ? output : `${output}\n${ended}\n`);
+  return { code, output };
 }
 
 /** @param {Row[]} rows */
@@ -90,11 +80,12 @@ async function main() {
   await setUp();
   const tests = printing('tests', '.rs').flatMap((file) => ['--test', path.basename(file, '.rs')]);
   process.stderr.write(`scorecard  Rust core (${tests.length / 2} test files)\n`);
-  const rust = await run('cargo', ['test', '--no-default-features', '--no-fail-fast', '--color=never', ...tests, '--', '--show-output'], long);
+  const rust = await printedBy('cargo', ['test', '--no-default-features', '--no-fail-fast', '--color=never', ...tests, '--', '--show-output'], { long });
   const files = printing('__test__', '.test.js').filter((file) => file !== 'scripts.test.js');
   process.stderr.write(`scorecard  addon and JavaScript (${files.length} test files)\n`);
   const bin = path.join(root, 'node_modules', 'jest', 'bin', 'jest.js');
-  const jest = await run(process.execPath, [bin, '--ci', '--runTestsByPath', ...files.map((file) => path.join('__test__', file))], long);
+  const paths = files.map((file) => path.join('__test__', file));
+  const jest = await printedBy(process.execPath, [bin, '--ci', '--runTestsByPath', ...paths], { long, done: JEST_IS_DONE });
   const rows = scorecard([...rowsIn(rust.output), ...rowsIn(jest.output)]);
   console.log(process.argv.includes('--json') ? JSON.stringify(rows, null, 2) : table(rows));
   const missed = rows.filter(({ ok }) => !ok).length;

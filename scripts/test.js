@@ -2,49 +2,26 @@
 
 // `npm test`: set-up, the Rust core without Node, the addon, jest. The last line is the sum of what the runners counted.
 
-const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
+const { JEST_IS_DONE, run } = require('./run.js');
 const { setUp, SetupError, root } = require('./setup.js');
 
 /** @typedef {{ passed: number, failed: number }} Count */
 
 /**
- * Runs a command with its output both shown and kept.
- * @param {string} command
- * @param {string[]} args
- * @returns {Promise<{ code: number, output: string }>}
- */
-function run(command, args) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
-    /** @type {Buffer[]} */
-    const chunks = [];
-    for (const [from, to] of /** @type {const} */ ([
-      [child.stdout, process.stdout],
-      [child.stderr, process.stderr],
-    ])) {
-      from.on('data', (chunk) => {
-        chunks.push(chunk);
-        to.write(chunk);
-      });
-    }
-    child.on('error', reject);
-    child.on('close', (code) =>
-      resolve({ code: code ?? 1, output: Buffer.concat(chunks).toString('utf8') }),
-    );
-  });
-}
-
-/**
- * A runner that failed without naming a failed test, or ran none at all, counts as one failure.
+ * A runner that failed without naming a failed test, had to be ended, or ran no test at all, counts as one failure.
  * @param {string} runner
- * @param {number} code
+ * @param {{ code: number, ended?: string }} run
  * @param {Count} count
  * @returns {Count}
  */
-function judged(runner, code, count) {
+function judged(runner, { code, ended }, count) {
+  if (ended !== undefined) {
+    console.log(`${runner}: ${ended}`);
+    return { ...count, failed: count.failed + 1 };
+  }
   if (count.passed + count.failed === 0) {
     console.log(`${runner}: no test ran (exit code ${code})`);
     return { passed: 0, failed: 1 };
@@ -58,21 +35,17 @@ function judged(runner, code, count) {
 
 async function rustCore() {
   console.log('\n== Rust core, without Node (cargo test --no-default-features)');
-  const { code, output } = await run('cargo', [
-    'test',
-    '--no-default-features',
-    '--no-fail-fast',
-    '--color=never',
-  ]);
+  const args = ['test', '--no-default-features', '--no-fail-fast', '--color=never'];
+  const cargo = await run('cargo', args, { cwd: root, shown: true });
   const count = { passed: 0, failed: 0 };
-  for (const [, passed, failed, ignored] of output.matchAll(
+  for (const [, passed, failed, ignored] of cargo.output.matchAll(
     /^test result: \S+ (\d+) passed; (\d+) failed; (\d+) ignored;/gm,
   )) {
     count.passed += Number(passed);
     // A test that is switched off proves nothing: it counts as failed until it runs.
     count.failed += Number(failed) + Number(ignored);
   }
-  return judged('cargo test', code, count);
+  return judged('cargo test', cargo, count);
 }
 
 /**
@@ -93,7 +66,8 @@ async function jest() {
   const report = path.join(folder, 'jest.json');
   try {
     const bin = path.join(root, 'node_modules', 'jest', 'bin', 'jest.js');
-    const { code } = await run(process.execPath, [bin, '--ci', '--json', `--outputFile=${report}`]);
+    const args = [bin, '--ci', '--json', `--outputFile=${report}`];
+    const jest = await run(process.execPath, args, { cwd: root, shown: true, done: JEST_IS_DONE });
     const count = { passed: 0, failed: 0 };
     if (fs.existsSync(report)) {
       const result = JSON.parse(fs.readFileSync(report, 'utf8'));
@@ -106,7 +80,7 @@ async function jest() {
         result.numTodoTests +
         result.numRuntimeErrorTestSuites;
     }
-    return judged('jest', code, count);
+    return judged('jest', jest, count);
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }

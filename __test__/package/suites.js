@@ -4,13 +4,14 @@
 // and no build of our own, so that what the tests and the processes they start require is the installed JavaScript, which finds the
 // native file where npm has put it.
 
-const { execFile } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
+const { JEST_IS_DONE, run } = require('../../scripts/run');
 const { nodeOf } = require('../support/nodes');
 
 const ROOT = path.join(__dirname, '..', '..');
-const TIME_LIMIT_MS = 45 * 60_000;
+/** Three to five times what it takes on two cores. */
+const TIME_LIMIT_MS = 15 * 60_000;
 
 /** Suites that test something else than the package, and what. */
 const OF_THE_REPOSITORY = Object.freeze({
@@ -86,18 +87,17 @@ async function runSuites(installation, { node, resolver = {}, otherNodes, timeFa
   for (const name of left) args.push('--testPathIgnorePatterns', `/__test__/${name.replaceAll('.', '\\.')}$`);
   const PATH = `${path.dirname(node)}${path.delimiter}${installation.env.PATH}`;
   const env = { ...installation.env, PATH, ...resolver };
-  /** @type {{ error: Error | null, stderr: string }} */
-  const run = await new Promise((resolve) => {
-    const limits = { timeout: TIME_LIMIT_MS, maxBuffer: 1 << 28 };
-    execFile(node, args, { cwd: suites, env, ...limits }, (error, _stdout, stderr) => resolve({ error, stderr }));
-  });
+  const limit = TIME_LIMIT_MS * Math.min(timeFactor, 4);
+  const jest = await run(node, args, { cwd: suites, env, limit, done: JEST_IS_DONE });
+  const end = jest.ended === undefined ? '' : `; ${jest.ended}`;
   try {
-    if (!fs.existsSync(report)) return { ok: false, figure: 'jest did not run', detail: run.stderr };
+    if (!fs.existsSync(report)) return { ok: false, figure: `jest did not run${end}`, detail: jest.output.slice(-20_000) };
     const result = JSON.parse(fs.readFileSync(report, 'utf8'));
     const { numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped, numTotalTestSuites: count } = result;
     const broken = result.numRuntimeErrorTestSuites;
-    const figure = `${passed} passed, ${failed} failed, ${skipped} skipped in ${count} suites; ${only ? 'those chosen for emulation' : `${left.length} about the repository left out`}`;
-    return { ok: run.error === null && failed === 0 && broken === 0 && passed > 0, figure, detail: run.error ? failures(result) : '' };
+    const figure = `${passed} passed, ${failed} failed, ${skipped} skipped in ${count} suites; ${only ? 'those chosen for emulation' : `${left.length} about the repository left out`}${end}`;
+    const ok = jest.code === 0 && failed === 0 && broken === 0 && passed > 0;
+    return { ok, figure, detail: ok ? '' : failures(result) };
   } finally {
     fs.rmSync(suites, { recursive: true, force: true });
     fs.rmSync(report, { force: true });

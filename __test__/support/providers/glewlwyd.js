@@ -17,7 +17,12 @@ const BINARY = path.join(ROOT, 'usr', 'bin', 'glewlwyd');
 const TABLES = path.join(ROOT, 'usr', 'share', 'dbconfig-common', 'data', 'glewlwyd', 'install', 'sqlite3');
 const PACKAGES = ['glewlwyd', 'glewlwyd-common'];
 
-const run = (command, args, options = {}) => spawnSync(command, args, { encoding: 'utf8', ...options });
+/** For apt, which waits for another one's lock, and for what may wait for a network. */
+const PATIENCE_MS = 180_000;
+/** For the server, well within what its test gives it. */
+const START_MS = 45_000;
+
+const run = (command, args, options = {}) => spawnSync(command, args, { encoding: 'utf8', timeout: PATIENCE_MS, ...options });
 const runs = () => run(BINARY, ['--version']).error === undefined && run('ldd', [BINARY]).stdout?.includes('not found') === false;
 
 /** Unpacks the packages, and in CI installs the libraries they link to. @returns {string | undefined} why it is not there */
@@ -84,47 +89,61 @@ database = { type = "sqlite3"; path = "${database}"; };
 `,
   );
   const child = spawn(BINARY, ['-c', settings], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const end = () => child.kill('SIGKILL');
-  process.once('exit', end);
-  const gone = once(child, 'exit');
-  await new Promise((resolve, reject) => {
-    let output = '';
-    gone.then(([code]) => reject(new Error(`glewlwyd ended with ${code}:\n${output}`)));
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (text) => {
-        output += text;
-        if (/Glewlwyd started on port/.test(output)) resolve();
-      });
-    }
-  });
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
+  let output = '';
+  const gone = new Promise((resolve) => child.once('exit', resolve).once('error', resolve));
+  const stop = async () => {
+    process.off('exit', kill);
+    kill();
+    await gone;
+    fs.rmSync(folder, { recursive: true, force: true });
+  };
   const api = `http://127.0.0.1:${port}/api`;
-  await configure(api);
+  const limit = AbortSignal.timeout(START_MS);
+  try {
+    await new Promise((resolve, reject) => {
+      limit.addEventListener('abort', () => reject(new Error('not ready')));
+      gone.then((why) => reject(new Error(`ended: ${why}`)));
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.on('data', (text) => {
+          // Read on for as long as it runs: a full pipe would stop it.
+          if (output.length < 100_000) output += text;
+          if (/Glewlwyd started on port/.test(output)) resolve();
+        });
+      }
+    });
+    await configure(api, limit);
+  } catch (error) {
+    await stop();
+    throw new Error(`glewlwyd: ${error.message}\n${output}`);
+  }
   return {
     issuer: `${api}/oidc`,
     // Without a resource indicator the audience is the list of scopes.
     audience: 'openid agents',
     scope: 'agents',
     tokens: () => tokens(api),
-    async stop() {
-      process.off('exit', end);
-      end();
-      await gone;
-      fs.rmSync(folder, { recursive: true, force: true });
-    },
+    stop,
   };
 }
 
-/** Scope, OpenID plugin, user and client, as its administrator would click them together. */
-async function configure(api) {
+/**
+ * Scope, OpenID plugin, user and client, as its administrator would click them together.
+ * @param {string} api
+ * @param {AbortSignal} limit
+ */
+async function configure(api, limit) {
   let cookie;
   const post = async (where, body) => {
     const headers = { 'content-type': 'application/json', ...(cookie ? { cookie } : {}) };
-    const response = await fetch(`${api}/${where}/`, { method: 'POST', headers, body: JSON.stringify(body) });
-    if (!response.ok) throw new Error(`glewlwyd, ${where}: ${response.status} ${await response.text()}`);
+    const response = await fetch(`${api}/${where}/`, { method: 'POST', headers, body: JSON.stringify(body), signal: limit });
+    if (!response.ok) throw new Error(`${where}: ${response.status} ${await response.text()}`);
     cookie ??= response.headers.getSetCookie()[0]?.split(';')[0];
   };
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const jwk = { ...privateKey.export({ format: 'jwk' }), kid: 'glewlwyd-1', alg: 'ES256', use: 'sig' };
+  // Not exported afterwards: Node 20 can wait for itself for ever when garbage is collected in the midst of that.
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256', privateKeyEncoding: { format: 'jwk' } });
+  const jwk = { ...privateKey, kid: 'glewlwyd-1', alg: 'ES256', use: 'sig' };
   await post('auth', { username: 'admin', password: 'password' });
   await post('scope', { name: 'agents', display_name: 'agents', password_required: true });
   await post('mod/plugin', {
