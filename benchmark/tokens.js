@@ -2,15 +2,17 @@
 
 // Keys and tokens. Signed by node:crypto, which shares no code with any verifier but the reference line.
 
-const { generateKeyPairSync, randomUUID, sign } = require('node:crypto');
+const { createPublicKey, generateKeyPairSync, randomUUID, sign } = require('node:crypto');
 
 const AUDIENCE = 'https://agents.example/api';
 const SCOPE = 'agents:use';
 /** Seconds; no run takes that long, and every peer looks at `exp`. */
 const LIFETIME = 24 * 3600;
 
-const ec = (namedCurve) => () => generateKeyPairSync('ec', { namedCurve });
-const rsa = () => generateKeyPairSync('rsa', { modulusLength: 2048 });
+// Not exported afterwards: Node 20 can wait for itself for ever when garbage is collected in the midst of that.
+const publicKeyEncoding = { format: 'jwk' };
+const ec = (namedCurve) => () => generateKeyPairSync('ec', { namedCurve, publicKeyEncoding });
+const rsa = () => generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding });
 
 /** How each algorithm is signed. `dsaEncoding` and `padding` are node:crypto's names. */
 const ALGORITHMS = {
@@ -18,7 +20,7 @@ const ALGORITHMS = {
   PS256: { pair: rsa, digest: 'sha256', options: { padding: 6, saltLength: 32 } },
   ES256: { pair: ec('P-256'), digest: 'sha256', options: { dsaEncoding: 'ieee-p1363' } },
   ES384: { pair: ec('P-384'), digest: 'sha384', options: { dsaEncoding: 'ieee-p1363' } },
-  EdDSA: { pair: () => generateKeyPairSync('ed25519'), digest: null, options: {} },
+  EdDSA: { pair: () => generateKeyPairSync('ed25519', { publicKeyEncoding }), digest: null, options: {} },
 };
 
 const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -36,11 +38,11 @@ class Keys {
   }
 
   jwk(alg) {
-    return { ...this.pairs[alg].publicKey.export({ format: 'jwk' }), kid: this.kid(alg), use: 'sig', alg };
+    return { ...this.pairs[alg].publicKey, kid: this.kid(alg), use: 'sig', alg };
   }
 
   publicKey(alg) {
-    return this.pairs[alg].publicKey;
+    return createPublicKey({ key: this.pairs[alg].publicKey, format: 'jwk' });
   }
 
   pem(alg) {
