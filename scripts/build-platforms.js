@@ -96,16 +96,19 @@ function ownRecipe(platform) {
 }
 
 /**
- * napi's build script wants a libnode.dll to link to. Nothing is taken from it, since Node-API is looked up when the file is loaded.
+ * What a Windows file is told to link to and takes nothing from, made empty here: Node itself, whose libnode.dll napi's build script
+ * looks for, while Node-API is looked up when the file is loaded; and what gcc's runtime brings for `-fstack-protector`, which is part of zig's.
  * @param {string} zig
+ * @returns {string} their folder
  */
-function emptyNodeLibrary(zig) {
-  const folder = path.join(tools, 'libnode');
-  if (existsSync(path.join(folder, 'libnode.dll'))) return folder;
+function emptyWindowsLibraries(zig) {
+  const folder = path.join(tools, 'empty-windows-libraries');
+  const names = ['libnode.a', 'libssp_nonshared.a'];
+  if (names.every((name) => existsSync(path.join(folder, name)))) return folder;
   mkdirSync(folder, { recursive: true });
-  writeFileSync(path.join(folder, 'empty.c'), 'int remote_agent_auth_nothing(void) { return 0; }\n');
-  const args = ['-m', 'ziglang', 'cc', '-target', 'x86_64-windows-gnu', '-shared', '-o', 'libnode.dll', 'empty.c'];
-  install('an empty libnode.dll, made here', path.join(zig, 'python'), args, folder);
+  writeFileSync(path.join(folder, 'libnode.dll'), '');
+  const python = path.join(zig, 'python');
+  for (const name of names) install(`an empty ${name}, made here`, python, ['-m', 'ziglang', 'ar', 'crs', name], folder);
   return folder;
 }
 
@@ -126,7 +129,7 @@ function zigRecipe(platform) {
     env: {
       PATH: `${zig}${path.delimiter}${process.env.PATH}`,
       XDG_CACHE_HOME: path.join(tools, 'cache'),
-      ...(platform.os === 'win32' && { LIBNODE_PATH: emptyNodeLibrary(zig) }),
+      ...(platform.os === 'win32' && { LIBNODE_PATH: emptyWindowsLibraries(zig) }),
       // Building the standard library is unstable on every toolchain; this source is that compiler's own.
       ...(!own && { RUSTC: DEBIAN_RUSTC, RUSTC_BOOTSTRAP: '1' }),
     },

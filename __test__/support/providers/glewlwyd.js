@@ -10,6 +10,7 @@ const fs = require('node:fs');
 const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
+const { setTimeout } = require('node:timers/promises');
 
 const TARGET = path.join(__dirname, '..', '..', '..', 'target');
 const ROOT = path.join(TARGET, 'glewlwyd');
@@ -56,6 +57,22 @@ async function freePort() {
   server.close();
   await once(server, 'close');
   return port;
+}
+
+/** It says that it has started, and then begins to listen. @param {number} port @param {AbortSignal} limit */
+async function listening(port, limit) {
+  for (;;) {
+    const socket = net.connect(port, '127.0.0.1');
+    try {
+      await once(socket, 'connect');
+      return;
+    } catch (error) {
+      if (limit.aborted) throw error;
+      await setTimeout(20);
+    } finally {
+      socket.destroy();
+    }
+  }
 }
 
 async function startGlewlwyd() {
@@ -113,6 +130,7 @@ database = { type = "sqlite3"; path = "${database}"; };
         });
       }
     });
+    await listening(port, limit);
     await configure(api, limit);
   } catch (error) {
     await stop();
