@@ -34,6 +34,7 @@ describe('a file that is fit has no problems', () => {
     ['glibc, arm64', forGnu({ machine: 183 }), platformNamed('linux-arm64-gnu')],
     ['musl', forMusl(), musl],
     ['Windows', forWindows(), platformNamed('win32-x64-msvc')],
+    ['Windows, with what AWS-LC exports', forWindows({ exports: ['aws_lc_0_1_0_jent_version', ENTRY] }), platformNamed('win32-x64-msvc')],
     ['macOS', forMac(), platformNamed('darwin-arm64')],
   ])('%s', (_what, bytes, platform) => {
     expect(problemsOf(bytes, platform)).toEqual([]);
@@ -82,6 +83,7 @@ describe('what a file must not be is found', () => {
       'asks for statx: neither Node-API nor on the list of musl functions',
     ],
     ['an export too many', forGnu({ exports: [ENTRY, 'helper'] }), gnu, `exports helper besides ${ENTRY}`],
+    ['an export of AWS-LC', forGnu({ exports: [ENTRY, 'aws_lc_0_1_0_jent_version'] }), gnu, `exports aws_lc_0_1_0_jent_version besides ${ENTRY}`],
     ['without its entry', forGnu({ exports: [] }), gnu, `does not export ${ENTRY}`],
     ['another addon', forGnu({ text: '' }), gnu, 'does not hold the name createRemoteAgentAuth: another library'],
     [

@@ -70,6 +70,7 @@ function rustFlags(target) {
   // A cdylib for musl is linked to the libc of the process that loads it.
   if (target.endsWith('-musl')) flags.push('-Ctarget-feature=-crt-static');
   if (target.endsWith('-msvc')) flags.push('-Ctarget-feature=+crt-static');
+  if (target.endsWith('-windows-gnu')) flags.push(`-Clink-arg=${windowsExports()}`);
   return flags.join('\x1f');
 }
 
@@ -93,6 +94,16 @@ function ownRecipe(platform) {
     output: path.join(folder, target, 'release', libraryName(platform)),
     how: `${asked('rustc', ['--version'])}, the machine's own linker`,
   };
+}
+
+/**
+ * What the file exports, as a linker of Windows is told. rustc says it in a way that cargo-zigbuild does not pass on.
+ * @returns {string} a path
+ */
+function windowsExports() {
+  const file = path.join(tools, 'exports.def');
+  writeFileSync(file, 'EXPORTS\n  napi_register_module_v1\n');
+  return file;
 }
 
 /**
