@@ -10,14 +10,13 @@ const { spawnSync } = require('node:child_process');
 const { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
-const { install, installFromDebian, pythonEnvironment, tools } = require('./platform-tools.js');
+const { install, installFromDebian, installZig, PYTHON_TOOLS, tools } = require('./platform-tools.js');
 const { fileName, platformNamed, platforms } = require('./platforms.js');
 const { putInPlace, say, SetupError, root } = require('./setup.js');
 
 /** @typedef {import('./platforms.js').Platform} Platform */
-/** @typedef {{ target: string, command: string, args: string[], env: Record<string, string>, output: string, how: string }} Recipe */
+/** @typedef {{ target: string, command: string, args: string[], flags: string[], env: Record<string, string>, output: string, how: string }} Recipe */
 
-const PYTHON_TOOLS = ['cargo-zigbuild==0.24.0', 'ziglang==0.17.1'];
 const DEBIAN_TOOLS = ['rustc-web', 'rust-web-src'];
 const DEBIAN_RUSTC = '/usr/bin/rustc';
 const DEBIAN_SOURCE = '/usr/lib/rustlib/src/rust/library/Cargo.lock';
@@ -35,17 +34,6 @@ function asked(command, args) {
   return run.status === 0 ? run.stdout.trim() : undefined;
 }
 
-/** zig, and cargo's way to it. @returns {string} the folder of their commands */
-function installZig() {
-  const folder = path.join(pythonEnvironment(), 'bin');
-  const pip = path.join(folder, 'pip');
-  const have = (asked(pip, ['freeze']) ?? '').split('\n');
-  if (!PYTHON_TOOLS.every((tool) => have.includes(tool))) {
-    install(`${PYTHON_TOOLS.join(', ')} from PyPI, into ${path.relative(root, tools)}`, pip, ['install', '--quiet', ...PYTHON_TOOLS]);
-  }
-  return folder;
-}
-
 function installDebianRust() {
   if (!existsSync(DEBIAN_RUSTC) || !existsSync(DEBIAN_SOURCE)) installFromDebian(DEBIAN_TOOLS);
 }
@@ -58,9 +46,9 @@ function hasStandardLibrary(target) {
 
 /**
  * What every file is compiled with. Paths of the machine that builds do not belong in what is shipped.
- * @param {string} target
+ * @param {Recipe} recipe
  */
-function rustFlags(target) {
+function rustFlags({ target, flags: own }) {
   const cargoHome = process.env.CARGO_HOME ?? path.join(os.homedir(), '.cargo');
   const flags = [
     `--remap-path-prefix=${path.join(cargoHome, 'registry', 'src')}=/registry`,
@@ -70,8 +58,9 @@ function rustFlags(target) {
   // A cdylib for musl is linked to the libc of the process that loads it.
   if (target.endsWith('-musl')) flags.push('-Ctarget-feature=-crt-static');
   if (target.endsWith('-msvc')) flags.push('-Ctarget-feature=+crt-static');
-  if (target.endsWith('-windows-gnu')) flags.push(`-Clink-arg=${windowsExports()}`);
-  return flags.join('\x1f');
+  // By itself the linker writes into the file where it was made.
+  if (target.endsWith('-darwin')) flags.push('-Clink-arg=-Wl,-install_name,@rpath/remote-agent-auth.node');
+  return [...flags, ...own].join('\x1f');
 }
 
 // Only with the one crate type does cargo apply `lto = "fat"`: an rlib beside the cdylib switches it off without a word.
@@ -90,6 +79,7 @@ function ownRecipe(platform) {
     target,
     command: 'cargo',
     args: [...RUSTC_ARGS, '--target', target, '--target-dir', folder],
+    flags: [],
     env: {},
     output: path.join(folder, target, 'release', libraryName(platform)),
     how: `${asked('rustc', ['--version'])}, the machine's own linker`,
@@ -123,6 +113,15 @@ function emptyWindowsLibraries(zig) {
   return folder;
 }
 
+/**
+ * What zig's linker is told beside what rustc tells it. For macOS rustc would strip the file with a tool that few machines have.
+ * @param {Platform} platform
+ */
+function linkerFlags({ os: system }) {
+  if (system === 'win32') return [`-Clink-arg=${windowsExports()}`];
+  return system === 'darwin' ? ['-Cstrip=none', '-Clink-arg=-s'] : [];
+}
+
 /** @param {Platform} platform @returns {Recipe} with zig as the compiler of C and as the linker */
 function zigRecipe(platform) {
   const zig = installZig();
@@ -137,6 +136,7 @@ function zigRecipe(platform) {
     target,
     command: path.join(zig, 'cargo-zigbuild'),
     args: [...RUSTC_ARGS, ...built, '--target', zigTarget, '--target-dir', folder],
+    flags: linkerFlags(platform),
     env: {
       PATH: `${zig}${path.delimiter}${process.env.PATH}`,
       XDG_CACHE_HOME: path.join(tools, 'cache'),
@@ -166,7 +166,7 @@ function build(name) {
   const own = isOwnMachine(platform);
   const recipe = own ? ownRecipe(platform) : zigRecipe(platform);
   say(`build   ${name}: ${recipe.how}`);
-  const env = { ...process.env, ...recipe.env, CARGO_ENCODED_RUSTFLAGS: rustFlags(recipe.target) };
+  const env = { ...process.env, ...recipe.env, CARGO_ENCODED_RUSTFLAGS: rustFlags(recipe), ...(platform.macos && { MACOSX_DEPLOYMENT_TARGET: platform.macos }) };
   const run = spawnSync(recipe.command, recipe.args, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] });
   if (run.status !== 0) throw new SetupError(`${name} did not build: ${recipe.command} ${recipe.args.join(' ')}`);
 

@@ -99,9 +99,12 @@ function symbolProblems(binary, platform) {
   const isKnown = (/** @type {{ name: string, weak: boolean }} */ { name, weak }) =>
     known.has(name) || NODE_API.test(name) || (weak && WEAK.has(name));
   const foreign = binary.imports.filter((symbol) => !isKnown(symbol)).map(({ name }) => name);
-  if (foreign.length > 0) problems.push(`asks for ${foreign.join(', ')}: neither Node-API nor on the list of ${platform.libc} functions`);
+  if (foreign.length > 0) problems.push(`asks for ${listed(foreign)}: neither Node-API nor on the list of ${platform.libc} functions`);
   return problems;
 }
+
+/** @param {string[]} names */
+const listed = (names) => `${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`;
 
 /** @param {Buffer} bytes @returns {string[]} */
 function contentProblems(bytes) {
@@ -139,7 +142,7 @@ function problemsOf(bytes, platform) {
   const unknown = binary.libraries.filter((library) => !known.test(library));
   if (unknown.length > 0) problems.push(`needs ${unknown.join(', ')}, which not every such system has`);
   const unwanted = binary.exports.filter((name) => name !== ENTRY && !(platform.os === 'win32' && ALWAYS_EXPORTED.test(name)));
-  if (unwanted.length > 0) problems.push(`exports ${unwanted.join(', ')} besides ${ENTRY}`);
+  if (unwanted.length > 0) problems.push(`exports ${listed(unwanted)} besides ${ENTRY}`);
   if (!binary.exports.includes(ENTRY)) problems.push(`does not export ${ENTRY}`);
   return [...problems, ...symbolProblems(binary, platform), ...binary.hazards.map((hazard) => `has ${hazard}`)];
 }

@@ -1,13 +1,14 @@
 'use strict';
 
 // Node binaries of the platforms that can run on a Linux x64 machine, from package registries alone, kept in target/tools:
-// x64 and arm64 from npm (the latter under qemu's user emulation), musl from PyPI on the musl of Debian.
+// x64 and arm64 from npm (the latter under qemu's user emulation), musl from PyPI on the musl of Debian, Windows from npm under Wine.
 
 const { spawnSync } = require('node:child_process');
 const { existsSync, mkdirSync, symlinkSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
 const { fetchedFromDebian13, install, installFromDebian, pythonEnvironment, tools } = require('./platform-tools.js');
 const { platformNamed } = require('./platforms.js');
+const { wine } = require('./platform-wine.js');
 const { root } = require('./setup.js');
 
 /** @typedef {{ major: number, command: string[] }} PlatformNode the words before the script's name */
@@ -19,14 +20,15 @@ const QEMU = '/usr/bin/qemu-aarch64-static';
 const MUSL_LOADER = '/lib/ld-musl-x86_64.so.1';
 
 /**
+ * @param {string} system as npm's packages of Node call it
  * @param {'x64' | 'arm64'} cpu
  * @param {number} major
  */
-function nodeOfNpm(cpu, major) {
-  if (cpu === process.arch && process.versions.node.startsWith(`${major}.`)) return process.execPath;
-  const name = `node-linux-${cpu}`;
-  const folder = path.join(tools, 'nodes', `${cpu}-${major}`);
-  const binary = path.join(folder, 'node_modules', name, 'bin', 'node');
+function nodeOfNpm(system, cpu, major) {
+  if (system === process.platform && cpu === process.arch && process.versions.node.startsWith(`${major}.`)) return process.execPath;
+  const name = `node-${system}-${cpu}`;
+  const folder = path.join(tools, 'nodes', `${system}-${cpu}-${major}`);
+  const binary = path.join(folder, 'node_modules', name, 'bin', system === 'win' ? 'node.exe' : 'node');
   if (!existsSync(binary)) {
     mkdirSync(folder, { recursive: true });
     // Without a manifest of its own npm would install into the nearest folder above that has one.
@@ -90,14 +92,17 @@ function emulator() {
 function nodesOf(name, majors = MAJORS) {
   const { os, cpu, libc } = platformNamed(name);
   const own = { major: Number.parseInt(process.versions.node, 10), command: [process.execPath] };
-  if (os !== 'linux' || process.platform !== 'linux') return os === process.platform && cpu === process.arch ? [own] : [];
+  if (os === 'darwin' || process.platform !== 'linux') return os === process.platform && cpu === process.arch ? [own] : [];
   if (process.arch !== 'x64') return [];
+  if (os === 'win32') {
+    // Node 24 reserves more addresses at its start than this Wine gives.
+    return majors.filter((major) => major < 24).map((major) => ({ major, command: [...wine(), nodeOfNpm('win', cpu, major)] }));
+  }
   const before = cpu === 'arm64' ? emulator() : [];
   if (libc === 'musl' && cpu === 'x64') installMusl();
-  const binary = libc === 'musl' ? nodeOfPyPI : nodeOfNpm;
   // There is no Node 20 for musl on arm64.
   const had = libc === 'musl' && cpu === 'arm64' ? majors.filter((major) => major > 20) : majors;
-  return had.map((major) => ({ major, command: [...before, binary(cpu, major)] }));
+  return had.map((major) => ({ major, command: [...before, libc === 'musl' ? nodeOfPyPI(cpu, major) : nodeOfNpm('linux', cpu, major)] }));
 }
 
 module.exports = { nodesOf };

@@ -9,6 +9,7 @@ const path = require('node:path');
 const { say, SetupError, root } = require('./setup.js');
 
 const tools = path.join(root, 'target', 'tools');
+const PYTHON_TOOLS = ['cargo-zigbuild==0.24.0', 'ziglang==0.17.1'];
 
 /**
  * @param {string} what is told
@@ -40,6 +41,17 @@ function pythonEnvironment() {
   return folder;
 }
 
+/** zig, and cargo's way to it. @returns {string} the folder of their commands */
+function installZig() {
+  const folder = path.join(pythonEnvironment(), 'bin');
+  const pip = path.join(folder, 'pip');
+  const have = (spawnSync(pip, ['freeze'], { encoding: 'utf8' }).stdout ?? '').split('\n');
+  if (!PYTHON_TOOLS.every((tool) => have.includes(tool))) {
+    install(`${PYTHON_TOOLS.join(', ')} from PyPI, into ${path.relative(root, tools)}`, pip, ['install', '--quiet', ...PYTHON_TOOLS]);
+  }
+  return folder;
+}
+
 /**
  * Packages of Debian 13, fetched by apt with lists of its own, so that the system's stay as they are.
  * @param {string[]} names with their architecture, `musl:arm64`
@@ -67,4 +79,4 @@ function fetchedFromDebian13(names) {
   return readdirSync(download).map((file) => path.join(download, file));
 }
 
-module.exports = { fetchedFromDebian13, install, installFromDebian, pythonEnvironment, tools };
+module.exports = { fetchedFromDebian13, install, installFromDebian, installZig, PYTHON_TOOLS, pythonEnvironment, tools };

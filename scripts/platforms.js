@@ -13,8 +13,9 @@ const { readFileSync } = require('node:fs');
  * @property {'x64' | 'arm64'} cpu as `process.arch`
  * @property {'glibc' | 'musl'} [libc] as npm writes it; Linux only
  * @property {string} [glibc] the oldest glibc it loads on, and the highest symbol version its file may ask for
+ * @property {string} [macos] the oldest macOS it loads on
  * @property {'run' | 'linked' | 'workflow'} status how far it is proved on a Linux x64 machine with package registries alone: built and
- *   run in a Node of that platform; linked and never run; built by the release workflow only
+ *   run in a Node of that platform; linked and never run on that system; built by the release workflow only
  */
 
 /** @type {readonly Readonly<Platform>[]} */
@@ -39,9 +40,9 @@ const platforms = [
   },
   { name: 'linux-x64-musl', target: 'x86_64-unknown-linux-musl', os: 'linux', cpu: 'x64', libc: 'musl', status: 'run' },
   { name: 'linux-arm64-musl', target: 'aarch64-unknown-linux-musl', os: 'linux', cpu: 'arm64', libc: 'musl', status: 'run' },
-  { name: 'win32-x64-msvc', target: 'x86_64-pc-windows-msvc', os: 'win32', cpu: 'x64', status: 'workflow' },
-  { name: 'darwin-arm64', target: 'aarch64-apple-darwin', os: 'darwin', cpu: 'arm64', status: 'workflow' },
-  { name: 'darwin-x64', target: 'x86_64-apple-darwin', os: 'darwin', cpu: 'x64', status: 'workflow' },
+  { name: 'win32-x64-msvc', target: 'x86_64-pc-windows-msvc', os: 'win32', cpu: 'x64', status: 'linked' },
+  { name: 'darwin-arm64', target: 'aarch64-apple-darwin', os: 'darwin', cpu: 'arm64', macos: '11.0', status: 'linked' },
+  { name: 'darwin-x64', target: 'x86_64-apple-darwin', os: 'darwin', cpu: 'x64', macos: '10.12', status: 'linked' },
 ];
 
 /** @param {string} name @returns {string} */

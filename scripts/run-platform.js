@@ -5,10 +5,11 @@
 // What it must do there is in platform-trial.js. Without names: every platform whose file is there. Prints figures.
 
 const { spawnSync } = require('node:child_process');
-const { existsSync } = require('node:fs');
+const { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
 const { nodesOf } = require('./platform-nodes.js');
-const { fileName, platforms } = require('./platforms.js');
+const { fileName, platformNamed, platforms } = require('./platforms.js');
 const { SetupError, root } = require('./setup.js');
 
 const TRIAL = path.join(__dirname, 'platform-trial.js');
@@ -28,9 +29,25 @@ const fileOf = (name) => path.join(root, 'npm', name, fileName(name));
 function trial(file, command) {
   const [program = '', ...before] = command;
   const env = { ...process.env, REMOTE_AGENT_AUTH_BINARY: file };
-  const run = spawnSync(program, [...before, TRIAL], { encoding: 'utf8', timeout: TIME_LIMIT_MS, env });
-  if (run.status !== 0) return { problem: `${run.signal ?? run.error?.message ?? ''} ${run.stderr}`.trim() };
-  return { figures: JSON.parse(run.stdout) };
+  // Into files: a Windows program under Wine can make nothing of a socket, which is what Node takes for a pipe.
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'platform-'));
+  const [printed, complaints] = ['stdout', 'stderr'].map((name) => path.join(folder, name));
+  const [stdout, stderr] = [openSync(printed, 'w'), openSync(complaints, 'w')];
+  try {
+    const run = spawnSync(program, [...before, TRIAL], { stdio: ['ignore', stdout, stderr], timeout: TIME_LIMIT_MS, env });
+    if (run.status === 0) return { figures: JSON.parse(readFileSync(printed, 'utf8')) };
+    return { problem: `${run.signal ?? run.error?.message ?? ''} ${readFileSync(complaints, 'utf8')}`.trim() };
+  } finally {
+    for (const descriptor of [stdout, stderr]) closeSync(descriptor);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** On what it ran. @param {string} name @param {string | null} glibc */
+function systemOf(name, glibc) {
+  const { os: system } = platformNamed(name);
+  if (system === 'linux') return glibc ? `glibc ${glibc}` : 'musl';
+  return system === process.platform ? system : 'Wine';
 }
 
 /** @param {string[]} names @returns {boolean} whether every file ran in every Node */
@@ -49,7 +66,7 @@ function runPlatforms(names) {
       }
       const { node, libc, algorithms, loaded, fetched, fetchedOverTls, checked } = result.figures;
       console.log(
-        `${name.padEnd(18)} Node ${node.padEnd(8)} ${libc ? `glibc ${libc}` : 'musl      '}  loaded in ${loaded.toFixed(0)} ms, ` +
+        `${name.padEnd(18)} Node ${node.padEnd(8)} ${systemOf(name, libc).padEnd(10)}  loaded in ${loaded.toFixed(0)} ms, ` +
           `${algorithms.join(' ')} good, keys fetched in ${fetched.toFixed(1)} ms, over TLS in ${fetchedOverTls.toFixed(1)} ms, ES256 in ${checked.toFixed(0)} µs, worker thread good`,
       );
     }
