@@ -51,13 +51,15 @@ const MAY_KNOW = {
   token: [],
   keys: [],
   offload: [],
+  queue: [],
   workers: [],
   provider: ['policy', 'keys'],
   verify: ['policy', 'token', 'keys', 'error'],
   verdict: ['policy', 'token', 'verify'],
   error: ['policy', 'token', 'keys', 'provider', 'verify'],
-  verifier: ['policy', 'token', 'keys', 'provider', 'verify', 'verdict', 'offload', 'workers', 'error', 'recent-outcomes'],
-  node: ['verifier', 'policy', 'error'],
+  verifier: ['policy', 'token', 'keys', 'provider', 'verify', 'verdict', 'offload', 'queue', 'error'],
+  process: ['provider', 'verifier', 'workers', 'error'],
+  node: ['process', 'verifier', 'policy', 'error'],
 };
 
 /** Crates that may appear in certain files only. */
@@ -66,9 +68,9 @@ const CRATES = {
   napi_derive: /^node\//,
   reqwest: /^provider\/fetch\.rs$/,
   aws_lc_rs: /^keys\/signature\.rs$/,
-  moka: /^(provider\/|verdict\.rs$|verifier\.rs$)/,
-  once_cell: /^(provider\/|verdict\.rs$|verifier\.rs$)/,
-  tokio: /^(provider\/|verdict\.rs$|verifier\.rs$|workers\.rs$|node\/)/,
+  moka: /^(provider\/|verdict\.rs$)/,
+  once_cell: /^(process|provider\/fetch)\.rs$/,
+  tokio: /^(provider\/|verifier\.rs$|process\.rs$|workers\.rs$|node\/)/,
 };
 
 const rustFiles = filesUnder('src', '.rs').filter((file) => file !== 'lib.rs');

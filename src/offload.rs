@@ -2,11 +2,10 @@
 //!
 //! A Node process has one thread for everything its users do. What a check costs there, everybody waits for; but waking
 //! another thread takes longer than checking one RS256 signature. So a caller's thread has a budget: some work at once and
-//! then a small share of its time; the rest goes to threads of our own, through a queue that is bounded. Whoever checks
+//! then a small share of its time; the rest goes to threads of our own. Whoever checks
 //! one token after the other gains nothing from another thread, which shows: nobody else asked while the answer was away.
 //! For such a caller the budget grows, and falls back at the first sign of company.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,11 +21,6 @@ const GROWTH: u32 = 4;
 const MOST_GROWN: u32 = 64;
 /// How many other checks begun while answers are away make company.
 const COMPANY: u32 = 4;
-
-/// How many checks may wait for a thread: about 30 MB of usual tokens, 200 MB of tokens at the default limit of 16 KiB.
-pub const MOST_QUEUED: usize = 8_192;
-/// How much work may wait for each thread: who comes later would not be answered within a second.
-const MOST_WORK: Duration = Duration::from_secs(1);
 
 /// About what one signature check costs, on a server's processor of our days: right to a factor of two or three, which is
 /// enough, because what is charged is measured.
@@ -144,76 +138,6 @@ pub struct Caller {
     pub event_loop: Arc<EventLoop>,
     /// At most so many.
     pub most_queued: usize,
-}
-
-/// The checks that wait for a thread of ours or run there, of the whole process.
-#[derive(Debug)]
-pub struct Queue {
-    jobs: AtomicUsize,
-    micros: AtomicU64,
-    most_micros: u64,
-}
-
-impl Queue {
-    /// A queue for so many threads.
-    pub fn new(threads: usize) -> Self {
-        let threads = u32::try_from(threads).unwrap_or(u32::MAX);
-        Self {
-            jobs: AtomicUsize::new(0),
-            micros: AtomicU64::new(0),
-            most_micros: micros(MOST_WORK.saturating_mul(threads)),
-        }
-    }
-
-    /// Lets a check of this estimated cost wait, unless too many do.
-    pub fn join(self: &Arc<Self>, caller: &Caller, estimate: Duration) -> Option<Waiting> {
-        let jobs = self.jobs.fetch_add(1, Ordering::Relaxed);
-        let work = self.micros.fetch_add(micros(estimate), Ordering::Relaxed);
-        if jobs >= caller.most_queued.min(MOST_QUEUED) || work >= self.most_micros {
-            self.leave(estimate);
-            return None;
-        }
-        Some(Waiting { queue: Arc::clone(self), estimate })
-    }
-
-    fn leave(&self, estimate: Duration) {
-        self.jobs.fetch_sub(1, Ordering::Relaxed);
-        self.micros.fetch_sub(micros(estimate), Ordering::Relaxed);
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.jobs.load(Ordering::Relaxed)
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// A place in the [`Queue`], given up when the check is done, or lost.
-#[derive(Debug)]
-pub struct Waiting {
-    queue: Arc<Queue>,
-    estimate: Duration,
-}
-
-impl Waiting {
-    /// About what it takes.
-    pub const fn estimate(&self) -> Duration {
-        self.estimate
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.queue.leave(self.estimate);
-    }
 }
 
 /// A check that is elsewhere, until the caller's thread has its answer: to be dropped there, and not sooner, because a
@@ -394,38 +318,6 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(budget.place(RS256, Duration::from_secs(1_000)), Place::Elsewhere);
             away_beside(&mut budget, 0, us(0));
-        }
-    }
-
-    fn caller(most_queued: usize) -> Caller {
-        Caller { event_loop: Arc::default(), most_queued }
-    }
-
-    #[test]
-    fn bounds_how_many_wait() {
-        for most in [0, 1, 3] {
-            let (queue, caller) = (Arc::new(Queue::new(2)), caller(most));
-            let mut waiting: Vec<_> = (0..most).map(|_| queue.join(&caller, RS256).unwrap()).collect();
-            assert!(queue.join(&caller, RS256).is_none());
-            assert_eq!(queue.len(), most);
-            if waiting.pop().is_some() {
-                assert!(queue.join(&caller, RS256).is_some());
-            }
-        }
-        // Nobody may ask for more than the process allows.
-        let (queue, caller) = (Arc::new(Queue::new(2)), caller(usize::MAX));
-        let waiting: Vec<_> = (0..10_000).filter_map(|_| queue.join(&caller, us(1))).collect();
-        assert_eq!(waiting.len(), MOST_QUEUED);
-        drop(waiting);
-        assert!(queue.is_empty());
-    }
-
-    #[test]
-    fn bounds_the_work_that_waits_for_each_thread() {
-        for (threads, expected) in [(1, 2_500), (2, 5_000)] {
-            let queue = Arc::new(Queue::new(threads));
-            let waiting: Vec<_> = (0..10_000).filter_map(|_| queue.join(&caller(usize::MAX), us(400))).collect();
-            assert_eq!(waiting.len(), expected);
         }
     }
 }

@@ -1,36 +1,34 @@
 //! What a server calls: an answer at once where the keys are at hand, a future where they must be fetched.
 
 use std::future::Future;
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use once_cell::sync::OnceCell;
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::error::Refusal;
 use crate::key_id::KeyId;
 use crate::keys::{KeySet, Selection};
-use crate::offload::{Place, Queue, Waiting, estimate};
+use crate::offload::{Place, estimate};
 use crate::policy::Policy;
 use crate::provider::budget::Pacing;
-use crate::provider::fetch::{Fetch, FetchError, HttpFetch};
+use crate::provider::fetch::{Fetch, FetchError};
 use crate::provider::{KeyStore, Offer, ProviderError, REFRESH_DEADLINE, Refresh, Slot, Snapshot};
-use crate::time::{Clock, SystemClock, UnixSeconds};
+use crate::queue::{Queue, Waiting};
+use crate::time::{Clock, UnixSeconds};
 use crate::token::UnverifiedToken;
 use crate::verdict::Verdicts;
 use crate::verify::{self, SignatureError};
-use crate::workers::Workers;
 
 // What a caller of this module holds, so that nobody at the boundary needs to look deeper.
-pub use crate::offload::{Away, Caller, EventLoop, MOST_QUEUED};
+pub use crate::offload::{Away, Caller, EventLoop};
 pub use crate::provider::SlotReport;
 pub use crate::provider::fetch::trust_certificates;
 pub use crate::provider::snapshot::SnapshotState;
+pub use crate::queue::MOST_QUEUED;
 pub use crate::verify::{SignedToken, Verified};
-pub use crate::workers::Outbox;
 
 /// The verified token, or why it is refused.
 pub type Answer = Result<Verified, Refusal>;
@@ -366,7 +364,7 @@ impl Verifier {
         if let Some((caller, estimate)) = place
             && caller.event_loop.budget().place(estimate, job.arrived) == Place::Elsewhere
         {
-            let waiting = self.queue.join(caller, estimate);
+            let waiting = self.queue.join(caller.most_queued, estimate);
             return Err(waiting.map_or_else(|| Step::done(Err(Refusal::Overloaded)), |it| Step::Wait(Wait::Thread(it))));
         }
         self.signature_checks.fetch_add(1, Ordering::Relaxed);
@@ -469,94 +467,5 @@ fn cost(token: &UnverifiedToken, keys: &KeySet) -> Duration {
         Selection::Named(key) => estimate(algorithm, key.modulus_bytes()),
         Selection::Fitting(keys) => keys.iter().map(|key| estimate(algorithm, key.modulus_bytes())).sum(),
         Selection::NotFound | Selection::Unsuitable => Duration::ZERO,
-    }
-}
-
-/// The process's one store and the threads its fetches run on.
-#[derive(Debug)]
-pub struct Process {
-    runtime: Runtime,
-    workers: Arc<Workers>,
-    verifier: Arc<Verifier>,
-}
-
-/// How many threads check signatures and fetch keys, where there are so many processors. One checks 6,000 (ES384) to 70,000
-/// (RS256) tokens a second; a JavaScript thread can ask for 10,000 to 50,000.
-const MOST_THREADS: usize = 8;
-
-static PROCESS: OnceCell<Process> = OnceCell::new();
-
-impl Process {
-    /// The process-wide verifier: every worker thread and every Jest realm shares its keys.
-    ///
-    /// # Errors
-    /// [`Refusal::Internal`] if the system gives us no thread; the next call tries again.
-    pub fn shared() -> Result<&'static Self, Refusal> {
-        PROCESS
-            .get_or_try_init(|| {
-                let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
-                let runtime = Builder::new_multi_thread()
-                    // One more than check signatures: a flood of tokens never keeps keys from being fetched.
-                    .worker_threads(threads.saturating_add(1))
-                    .thread_name("remote-agent-auth")
-                    // Sockets are looked at between any two turns of work: with the usual 61 a provider's answer would lie for 61
-                    // of `workers::TURN` while tokens are checked.
-                    .event_interval(1)
-                    .enable_all()
-                    .build()?;
-                let fetch = Arc::new(HttpFetch::default());
-                let verifier = Verifier::new(fetch, Arc::new(SystemClock::default()), runtime.handle().clone());
-                let workers = Arc::new(Workers::new(runtime.handle().clone(), threads));
-                Ok(Self { runtime, workers, verifier })
-            })
-            .map_err(|_: std::io::Error| Refusal::Internal("the operating system refused a thread"))
-    }
-
-    /// The verifier.
-    pub const fn verifier(&self) -> &Arc<Verifier> {
-        &self.verifier
-    }
-
-    /// Runs `future` to its end and hands its output to `settle`; `None` if it panicked.
-    pub fn spawn<T: Send + 'static>(
-        &self,
-        future: impl Future<Output = T> + Send + 'static,
-        settle: impl FnOnce(Option<T>) + Send + 'static,
-    ) {
-        self.runtime.spawn(settled(future, settle));
-    }
-
-    /// The same for a check whose signature is to be checked by one of our threads, in its turn. What `settle` puts into
-    /// `outbox` is told together with others.
-    pub fn offload<T: Send + 'static>(
-        &self,
-        estimate: Duration,
-        outbox: Arc<dyn Outbox>,
-        future: impl Future<Output = T> + Send + 'static,
-        settle: impl FnOnce(Option<T>) + Send + 'static,
-    ) {
-        self.workers.add(estimate, outbox, settled(future, settle));
-    }
-}
-
-async fn settled<T>(future: impl Future<Output = T>, settle: impl FnOnce(Option<T>)) {
-    let mut settling = Settling(Some(settle), PhantomData);
-    settling.settle(Some(future.await));
-}
-
-/// Settles in any case: a future that panics is dropped by the runtime, and this with it.
-struct Settling<T, F: FnOnce(Option<T>)>(Option<F>, PhantomData<fn(T)>);
-
-impl<T, F: FnOnce(Option<T>)> Settling<T, F> {
-    fn settle(&mut self, output: Option<T>) {
-        if let Some(settle) = self.0.take() {
-            settle(output);
-        }
-    }
-}
-
-impl<T, F: FnOnce(Option<T>)> Drop for Settling<T, F> {
-    fn drop(&mut self) {
-        self.settle(None);
     }
 }

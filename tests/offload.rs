@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use remote_agent_auth::error::Code;
-use remote_agent_auth::offload::{Budget, Caller, EventLoop, MOST_QUEUED};
+use remote_agent_auth::offload::{Budget, Caller, EventLoop};
 use remote_agent_auth::policy::source::KeyOptions;
 use remote_agent_auth::policy::{Policy, PolicyOptions};
+use remote_agent_auth::queue::MOST_QUEUED;
 use remote_agent_auth::time::UnixSeconds;
 use remote_agent_auth::verifier::{Answer, Checked, Later, Memory, Verified};
 use serde::Deserialize;

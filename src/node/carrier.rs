@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use napi::bindgen_prelude::{ToNapiValue, retain_current_module_for_unload_safety};
 use napi::{Env, Error, Result, Status, sys};
 
-use crate::verifier::Outbox;
+use crate::process::Outbox;
 
 /// Makes a value on the JavaScript thread.
 type Value = Box<dyn FnOnce(sys::napi_env) -> Result<sys::napi_value> + Send>;

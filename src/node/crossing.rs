@@ -19,8 +19,9 @@ use super::settle::promise;
 use super::told::{FACTS, Text, Told, exact};
 use crate::error::Refusal;
 use crate::policy::{Policy, PolicyError};
+use crate::process::Process;
 use crate::time::UnixSeconds;
-use crate::verifier::{Answer, Checked, Later, Memory, Process};
+use crate::verifier::{Answer, Checked, Later, Memory};
 
 /// Of the numbers that come in: whether verdicts may be used.
 const USE_VERDICTS: u32 = 1;

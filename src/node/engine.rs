@@ -14,9 +14,10 @@ use super::settle::promise;
 use crate::error::Refusal;
 use crate::policy::PolicyError;
 use crate::policy::source::Origin;
+use crate::process::Process;
 use crate::time::UnixSeconds;
 use crate::verifier::{
-    self, Answer, Caller, Checked, EventLoop, Later, MOST_QUEUED, Memory, Process, SlotReport, SnapshotState,
+    self, Answer, Caller, Checked, EventLoop, Later, MOST_QUEUED, Memory, SlotReport, SnapshotState,
 };
 
 type Settled<'env> = Either<Outcome, PromiseRaw<'env, Outcome>>;

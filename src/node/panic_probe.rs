@@ -11,7 +11,8 @@ use super::engine::caller;
 use super::outcome::Failure;
 use super::settle::promise;
 use crate::error::Refusal;
-use crate::verifier::{Away, Process};
+use crate::process::Process;
+use crate::verifier::Away;
 
 /// A plain function.
 #[napi(catch_unwind)]

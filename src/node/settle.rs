@@ -9,7 +9,8 @@ use napi::{Env, Result};
 
 use super::carrier::Carrier;
 use crate::error::Refusal;
-use crate::verifier::{Away, Outbox, Process};
+use crate::process::{Outbox, Process};
+use crate::verifier::Away;
 
 /// A promise for `future`'s output, turned into a JavaScript value on the JavaScript thread by `convert`. The future runs
 /// on the process's own threads, in its turn if it is `away` for a signature: when the environment goes away first, the

@@ -13,7 +13,8 @@ use napi::{Error, Result, Status, sys};
 use super::outcome::NewVerdict;
 use crate::error::Refusal;
 use crate::policy::Policy;
-use crate::verifier::{Answer, Process, Verified};
+use crate::process::Process;
+use crate::verifier::{Answer, Verified};
 
 /// How many numbers cross. lib/outcome.js names them in this order.
 pub const FACTS: usize = 12;
