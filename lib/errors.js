@@ -252,4 +252,9 @@ Object.defineProperty(RemoteAuthError.prototype, 'name', {
   writable: true,
 });
 
-module.exports = { RemoteAuthError, codes };
+/** @param {string} message names the option and what was expected */
+function wrongOption(message) {
+  return new RemoteAuthError({ code: 'ERR_POLICY_OPTION', fault: 'config', message });
+}
+
+module.exports = { RemoteAuthError, codes, wrongOption };

@@ -1,6 +1,6 @@
 'use strict';
 
-const { RemoteAuthError } = require('./errors');
+const { wrongOption } = require('./errors');
 const { nearest } = require('./nearest');
 const { BODY_STYLES, isRealm } = require('./responses');
 
@@ -58,16 +58,15 @@ const OPTIONAL_DEPS = /** @type {const} */ ([
  */
 function readOptions(options = {}, { factory = 'createRemoteAgentAuth', names = NAMES } = {}) {
   /** @param {string} problem */
-  const wrongOption = (problem) =>
-    new RemoteAuthError({ code: 'ERR_POLICY_OPTION', fault: 'config', message: `${factory}: ${problem}` });
-  if (typeof options !== 'object' || options === null) throw wrongOption('options must be an object');
+  const wrong = (problem) => wrongOption(`${factory}: ${problem}`);
+  if (typeof options !== 'object' || options === null) throw wrong('options must be an object');
   for (const [name, value] of Object.entries(options)) {
-    if (names.includes('policy') && POLICY_NAMES.includes(name)) throw wrongOption(`"${name}" belongs into the option policy`);
+    if (names.includes('policy') && POLICY_NAMES.includes(name)) throw wrong(`"${name}" belongs into the option policy`);
     if (!names.includes(name)) {
-      throw wrongOption(`unknown option "${name}"; did you mean "${nearest(name, names)}"?`);
+      throw wrong(`unknown option "${name}"; did you mean "${nearest(name, names)}"?`);
     }
     const problem = value === undefined ? undefined : OPTIONS[/** @type {keyof typeof OPTIONS} */ (name)](value);
-    if (problem !== undefined) throw wrongOption(problem);
+    if (problem !== undefined) throw wrong(problem);
   }
   const {
     allowEmailFallback = true,

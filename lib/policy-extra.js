@@ -1,6 +1,6 @@
 'use strict';
 
-const { RemoteAuthError } = require('./errors');
+const { wrongOption } = require('./errors');
 
 /**
  * @typedef {import('../index').RemoteAgentPolicy} Policy
@@ -105,11 +105,7 @@ function joined(name, member) {
 
 /** @param {string} problem */
 function wrongPolicy(problem) {
-  return new RemoteAuthError({
-    code: 'ERR_POLICY_OPTION',
-    fault: 'config',
-    message: `createRemoteAgentAuth: the option policy ${problem}`,
-  });
+  return wrongOption(`createRemoteAgentAuth: the option policy ${problem}`);
 }
 
 module.exports = { NOTHING, createPolicyExtra };

@@ -1,14 +1,13 @@
 'use strict';
 
-// The native verifier as JavaScript objects and errors. In lib the one importer of the binding, and the one place that
-// sees its "outcome now, or a promise of it".
+// The native verifier as JavaScript objects and errors, and the one place that sees its "outcome now, or a promise of it".
 
 const { performance } = require('node:perf_hooks');
-const { RemoteAuthError } = require('./errors');
+const crossing = require('./crossing');
+const { RemoteAuthError, wrongOption } = require('./errors');
 const { FACTS, Success, outcomeOf } = require('./outcome');
 const { PolicyMemo } = require('./policy-memo');
 const { RecentOutcomes, holds } = require('./recent-outcomes');
-const { trustedCertificates } = require('./trust');
 
 /**
  * @typedef {import('../native').CompiledPolicy} CompiledPolicy
@@ -16,30 +15,10 @@ const { trustedCertificates } = require('./trust');
  * @typedef {import('../native').PolicyOptions} PolicyOptions
  */
 
-// native.d.ts says the same as the generated types, with codes as a closed set and handles that nothing else passes for.
-/** @type {typeof import('../native') & Pick<typeof import('../binding'), 'judge' | 'keyChanges' | 'trustCertificates'>} */
-const binding = /** @type {any} */ (require('../binding'));
-
-let trusting = false;
-
-/** Reading Node's certificates takes milliseconds, so it waits for a policy that can lead to an https fetch. */
-function trustNodesCertificates() {
-  if (trusting) return;
-  binding.trustCertificates(trustedCertificates());
-  trusting = true;
-}
+const { KEEP_VERDICT, TELL_FRESHNESS, USE_VERDICTS, compilePolicy, cross, facts, judge, keyChanges, listed } = crossing;
 
 /** LibreChat's clock: whole seconds are what claims are compared with; fractions are cut natively. */
 const systemClock = () => Date.now() / 1000;
-
-/** What goes in: the time, the wishes of src/node/crossing.rs and how many may wait. What comes back takes its place. */
-const facts = /** @type {any} */ (new Float64Array(FACTS.count));
-const NOW = 0;
-const WISHES = 1;
-const MOST_QUEUED = 2;
-const USE_VERDICTS = 1;
-const TELL_FRESHNESS = 2;
-const KEEP_VERDICT = 4;
 
 /** How many checks of the process may wait for a thread. */
 const MAX_QUEUED = 8192;
@@ -58,18 +37,18 @@ class RemoteTokenVerifier {
   /** @param {import('../index').RemoteTokenVerifierOptions} [options] */
   constructor(options = {}) {
     const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
-    if (unknown !== undefined) throw wrongOption(unknown, `is not an option; there are ${OPTIONS.join(', ')}`);
+    if (unknown !== undefined) throw wrongOption(`\`${unknown}\` is not an option; there are ${OPTIONS.join(', ')}`);
     const { clock = systemClock, sharedClaims = false, verdictCache = true, maxQueued = MAX_QUEUED } = options;
-    if (typeof clock !== 'function') throw wrongOption('clock', 'must be a function that returns seconds');
-    if (typeof sharedClaims !== 'boolean') throw wrongOption('sharedClaims', 'must be true or false');
-    if (typeof verdictCache !== 'boolean') throw wrongOption('verdictCache', 'must be true or false');
+    if (typeof clock !== 'function') throw wrongOption('`clock` must be a function that returns seconds');
+    if (typeof sharedClaims !== 'boolean') throw wrongOption('`sharedClaims` must be true or false');
+    if (typeof verdictCache !== 'boolean') throw wrongOption('`verdictCache` must be true or false');
     if (!(Number.isInteger(maxQueued) && maxQueued >= 0 && maxQueued <= MAX_QUEUED)) {
-      throw wrongOption('maxQueued', `must be a whole number from 0 to ${MAX_QUEUED}`);
+      throw wrongOption(`\`maxQueued\` must be a whole number from 0 to ${MAX_QUEUED}`);
     }
     this.#clock = clock;
     this.#maxQueued = maxQueued;
     this.#sharedClaims = sharedClaims;
-    this.#native = binding.createRemoteAgentAuth({ verdictCache, maxQueued });
+    this.#native = crossing.createRemoteAgentAuth({ verdictCache, maxQueued });
     this.#recent = verdictCache ? new RecentOutcomes() : undefined;
   }
 
@@ -78,10 +57,7 @@ class RemoteTokenVerifier {
    * @returns {CompiledPolicy}
    */
   compile(options) {
-    const policy = binding.compilePolicy(withKeysAsText(options));
-    if ('ok' in policy) throw new RemoteAuthError(policy);
-    if (needsTrust(options)) trustNodesCertificates();
-    return policy;
+    return compilePolicy(options);
   }
 
   /**
@@ -97,7 +73,7 @@ class RemoteTokenVerifier {
     if (recent === undefined && !forRecheck) return judge(token, policy, now, 0, this.#maxQueued);
     const monotonic = performance.now();
     if (recent !== undefined && typeof token === 'string') {
-      const known = recent.find(token, policy, now, monotonic, binding.keyChanges);
+      const known = recent.find(token, policy, now, monotonic, keyChanges);
       if (known !== undefined) return known;
     }
     const wishes = recent === undefined ? KEEP_VERDICT | TELL_FRESHNESS : USE_VERDICTS | TELL_FRESHNESS;
@@ -143,7 +119,7 @@ class RemoteTokenVerifier {
   stillHolds(outcome, policy) {
     const entry = Success.entryOf(outcome);
     if (entry?.policy !== policy || entry.by !== this) return false;
-    return holds(entry, this.#clock(), performance.now(), binding.keyChanges);
+    return holds(entry, this.#clock(), performance.now(), keyChanges);
   }
 
   /**
@@ -158,7 +134,7 @@ class RemoteTokenVerifier {
     }
     if (this.#recent === undefined) return judge(verified.token, policy, this.#clock(), 0, this.#maxQueued);
     const now = this.#clock();
-    const known = this.#recent.find(verified.token, policy, now, performance.now(), binding.keyChanges);
+    const known = this.#recent.find(verified.token, policy, now, performance.now(), keyChanges);
     return known ?? judge(verified.token, policy, now, USE_VERDICTS, this.#maxQueued);
   }
 
@@ -207,72 +183,6 @@ class RemoteTokenVerifier {
     this.#recent?.clear();
     this.#native.clear();
   }
-}
-
-/**
- * One crossing: a text and `facts` at once, or both in one list where there is more to tell, or a promise of the list.
- * @param {string} token
- * @param {CompiledPolicy} policy
- * @param {unknown} now
- * @param {number} wishes
- * @param {number} maxQueued
- * @returns {string | any[] | Promise<any[]>}
- */
-function cross(token, policy, now, wishes, maxQueued) {
-  // What is no number is refused natively; a bigint would throw here.
-  facts[NOW] = typeof now === 'number' ? now : NaN;
-  facts[WISHES] = wishes;
-  facts[MOST_QUEUED] = maxQueued;
-  return binding.judge(token, policy, facts);
-}
-
-/**
- * @param {string} token
- * @param {CompiledPolicy} policy
- * @param {unknown} now
- * @param {number} wishes
- * @param {number} maxQueued
- * @returns {Outcome | Promise<Outcome>}
- */
-function judge(token, policy, now, wishes, maxQueued) {
-  const told = cross(token, policy, now, wishes, maxQueued);
-  if (typeof told === 'string') return outcomeOf(token, told, facts, 0);
-  return Array.isArray(told) ? listed(token, told) : told.then((list) => listed(token, list));
-}
-
-/** @param {string} token @param {any[]} list text, numbers, verdict if one was wished for */
-function listed(token, list) {
-  return outcomeOf(token, list[0], list, 1, list[1 + FACTS.count]);
-}
-
-/** Keys at hand, and a plain http URL of this machine, do without certificates. @param {PolicyOptions} options */
-function needsTrust({ jwks, jwksFile, jwksUri, proxy }) {
-  if (jwks !== undefined || jwksFile !== undefined) return false;
-  return Boolean(proxy) || !/^\s*http:/i.test(`${jwksUri}`);
-}
-
-/**
- * Keys cross as one text, parsed by the same reader as a provider's.
- * @param {PolicyOptions} options
- * @returns {PolicyOptions}
- */
-function withKeysAsText(options) {
-  if (typeof options !== 'object' || options === null || !Object.hasOwn(options, 'jwks')) return options;
-  const { jwks } = options;
-  if (typeof jwks !== 'object' || jwks === null) return options;
-  try {
-    return { ...options, jwks: JSON.stringify(jwks) };
-  } catch {
-    throw wrongOption('jwks', 'must be a JWK Set: an object that JSON can say');
-  }
-}
-
-/**
- * @param {string} name
- * @param {string} expected
- */
-function wrongOption(name, expected) {
-  return new RemoteAuthError({ code: 'ERR_POLICY_OPTION', fault: 'config', message: `\`${name}\` ${expected}` });
 }
 
 module.exports = { RemoteTokenVerifier };
