@@ -14,8 +14,8 @@ const { readFileSync } = require('node:fs');
  * @property {'glibc' | 'musl'} [libc] as npm writes it; Linux only
  * @property {string} [glibc] the oldest glibc it loads on, and the highest symbol version its file may ask for
  * @property {string} [macos] the oldest macOS it loads on
- * @property {'run' | 'linked' | 'workflow'} status how far it is proved on a Linux x64 machine with package registries alone: built and
- *   run in a Node of that platform; linked and never run on that system; built by the release workflow only
+ * @property {'run' | 'linked'} status how far it is proved on a Linux x64 machine with package registries alone: built and run in a Node of
+ *   that platform; linked and never run on that system, so that what is released comes from the release workflow
  */
 
 /** @type {readonly Readonly<Platform>[]} */
