@@ -70,7 +70,7 @@ const CRATES = {
   aws_lc_rs: /^keys\/signature\.rs$/,
   moka: /^(provider\/|verdict\.rs$)/,
   once_cell: /^(process|provider\/fetch)\.rs$/,
-  tokio: /^(provider\/|verifier\.rs$|process\.rs$|workers\.rs$|node\/)/,
+  tokio: /^(provider\/|verifier\/|process\.rs$|workers\.rs$|node\/)/,
 };
 
 const rustFiles = filesUnder('src', '.rs').filter((file) => file !== 'lib.rs');

@@ -1,96 +1,24 @@
-//! What a server calls: an answer at once where the keys are at hand, a future where they must be fetched.
+//! The course of one check: a step with the keys at hand, then whatever it has to wait for, then a step again.
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::time::Instant;
 
+use super::{Answer, Away, Caller, Checked, Later, SignedToken, Verifier};
 use crate::error::Refusal;
 use crate::key_id::KeyId;
 use crate::keys::{KeySet, Selection};
 use crate::offload::{Place, estimate};
 use crate::policy::Policy;
-use crate::provider::budget::Pacing;
-use crate::provider::fetch::{Fetch, FetchError};
-use crate::provider::{KeyStore, Offer, ProviderError, REFRESH_DEADLINE, Refresh, Slot, Snapshot};
-use crate::queue::{Queue, Waiting};
-use crate::time::{Clock, UnixSeconds};
+use crate::provider::fetch::FetchError;
+use crate::provider::{Offer, ProviderError, REFRESH_DEADLINE, Refresh, Slot, Snapshot};
+use crate::queue::Waiting;
+use crate::time::UnixSeconds;
 use crate::token::UnverifiedToken;
-use crate::verdict::Verdicts;
 use crate::verify::{self, SignatureError};
-
-// What a caller of this module holds, so that nobody at the boundary needs to look deeper.
-pub use crate::offload::{Away, Caller, EventLoop};
-pub use crate::provider::SlotReport;
-pub use crate::provider::fetch::trust_certificates;
-pub use crate::provider::snapshot::SnapshotState;
-pub use crate::queue::MOST_QUEUED;
-pub use crate::verify::{SignedToken, Verified};
-
-/// The verified token, or why it is refused.
-pub type Answer = Result<Verified, Refusal>;
-
-/// An answer, now or later.
-pub enum Checked<F> {
-    /// Nothing had to be fetched, and the caller's thread had the time.
-    Now(Box<Answer>),
-    /// Keys are being fetched, or the signature is checked on the thread that polls the future. It ends with the refresh's
-    /// deadline at the latest.
-    Later(F),
-}
-
-/// An answer to wait for.
-#[derive(Debug)]
-pub struct Later<F> {
-    /// Gives the answer.
-    pub future: F,
-    /// Set where a signature is checked on another thread than the caller's; to be kept until the caller has the answer.
-    pub away: Option<Away>,
-}
-
-impl<F> Checked<Later<F>> {
-    fn future(self) -> Checked<F> {
-        match self {
-            Self::Now(answer) => Checked::Now(answer),
-            Self::Later(later) => Checked::Later(later.future),
-        }
-    }
-}
-
-/// Verifies tokens against the keys of a [`KeyStore`].
-#[derive(Debug)]
-pub struct Verifier {
-    store: KeyStore,
-    verdicts: Verdicts,
-    queue: Arc<Queue>,
-    signature_checks: AtomicU64,
-    verdicts_reused: AtomicU64,
-}
-
-/// Whether a check may use what an earlier one found out about the same bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Memory {
-    /// Verdicts are remembered and reused.
-    Verdicts,
-    /// Every check verifies the signature.
-    None,
-}
-
-/// What a verifier has done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Work {
-    /// Tokens whose signature was checked.
-    pub signature_checks: u64,
-    /// Tokens whose signature was known from before.
-    pub verdicts_reused: u64,
-    /// Verdicts remembered now, roughly.
-    pub verdicts: u64,
-    /// Checks that wait for a thread or run on one.
-    pub queued: usize,
-}
 
 /// One token against one policy.
 #[derive(Debug, Clone)]
@@ -131,82 +59,7 @@ impl Step {
 }
 
 impl Verifier {
-    /// A verifier with a store of its own. Its fetches run on `runtime`, and the futures of [`Self::check`] must be
-    /// awaited within a tokio runtime.
-    pub fn new(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, runtime: Handle) -> Arc<Self> {
-        Self::with_pacing(fetch, clock, runtime, Pacing::default())
-    }
-
-    /// [`Self::new`] with budgets of one's own: for tests that rotate keys faster than any provider does.
-    pub fn with_pacing(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, runtime: Handle, pacing: Pacing) -> Arc<Self> {
-        let queue = Arc::new(Queue::new(runtime.metrics().num_workers().saturating_sub(1).max(1)));
-        Arc::new(Self {
-            store: KeyStore::new(fetch, clock, runtime, pacing),
-            queue,
-            verdicts: Verdicts::default(),
-            signature_checks: AtomicU64::new(0),
-            verdicts_reused: AtomicU64::new(0),
-        })
-    }
-
-    /// Checks a token as it came from the caller, the signature always on the calling thread if keys are at hand.
-    pub fn check(
-        self: &Arc<Self>,
-        token: &str,
-        policy: &Arc<Policy>,
-        now: UnixSeconds,
-        memory: Memory,
-    ) -> Checked<impl Future<Output = Answer> + Send + use<>> {
-        self.check_for(None, token, policy, now, memory).future()
-    }
-
-    /// [`Self::check`] for a caller whose thread has other things to do: what its budget does not allow is checked by
-    /// whoever polls the future.
-    pub fn check_for(
-        self: &Arc<Self>,
-        caller: Option<&Caller>,
-        token: &str,
-        policy: &Arc<Policy>,
-        now: UnixSeconds,
-        memory: Memory,
-    ) -> Checked<Later<impl Future<Output = Answer> + Send + use<>>> {
-        if token.len() > policy.max_token_bytes() {
-            return Checked::Now(Box::new(Err(Refusal::TOO_LARGE)));
-        }
-        let remembered = memory == Memory::Verdicts;
-        let known = if remembered { self.verdicts.recall(token, policy.source()) } else { None };
-        if let Some(signed) = known {
-            return self.begin(caller, Arc::clone(signed.token()), Some(signed), remembered, policy, now);
-        }
-        match UnverifiedToken::parse_within(token, policy.max_token_bytes()) {
-            Ok(token) => self.begin(caller, Arc::new(token), None, remembered, policy, now),
-            Err(error) => Checked::Now(Box::new(Err(error.into()))),
-        }
-    }
-
-    /// Checks a token that is known to be signed against another policy, or at another time. Its signature is only
-    /// checked again if the policy leads to other keys, or the provider has withdrawn the one that signed.
-    pub fn recheck(
-        self: &Arc<Self>,
-        signed: &SignedToken,
-        policy: &Arc<Policy>,
-        now: UnixSeconds,
-    ) -> Checked<impl Future<Output = Answer> + Send + use<>> {
-        self.recheck_for(None, signed, policy, now).future()
-    }
-
-    /// [`Self::recheck`] for a caller whose thread has other things to do.
-    pub fn recheck_for(
-        self: &Arc<Self>,
-        caller: Option<&Caller>,
-        signed: &SignedToken,
-        policy: &Arc<Policy>,
-        now: UnixSeconds,
-    ) -> Checked<Later<impl Future<Output = Answer> + Send + use<>>> {
-        self.begin(caller, Arc::clone(signed.token()), Some(signed.clone()), false, policy, now)
-    }
-
-    fn begin(
+    pub(super) fn begin(
         self: &Arc<Self>,
         caller: Option<&Caller>,
         token: Arc<UnverifiedToken>,
@@ -412,51 +265,6 @@ impl Verifier {
             Some((error, again)) => Refusal::Provider(error, again),
             None => error.into(),
         }
-    }
-
-    /// Fetches the keys of a policy before anybody needs them.
-    ///
-    /// # Errors
-    /// [`Refusal::Provider`].
-    pub fn prefetch(self: &Arc<Self>, policy: &Policy) -> impl Future<Output = Result<(), Refusal>> + Send + use<> {
-        let slot = self.store.slot(policy.source());
-        let refresh = self.store.refresh(&slot);
-        let this = Arc::clone(self);
-        async move {
-            let again = |this: &Self| this.store.last_failure(&slot).map_or(Duration::ZERO, |(_, again)| again);
-            refresh.wait().await.map(|_| ()).map_err(|error| Refusal::Provider(error, again(&this)))
-        }
-    }
-
-    /// How long the keys of a policy can be used without another look.
-    pub fn fresh_for(&self, policy: &Policy) -> Duration {
-        self.store.fresh_for(&self.store.slot(policy.source()), policy.lifetimes())
-    }
-
-    /// Counts every change of any keys.
-    pub fn changes(&self) -> u64 {
-        self.store.changes()
-    }
-
-    /// Forgets every key and every verdict.
-    pub fn clear(&self) {
-        self.store.clear();
-        self.verdicts.clear();
-    }
-
-    /// What has been done so far.
-    pub fn work(&self) -> Work {
-        Work {
-            signature_checks: self.signature_checks.load(Ordering::Relaxed),
-            verdicts_reused: self.verdicts_reused.load(Ordering::Relaxed),
-            verdicts: self.verdicts.len(),
-            queued: self.queue.len(),
-        }
-    }
-
-    /// What is known of each source.
-    pub fn report(&self) -> Vec<SlotReport> {
-        self.store.report()
     }
 }
 
