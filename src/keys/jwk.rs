@@ -43,6 +43,8 @@ pub enum SkipReason {
     HugeRsa,
     #[error("the RSA modulus or exponent is even or too small")]
     RsaNumbers,
+    #[error("the Ed25519 point has a small order, so that anybody can sign for it")]
+    SmallOrder,
     #[error("a coordinate is longer than the field of its curve")]
     CoordinateLength,
     #[error("the crypto library refuses it (a point off the curve, for instance)")]
@@ -202,12 +204,37 @@ fn import_material(entry: &Map<String, Value>) -> Result<Imported, SkipReason> {
         ("EC", "P-521") => import_ec(entry, KeyType::P521, "P-521", 66),
         ("OKP", "Ed25519") => {
             let x = bytes(entry, "x")?;
+            // RFC 8032 8.1 leaves it to us: with such a key a signature of zeros passes for one message in eight, or for all.
+            if has_small_order(&x.bytes) {
+                return Err(SkipReason::SmallOrder);
+            }
             let public = PublicKey::ed25519(&x.bytes).map_err(|_| SkipReason::Rejected)?;
             let canonical = json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(&x.bytes) });
             Ok(Imported { public, canonical, normalised: x.respelled })
         }
         _ => Err(SkipReason::Type),
     }
+}
+
+/// The y-coordinates, without the sign of x, of the eight points whose order divides the cofactor (RFC 8032 5.1), each in every
+/// spelling that fits 255 bits: 0, 1 and -1, the two of order eight, and 0 and 1 with the field's prime added.
+#[rustfmt::skip]
+const SMALL_ORDER: [&[u8; 32]; 7] = [
+    &[0; 32],
+    b"\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+    b"\xec\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+    b"\x26\xe8\x95\x8f\xc2\xb2\x27\xb0\x45\xc3\xf4\x89\xf2\xef\x98\xf0\xd5\xdf\xac\x05\xd3\xc6\x33\x39\xb1\x38\x02\x88\x6d\x53\xfc\x05",
+    b"\xc7\x17\x6a\x70\x3d\x4d\xd8\x4f\xba\x3c\x0b\x76\x0d\x10\x67\x0f\x2a\x20\x53\xfa\x2c\x39\xcc\xc6\x4e\xc7\xfd\x77\x92\xac\x03\x7a",
+    b"\xed\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+    b"\xee\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+];
+
+fn has_small_order(x: &[u8]) -> bool {
+    let mut y = x.to_vec();
+    if let Some(last) = y.last_mut() {
+        *last &= 0x7f;
+    }
+    SMALL_ORDER.iter().any(|known| known[..] == y)
 }
 
 fn import_rsa(entry: &Map<String, Value>) -> Result<Imported, SkipReason> {
@@ -276,6 +303,21 @@ mod tests {
             assert_eq!(key.thumbprint().as_ref(), THUMBPRINT);
             assert!(key.normalised());
         }
+    }
+
+    #[test]
+    fn a_point_that_anybody_can_sign_for_is_no_key() {
+        for known in SMALL_ORDER {
+            for sign in [0, 0x80] {
+                let mut x = *known;
+                x[31] |= sign;
+                let entry = json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(&x) });
+                assert_eq!(Key::import(&entry).unwrap_err(), SkipReason::SmallOrder, "{entry}");
+            }
+        }
+        // RFC 8037 A.2.
+        let entry = json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+        assert!(Key::import(&entry).is_ok());
     }
 
     #[test]
