@@ -1,0 +1,121 @@
+//! A compact JWS (RFC 7515 3.1) as a caller sends it.
+
+use std::sync::{Arc, LazyLock};
+
+use remote_agent_auth::base64url::encode;
+use remote_agent_auth::key_id::KeyId;
+use remote_agent_auth::policy::{Policy, PolicyOptions};
+use remote_agent_auth::token::{MAX_TOKEN_BYTES, TokenError, UnverifiedToken};
+use remote_agent_auth::verify::{self, SignatureError};
+
+use super::header::{self, Header};
+use super::{bits, provider};
+
+static POLICY: LazyLock<Policy> = LazyLock::new(|| {
+    provider::policy(PolicyOptions {
+        issuer: "https://idp.example".to_owned(),
+        audience: vec!["api".to_owned()],
+        ..PolicyOptions::default()
+    })
+});
+
+/// Everything a token tells before its signature is checked.
+#[derive(Debug, Clone, PartialEq)]
+struct Parts {
+    signing_input: String,
+    signature: Vec<u8>,
+    header_text: String,
+    payload: Option<String>,
+    header: Header,
+}
+
+pub fn holds(input: &[u8]) -> bool {
+    std::str::from_utf8(input).is_ok_and(check)
+}
+
+/// A text is a token exactly if it reads as one without any haste, says the same then, and is within the limit on its length.
+/// What is signed is what the provider signed.
+pub fn check(text: &str) -> bool {
+    let expected = read(text);
+    // The second time its header is one that was seen before.
+    for _ in 0..2 {
+        assert_eq!(UnverifiedToken::parse_within(text, text.len()).map(|token| parts(&token)), expected, "{text:?}");
+    }
+    let too_long = text.len() > MAX_TOKEN_BYTES;
+    assert_eq!(
+        UnverifiedToken::parse(text).err(),
+        if too_long { Some(TokenError::TooLarge) } else { expected.clone().err() }
+    );
+    if let Some(less) = text.len().checked_sub(1) {
+        assert_eq!(UnverifiedToken::parse_within(text, less).err(), Some(TokenError::TooLarge));
+    }
+    let Ok(parts) = expected else { return false };
+    let token = Arc::new(UnverifiedToken::parse_within(text, text.len()).unwrap());
+    assert_has_one_spelling(&token, &parts, text);
+    assert_signed_by_the_provider_or_not_at_all(&token, &parts);
+    !too_long
+}
+
+fn parts(token: &UnverifiedToken) -> Parts {
+    Parts {
+        signing_input: String::from_utf8(token.signing_input().to_vec()).unwrap(),
+        signature: token.signature().to_vec(),
+        header_text: token.untrusted_header().to_owned(),
+        payload: token.untrusted_payload().map(str::to_owned),
+        header: Header {
+            algorithm: token.untrusted_algorithm().name().to_owned(),
+            key_id: token.untrusted_key_id().map(|id| id.as_str().to_owned()),
+            typ: token.untrusted_type().map(str::to_owned),
+            has_nonce: token.untrusted_has_nonce(),
+        },
+    }
+}
+
+fn read(text: &str) -> Result<Parts, TokenError> {
+    let parts: Vec<&str> = text.split('.').collect();
+    let [header, payload, signature] = parts[..] else {
+        let in_word = |letter: char| letter.is_ascii_alphanumeric() || "-_~+/=".contains(letter);
+        let is_word = !text.is_empty() && text.chars().all(in_word);
+        return Err(if is_word { TokenError::Opaque } else { TokenError::Parts });
+    };
+    let decoded = |part: &str| bits::strictly(part).ok_or(TokenError::Parts);
+    let (header_bytes, payload_bytes) = (decoded(header)?, decoded(payload)?);
+    let signature = decoded(signature)?;
+    Ok(Parts {
+        signing_input: format!("{header}.{payload}"),
+        signature,
+        header: header::read(&header_bytes)?,
+        header_text: String::from_utf8(header_bytes).unwrap(),
+        payload: String::from_utf8(payload_bytes).ok(),
+    })
+}
+
+fn assert_has_one_spelling(token: &UnverifiedToken, parts: &Parts, text: &str) {
+    assert!(token.is(text) && !token.is(&format!("{text}A")) && !token.is(&text.replacen('.', "", 1)));
+    if let Some(payload) = &parts.payload {
+        let again = [parts.header_text.as_bytes(), payload.as_bytes(), &parts.signature].map(encode).join(".");
+        assert_eq!(again, text);
+    }
+    // No part of a token is ever printed.
+    assert_eq!(format!("{token:?}"), format!("UnverifiedToken {{ algorithm: {}, .. }}", parts.header.algorithm));
+}
+
+fn assert_signed_by_the_provider_or_not_at_all(token: &Arc<UnverifiedToken>, parts: &Parts) {
+    let Header { algorithm, key_id, has_nonce, .. } = &parts.header;
+    let is_named = key_id.as_deref() == Some(provider::KEY_ID);
+    let expected = if !is_named && (key_id.is_some() || algorithm != "EdDSA") {
+        Some(SignatureError::KeyNotFound)
+    } else if algorithm != "EdDSA" {
+        Some(SignatureError::KeyUnsuitable)
+    } else if provider::signature(token.signing_input()) == parts.signature {
+        None
+    } else {
+        Some(if *has_nonce { SignatureError::GraphToken } else { SignatureError::Invalid })
+    };
+    let signed = verify::signature(token, &provider::KEYS, &POLICY);
+    assert_eq!(signed.as_ref().err(), expected.as_ref(), "{:?}", parts.signing_input);
+    if let Ok(signed) = signed {
+        assert!(verify::still_signed(&signed, &provider::KEYS, &POLICY));
+        assert_eq!(key_id.as_deref().and_then(KeyId::new).as_ref(), token.untrusted_key_id());
+    }
+}
