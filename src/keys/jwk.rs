@@ -204,7 +204,7 @@ fn import_material(entry: &Map<String, Value>) -> Result<Imported, SkipReason> {
         ("EC", "P-521") => import_ec(entry, KeyType::P521, "P-521", 66),
         ("OKP", "Ed25519") => {
             let x = bytes(entry, "x")?;
-            // RFC 8032 8.1 leaves it to us: with such a key a signature of zeros passes for one message in eight, or for all.
+            // RFC 8032 does not forbid it; with such a key a signature of zeros passes for one message in eight, or for all.
             if has_small_order(&x.bytes) {
                 return Err(SkipReason::SmallOrder);
             }
