@@ -166,7 +166,8 @@ function build(name) {
   const own = isOwnMachine(platform);
   const recipe = own ? ownRecipe(platform) : zigRecipe(platform);
   say(`build   ${name}: ${recipe.how}`);
-  const env = { ...process.env, ...recipe.env, CARGO_ENCODED_RUSTFLAGS: rustFlags(recipe), ...(platform.macos && { MACOSX_DEPLOYMENT_TARGET: platform.macos }) };
+  const oldest = platform.macos && { MACOSX_DEPLOYMENT_TARGET: platform.macos };
+  const env = { ...process.env, ...recipe.env, ...oldest, CARGO_ENCODED_RUSTFLAGS: rustFlags(recipe) };
   const run = spawnSync(recipe.command, recipe.args, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] });
   if (run.status !== 0) throw new SetupError(`${name} did not build: ${recipe.command} ${recipe.args.join(' ')}`);
 

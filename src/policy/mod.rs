@@ -1,6 +1,7 @@
 //! What the operator wants: options as written, parsed once into a [`Policy`] that is then trusted.
 
 pub mod endpoint;
+mod error;
 pub mod grant;
 pub mod issuer;
 pub mod lifetimes;
@@ -15,9 +16,11 @@ use crate::algorithm::{Algorithm, AlgorithmSet};
 use crate::scope::RequiredScopes;
 use crate::whitespace::is_blank;
 use endpoint::Endpoint;
+use error::option;
 use issuer::Issuer;
 use source::Origin;
 
+pub use error::PolicyError;
 pub use lifetimes::Lifetimes;
 pub use rules::{ClaimRules, GrantOptions, TypeRule};
 pub use source::{KeyOptions, KeySource};
@@ -74,55 +77,6 @@ pub struct PolicyOptions {
     pub required_permissions: Option<GrantOptions>,
     /// Where the keys come from and how, beyond `jwks_uri`.
     pub keys: KeyOptions,
-}
-
-/// Why options are not a policy. The text names the key and what was expected.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum PolicyError {
-    #[error("`issuer` must be an https URL (or http to localhost)")]
-    Issuer,
-    #[error("`audience` must be a non-empty string or a list of them")]
-    Audience,
-    #[error("`jwksUri` must be an https URL (or http to localhost)")]
-    JwksUri,
-    #[error("`scope` must be a string of scopes separated by spaces")]
-    Scope,
-    #[error("`algorithms` must be a list of names out of RS, PS, ES with 256, 384, 512, and EdDSA")]
-    Algorithms,
-    /// Another option: its name and what was expected.
-    #[error("`{key}` must be {expected}")]
-    Option { key: String, expected: &'static str },
-    /// An option nobody knows.
-    #[error("`{key}` is not an option; the nearest one is `{nearest}`")]
-    Unknown { key: String, nearest: &'static str },
-}
-
-impl PolicyError {
-    /// The error for an option that is not among `known`.
-    pub fn unknown(key: String, known: &[&'static str]) -> Self {
-        let nearest = known.iter().min_by_key(|name| distance(&key, name)).copied().unwrap_or_default();
-        Self::Unknown { key, nearest }
-    }
-}
-
-/// The Levenshtein distance without regard to case: how many letters one must change to get from one name to the other.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    // Option names are short; a longer text is no typing error worth measuring.
-    for (place, letter) in from.to_lowercase().chars().take(64).enumerate() {
-        let mut left = place.saturating_add(1);
-        let mut next = vec![left];
-        for (other, pair) in to.iter().zip(row.windows(2)) {
-            let &[diagonal, above] = pair else { break };
-            let replaced = diagonal.saturating_add(usize::from(*other != letter));
-            left = replaced.min(above.saturating_add(1)).min(left.saturating_add(1));
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 /// Which policy this is: what is checked anew has another, even if it was written alike.
@@ -287,10 +241,6 @@ impl Policy {
     }
 }
 
-fn option(key: &str, expected: &'static str) -> PolicyError {
-    PolicyError::Option { key: key.to_owned(), expected }
-}
-
 fn max_token_bytes(written: Option<f64>) -> Result<usize, PolicyError> {
     match written {
         None => Ok(MAX_TOKEN_BYTES),
@@ -389,14 +339,6 @@ mod tests {
         for (token_use, scope) in [(None, None), (Some("access"), None), (None, Some("a")), (Some("access"), Some(" "))]
         {
             assert_eq!(without(token_use, scope), Err(PolicyError::Audience), "{token_use:?} {scope:?}");
-        }
-    }
-
-    #[test]
-    fn names_the_nearest_option() {
-        for (key, nearest) in [("audiance", "audience"), ("jwksuri", "jwksUri"), ("Issuer", "issuer"), ("", "scope")] {
-            let error = PolicyError::unknown(key.to_owned(), &["issuer", "audience", "jwksUri", "scope"]);
-            assert_eq!(error, PolicyError::Unknown { key: key.to_owned(), nearest });
         }
     }
 

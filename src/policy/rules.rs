@@ -1,8 +1,9 @@
 //! Rules that tighten what a token may claim beyond what LibreChat asks: age, kind, client, roles and permissions. Each is off
 //! unless the operator asks for it.
 
+use super::error::option;
 use super::grant::{ClaimPath, GrantKind, RequiredGrants};
-use super::{PolicyError, PolicyOptions, option};
+use super::{PolicyError, PolicyOptions};
 use crate::whitespace::is_blank;
 
 /// A requirement on a list in the claims, as written.

@@ -4,13 +4,14 @@
 // its own API. The libraries it needs are Debian's; only CI installs those.
 
 const { generateKeyPairSync } = require('node:crypto');
-const { spawn, spawnSync } = require('node:child_process');
+const { spawnSync } = require('node:child_process');
 const { once } = require('node:events');
 const fs = require('node:fs');
 const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const { setTimeout } = require('node:timers/promises');
+const { startServer } = require('../server-process');
 
 const TARGET = path.join(__dirname, '..', '..', '..', 'target');
 const ROOT = path.join(TARGET, 'glewlwyd');
@@ -20,8 +21,8 @@ const PACKAGES = ['glewlwyd', 'glewlwyd-common'];
 
 /** For apt, which waits for another one's lock, and for what may wait for a network. */
 const PATIENCE_MS = 180_000;
-/** For the server, well within what its test gives it. */
-const START_MS = 45_000;
+/** From its first word to its last setting. */
+const CONFIGURE_MS = 15_000;
 
 const run = (command, args, options = {}) => spawnSync(command, args, { encoding: 'utf8', timeout: PATIENCE_MS, ...options });
 const runs = () => run(BINARY, ['--version']).error === undefined && run('ldd', [BINARY]).stdout?.includes('not found') === false;
@@ -105,36 +106,21 @@ hash_algorithm = "SHA512"
 database = { type = "sqlite3"; path = "${database}"; };
 `,
   );
-  const child = spawn(BINARY, ['-c', settings], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const kill = () => child.kill('SIGKILL');
-  process.once('exit', kill);
-  let output = '';
-  const gone = new Promise((resolve) => child.once('exit', resolve).once('error', resolve));
+  const api = `http://127.0.0.1:${port}/api`;
+  /** @type {Awaited<ReturnType<typeof startServer>> | undefined} */
+  let server;
   const stop = async () => {
-    process.off('exit', kill);
-    kill();
-    await gone;
+    await server?.stop();
     fs.rmSync(folder, { recursive: true, force: true });
   };
-  const api = `http://127.0.0.1:${port}/api`;
-  const limit = AbortSignal.timeout(START_MS);
   try {
-    await new Promise((resolve, reject) => {
-      limit.addEventListener('abort', () => reject(new Error('not ready')));
-      gone.then((why) => reject(new Error(`ended: ${why}`)));
-      for (const stream of [child.stdout, child.stderr]) {
-        stream.on('data', (text) => {
-          // Read on for as long as it runs: a full pipe would stop it.
-          if (output.length < 100_000) output += text;
-          if (/Glewlwyd started on port/.test(output)) resolve();
-        });
-      }
-    });
+    server = await startServer(BINARY, ['-c', settings], /Glewlwyd started on port/);
+    const limit = AbortSignal.timeout(CONFIGURE_MS);
     await listening(port, limit);
     await configure(api, limit);
   } catch (error) {
     await stop();
-    throw new Error(`glewlwyd: ${error.message}\n${output}`);
+    throw error;
   }
   return {
     issuer: `${api}/oidc`,
@@ -156,7 +142,7 @@ async function configure(api, limit) {
   const post = async (where, body) => {
     const headers = { 'content-type': 'application/json', ...(cookie ? { cookie } : {}) };
     const response = await fetch(`${api}/${where}/`, { method: 'POST', headers, body: JSON.stringify(body), signal: limit });
-    if (!response.ok) throw new Error(`${where}: ${response.status} ${await response.text()}`);
+    if (!response.ok) throw new Error(`glewlwyd, ${where}: ${response.status} ${await response.text()}`);
     cookie ??= response.headers.getSetCookie()[0]?.split(';')[0];
   };
   // Not exported afterwards: Node 20 can wait for itself for ever when garbage is collected in the midst of that.

@@ -1,0 +1,67 @@
+//! What may be wrong with options, in words for the operator.
+
+/// Why options are not a policy. The text names the key and what was expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum PolicyError {
+    #[error("`issuer` must be an https URL (or http to localhost)")]
+    Issuer,
+    #[error("`audience` must be a non-empty string or a list of them")]
+    Audience,
+    #[error("`jwksUri` must be an https URL (or http to localhost)")]
+    JwksUri,
+    #[error("`scope` must be a string of scopes separated by spaces")]
+    Scope,
+    #[error("`algorithms` must be a list of names out of RS, PS, ES with 256, 384, 512, and EdDSA")]
+    Algorithms,
+    /// Another option: its name and what was expected.
+    #[error("`{key}` must be {expected}")]
+    Option { key: String, expected: &'static str },
+    /// An option nobody knows.
+    #[error("`{key}` is not an option; the nearest one is `{nearest}`")]
+    Unknown { key: String, nearest: &'static str },
+}
+
+impl PolicyError {
+    /// The error for an option that is not among `known`.
+    pub fn unknown(key: String, known: &[&'static str]) -> Self {
+        let nearest = known.iter().min_by_key(|name| distance(&key, name)).copied().unwrap_or_default();
+        Self::Unknown { key, nearest }
+    }
+}
+
+/// The Levenshtein distance without regard to case: how many letters one must change to get from one name to the other.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.to_lowercase().chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    // Option names are short; a longer text is no typing error worth measuring.
+    for (place, letter) in from.to_lowercase().chars().take(64).enumerate() {
+        let mut left = place.saturating_add(1);
+        let mut next = vec![left];
+        for (other, pair) in to.iter().zip(row.windows(2)) {
+            let &[diagonal, above] = pair else { break };
+            let replaced = diagonal.saturating_add(usize::from(*other != letter));
+            left = replaced.min(above.saturating_add(1)).min(left.saturating_add(1));
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+pub(super) fn option(key: &str, expected: &'static str) -> PolicyError {
+    PolicyError::Option { key: key.to_owned(), expected }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_nearest_option() {
+        for (key, nearest) in [("audiance", "audience"), ("jwksuri", "jwksUri"), ("Issuer", "issuer"), ("", "scope")] {
+            let error = PolicyError::unknown(key.to_owned(), &["issuer", "audience", "jwksUri", "scope"]);
+            assert_eq!(error, PolicyError::Unknown { key: key.to_owned(), nearest });
+        }
+    }
+}
