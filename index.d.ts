@@ -263,7 +263,7 @@ export interface RemoteAgentAuthDeps {
   getRolesByNames?(names: string[], field: 'name'): unknown;
   /**
    * Switches the deletion fence on: asked after every check and before any update; anything but true-ish is answered
-   * with 409. Gets `req.user.id`.
+   * with 409. Gets `req.user.id`. Needs the option `tenantConflict`, whatever its value.
    */
   isPrincipalActive?(userId: string): unknown;
   /**
@@ -310,7 +310,10 @@ export interface RemoteAgentAuthOptions {
   allowEmailFallback?: boolean;
   /** Link an unbound account by e-mail even when `email_verified` is present and not true. Default false. */
   allowUnverifiedEmail?: boolean;
-  /** `reject`: 401 for a user of another tenant than the request's (`getTenantId`). Default `allow`. */
+  /**
+   * `reject`: 401 for a user of another tenant than the request's (`getTenantId`). Default `allow`; must be given with
+   * `deps.isPrincipalActive`, which only LibreChats pass that refuse such a user.
+   */
   tenantConflict?: 'allow' | 'reject';
   /** Milliseconds until a callback that has not settled is a 500; 0: no limit. Not for `apiKeyMiddleware`. Default 30000. */
   callbackTimeout?: number;

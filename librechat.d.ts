@@ -21,10 +21,22 @@ import type {
 export type { RemoteAgentAuthDeps, RemoteAgentAuthOptions, RoleSelection, RoleSyncOptions } from './index';
 export { clearRemoteAgentAuthCache, createSafeUser, getMachineClientId } from './index';
 
-export function createRemoteAgentAuth(
-  deps: RemoteAgentAuthDeps,
-  options?: RemoteAgentAuthOptions,
-): RemoteAgentAuthHandler;
+export interface LibreChatOptions extends RemoteAgentAuthOptions {
+  /**
+   * The line of LibreChat to behave as. `auto` (default): `v0.8.8` for a dependency object that has `isPrincipalActive`, as the
+   * routes of that line pass it, else `v0.8.7`. With `v0.8.8`, where nothing else is said: `tenantConflict: 'reject'`, what follows runs in
+   * the user's tenant with `req.tenantId` set, and `policy: { requireKid: true }`. The log says once which it is.
+   */
+  compat?: 'auto' | 'v0.8.7' | 'v0.8.8';
+}
+
+/**
+ * The main entry's factory, with LibreChat's logger and tenant storage, and what the host's line of LibreChat does about tenants.
+ *
+ * @throws {TypeError} for a missing dependency, and where `v0.8.8` finds no tenant storage
+ * @throws {RemoteAuthError} with fault `config` for a wrong option
+ */
+export function createRemoteAgentAuth(deps: RemoteAgentAuthDeps, options?: LibreChatOptions): RemoteAgentAuthHandler;
 
 export function createAgentManagementAuth(
   deps: Omit<AgentManagementAuthDeps, 'runInTenant'> & Partial<Pick<AgentManagementAuthDeps, 'runInTenant'>>,

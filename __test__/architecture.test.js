@@ -116,6 +116,7 @@ const JS_MAY_KNOW = {
   crossing: ['errors', 'outcome', 'trust'],
   'access-token': ['errors', 'policy-cache', 'policy-environment'],
   'api-key': [],
+  compat: ['data-schemas', 'errors', 'log', 'tenant-middlewares'],
   host: ['tenant', 'time-limit'],
   options: ['errors', 'nearest', 'responses'],
   'loading-error': ['native-file'],

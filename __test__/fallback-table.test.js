@@ -67,7 +67,7 @@ function expectedOf({ responses, fallbackOnInvalidToken = responses === 'librech
 }
 
 async function outcomeOf({ oidc, token, claims, unreachable, user = {}, tenant, deps, responses, fallbackOnInvalidToken, apiKeys }) {
-  const options = { responses, ...(fallbackOnInvalidToken === undefined ? {} : { fallbackOnInvalidToken }) };
+  const options = { responses, tenantConflict: 'allow', ...(fallbackOnInvalidToken === undefined ? {} : { fallbackOnInvalidToken }) };
   const world = new World(issuer, { deps, options });
   world.configure({ apiKey: apiKeys, oidc: unreachable ? { jwksUri: `${dead.url}/keys` } : oidc });
   if (tenant !== undefined) world.configure({ tenant: 'acme', oidc: tenant });

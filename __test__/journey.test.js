@@ -549,7 +549,7 @@ describe('what dependencies and options switch on', () => {
   });
 
   test('the deletion fence: 409', async () => {
-    await restart({ deps: { isPrincipalActive: async () => false } });
+    await restart({ options: { tenantConflict: 'allow' }, deps: { isPrincipalActive: async () => false } });
     const body = { error: 'Account deletion is in progress', code: 'ACCOUNT_DELETION_IN_PROGRESS' };
     await expectRejected(app.get(issuer.token()), 409, body, null, []);
   });

@@ -271,7 +271,7 @@ describe('isPrincipalActive', () => {
   const GONE = { error: 'Account deletion is in progress', code: 'ACCOUNT_DELETION_IN_PROGRESS' };
   test.each([false, undefined, null])('%s: 409, nothing logged, nothing written', async (active) => {
     const isPrincipalActive = jest.fn(async () => active);
-    const app = setUp({ user: storedUser({ role: '' }), deps: { isPrincipalActive } });
+    const app = setUp({ user: storedUser({ role: '' }), deps: { isPrincipalActive }, options: { tenantConflict: 'allow' } });
     expectRejected(app, await app.call(), 409, GONE, undefined);
     expect(isPrincipalActive.mock.calls).toEqual([['id-1']]);
     expect(app.lines).toEqual([]);
@@ -279,18 +279,18 @@ describe('isPrincipalActive', () => {
 
   test('true: the request goes on', async () => {
     const user = storedUser();
-    expectPassed(await setUp({ user, deps: { isPrincipalActive: async () => true } }).call(), user);
+    expectPassed(await setUp({ user, deps: { isPrincipalActive: async () => true }, options: { tenantConflict: 'allow' } }).call(), user);
   });
 
   test('is asked after the user’s own policy, in the request’s context', async () => {
     const isPrincipalActive = jest.fn();
-    const app = setUp({ user: storedUser({ tenantId: 'acme' }), config: ({ tenantId }) => (tenantId ? configOf({}) : auth()), deps: { isPrincipalActive } });
+    const app = setUp({ user: storedUser({ tenantId: 'acme' }), config: ({ tenantId }) => (tenantId ? configOf({}) : auth()), deps: { isPrincipalActive }, options: { tenantConflict: 'allow' } });
     expectRejected(app, await app.call(), 401, U, INVALID);
     expect(isPrincipalActive).not.toHaveBeenCalled();
   });
 
   test('that throws is 500', async () => {
-    const app = setUp({ user: storedUser({ role: '' }), deps: { isPrincipalActive: () => { throw new Error('down'); } } });
+    const app = setUp({ user: storedUser({ role: '' }), deps: { isPrincipalActive: () => { throw new Error('down'); } }, options: { tenantConflict: 'allow' } });
     expectRejected(app, await app.call(), 500, S, undefined);
   });
 });
@@ -447,7 +447,7 @@ describe('callbackTimeout', () => {
     getAppConfig: { deps: { getAppConfig: never } },
     findUser: { deps: { findUser: never } },
     updateUser: { user: storedUser({ role: '' }), deps: { updateUser: never } },
-    isPrincipalActive: { user: storedUser(), deps: { isPrincipalActive: never } },
+    isPrincipalActive: { user: storedUser(), deps: { isPrincipalActive: never }, options: { tenantConflict: 'allow' } },
     'updateUser in a tenant': { user: storedUser({ role: '', tenantId: 'acme' }), deps: { updateUser: never, runInTenant: (tenant, fn) => fn() } },
     'runInTenant itself': { user: storedUser({ role: '', tenantId: 'acme' }), deps: { runInTenant: never } },
   };
@@ -540,6 +540,6 @@ test('dependencies are called on their object, the later ones too', async () => 
     onUserLookup() { seen.push(this.name); }
     tenantContextMiddleware(req, res, next) { seen.push(this.name); next(); }
   }
-  await createRemoteAgentAuth(new Host(), { verifier })({ headers: { authorization: JWT } }, fullResponse(), () => {});
+  await createRemoteAgentAuth(new Host(), { verifier, tenantConflict: 'allow' })({ headers: { authorization: JWT } }, fullResponse(), () => {});
   expect(seen).toEqual(['host', 'host', 'host']);
 });

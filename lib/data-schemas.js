@@ -47,6 +47,11 @@ const tenantStorage = {
   },
 };
 
+/** Whether there is a storage that keeps tenants apart. */
+function hasTenantStorage() {
+  return typeof dataSchemas().tenantStorage?.run === 'function';
+}
+
 /** @returns {string | undefined} */
 function getTenantId() {
   const { getTenantId: get, tenantStorage: storage } = dataSchemas();
@@ -58,4 +63,4 @@ function runInTenant(tenantId, fn) {
   return tenantStorage.run({ tenantId }, fn);
 }
 
-module.exports = { getTenantId, logger, runInTenant, tenantStorage };
+module.exports = { getTenantId, hasTenantStorage, logger, runInTenant, tenantStorage };

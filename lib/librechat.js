@@ -6,7 +6,8 @@
 const { createAccessTokenVerifier } = require('./access-token');
 const { bearerToken } = require('./bearer');
 const { claimAt } = require('./claim-path');
-const { getTenantId, logger, runInTenant, tenantStorage } = require('./data-schemas');
+const { followHost, requireTenantStorage, withDefaults } = require('./compat');
+const { logger, runInTenant, tenantStorage } = require('./data-schemas');
 const { createSafeUser } = require('./identity');
 const { normalizeIssuer } = require('./issuer');
 const { createLog } = require('./log');
@@ -22,16 +23,16 @@ require('./verifier');
 
 /** @typedef {import('../librechat')} LibreChat */
 
-const FROM_LIBRECHAT = { logger, getTenantId, runInTenant };
-
 /** @type {LibreChat['createRemoteAgentAuth']} */
 function createRemoteAgentAuth(deps, options) {
-  return remote.createRemoteAgentAuth(withDefaults(deps, FROM_LIBRECHAT), options);
+  const host = followHost(deps, options, tenantContextMiddleware);
+  return remote.createRemoteAgentAuth(host.deps, host.options);
 }
 
 /** @type {LibreChat['createAgentManagementAuth']} */
 function createAgentManagementAuth(deps, options) {
-  return management.createAgentManagementAuth(withDefaults(deps, { ...FROM_LIBRECHAT, tenantContextMiddleware }), options);
+  if (deps?.runInTenant === undefined) requireTenantStorage('createAgentManagementAuth');
+  return management.createAgentManagementAuth(withDefaults(deps, { logger, runInTenant, tenantContextMiddleware }), options);
 }
 
 const verifyAccessToken = createAccessTokenVerifier({
@@ -78,18 +79,6 @@ async function getLibreChatRolesForOpenIdSync({ options, getRolesByNames, logPre
 /** @type {LibreChat['selectOpenIdRole']} */
 function selectOpenIdRole({ openIdRoles, ...choice }) {
   return roles.selectRole({ ...choice, roles: openIdRoles });
-}
-
-/**
- * The host's dependency object with what it leaves out. Its own members are found through it, methods of a class included.
- * @param {any} deps
- * @param {object} defaults
- * @returns {any}
- */
-function withDefaults(deps, defaults) {
-  if (typeof deps !== 'object' || deps === null) return deps;
-  const missing = Object.entries(defaults).filter(([name]) => deps[name] === undefined);
-  return Object.assign(Object.create(deps), Object.fromEntries(missing));
 }
 
 const { findOpenIDUser, getIssuerBoundConditions, getOpenIdEmail, getOpenIdIssuer, isUserIssuerAllowed } = createOpenId(logger);

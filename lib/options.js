@@ -7,7 +7,8 @@ const { BODY_STYLES, isRealm } = require('./responses');
 /**
  * @typedef {import('../index').RemoteAgentAuthOptions} Options
  * @typedef {import('../index').RemoteAgentAuthDeps} Deps
- * @typedef {Required<Omit<Options, 'policy' | 'verifier'>> & Pick<Options, 'policy' | 'verifier'>} Settings
+ * @typedef {'policy' | 'tenantConflict' | 'verifier'} Undecided `tenantConflict`: nothing is compared
+ * @typedef {Required<Omit<Options, Undecided>> & Pick<Options, Undecided>} Settings
  */
 
 const DEFAULT_REALM = 'remote-agent-api';
@@ -31,6 +32,10 @@ const OPTIONS = {
   verifier: isVerifier,
 };
 const NAMES = Object.keys(OPTIONS);
+const UNDECIDED_TENANTS =
+  'createRemoteAgentAuth: with deps.isPrincipalActive, which LibreChat passes from v0.8.8 on, the option tenantConflict must be given: ' +
+  "'reject', as that LibreChat does, with deps.getTenantId, and with deps.tenantContextMiddleware for what follows; or 'allow', as v0.8.7. " +
+  'remote-agent-auth/librechat does all of it by itself (its option compat)';
 /** Options of a policy that hosts might write one level too high. */
 const POLICY_NAMES = [
   ...['requireExp', 'requireKid', 'algorithms', 'clockTolerance', 'typ', 'tokenUse', 'scope'],
@@ -77,7 +82,7 @@ function readOptions(options = {}, { factory = 'createRemoteAgentAuth', names = 
     realm = DEFAULT_REALM,
     responses = 'librechat',
     fallbackOnInvalidToken = responses === 'librechat',
-    tenantConflict = 'allow',
+    tenantConflict,
     verifier,
   } = /** @type {Options} */ (options);
   return {
@@ -99,9 +104,12 @@ function readOptions(options = {}, { factory = 'createRemoteAgentAuth', names = 
  * @param {Deps} deps
  * @param {Settings} settings
  * @throws {TypeError} naming the first dependency that cannot be called
+ * @throws {RemoteAuthError} ERR_POLICY_OPTION where the dependencies ask for a decision that no option takes
  */
 function checkDeps(deps, { tenantConflict }) {
   checkFunctions('createRemoteAgentAuth', deps, REQUIRED_DEPS, OPTIONAL_DEPS);
+  // The routes that pass it are those of a LibreChat whose own middleware keeps tenants apart.
+  if (deps.isPrincipalActive !== undefined && tenantConflict === undefined) throw wrongOption(UNDECIDED_TENANTS);
   // Without it there would never be a request tenant to be in conflict with.
   if (tenantConflict === 'reject' && deps.getTenantId === undefined) {
     throw new TypeError("createRemoteAgentAuth: tenantConflict: 'reject' needs deps.getTenantId");

@@ -82,7 +82,7 @@ const options: RemoteAgentAuthOptions = {
 
 const handler: RequestHandler = createRemoteAgentAuth(deps, options);
 const app = express();
-app.use('/api/agents/v1', handler, createRemoteAgentAuth(deps), (req, res) => {
+app.use('/api/agents/v1', handler, createRemoteAgentAuth(deps, { tenantConflict: 'allow' }), (req, res) => {
   res.json({ id: req.user?.id });
 });
 
@@ -97,6 +97,7 @@ app.use('/api/agents/v1/management', preAuthTenantMiddleware, management, (req, 
 });
 
 app.use(librechat.preAuthTenantMiddleware, librechat.createRemoteAgentAuth({ apiKeyMiddleware, findUser, updateUser, getAppConfig }));
+app.use(librechat.createRemoteAgentAuth({ apiKeyMiddleware, findUser, updateUser, getAppConfig, isPrincipalActive }, { compat: 'v0.8.8', realm: 'a' }));
 app.use(librechat.createAgentManagementAuth({ findUser, getAppConfig, isPrincipalActive }), librechat.tenantContextMiddleware);
 
 export async function adapter(token: string): Promise<IUser | null> {

@@ -92,7 +92,7 @@ async function main() {
     logger: {},
     getTenantId: () => tenants.getStore(),
     runInTenant: (tenant, work) => tenants.run(tenant, work),
-  });
+  }, { tenantConflict: 'allow' });
 
   const request = (index) => {
     const tenant = TENANTS[index % TENANTS.length];
