@@ -73,6 +73,14 @@ export interface Failure {
   message: string
   /** Seconds until another try is worth it, for `upstream` and `capacity`. */
   retryAfter?: number
+  /** The cause within the code, a stable word such as `tls-expired`. */
+  reason?: string
+  /** The host that was asked, or the proxy on the way to it. */
+  host?: string
+  /** What the policy wants; at most 200 characters. */
+  expected?: string
+  /** What came instead, for the operator alone; at most 200 characters. */
+  got?: string
 }
 
 /**

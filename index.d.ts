@@ -159,6 +159,10 @@ export class RemoteAuthError extends Error {
     fault: RemoteAuthErrorFault;
     message: string;
     retryAfter?: number;
+    reason?: string;
+    host?: string;
+    expected?: string;
+    got?: string;
   });
   readonly name: 'RemoteAuthError';
   readonly code: RemoteAuthErrorCode;
@@ -167,6 +171,14 @@ export class RemoteAuthError extends Error {
   readonly status: number;
   /** Seconds after which another try may help; `upstream` and `capacity` only. */
   readonly retryAfter?: number;
+  /** The cause within the code, a stable word such as `tls-expired`. */
+  readonly reason?: string;
+  /** The host that was asked, or the proxy on the way to it. */
+  readonly host?: string;
+  /** What the policy wants; at most 200 printable characters. */
+  readonly expected?: string;
+  /** What came instead, at most 200 printable characters. It may be the token's own text: for the operator, never for a response. */
+  readonly got?: string;
 }
 
 // ---- the Express middleware

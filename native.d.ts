@@ -163,6 +163,14 @@ export interface Failure {
   message: string;
   /** Seconds after which another try may help; `upstream` and `capacity` only. */
   retryAfter?: number;
+  /** The cause within the code, a stable word such as `tls-expired`. */
+  reason?: string;
+  /** The host that was asked, or the proxy on the way to it. */
+  host?: string;
+  /** What the policy wants; at most 200 printable characters. */
+  expected?: string;
+  /** What came instead, at most 200 printable characters. It may be the token's own text: for the operator, never for a response. */
+  got?: string;
 }
 
 export type Outcome = Success | Failure;

@@ -23,6 +23,35 @@ test('says when another try may help', () => {
   expect(new RemoteAuthError(failure).retryAfter).toBe(12);
 });
 
+test('says what an operator can compare, where there is something to say', () => {
+  const details = { reason: 'status', host: 'idp.example', expected: 'a', got: 'b' };
+  const failure = { code: 'ERR_JWKS_FETCH', fault: 'upstream', message: 'x' };
+  expect(new RemoteAuthError({ ...failure, ...details })).toMatchObject(details);
+  expect(Object.keys(new RemoteAuthError({ ...failure, host: 'idp.example' })).sort()).toEqual(['code', 'fault', 'host', 'status']);
+});
+
+describe('a refusal crosses as one text', () => {
+  /** @param {string[]} parts message, reason, host, expected, got */
+  const crossed = (...parts) => {
+    const { FACTS, outcomeOf } = require('../lib/outcome');
+    const facts = new Float64Array(FACTS.count).fill(NaN);
+    facts[0] = -1;
+    const all = ['ERR_JWKS_FETCH', 'upstream', ...parts];
+    const names = parts.length > 1 ? ['code', 'fault', 'message', 'reason', 'host', 'expected', 'got'] : ['code', 'fault'];
+    let end = 0;
+    names.forEach((name, index) => (facts[FACTS[name]] = end += all[index].length));
+    return outcomeOf('a.b.c', all.join(''), facts, 0);
+  };
+  const failure = { ok: false, code: 'ERR_JWKS_FETCH', fault: 'upstream' };
+
+  test.each([
+    ['without details', ['why'], { message: 'why' }],
+    ['with some of them', ['why', 'status', 'idp.example', '', ''], { message: 'why', reason: 'status', host: 'idp.example' }],
+    ['with the last alone', ['why', '', '', '', '王'], { message: 'why', got: '王' }],
+    ['with all', ['', 'r', 'h', 'e', 'g'], { message: '', reason: 'r', host: 'h', expected: 'e', got: 'g' }],
+  ])('%s', (_, parts, told) => expect(crossed(...parts)).toStrictEqual({ ...failure, ...told }));
+});
+
 test('the name is the type’s, so a log shows the fields that differ', () => {
   const error = new RemoteAuthError({ code: 'ERR_INTERNAL', fault: 'internal', message: 'x' });
   expect(Object.keys(error).sort()).toEqual(['code', 'fault', 'status']);

@@ -235,13 +235,20 @@ const STATUS_OF_FAULT = Object.freeze({
  * token, an e-mail address or a subject, and is never sent to a client.
  */
 class RemoteAuthError extends Error {
-  /** @param {{ code: Code, fault: Fault, message: string, retryAfter?: number }} failure */
-  constructor({ code, fault, message, retryAfter }) {
+  /**
+   * @param {{ code: Code, fault: Fault, message: string, retryAfter?: number, reason?: string, host?: string,
+   *   expected?: string, got?: string }} failure
+   */
+  constructor({ code, fault, message, retryAfter, reason, host, expected, got }) {
     super(message);
     this.code = code;
     this.fault = fault;
     this.status = STATUS_OF_FAULT[fault];
     if (retryAfter !== undefined) this.retryAfter = retryAfter;
+    if (reason !== undefined) this.reason = reason;
+    if (host !== undefined) this.host = host;
+    if (expected !== undefined) this.expected = expected;
+    if (got !== undefined) this.got = got;
   }
 }
 

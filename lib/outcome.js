@@ -28,8 +28,17 @@ const FACTS = Object.freeze({
   code: 1,
   fault: 2,
   retryAfter: 3,
+  // Where message and details end; NaN where there are no details, and the message is the rest of the text.
+  message: 4,
+  reason: 5,
+  host: 6,
+  expected: 7,
+  got: 8,
   count: 12,
 });
+
+/** What an operator can compare, in the order in which it crosses. */
+const DETAILS = /** @type {const} */ (['reason', 'host', 'expected', 'got']);
 
 /**
  * A good token, as the native side told of it. Nothing is cut off the text or parsed before somebody asks: a middleware wants a
@@ -175,9 +184,26 @@ function deepFrozen(parsed) {
 function failure(text, facts, at) {
   const code = facts[at + FACTS.code];
   const fault = facts[at + FACTS.fault];
-  const told = { ok: false, code: text.slice(0, code), fault: text.slice(code, fault), message: text.slice(fault) };
+  const message = facts[at + FACTS.message];
+  const hasDetails = !Number.isNaN(message);
+  /** @type {any} */
+  const told = {
+    ok: false,
+    code: text.slice(0, code),
+    fault: text.slice(code, fault),
+    message: hasDetails ? text.slice(fault, message) : text.slice(fault),
+  };
   const retryAfter = facts[at + FACTS.retryAfter];
-  return /** @type {any} */ (Number.isNaN(retryAfter) ? told : { ...told, retryAfter });
+  if (!Number.isNaN(retryAfter)) told.retryAfter = retryAfter;
+  if (!hasDetails) return told;
+  let begin = message;
+  for (const name of DETAILS) {
+    const end = facts[at + FACTS[name]];
+    // What is empty is not there.
+    if (end > begin) told[name] = text.slice(begin, end);
+    begin = end;
+  }
+  return told;
 }
 
 /**

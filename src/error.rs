@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::details::Details;
 use crate::keys::KeySetError;
 use crate::policy::PolicyError;
 use crate::provider::ProviderError;
@@ -141,6 +142,9 @@ pub enum Refusal {
     Overloaded,
     #[error("{0}")]
     Internal(&'static str),
+    /// One of the others, with what an operator can compare.
+    #[error("{0}")]
+    Detailed(Box<Self>, Box<Details>),
 }
 
 impl From<VerifyError> for Refusal {
@@ -155,6 +159,20 @@ impl From<VerifyError> for Refusal {
 impl Refusal {
     /// The refusal of a token that is too long to be looked at.
     pub const TOO_LARGE: Self = Self::Token(TokenError::TooLarge);
+
+    /// The refusal with what an operator can compare. Its code, its text and its time to retry stay the same.
+    #[must_use]
+    pub fn with(self, details: Details) -> Self {
+        if details == Details::default() { self } else { Self::Detailed(Box::new(self), Box::new(details)) }
+    }
+
+    /// What an operator can compare, if there is anything.
+    pub fn details(&self) -> Option<&Details> {
+        match self {
+            Self::Detailed(_, details) => Some(details),
+            _ => None,
+        }
+    }
 
     /// Its code.
     pub const fn code(&self) -> Code {
@@ -225,6 +243,7 @@ impl Refusal {
             },
             Self::Overloaded => Code::Overloaded,
             Self::Internal(_) => Code::Internal,
+            Self::Detailed(refusal, _) => refusal.code(),
         }
     }
 
@@ -233,6 +252,7 @@ impl Refusal {
         match self {
             Self::Provider(_, again) => Some(*again),
             Self::Overloaded => Some(Duration::from_secs(1)),
+            Self::Detailed(refusal, _) => refusal.retry_after(),
             _ => None,
         }
     }

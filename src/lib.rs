@@ -28,6 +28,7 @@
 
 pub mod algorithm;
 pub mod base64url;
+pub mod details;
 pub mod error;
 pub mod json;
 pub mod key_id;

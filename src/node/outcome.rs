@@ -7,6 +7,7 @@ use napi::{Env, Result, sys};
 use napi_derive::napi;
 
 use super::handles::{self, Entry, Handles};
+use crate::details::Details;
 use crate::error::{Code, Refusal};
 use crate::verifier::{Answer, SignedToken, Verified};
 
@@ -97,6 +98,14 @@ pub struct Failure {
     pub message: String,
     /// Seconds until another try is worth it, for `upstream` and `capacity`.
     pub retry_after: Option<f64>,
+    /// The cause within the code, a stable word such as `tls-expired`.
+    pub reason: Option<String>,
+    /// The host that was asked, or the proxy on the way to it.
+    pub host: Option<String>,
+    /// What the policy wants; at most 200 characters.
+    pub expected: Option<String>,
+    /// What came instead, for the operator alone; at most 200 characters.
+    pub got: Option<String>,
 }
 
 pub type Outcome = Either<Success, Failure>;
@@ -104,12 +113,18 @@ pub type Outcome = Either<Success, Failure>;
 impl From<&Refusal> for Failure {
     fn from(refusal: &Refusal) -> Self {
         let code = refusal.code();
+        let details = refusal.details().map_or([None; 4], Details::all);
+        let [reason, host, expected, got] = details.map(|detail| detail.map(str::to_owned));
         Self {
             ok: false,
             code: code.name().to_owned(),
             fault: code.fault().name().to_owned(),
             message: refusal.to_string(),
             retry_after: refusal.retry_after().map(|again| again.as_secs_f64()),
+            reason,
+            host,
+            expected,
+            got,
         }
     }
 }

@@ -44,9 +44,12 @@ impl Told {
         let code = refusal.code();
         let mut parts = Parts::default();
         let (name, fault) = (parts.append(code.name()), parts.append(code.fault().name()));
-        parts.text.push_str(&refusal.to_string());
+        let message = parts.append(&refusal.to_string());
         let again = refusal.retry_after().map_or(f64::NAN, |again| again.as_secs_f64());
-        Self::with(parts.text, [REFUSED, name, fault, again])
+        let Some(details) = refusal.details() else { return Self::with(parts.text, [REFUSED, name, fault, again]) };
+        // What is empty is not there.
+        let [reason, host, expected, got] = details.all().map(|detail| parts.append(detail.unwrap_or_default()));
+        Self::with(parts.text, [REFUSED, name, fault, again, message, reason, host, expected, got])
     }
 
     fn good(verified: &Verified) -> Self {

@@ -1,0 +1,86 @@
+//! What an operator can compare, beside a refusal's code. For logs and callers of the API; no client ever hears it.
+
+/// How many characters of each are kept: enough for a URL, a scope list or an issuer.
+const MOST_CHARACTERS: usize = 200;
+
+/// Details of a refusal. Whatever is put in is bounded here and printable, so that text from outside can neither flood nor
+/// forge a log line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Details {
+    reason: Option<Box<str>>,
+    host: Option<Box<str>>,
+    expected: Option<Box<str>>,
+    got: Option<Box<str>>,
+}
+
+impl Details {
+    /// The cause within the code, a stable word: `tls-expired`.
+    #[must_use]
+    pub fn reason(mut self, reason: &str) -> Self {
+        self.reason = Some(printable(reason));
+        self
+    }
+
+    /// The host that was asked, or the proxy on the way to it.
+    #[must_use]
+    pub fn host(mut self, host: &str) -> Self {
+        self.host = Some(printable(host));
+        self
+    }
+
+    /// What the policy wants.
+    #[must_use]
+    pub fn expected(mut self, expected: &str) -> Self {
+        self.expected = Some(printable(expected));
+        self
+    }
+
+    /// What came instead.
+    #[must_use]
+    pub fn got(mut self, got: &str) -> Self {
+        self.got = Some(printable(got));
+        self
+    }
+
+    /// Reason, host, expected and got, in the order in which they cross to JavaScript.
+    pub fn all(&self) -> [Option<&str>; 4] {
+        [&self.reason, &self.host, &self.expected, &self.got].map(Option::as_deref)
+    }
+}
+
+/// The beginning of a text, with U+FFFD for whatever is not shown as itself: control characters, line separators, and those
+/// that change the direction of what follows.
+fn printable(text: &str) -> Box<str> {
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let mut characters = text.chars().map(|c| if hidden(c) { '\u{fffd}' } else { c });
+    let mut kept: String = characters.by_ref().take(MOST_CHARACTERS).collect();
+    if characters.next().is_some() {
+        kept.pop();
+        kept.push('…');
+    }
+    kept.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_detail_is_bounded_and_printable() {
+        let long = "x".repeat(MOST_CHARACTERS + 1);
+        let all = |text: &str| Details::default().reason(text).host(text).expected(text).got(text);
+        for shown in all(&long).all() {
+            assert_eq!(shown.unwrap().chars().count(), MOST_CHARACTERS);
+            assert!(shown.unwrap().ends_with('…'));
+        }
+        for shown in all("a\r\n\u{1b}[31m\u{202e}\u{2028}é").all() {
+            assert_eq!(shown, Some("a\u{fffd}\u{fffd}\u{fffd}[31m\u{fffd}\u{fffd}é"));
+        }
+        let full = "é".repeat(MOST_CHARACTERS);
+        assert_eq!(all(&full).all(), [Some(&*full); 4]);
+        assert_eq!(Details::default().all(), [None; 4]);
+    }
+}
