@@ -237,7 +237,7 @@ impl Refusal {
                 },
                 ProviderError::JwksStatus(_) | ProviderError::File(_) => Code::JwksFetch,
                 ProviderError::JwksDocument(error) => match error {
-                    KeySetError::Json | KeySetError::Shape | KeySetError::NoUsableKey => Code::JwksDocument,
+                    KeySetError::Json | KeySetError::Shape | KeySetError::NoUsableKey(_) => Code::JwksDocument,
                 },
                 ProviderError::Lost => Code::Internal,
             },

@@ -4,7 +4,7 @@
 pub const MAX_KEY_ID_BYTES: usize = 256;
 
 /// A key identifier (RFC 7515 4.1.4): not empty, at most [`MAX_KEY_ID_BYTES`].
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(Box<str>);
 
 impl KeyId {

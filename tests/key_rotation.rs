@@ -212,7 +212,7 @@ async fn a_failure_in_the_evening_does_not_excuse_a_withdrawn_key_at_night() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_keys_under_one_key_id_the_later_serves_tokens_without_one_only() {
+async fn both_of_two_keys_under_one_key_id_serve_and_a_third_time_the_same_is_left_out() {
     let (first, later) = (Signer::new("k"), Signer::new("k"));
     let world = World::with_jwks_uri();
     world.network.answer(JWKS, jwks(&[&first, &later, &later]));
@@ -221,10 +221,42 @@ async fn of_two_keys_under_one_key_id_the_later_serves_tokens_without_one_only()
     assert_eq!(world.code(&first.token()).await, None);
     assert_eq!(world.code(&nameless(&first)).await, None);
     assert_eq!(world.code(&nameless(&later)).await, None);
-    assert_eq!(world.code(&later.token()).await, Some(Code::SignatureInvalid));
+    assert_eq!(world.code(&later.token()).await, None);
+    assert_eq!(world.code(&Signer::new("k").token()).await, Some(Code::SignatureInvalid));
     let report = world.verifier.report();
     let keys = report[0].snapshot.as_ref().unwrap().keys();
-    assert_eq!((keys.keys().len(), keys.skipped().len()), (2, 2));
+    assert_eq!((keys.keys().len(), keys.skipped().len()), (2, 1));
+}
+
+/// What is remembered of a token is true of the key that signed, not of its `kid`.
+#[tokio::test(start_paused = true)]
+async fn of_two_keys_under_one_key_id_the_withdrawn_one_takes_its_tokens_along() {
+    let (first, later) = (Signer::new("k"), Signer::new("k"));
+    let world = World::with_jwks_uri();
+    world.network.answer(JWKS, jwks(&[&first, &later]));
+    let (old, kept) = (first.token(), later.token());
+    assert_eq!((world.code(&old).await, world.code(&kept).await), (None, None));
+    world.network.answer(JWKS, jwks(&[&later]));
+    pass(120).await;
+    assert_eq!(world.code(&kept).await, None);
+    assert_eq!(world.code(&old).await, Some(Code::SignatureInvalid));
+}
+
+#[tokio::test(start_paused = true)]
+async fn finds_the_thousandth_key_of_a_set_and_none_beyond() {
+    let signers: Vec<Signer> = (1..=1001).map(|number| Signer::new(&format!("k{number}"))).collect();
+    let world = World::with_jwks_uri();
+    world.network.answer(JWKS, jwks(&signers.iter().collect::<Vec<_>>()));
+    for (number, code) in [(1, None), (101, None), (1000, None), (1001, Some(Code::KeyNotFound))] {
+        assert_eq!(world.code(&signers[number - 1].token()).await, code, "{number}");
+    }
+    let nameless = |signer: &Signer| {
+        let claims = json!({ "iss": support::ISSUER, "aud": "api", "sub": "user", "exp": support::NOW + 300.0 });
+        signer.sign(&json!({ "alg": "ES256" }), &claims)
+    };
+    // A token without `kid` is tried against a few keys, however many there are.
+    assert_eq!(world.code(&nameless(&signers[7])).await, None);
+    assert_eq!(world.code(&nameless(&signers[8])).await, Some(Code::SignatureInvalid));
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use remote_agent_auth::base64url::encode;
 use remote_agent_auth::key_id::KeyId;
 use remote_agent_auth::keys::jwk::{Key, SkipReason};
 use remote_agent_auth::keys::signature::sha256;
-use remote_agent_auth::keys::{KeySet, KeySetError, MAX_CANDIDATES, MAX_KEYS, Selection};
+use remote_agent_auth::keys::{KeySet, KeySetError, MAX_CANDIDATES, MAX_KEYS, MAX_NAMED, Selection};
 use serde_json::{Map, Value};
 
 use super::bits;
@@ -30,7 +30,9 @@ pub fn holds(input: &[u8]) -> bool {
         }
     }
     let Ok(set) = parsed else {
-        assert!(parsed.is_err_and(|error| error == KeySetError::NoUsableKey) && imported.iter().all(Result::is_err));
+        let Err(KeySetError::NoUsableKey(unusable)) = parsed else { panic!("{parsed:?}") };
+        let reasons = imported.iter().filter_map(|key| key.as_ref().err().copied());
+        assert!(imported.iter().all(Result::is_err) && unusable.reasons().eq(reasons.take(MAX_NAMED)));
         return false;
     };
     assert_is_complete(&set, &imported, entries.len());
@@ -204,7 +206,7 @@ fn assert_is_complete(set: &KeySet, imported: &[Result<Key, SkipReason>], entrie
     let reason = |index: usize| set.skipped().iter().find(|skipped| skipped.index == index).map(|it| it.reason);
     for (index, key) in imported.iter().enumerate() {
         let earlier = imported.iter().take(index).flatten();
-        let is_second = |key: &Key| key.id().is_some() && earlier.clone().any(|other| other.id() == key.id());
+        let is_second = |key: &Key| key.id().is_some() && earlier.clone().any(|other| other.is_same(key));
         let expected = match key {
             Err(reason) => Some(*reason),
             Ok(key) => is_second(key).then_some(SkipReason::DuplicateKeyId),
@@ -215,15 +217,20 @@ fn assert_is_complete(set: &KeySet, imported: &[Result<Key, SkipReason>], entrie
     assert!(set.skipped().iter().all(|skipped| skipped.index <= MAX_KEYS));
 }
 
-/// The first usable key of a `kid` is found by it, and by its own algorithms alone; a token without `kid` finds few.
+/// A `kid` finds every key that has it and fits the algorithm, up to a bound; a token without `kid` finds few.
 fn assert_selects(set: &KeySet, imported: &[Result<Key, SkipReason>]) {
     for algorithm in Algorithm::ALL {
         for id in imported.iter().flatten().filter_map(Key::id) {
-            let first = imported.iter().flatten().find(|key| key.id() == Some(id)).unwrap();
+            let fitting: Vec<&Key> =
+                set.keys().iter().filter(|key| key.id() == Some(id) && key.fits(algorithm)).collect();
             match set.select(algorithm, Some(id)) {
-                Selection::Named(key) => assert!(key.fits(algorithm) && key.is_same(first)),
-                Selection::Unsuitable => assert!(!first.fits(algorithm)),
-                other => panic!("{other:?} for {id:?}"),
+                Selection::Named(key) => assert!(fitting.len() == 1 && key.is_same(fitting[0])),
+                Selection::Fitting(keys) => {
+                    assert!(fitting.len() > 1 && keys.len() == fitting.len().min(MAX_CANDIDATES));
+                    assert!(keys.iter().zip(&fitting).all(|(found, known)| found.is_same(known)));
+                }
+                Selection::Unsuitable => assert!(fitting.is_empty()),
+                other @ Selection::NotFound => panic!("{other:?} for {id:?}"),
             }
         }
         let fitting = set.keys().iter().filter(|key| key.fits(algorithm)).count();

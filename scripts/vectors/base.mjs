@@ -60,7 +60,8 @@ export const DIFFERS = {
   finite: '`exp`/`nbf` not finite',
   utf8: 'header JSON',
   nullEntry: 'null entry in a JWKS',
-  limits: 'token over 16 KiB, JSON deeper than 16, more than 100 keys, `kid` over 256 bytes',
+  limits: 'token over 16 KiB, JSON deeper than 16, more than 1,000 keys, `kid` over 256 bytes',
+  shared: 'several keys of one `kid`',
   noKid: 'token without `kid`',
   eddsa: 'EdDSA (Ed25519)',
 };

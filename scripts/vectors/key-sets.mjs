@@ -117,6 +117,12 @@ export function keySets(keys) {
     'same kid, right key first': json([good, pub('rsa-b', { kid: 'rsa-a' })]),
     'same kid, unusable first': json([pub('rsa-b', { kid: 'rsa-a', use: 'enc' }), pub('rsa-1024', { kid: 'rsa-a' }), good]),
     'same kid, other type first': json([pub('ec-256', { kid: 'shared' }), pub('rsa-a', { kid: 'shared' })]),
+    'one key, three algorithms': json(['RS384', 'RS256', 'RS512'].map((alg) => pub('rsa-a', { alg }))),
+    'one kid for RS256 and PS256': json([pub('rsa-a', { alg: 'PS256' }), pub('rsa-a', { alg: 'RS256', use: 'sig' })]),
+    'one kid for encryption and signatures': json([pub('rsa-b', { kid: 'rsa-a', use: 'enc' }), pub('rsa-b', { kid: 'rsa-a', use: 'enc', alg: 'RSA-OAEP' }), { ...good, use: 'sig' }]),
+    'one kid on two curves': json([pub('ec-256', { kid: 'shared' }), pub('ec-384', { kid: 'shared' })]),
+    'eight of one kid': json([...Array.from({ length: 7 }, (_, i) => ({ ...fillerPoint(i + 1), kid: 'shared' })), pub('ec-256', { kid: 'shared' })]),
+    'nine of one kid': json([...Array.from({ length: 8 }, (_, i) => ({ ...fillerPoint(i + 1), kid: 'shared' })), pub('ec-256', { kid: 'shared' })]),
 
     weak: json([pub('rsa-1024'), pub('rsa-2047'), pub('rsa-b')]),
     'weak without kid': json([bare('rsa-1024')]),

@@ -51,7 +51,7 @@ row('refuses a header nested 5000 deep', MALFORMED, { header: parts(`${head},"x"
 row('refuses a header that opens 11000 objects', MALFORMED, { header: parts(times('{"a":', 2000)), sign: RS256 });
 
 row('uses the hundredth key of a set', 'ok', { keys: '101 keys' });
-row('does not hold the hundred and first key of a set', 'ERR_KEY_NOT_FOUND', { header: header({ kid: 'rsa-b' }), sign: { key: 'rsa-b', alg: 'RS256' }, keys: '101 keys', differs: DIFFERS.limits });
+row('uses the hundred and first key of a set', 'ok', { header: header({ kid: 'rsa-b' }), sign: { key: 'rsa-b', alg: 'RS256' }, keys: '101 keys' });
 row('accepts a key set nested 42 deep', 'ok', { keys: 'deep member' });
 row('accepts 500 claims', 'ok', { claims: claims(Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`c${i}`, i]))) });
 row('accepts an audience array of 500', 'ok', { claims: claims({ aud: [...Array.from({ length: 499 }, (_, i) => `a${i}`), 'api'] }) });

@@ -49,9 +49,9 @@ pub enum SkipReason {
     CoordinateLength,
     #[error("the crypto library refuses it (a point off the curve, for instance)")]
     Rejected,
-    #[error("an earlier key has the same `kid`; this one serves tokens without `kid` only")]
+    #[error("an earlier entry is the same key with the same `kid`")]
     DuplicateKeyId,
-    #[error("the set has more than 100 keys")]
+    #[error("the set has more than 1000 keys")]
     TooMany,
 }
 
@@ -112,12 +112,6 @@ impl Key {
     /// `kid`, if it is usable as one.
     pub const fn id(&self) -> Option<&KeyId> {
         self.id.as_ref()
-    }
-
-    /// The key for tokens that name none.
-    #[must_use]
-    pub fn without_id(self) -> Self {
-        Self { id: None, ..self }
     }
 
     /// Whether it can do nothing that `other` cannot: the same material for the same algorithms.

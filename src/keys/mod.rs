@@ -3,16 +3,21 @@
 pub mod jwk;
 pub mod signature;
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::algorithm::Algorithm;
 use crate::key_id::KeyId;
 use jwk::{Key, SkipReason};
 
-/// How many entries of a set are looked at. The largest real sets (Entra's common endpoint) have about 20.
-pub const MAX_KEYS: usize = 100;
-/// How many keys a token without `kid` is tried against; more would be work bought by anybody.
+/// How many entries of a set are looked at. Entra's common endpoint has about 20; platforms that sign for many tenants publish
+/// some hundred. A set of so many RSA keys of 2048 bits takes about 5 MB of memory and 50 ms, on a thread of the runtime.
+pub const MAX_KEYS: usize = 1000;
+/// How many keys one token is tried against, with or without `kid`; more would be work bought by anybody.
 pub const MAX_CANDIDATES: usize = 8;
+/// How many of the entries of a set without any usable key are named.
+pub const MAX_NAMED: usize = 8;
 
 /// Why an answer is not a JWK Set worth having.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -22,14 +27,47 @@ pub enum KeySetError {
     Json,
     #[error("the JWK Set has no array `keys`")]
     Shape,
-    #[error("the JWK Set has no key that can be used")]
-    NoUsableKey,
+    #[error("the JWK Set has no key that can be used{0}")]
+    NoUsableKey(Unusable),
+}
+
+/// Why the first entries of a set are not used, where none is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Unusable {
+    first: [Option<SkipReason>; MAX_NAMED],
+}
+
+impl Unusable {
+    fn of(skipped: &[Skipped]) -> Self {
+        let mut unusable = Self::default();
+        for (place, entry) in unusable.first.iter_mut().zip(skipped) {
+            *place = Some(entry.reason);
+        }
+        unusable
+    }
+
+    /// The reasons of the first [`MAX_NAMED`] entries, in the set's order from its first one on.
+    pub fn reasons(&self) -> impl Iterator<Item = SkipReason> {
+        self.first.into_iter().flatten()
+    }
+}
+
+impl std::fmt::Display for Unusable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, reason) in self.reasons().enumerate() {
+            let begin = if index == 0 { ":" } else { ";" };
+            write!(f, "{begin} entry {index}: {reason}")?;
+        }
+        Ok(())
+    }
 }
 
 /// A parsed JWK Set.
 #[derive(Debug)]
 pub struct KeySet {
     keys: Vec<Key>,
+    /// Where the keys of each `kid` are, in the set's order.
+    by_id: BTreeMap<KeyId, Vec<usize>>,
     skipped: Vec<Skipped>,
 }
 
@@ -47,13 +85,14 @@ pub struct Skipped {
 /// What a set holds for a token.
 #[derive(Debug)]
 pub enum Selection<'s> {
-    /// The key of the token's `kid`.
+    /// The one key of the token's `kid` that fits its algorithm.
     Named(&'s Key),
-    /// The keys to try for a token without `kid`, in order; never empty.
+    /// The keys to try, in the set's order, where there may be several: for a token without `kid`, or with a `kid` that the set
+    /// gives to more than one key that fits. At most [`MAX_CANDIDATES`], never empty.
     Fitting(Vec<&'s Key>),
     /// No key of that `kid`, or no key at all that fits a token without one.
     NotFound,
-    /// There is a key of that `kid`, and it must not be used with the token's algorithm.
+    /// There are keys of that `kid`, and none may be used with the token's algorithm.
     Unsuitable,
 }
 
@@ -65,44 +104,54 @@ impl KeySet {
     pub fn parse(document: &[u8]) -> Result<Self, KeySetError> {
         let document: Value = serde_json::from_slice(document).map_err(|_| KeySetError::Json)?;
         let entries = document.get("keys").and_then(Value::as_array).ok_or(KeySetError::Shape)?;
-        let mut keys: Vec<Key> = Vec::new();
-        let mut skipped = Vec::new();
-        for (index, entry) in entries.iter().enumerate() {
+        let mut set = Self { keys: Vec::new(), by_id: BTreeMap::new(), skipped: Vec::new() };
+        for (index, entry) in entries.iter().enumerate().take(MAX_KEYS.saturating_add(1)) {
             let imported = if index < MAX_KEYS { Key::import(entry) } else { Err(SkipReason::TooMany) };
-            // LibreChat finds the first usable key of a `kid` and never tries another.
-            let taken = |key: &Key| key.id().is_some() && keys.iter().any(|known| known.id() == key.id());
-            match imported {
-                Ok(key) if taken(&key) => {
-                    skipped.push(Skipped { index, key_id: key.id().cloned(), reason: SkipReason::DuplicateKeyId });
-                    // A token without `kid` is tried against every key, this one too.
-                    if !keys.iter().any(|known| known.is_same_material(&key)) {
-                        keys.push(key.without_id());
-                    }
-                }
-                Ok(key) => keys.push(key),
-                Err(reason) => {
-                    let key_id = entry.get("kid").and_then(Value::as_str).and_then(KeyId::new);
-                    skipped.push(Skipped { index, key_id, reason });
-                }
-            }
-            if index >= MAX_KEYS {
-                break;
+            if let Err(reason) = imported.and_then(|key| set.add(key)) {
+                let key_id = entry.get("kid").and_then(Value::as_str).and_then(KeyId::new);
+                set.skipped.push(Skipped { index, key_id, reason });
             }
         }
-        if keys.is_empty() { Err(KeySetError::NoUsableKey) } else { Ok(Self { keys, skipped }) }
+        if set.keys.is_empty() { Err(KeySetError::NoUsableKey(Unusable::of(&set.skipped))) } else { Ok(set) }
     }
 
-    /// The keys a token with this `alg` and `kid` may be checked with.
-    pub fn select(&self, algorithm: Algorithm, key_id: Option<&KeyId>) -> Selection<'_> {
-        if let Some(key_id) = key_id {
-            return match self.keys.iter().find(|key| key.id() == Some(key_id)) {
-                None => Selection::NotFound,
-                Some(key) if key.fits(algorithm) => Selection::Named(key),
-                Some(_) => Selection::Unsuitable,
-            };
+    /// RFC 7517 4.5: several keys may share one `kid`. An entry that says no more than an earlier one of its `kid` is left out.
+    fn add(&mut self, key: Key) -> Result<(), SkipReason> {
+        if let Some(id) = key.id() {
+            let places = self.by_id.entry(id.clone()).or_default();
+            if places.iter().filter_map(|place| self.keys.get(*place)).any(|known| known.is_same(&key)) {
+                return Err(SkipReason::DuplicateKeyId);
+            }
+            places.push(self.keys.len());
         }
-        let fitting: Vec<_> = self.keys.iter().filter(|key| key.fits(algorithm)).take(MAX_CANDIDATES).collect();
-        if fitting.is_empty() { Selection::NotFound } else { Selection::Fitting(fitting) }
+        self.keys.push(key);
+        Ok(())
+    }
+
+    /// The keys a token with this `alg` and `kid` may be checked with: those of the `kid` that fit the algorithm (RFC 7517 4.5
+    /// chooses by `kty`, `alg` and `crv`; entries whose `use` or `key_ops` forbid it are no keys of the set), or for a token
+    /// without `kid` all that fit.
+    pub fn select(&self, algorithm: Algorithm, key_id: Option<&KeyId>) -> Selection<'_> {
+        let Some(key_id) = key_id else {
+            let fitting: Vec<_> = self.keys.iter().filter(|key| key.fits(algorithm)).take(MAX_CANDIDATES).collect();
+            return if fitting.is_empty() { Selection::NotFound } else { Selection::Fitting(fitting) };
+        };
+        let Some(places) = self.by_id.get(key_id) else { return Selection::NotFound };
+        let mut fitting = places
+            .iter()
+            .filter_map(|place| self.keys.get(*place))
+            .filter(|key| key.fits(algorithm))
+            .take(MAX_CANDIDATES);
+        match (fitting.next(), fitting.next()) {
+            (None, _) => Selection::Unsuitable,
+            (Some(only), None) => Selection::Named(only),
+            (Some(first), Some(second)) => Selection::Fitting([first, second].into_iter().chain(fitting).collect()),
+        }
+    }
+
+    /// The keys of a `kid`, whatever they may be used with.
+    pub fn of(&self, key_id: &KeyId) -> impl Iterator<Item = &Key> {
+        self.by_id.get(key_id).into_iter().flatten().filter_map(|place| self.keys.get(*place))
     }
 
     /// Whether every token would find in it what it finds in `other`: the same usable keys in the same order.

@@ -267,7 +267,13 @@ fn source(report: &SlotReport) -> serde_json::Value {
         });
         (used.collect::<Vec<_>>(), skipped.collect::<Vec<_>>())
     });
-    let (used, skipped) = keys.unwrap_or_default();
+    let (used, mut skipped) = keys.unwrap_or_default();
+    let unusable: Vec<_> = report.unusable().map(|reason| reason.to_string()).collect();
+    if !unusable.is_empty() {
+        // The newest set has no key at all: its entries are what there is to mend.
+        let entry = |(index, reason): (usize, &String)| json!({ "index": index, "kid": null, "reason": reason });
+        skipped = unusable.iter().enumerate().map(entry).collect();
+    }
     json!({
         "kind": kind,
         "url": url,

@@ -10,7 +10,8 @@ use super::budget::{Budgets, Pacing};
 use super::freshness::{FailedRefresh, Lifetimes, life};
 use super::refresh::Validator;
 use super::snapshot::SnapshotState;
-use crate::keys::KeySet;
+use crate::keys::jwk::SkipReason;
+use crate::keys::{KeySet, KeySetError};
 use crate::policy::KeySource;
 use crate::policy::endpoint::Endpoint;
 
@@ -161,4 +162,15 @@ pub struct SlotReport {
     /// Until the keys are asked for again, as the last asker lets them live.
     pub life_left: Option<Duration>,
     pub snapshot_file: Option<SnapshotState>,
+}
+
+impl SlotReport {
+    /// Why the entries of the newest set are not used, where none of them is: the first few, in the set's order.
+    pub fn unusable(&self) -> impl Iterator<Item = SkipReason> {
+        let reasons = match self.last_failure {
+            Some((_, ProviderError::JwksDocument(KeySetError::NoUsableKey(reasons)))) => Some(reasons),
+            _ => None,
+        };
+        reasons.unwrap_or_default().reasons().collect::<Vec<_>>().into_iter()
+    }
 }
