@@ -435,7 +435,7 @@ export function toolIdentity(user: { id?: unknown } | null | undefined): ToolIde
 
 // ---- tenants
 
-/** What LibreChat's tenant storage holds; only what is known is there. */
+/** What LibreChat's tenant storage holds; undefined is what is not known. */
 export interface TenantContext {
   tenantId?: string;
   userId?: string;
@@ -448,12 +448,22 @@ export interface TenantMiddlewareDeps {
   logger?: Partial<RemoteAgentAuthLogger>;
   /** How an upload of a refused request is deleted. Default: from the disk. */
   deleteFile?(path: string): unknown;
+  /**
+   * Whether `X-Tenant-Id` names the tenant: for a proxy in front that sets the header, and takes it away from callers. Default:
+   * `TRUST_TENANT_HEADER` where that is set, else yes, as LibreChat v0.8.7 has it. A function is asked for each request.
+   */
+  trustTenantHeader?: boolean | (() => boolean);
 }
 
 export interface TenantRequest {
   headers?: any;
   user?: any;
   tenantId?: string;
+  /** Ids that the host itself has given the request; they come before those in its headers. */
+  id?: any;
+  requestId?: any;
+  ip?: string;
+  path?: string;
   file?: any;
   files?: any;
 }
@@ -465,7 +475,7 @@ type TenantMiddleware<Result> = (
 ) => Result;
 
 export interface TenantMiddlewares {
-  /** Enters the tenant of `X-Tenant-Id`, if that is a name a tenant can have; never refuses. */
+  /** Enters the tenant of `X-Tenant-Id`, if that is trusted and a name a tenant can have, with the request's id; never refuses. */
   preAuthTenantMiddleware: TenantMiddleware<void>;
   /** Enters the tenant of request or user; 403 for `__SYSTEM__`, and without a tenant under `TENANT_ISOLATION_STRICT=true`. */
   tenantContextMiddleware: TenantMiddleware<void>;
@@ -473,7 +483,8 @@ export interface TenantMiddlewares {
   restoreTenantContextFromReq: TenantMiddleware<Promise<void>>;
   /** The request's tenant, else the user's; trimmed. */
   resolveRequestTenantId(req: TenantRequest): string | undefined;
-  buildTenantContext(req: TenantRequest): TenantContext;
+  /** @param tenantId default: as `resolveRequestTenantId` */
+  buildTenantContext(req: TenantRequest, tenantId?: string): TenantContext;
   /** Runs `fn` in the context, or as it is when nothing is known. */
   runWithTenantContext<T>(context: TenantContext, fn: () => T): T;
   /** `TENANT_ISOLATION_STRICT` is read once; this forgets it. For tests. */

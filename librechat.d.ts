@@ -28,6 +28,11 @@ export interface LibreChatOptions extends RemoteAgentAuthOptions {
    * the user's tenant with `req.tenantId` set, and `policy: { requireKid: true }`. The log says once which it is.
    */
   compat?: 'auto' | 'v0.8.7' | 'v0.8.8';
+  /**
+   * Whether this entry's `preAuthTenantMiddleware` enters the tenant that `X-Tenant-Id` names. Default: `TRUST_TENANT_HEADER` where that
+   * is set, else yes with `v0.8.7` and no with `v0.8.8`, as in LibreChat.
+   */
+  trustTenantHeader?: boolean;
 }
 
 /**

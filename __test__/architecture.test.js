@@ -110,7 +110,7 @@ const requires = (file) => [...readFileSync(path.join(ROOT, file), 'utf8').match
 const KNOW_NOTHING = [
   ...['auth-config', 'bearer', 'claim-path', 'data-schemas', 'decision', 'errors', 'identity', 'issuer', 'jwks-cache-time', 'log'],
   ...['lookup-metrics', 'native-file', 'nearest', 'onward', 'outcome', 'policy-memo', 'proxy', 'recent-outcomes', 'responses', 'tenant'],
-  ...['tenant-middlewares', 'time-limit', 'trust'],
+  ...['tenant-context', 'time-limit', 'trust'],
 ];
 const JS_MAY_KNOW = {
   crossing: ['errors', 'outcome', 'trust'],
@@ -126,6 +126,7 @@ const JS_MAY_KNOW = {
   'policy-extra': ['errors'],
   'role-sync': ['claim-path'],
   'shared-verifier': ['verifier'],
+  'tenant-middlewares': ['log', 'tenant-context'],
   user: ['issuer', 'log'],
   verifier: ['crossing', 'errors', 'outcome', 'policy-memo', 'recent-outcomes'],
 };

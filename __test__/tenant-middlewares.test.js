@@ -103,14 +103,14 @@ describe('restoreTenantContextFromReq', () => {
   test.each([
     ['[342] [343] [344] no tenant, strict', { user: { id: 'u' } }, REQUIRED, { userId: 'u' }],
     ['[347] a blank tenant, strict', { user: { id: 'u', tenantId: '  ' } }, REQUIRED, { userId: 'u' }],
-    ['[345] [348] the system tenant', { tenantId: '__SYSTEM__' }, SYSTEM, { tenantId: '__SYSTEM__' }],
-    ['[346] the system tenant, padded', { user: { tenantId: ' __SYSTEM__ ' } }, SYSTEM, { tenantId: '__SYSTEM__' }],
+    ['[345] [348] the system tenant', { tenantId: '__SYSTEM__' }, SYSTEM, undefined],
+    ['[346] the system tenant, padded', { user: { tenantId: ' __SYSTEM__ ' } }, SYSTEM, undefined],
   ])('%s is refused, and the uploads are deleted first, in the request’s context', async (_name, req, body, context) => {
     process.env.TENANT_ISOLATION_STRICT = 'true';
     const uploads = { file: { path: '/one' }, files: { a: [{ path: '/two' }, {}], b: [{ path: '/bad' }] } };
     expect(await run('restoreTenantContextFromReq', { ...req, ...uploads })).toEqual({ status: 403, body });
     expect(deleted).toEqual([['/one', context], ['/two', context], ['/bad', context]]);
-    expect(logger.lines.at(-1)[2]).toMatchObject({ message: 'no such file' });
+    expect(logger.lines.at(-1)[2]).toEqual({ path: '/bad', error: expect.objectContaining({ message: 'no such file' }) });
   });
 });
 
@@ -125,7 +125,8 @@ test.each([
 describe('preAuthTenantMiddleware', () => {
   const header = (value, more = {}) => ({ headers: { 'x-tenant-id': value, ...more } });
   test.each([
-    ['[351] no header', { headers: { 'x-request-id': 'r' } }, undefined, 0],
+    ['[351] no header', { headers: {} }, undefined, 0],
+    ['no header, a request id', { headers: { 'x-request-id': 'r' } }, { requestId: 'r' }, 0],
     ['[352] an empty header', header(' '), undefined, 0],
     ['[353] a header', header('acme'), { tenantId: 'acme' }, 0],
     ['[354] with a request id', header('acme', { 'x-request-id': 'r' }), { tenantId: 'acme', requestId: 'r' }, 0],

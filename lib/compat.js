@@ -3,7 +3,7 @@
 const { getTenantId, hasTenantStorage, logger, runInTenant } = require('./data-schemas');
 const { wrongOption } = require('./errors');
 const { createLog } = require('./log');
-const { createTenantMiddlewares } = require('./tenant-middlewares');
+const { createTenantMiddlewares, trustInEnvironment } = require('./tenant-middlewares');
 
 /**
  * A line of LibreChat: what its middleware does about tenants, and what its routes pass to it.
@@ -33,6 +33,8 @@ const LINES = Object.freeze({
 const logged = new Set();
 /** The line of the host, once one of its middlewares has shown it. @type {Line | undefined} */
 let hostLine;
+/** What a middleware's option says of the tenant header. @type {boolean | undefined} */
+let hostTrust;
 
 /**
  * What a host's own line of LibreChat does about tenants, done here as well: whoever changes an import keeps it.
@@ -47,10 +49,11 @@ function followHost(deps, given, tenantContextMiddleware) {
   // What is no object at all is refused by the factory itself.
   if (typeof deps !== 'object' || deps === null) return { deps, options: given };
   if (given !== undefined && (typeof given !== 'object' || given === null)) return { deps: whole, options: given };
-  const { compat = 'auto', ...own } = given ?? {};
+  const { compat = 'auto', trustTenantHeader, ...own } = given ?? {};
   const line = lineOf(deps, compat);
-  // Of two middlewares that differ, the newer line counts: it is the stricter one.
+  // Of two middlewares that differ, the stricter one counts for what belongs to neither.
   if (hostLine !== 'v0.8.8') hostLine = line;
+  if (trustTenantHeader !== undefined) hostTrust = isTrust(trustTenantHeader) && hostTrust !== false;
   report(whole, line, compat);
   const options = own.tenantConflict === undefined ? { ...own, ...LINES[line].options } : own;
   if (line === 'v0.8.7') return { deps: whole, options: /** @type {RemoteAgentAuthOptions} */ (options) };
@@ -138,9 +141,15 @@ function withDefaults(deps, defaults) {
   return Object.assign(Object.create(deps), Object.fromEntries(missing));
 }
 
-/** Whether a middleware of this process follows the newer line. */
-function isNewerHost() {
-  return hostLine === 'v0.8.8';
+/** @param {unknown} trust @returns {trust is true} */
+function isTrust(trust) {
+  if (typeof trust !== 'boolean') throw wrongOption(`${FACTORY}: trustTenantHeader must be a boolean`);
+  return trust;
 }
 
-module.exports = { followHost, isNewerHost, requireTenantStorage, withDefaults };
+/** Whether `preAuthTenantMiddleware` believes the tenant header: the newer line only where it is told to. */
+function trustsTenantHeader() {
+  return hostTrust ?? trustInEnvironment() ?? hostLine !== 'v0.8.8';
+}
+
+module.exports = { followHost, requireTenantStorage, trustsTenantHeader, withDefaults };

@@ -6,7 +6,7 @@
 const { createAccessTokenVerifier } = require('./access-token');
 const { bearerToken } = require('./bearer');
 const { claimAt } = require('./claim-path');
-const { followHost, requireTenantStorage, withDefaults } = require('./compat');
+const { followHost, requireTenantStorage, trustsTenantHeader, withDefaults } = require('./compat');
 const { logger, runInTenant, tenantStorage } = require('./data-schemas');
 const { createSafeUser } = require('./identity');
 const { normalizeIssuer } = require('./issuer');
@@ -90,7 +90,7 @@ const {
   restoreTenantContextFromReq,
   runWithTenantContext,
   tenantContextMiddleware,
-} = createTenantMiddlewares({ tenantStorage, logger });
+} = createTenantMiddlewares({ tenantStorage, logger, trustTenantHeader: trustsTenantHeader });
 const { clearRemoteAgentAuthCache } = remote;
 const { getMachineClientId } = management;
 const clearOidcAccessTokenCache = clearRemoteAgentAuthCache;

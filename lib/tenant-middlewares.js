@@ -1,136 +1,148 @@
 'use strict';
 
-const fs = require('node:fs');
+const { createLog } = require('./log');
+const { SYSTEM_TENANT, buildTenantContext, hasContext, requestContext, resolveRequestTenantId } = require('./tenant-context');
 
 /**
  * @typedef {import('../index').TenantContext} TenantContext
  * @typedef {import('../index').TenantMiddlewareDeps} Deps
+ * @typedef {import('../index').TenantMiddlewares} TenantMiddlewares
  * @typedef {import('../index').TenantRequest} Request
  * @typedef {import('../index').RemoteAgentAuthResponse} Response
+ * @typedef {(value?: any) => void} Next
  */
 
-/** The tenant of the host's own maintenance, outside all isolation: no request may ever be it. */
-const SYSTEM_TENANT = '__SYSTEM__';
 /** What a tenant may be called before anybody is known; characters. */
 const TENANT_NAME = /^[-a-zA-Z0-9_.]{1,128}$/;
 
 const SYSTEM_REFUSED = Object.freeze({ error: 'System tenant is not allowed for request-scoped routes' });
 const TENANT_REQUIRED = Object.freeze({ error: 'Tenant context required in strict isolation mode' });
 
-/** Node loads `fs.promises` when it is asked for, in milliseconds. @param {string} path */
-const unlink = (path) => fs.promises.unlink(path);
+/** Loaded when the first upload is deleted. @param {string} path */
+const unlink = (path) => require('node:fs/promises').unlink(path);
 
 /**
- * LibreChat's tenant middlewares over the host's own tenant storage.
+ * LibreChat's tenant middlewares over the host's own tenant storage. Log lines are LibreChat's, where its own tests ask for them.
  * @param {Deps} deps
- * @returns {import('../index').TenantMiddlewares}
+ * @returns {TenantMiddlewares}
  */
-function createTenantMiddlewares({ tenantStorage, logger, deleteFile = unlink }) {
-  /** @type {boolean | undefined} */
-  let strict;
+function createTenantMiddlewares({ tenantStorage, logger, deleteFile = unlink, trustTenantHeader }) {
+  const log = createLog(logger ?? {}, '');
+  const isStrict = strictness();
+  const isTrusted = () => isTenantHeaderTrusted(trustTenantHeader);
 
-  /** Read once: isolation must not change between two requests of one process. */
-  const isStrict = () => {
-    strict ??= process.env.TENANT_ISOLATION_STRICT === 'true';
-    return strict;
-  };
-
-  /** @param {string} message @param {unknown} [error] */
-  const warn = (message, error) => void logger?.warn?.(`[tenantMiddleware] ${message}`, ...(error ? [error] : []));
-
-  /** @type {import('../index').TenantMiddlewares['runWithTenantContext']} */
-  const runWithTenantContext = (context, fn) =>
-    Object.values(context).some(Boolean) ? tenantStorage.run(context, fn) : fn();
-
-  /** @param {string | undefined} tenantId @param {boolean} mustHave @returns {{ error: string } | undefined} */
-  const objection = (tenantId, mustHave) => {
-    if (tenantId === SYSTEM_TENANT) {
-      warn('a request was refused that claims to be the system tenant');
-      return SYSTEM_REFUSED;
-    }
-    return tenantId === undefined && mustHave && isStrict() ? TENANT_REQUIRED : undefined;
-  };
+  /** @type {TenantMiddlewares['runWithTenantContext']} */
+  const runWithTenantContext = (context, fn) => (hasContext(context) ? tenantStorage.run(context, fn) : fn());
 
   return {
     buildTenantContext,
     resolveRequestTenantId,
     runWithTenantContext,
-
-    preAuthTenantMiddleware(req, _res, next) {
-      const header = req.headers?.['x-tenant-id'];
-      const tenantId = typeof header === 'string' ? header.trim() : '';
-      if (tenantId === '') return void next();
-      if (tenantId === SYSTEM_TENANT || !TENANT_NAME.test(tenantId)) {
-        warn('X-Tenant-Id is ignored: it is no name of a tenant');
-        return void next();
-      }
-      const requestId = requestIdOf(req);
-      return void runWithTenantContext({ tenantId, ...(requestId ? { requestId } : {}) }, () => next());
-    },
+    preAuthTenantMiddleware: createPreAuth({ runWithTenantContext, isTrusted, log }),
 
     tenantContextMiddleware(req, res, next) {
-      const refusal = objection(resolveRequestTenantId(req), Boolean(req.user));
-      if (refusal !== undefined) return void res.status(403).json(refusal);
+      const tenantId = resolveRequestTenantId(req);
+      if (tenantId === SYSTEM_TENANT) {
+        log.warn('[tenantContextMiddleware] Rejected system tenant for request route', { path: req.path });
+        return void res.status(403).json(SYSTEM_REFUSED);
+      }
+      if (tenantId === undefined && req.user && isStrict()) return void res.status(403).json(TENANT_REQUIRED);
       // Not in a promise: what `next` throws at once reaches the application's error handlers.
-      return void runWithTenantContext(buildTenantContext(req), () => next());
+      return void runWithTenantContext(buildTenantContext(req, tenantId), () => next());
     },
 
     async restoreTenantContextFromReq(req, res, next) {
-      const refusal = objection(resolveRequestTenantId(req), true);
-      const context = buildTenantContext(req);
-      if (refusal === undefined) return void runWithTenantContext(context, () => next());
-      await runWithTenantContext(context, () => deleteUploads(req));
-      return void res.status(403).json(refusal);
+      const tenantId = resolveRequestTenantId(req);
+      if (tenantId === SYSTEM_TENANT) {
+        log.warn('[restoreTenantContextFromReq] Rejected system tenant for request route', { path: req.path });
+        // Not in the context of the system tenant, which is outside all isolation.
+        await deleteUploads(req, deleteFile, log);
+        return void res.status(403).json(SYSTEM_REFUSED);
+      }
+      const context = buildTenantContext(req, tenantId);
+      if (tenantId !== undefined || !isStrict()) return void runWithTenantContext(context, () => next());
+      await runWithTenantContext(context, () => deleteUploads(req, deleteFile, log));
+      return void res.status(403).json(TENANT_REQUIRED);
     },
 
-    _resetTenantMiddlewareStrictCache() {
+    _resetTenantMiddlewareStrictCache: isStrict.reset,
+  };
+}
+
+/**
+ * Enters the tenant a proxy in front names, before anybody is known; refuses nobody.
+ * @param {{ runWithTenantContext: TenantMiddlewares['runWithTenantContext'], isTrusted: () => boolean,
+ *   log: import('./log').Log }} surroundings
+ * @returns {TenantMiddlewares['preAuthTenantMiddleware']}
+ */
+function createPreAuth({ runWithTenantContext, isTrusted, log }) {
+  let saidUntrusted = false;
+  /** @param {Request} req */
+  const sayUntrusted = ({ ip, path }) => {
+    if (saidUntrusted) return;
+    saidUntrusted = true;
+    log.warn('[preAuthTenant] X-Tenant-Id is ignored; TRUST_TENANT_HEADER=true, or trustTenantHeader, is for a proxy that sets it', { ip, path });
+  };
+
+  return (req, _res, next) => {
+    const context = requestContext(req);
+    const header = req.headers?.['x-tenant-id'];
+    const tenantId = typeof header === 'string' ? header.trim() : '';
+    const trusted = tenantId !== '' && isTrusted();
+    if (trusted && tenantId !== SYSTEM_TENANT && TENANT_NAME.test(tenantId)) {
+      return void runWithTenantContext({ ...context, tenantId }, () => next());
+    }
+    return void runWithTenantContext(context, () => {
+      const { ip, path } = req;
+      if (tenantId !== '' && !trusted) sayUntrusted(req);
+      else if (tenantId === SYSTEM_TENANT) log.warn(`[preAuthTenant] Rejected ${SYSTEM_TENANT} sentinel in X-Tenant-Id header`, { ip, path });
+      else if (tenantId !== '') log.warn('[preAuthTenant] Rejected malformed X-Tenant-Id header', { ip, length: tenantId.length, path });
+      next();
+    });
+  };
+}
+
+/**
+ * Whoever can send the header chooses the tenant an unknown caller is judged in.
+ * @param {Deps['trustTenantHeader']} option
+ */
+function isTenantHeaderTrusted(option) {
+  if (option === undefined) return trustInEnvironment() ?? true;
+  return typeof option === 'function' ? option() : option;
+}
+
+/** @returns {boolean | undefined} undefined where nothing is said: LibreChat v0.8.7 has no such variable */
+function trustInEnvironment() {
+  const variable = process.env.TRUST_TENANT_HEADER?.trim();
+  return variable ? variable.toLowerCase() === 'true' : undefined;
+}
+
+/** `TENANT_ISOLATION_STRICT`, read once: isolation must not change between two requests of one process. */
+function strictness() {
+  /** @type {boolean | undefined} */
+  let strict;
+  const isStrict = () => (strict ??= process.env.TENANT_ISOLATION_STRICT === 'true');
+  return Object.assign(isStrict, {
+    reset() {
       strict = undefined;
     },
-  };
-
-  /** What a refused request has left on the disk. @param {Request} req */
-  async function deleteUploads(req) {
-    const files = [req.file, ...Object.values(req.files ?? {}).flat()];
-    const paths = files.map((file) => file?.path).filter((path) => typeof path === 'string');
-    const outcomes = await Promise.allSettled(paths.map(async (path) => deleteFile(path)));
-    for (const outcome of outcomes) {
-      if (outcome.status === 'rejected') warn('the upload of a refused request could not be deleted', outcome.reason);
-    }
-  }
+  });
 }
 
 /**
+ * What a refused request has left on the disk.
  * @param {Request} req
- * @returns {string | undefined} the request's own tenant, else the user's; trimmed, undefined when blank
+ * @param {NonNullable<Deps['deleteFile']>} deleteFile
+ * @param {import('./log').Log} log
  */
-function resolveRequestTenantId(req) {
-  return [req.tenantId, req.user?.tenantId].map(trimmed).find((tenantId) => tenantId !== undefined);
+async function deleteUploads(req, deleteFile, log) {
+  const files = [req.file, ...Object.values(req.files ?? {}).flat()];
+  const paths = [...new Set(files.map((file) => file?.path).filter((path) => typeof path === 'string'))];
+  const outcomes = await Promise.allSettled(paths.map(async (path) => deleteFile(path)));
+  outcomes.forEach((outcome, index) => {
+    if (outcome.status === 'fulfilled') return;
+    log.error('[restoreTenantContextFromReq] Failed to delete rejected upload:', { path: paths[index], error: outcome.reason });
+  });
 }
 
-/**
- * @param {Request} req
- * @returns {TenantContext} only what is known
- */
-function buildTenantContext(req) {
-  const tenantId = resolveRequestTenantId(req);
-  const id = req.user?.id || req.user?._id;
-  const requestId = requestIdOf(req);
-  return {
-    ...(tenantId === undefined ? {} : { tenantId }),
-    ...(id ? { userId: String(id) } : {}),
-    ...(requestId === undefined ? {} : { requestId }),
-  };
-}
-
-/** @param {Request} req @returns {string | undefined} */
-function requestIdOf(req) {
-  const header = req.headers?.['x-request-id'] ?? req.headers?.['x-correlation-id'];
-  return trimmed(Array.isArray(header) ? header[0] : header);
-}
-
-/** @param {unknown} text @returns {string | undefined} */
-function trimmed(text) {
-  return typeof text === 'string' ? text.trim() || undefined : undefined;
-}
-
-module.exports = { SYSTEM_TENANT, createTenantMiddlewares };
+module.exports = { createTenantMiddlewares, trustInEnvironment };
