@@ -8,7 +8,7 @@
 //   -- --local        takes this checkout's own build where npm/<name>/ has no file
 //   -- --arm64        packs; the linux-arm64-gnu package under emulation
 //   -- --packages DIR the tarballs in DIR, on this machine's platform and in the Node that runs this
-//   -- --only A,B     these checks: jest, import, workers, refusals, types, bundle, publint, attw, runtimes, newcomer
+//   -- --only A,B     these checks: jest, import, workers, refusals, types, bundle, bundlers, publint, attw, runtimes, newcomer
 //   -- --json         one JSON document on stdout, for machines
 //
 // One line for each check, with figures, and one at the end; exit code 1 when any fails. What cannot be tried is a failure, unless it
@@ -59,7 +59,7 @@ const { values: options, positionals } = parseArgs({
 
 /** @type {Result[]} */
 const results = [];
-const CHECKS = ['jest', 'import', 'workers', 'refusals', 'types', 'bundle', 'publint', 'attw', 'runtimes', 'newcomer'];
+const CHECKS = ['jest', 'import', 'workers', 'refusals', 'types', 'bundle', 'bundlers', 'publint', 'attw', 'runtimes', 'newcomer'];
 const wanted = options.only?.split(',');
 
 /**
@@ -163,10 +163,12 @@ async function inNode(name, installation, { major, command }, { scratch, tarball
   );
 }
 
-/** What does not depend on the platform, once. @param {string} main tarball @param {Installation} installation */
-async function once(main, installation) {
+/** What does not depend on the platform, once. @param {string} main tarball @param {Installation} installation @param {string} name */
+async function once(main, installation, name) {
   await judge('types', 'TypeScript', () => entries.types(installation));
   await judge('bundle', 'rollup', () => entries.bundled(installation));
+  const nativeFile = path.join(installation.main, '..', packageName(name), fileName(name));
+  await judge('bundlers', 'with the native file', () => entries.bundlers(installation, nativeFile));
   await judge('publint', 'main package', () => entries.publint(main));
   await judge('attw', 'main package', () => entries.attw(main));
 }
@@ -208,7 +210,7 @@ async function main() {
       if (!installation) continue;
       try {
         if (name === own) {
-          await once(mainOf(tarballs), installation);
+          await once(mainOf(tarballs), installation, name);
           await onlyHere(tarballs, name, installation);
         }
         for (const node of nodes) await inNode(name, installation, node, { scratch, tarballs, oldest: node === first });

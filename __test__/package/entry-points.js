@@ -5,8 +5,10 @@
 
 const { execFile } = require('node:child_process');
 const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
+const { APPLICATION } = require('../support/packed-application');
 
 const ROOT = path.join(__dirname, '..', '..');
 const TOOLS = path.join(__dirname, 'node_modules');
@@ -141,6 +143,27 @@ async function bundled({ folder, env }) {
   return { ok: problems.length === 0, figure: `external and running: ${outputs.join(', ')}`, detail: problems.join('\n') };
 }
 
+/**
+ * Bundles that hold ours and its native file, started away from every node_modules.
+ * @param {Installation} installation
+ * @param {string} nativeFile
+ * @returns {Promise<Verdict>}
+ */
+async function bundlers({ folder, env }, nativeFile) {
+  const application = path.join(folder, 'application.js');
+  fs.writeFileSync(application, APPLICATION);
+  const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'bundlers-'));
+  try {
+    const { stdout, stderr } = await run(process.execPath, [path.join(__dirname, 'bundlers.mjs'), application, nativeFile, scratch], { cwd: folder, env });
+    const results = stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line));
+    const good = results.filter(({ ok }) => ok).map(({ name }) => name);
+    const detail = results.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`).join('\n');
+    return { ok: good.length === results.length && good.length > 0, figure: `started alone: ${good.join('; ')}`, detail: detail + stderr };
+  } finally {
+    fs.rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
 /** @param {string} tarball @returns {Promise<Verdict>} */
 async function publint(tarball) {
   const bin = path.join(TOOLS, 'publint', 'src', 'cli.js');
@@ -167,4 +190,4 @@ function otherRuntimes() {
   ];
 }
 
-module.exports = { attw, bundled, importsByName, otherRuntimes, publint, run, types, workerThreads };
+module.exports = { attw, bundled, bundlers, importsByName, otherRuntimes, publint, run, types, workerThreads };

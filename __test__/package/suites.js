@@ -20,6 +20,8 @@ const OF_THE_REPOSITORY = Object.freeze({
   'codes.test.js': 'that generated files are those of Rust',
   'deny.test.js': 'the crates',
   'docs.test.js': 'the documents',
+  'field-cases/d01-tracers-find-the-native-file.test.js': 'packs the repository',
+  'field-cases/d02-why-the-native-file-is-refused.test.js': 'packs the repository',
   'loader.test.js': 'copies of the package with a build of this checkout',
   'notices.test.js': 'the licence notices of the crates',
   'pack.test.js': 'the script that packs',

@@ -5,19 +5,30 @@
 const fs = require('node:fs');
 const Module = require('node:module');
 
-/** @typedef {{ process?: object, maps?: string | null, report?: object, dlopen?: string, exports?: object, entry?: string }} Machine */
+/**
+ * `deny`: functions of `fs`, each with the code it throws for a platform package. `thrown`: the error in place of what the file exports.
+ * @typedef {{ process?: object, maps?: string | null, mounts?: string, deny?: Record<string, string>, report?: object, dlopen?: string,
+ *   thrown?: object, exports?: object, entry?: string }} Machine
+ */
 /** @type {Machine} */
 const machine = JSON.parse(process.argv[2] ?? '{}');
 
 for (const [name, value] of Object.entries(machine.process ?? {})) Object.defineProperty(process, name, { value });
 
-if (machine.maps !== undefined) {
-  const { readFileSync } = fs;
-  // @ts-expect-error one overload is enough here
-  fs.readFileSync = (file, ...rest) => {
-    if (file !== '/proc/self/maps') return readFileSync(file, ...rest);
-    if (machine.maps === null) throw Object.assign(new Error('no /proc'), { code: 'ENOENT' });
-    return machine.maps;
+const { readFileSync } = fs;
+// @ts-expect-error one overload is enough here
+fs.readFileSync = (file, ...rest) => {
+  if (file === '/proc/self/mounts' && machine.mounts !== undefined) return machine.mounts;
+  if (file !== '/proc/self/maps' || machine.maps === undefined) return readFileSync(file, ...rest);
+  if (machine.maps === null) throw Object.assign(new Error('no /proc'), { code: 'ENOENT' });
+  return machine.maps;
+};
+
+for (const [name, code] of Object.entries(machine.deny ?? {})) {
+  const original = fs[name];
+  fs[name] = (file, ...rest) => {
+    if (/remote-agent-auth-/.test(file)) throw Object.assign(new Error(`${code}: not here, ${name} '${file}'`), { code });
+    return original(file, ...rest);
   };
 }
 
@@ -30,6 +41,7 @@ process.report.getReport = () => {
 
 const loadNative = Module._extensions['.node'];
 Module._extensions['.node'] = (module, file) => {
+  if (machine.thrown) throw Object.assign(new Error(), machine.thrown);
   if (machine.dlopen) throw Object.assign(new Error(machine.dlopen), { code: 'ERR_DLOPEN_FAILED' });
   loadNative(module, file);
   Object.assign(module.exports, machine.exports);
