@@ -136,7 +136,8 @@ describe('2.1', () => {
     const outcome = await app.call();
     expectApiKeyPath(app, outcome);
     expect(app.apiKeyMiddleware.mock.calls[0][0].headers.authorization).toBe(`Bearer ${TOKEN}`);
-    expect(app.lines).toEqual([line('debug', 'trying API key auth', anError(refused.code))]);
+    const warning = refused.fault === 'upstream' ? [line('warn', 'API keys are tried instead', anError(refused.code))] : [];
+    expect(app.lines).toEqual([line('debug', 'trying API key auth', anError(refused.code)), ...warning]);
     expect(app.findUser).not.toHaveBeenCalled();
   });
 
@@ -154,7 +155,9 @@ describe('2.1', () => {
     const app = setUp({ config: auth({ apiKey }), answers: { compile: unusable } });
     await app.call();
     await app.call();
-    expect(app.lines).toEqual([line(level, 'OIDC verification failed', unusable), line(level, 'OIDC verification failed', unusable)]);
+    const warning = apiKey ? [line('warn', 'the configuration is wrong', unusable)] : [];
+    const each = line(level, 'OIDC verification failed', unusable);
+    expect(app.lines).toEqual([each, ...warning, each]);
     expect(app.verifier.calls.compile.filter(({ audience }) => audience === 'agents')).toHaveLength(1);
     expect(app.verifier.calls.check).toEqual([]);
   });

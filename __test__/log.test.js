@@ -1,6 +1,6 @@
 'use strict';
 
-const { createLog, pseudonym } = require('../lib/log');
+const { createLog, onceAMinute, pseudonym } = require('../lib/log');
 const { recordingLogger } = require('./support/fakes');
 
 test('every line begins with the prefix LibreChat’s operators search for', () => {
@@ -79,5 +79,29 @@ test('a pseudonym is the same for the same value, shows nothing of it, and diffe
   expect(pseudonym('ada@example.com')).not.toBe(pseudonym('ada@example.org'));
   jest.isolateModules(() => {
     expect(require('../lib/log').pseudonym('ada@example.com')).not.toBe(pseudonym('ada@example.com'));
+  });
+});
+
+describe('once a minute', () => {
+  let now;
+  let mayWrite;
+  beforeEach(() => {
+    now = 5;
+    mayWrite = onceAMinute(() => now);
+  });
+
+  test('a cause is let through at once, and again when a minute is over', () => {
+    expect([mayWrite('a'), mayWrite('a'), mayWrite('b')]).toEqual([true, false, true]);
+    now += 59_999;
+    expect([mayWrite('a'), mayWrite('b')]).toEqual([false, false]);
+    now += 1;
+    expect([mayWrite('b'), mayWrite('a'), mayWrite('a')]).toEqual([true, true, false]);
+  });
+
+  test('a hundred causes a minute, whatever their number', () => {
+    const passed = Array.from({ length: 10_000 }, (_, n) => mayWrite(`cause ${n}`)).filter(Boolean);
+    expect(passed).toHaveLength(100);
+    now += 60_000;
+    expect(mayWrite('another')).toBe(true);
   });
 });

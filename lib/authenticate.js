@@ -24,7 +24,7 @@ const { loginIssuer, resolveUser } = require('./user');
  *
  * One request, and what is known of it so far.
  * @typedef {{ req: Request, res: Response, next: (value?: any) => void, tenantId?: string, apiKeyEnabled: boolean,
- *   token: string | null }} Visit
+ *   issuer?: unknown, token: string | null }} Visit
  *
  * `policyFor`: the compiled policy of an `oidc` block, in the tenant it was read for.
  * @typedef {{
@@ -71,6 +71,7 @@ function createAuthenticate({ deps, host, verifier, policyFor, isForbiddenTenant
     if (oidc.state === 'off') return { cause: 'oidc-off' };
     if (oidc.state === 'misconfigured') return { cause: 'oidc-misconfigured', about: oidc.missing };
 
+    visit.issuer = oidc.fields.issuer;
     const token = (visit.token = bearerToken(req.headers?.authorization));
     if (token === null) return { cause: 'no-bearer' };
 

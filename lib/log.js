@@ -40,6 +40,45 @@ function createLog(logger = consoleLogger, prefix = PREFIX) {
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
+/** Milliseconds between two lines about one cause. */
+const PAUSE = 60_000;
+/** Causes remembered: one for each issuer and fault; beyond that a line is left out. */
+const MOST_CAUSES = 100;
+
+/**
+ * Lets each cause through once a minute, and at most 100 causes in it.
+ * @param {() => number} [clock] milliseconds, never back
+ * @returns {(cause: string) => boolean} whether the line may be written
+ */
+function onceAMinute(clock = () => performance.now()) {
+  /** When each was let through, the oldest first. @type {Map<string, number>} */
+  const last = new Map();
+  return (cause) => {
+    const now = clock();
+    for (const [known, time] of last) {
+      if (now - time < PAUSE) break;
+      last.delete(known);
+    }
+    if (last.has(cause) || last.size >= MOST_CAUSES) return false;
+    last.set(cause, now);
+    return true;
+  };
+}
+
+/** @type {WeakMap<object, (cause: string) => boolean>} */
+const limits = new WeakMap();
+
+/**
+ * One limit for all who write to one logger: hosts make a middleware per request.
+ * @param {Partial<Logger>} [logger]
+ * @returns {(cause: string) => boolean}
+ */
+function limitOf(logger = consoleLogger) {
+  const limit = limits.get(logger) ?? onceAMinute();
+  limits.set(logger, limit);
+  return limit;
+}
+
 /** @param {unknown} value @returns {value is PromiseLike<unknown>} */
 function isThenable(value) {
   return typeof (/** @type {{ then?: unknown } | null | undefined} */ (value)?.then) === 'function';
@@ -62,4 +101,4 @@ function pseudonym(value) {
   return createHmac('sha256', pseudonymKey).update(value, 'utf8').digest('hex').slice(0, 16);
 }
 
-module.exports = { createLog, pseudonym };
+module.exports = { createLog, limitOf, onceAMinute, pseudonym };

@@ -5,8 +5,9 @@ const { KNOWN_KEYS, readAuthConfig } = require('./auth-config');
 const { PASS, createAuthenticate } = require('./authenticate');
 const { isJwtShaped } = require('./bearer');
 const { decide } = require('./decision');
+const { codes } = require('./errors');
 const { createHost } = require('./host');
-const { createLog } = require('./log');
+const { createLog, limitOf } = require('./log');
 const { nearest } = require('./nearest');
 const { goOnThrough } = require('./onward');
 const { checkDeps, readOptions } = require('./options');
@@ -25,10 +26,13 @@ const { isTenantConflict, requestScope } = require('./tenant');
  * @typedef {import('./authenticate').Stop} Stop
  * @typedef {import('./authenticate').Visit} Visit
  * @typedef {import('./decision').Decision} Decision
+ * @typedef {import('./errors').RemoteAuthError} RemoteAuthError
  */
 
 /** Unknown keys one middleware warns of, once each: a config from a database may have any number. */
 const MOST_WARNINGS = 100;
+/** Characters of a configured issuer in a line. */
+const LONGEST_ISSUER = 200;
 /** Nothing is fetched for it, and no certificate is loaded. */
 const PROBE = Object.freeze({ issuer: 'http://localhost', audience: 'probe', jwksUri: 'http://localhost' });
 
@@ -43,6 +47,7 @@ function createRemoteAgentAuth(deps, options) {
   const { verifier = sharedVerifier() } = settings;
   const host = createHost(deps, settings.callbackTimeout);
   const log = createLog(deps.logger);
+  const mayWarn = limitOf(deps.logger);
   /** @type {Set<string>} */
   const warnedOf = new Set();
   const policies = new PolicyCache({ compile: (policy) => verifier.compile(policy), log });
@@ -89,6 +94,7 @@ function createRemoteAgentAuth(deps, options) {
     });
     if (decision.action === 'api-key') {
       report(decision, outcome);
+      warnOfOwnFault(visit, outcome);
       return tryApiKey(visit);
     }
     return refuse(visit, decision, outcome);
@@ -154,6 +160,20 @@ function createRemoteAgentAuth(deps, options) {
   /** @param {Decision} decision @param {Stop} stop */
   function report({ line }, { about, error }) {
     if (line !== undefined) log[line.level](about === undefined ? line.text : `${line.text}: ${about}`, error);
+  }
+
+  /**
+   * What is wrong with the configuration or the provider is no caller's fault, and the line about the caller is seen at debug alone.
+   * @param {Visit} visit @param {Stop} stop
+   */
+  function warnOfOwnFault({ issuer }, { error }) {
+    const { code, fault, reason, host: at } = /** @type {Partial<RemoteAuthError>} */ (error ?? {});
+    if (fault !== 'config' && fault !== 'upstream') return;
+    const name = String(issuer).slice(0, LONGEST_ISSUER);
+    if (!mayWarn(JSON.stringify([code, reason, at, name]))) return;
+    const whose = fault === 'config' ? 'the configuration is wrong' : 'the provider does not answer as it should';
+    const action = code === undefined ? '' : ` ${codes[code]?.action ?? ''}`;
+    log.warn(`no token of issuer ${name} can be checked, API keys are tried instead: ${whose}.${action}`, error);
   }
 
   /** What nothing falls back from. @param {Visit} visit @param {Stop} stop */
