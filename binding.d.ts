@@ -105,6 +105,8 @@ export interface Success {
   oid?: string
   /** The address to look a user up by. */
   email?: string
+  /** The claim `email` was taken from: the one the policy names, or which of the standard ones. */
+  emailSource?: 'configured' | 'email' | 'preferred_username' | 'upn'
   /** Set when the policy names an e-mail claim that could not be used: `absent`, or the `typeof` of what was there. */
   emailClaimProblem?: string
   /** `email_verified`: undefined if absent, true only if exactly true. */

@@ -20,6 +20,8 @@ export interface VerifiedToken {
   oid?: string;
   /** The first non-empty string of the policy's `emailClaim`, `email`, `preferred_username`, `upn`: not proof of anything. */
   email?: string;
+  /** The claim `email` was taken from: the one the policy names, or one of the standard ones. The last two are names that users may choose. */
+  emailSource?: Success['emailSource'];
   /** `email_verified`: true only for exactly true; undefined when the claim is absent. */
   emailVerified?: boolean;
   /** The token's scopes, from `scp` or, without `scp`, from `scope`. */
@@ -323,10 +325,20 @@ export interface RemoteAgentAuthOptions {
   /** Link an unbound account by e-mail even when `email_verified` is present and not true. Default false. */
   allowUnverifiedEmail?: boolean;
   /**
+   * Link an unbound account by an address from `preferred_username` or `upn` that `OPENID_EMAIL_CLAIM` does not name: for
+   * providers whose users cannot choose these. Default false. One tenant of Entra ID needs neither.
+   */
+  allowUsernameAsEmail?: boolean;
+  /**
    * `reject`: 401 for a user of another tenant than the request's (`getTenantId`). Default `allow`; must be given with
    * `deps.isPrincipalActive`, which only LibreChats pass that refuse such a user.
    */
   tenantConflict?: 'allow' | 'reject';
+  /**
+   * The role of somebody whose groups are too many for the token (Entra ID), where role sync reads `groups`: `keep` leaves it
+   * as it is (default, as in LibreChat v0.8.7), `fallback` gives `OPENID_ROLE_SYNC_FALLBACK_ROLE`.
+   */
+  groupOverage?: 'keep' | 'fallback';
   /** Milliseconds until a callback that has not settled is a 500; 0: no limit. Not for `apiKeyMiddleware`. Default 30000. */
   callbackTimeout?: number;
   /** `WWW-Authenticate: Bearer realm="..."`. Printable ASCII. Default `remote-agent-api`. */
@@ -385,17 +397,17 @@ export function clearRemoteAgentAuthCache(): void;
 export interface RoleSyncOptions {
   enabled: boolean;
   apiEnabled: boolean;
-  source: 'access' | 'id' | 'userinfo';
-  /** A path of dots and brackets, or a claim of literally that name. */
-  claim: string;
+  claimSource: 'access' | 'id' | 'userinfo';
+  /** A path of dots and brackets, or a claim of literally that name; always there while `enabled`. */
+  claim?: string;
   rolePriority: string[];
   fallbackRole?: string;
 }
 
 export interface RoleSelection {
-  /** null: nothing to select. */
-  role: string | null;
-  reason: 'priority_match' | 'kept_current' | 'fallback' | 'no_matching_role';
+  /** Absent: nothing to select. */
+  selectedRole?: string;
+  reason: 'matched_priority' | 'kept_current' | 'fallback' | 'no_matching_role';
 }
 
 /** Which methods a configuration has on: `oidc` when it is enabled, `apiKey` unless it is exactly `false`. */

@@ -109,29 +109,41 @@ export function isUserIssuerAllowed(
 /** @throws for a wrong `OPENID_ROLE_SYNC_*` variable, while role sync is on */
 export function getOpenIdRoleSyncOptions(env?: { [name: string]: string | undefined }): RoleSyncOptions;
 
-/** The roles the configured source names; undefined without that source, `resolveOverage`'s answer for too many groups. */
-export function getOpenIdRolesForOpenIdSync(from: {
-  options: Pick<RoleSyncOptions, 'source' | 'claim'>;
-  tokenset?: { access_token?: string; id_token?: string } | null;
+/**
+ * The configured claim of the configured source, as it is: a text or a list, an empty list for anything else; undefined
+ * without source or claim. For too many groups in a token (`hasgroups`, `_claim_names`): what `resolveGroupOverage` says.
+ */
+export function getOpenIdRolesForOpenIdSync(input: {
+  options: Pick<RoleSyncOptions, 'claimSource' | 'claim'>;
+  /** The access token, decoded already; else `accessToken` is decoded. */
+  accessClaims?: unknown;
+  accessToken?: string;
+  idToken?: string;
   /** The ID token's, where there is no ID token. */
-  claims?: Record<string, any> | null;
-  userinfo?: Record<string, any> | null;
-  decode(token: string): Record<string, any>;
-  resolveOverage?(claims: Record<string, any>): any;
-}): Promise<string[] | undefined>;
+  claims?: unknown;
+  userinfo?: unknown;
+  decodeToken(token: string): unknown;
+  resolveGroupOverage?(): Promise<string[] | null | undefined>;
+}): Promise<string | unknown[] | undefined>;
 
-/** @throws for a configured role that does not exist */
-export function getLibreChatRolesForOpenIdSync(from: {
-  options: Pick<RoleSyncOptions, 'rolePriority' | 'fallbackRole'>;
+/**
+ * The configured roles, spelled as they are stored.
+ * @throws (by rejection) naming every configured role that does not exist
+ */
+export function getLibreChatRolesForOpenIdSync(input: {
+  rolePriority: string[];
+  fallbackRole?: string;
   getRolesByNames(names: string[], field: 'name'): any;
+  /** Stands in front of the error; default `[openidRoleSync]`. */
   logPrefix?: string;
 }): Promise<Pick<RoleSyncOptions, 'rolePriority' | 'fallbackRole'>>;
 
-export function selectOpenIdRole(choice: {
-  openIdRoles: unknown;
+/** The role the values of a claim lead to; never `ADMIN`. */
+export function selectOpenIdRole(input: {
+  currentRole?: string | null;
+  openIdRoleValues?: string | unknown[] | null;
   rolePriority: string[];
   fallbackRole?: string;
-  currentRole?: string | null;
 }): RoleSelection;
 
 export const preAuthTenantMiddleware: TenantMiddlewares['preAuthTenantMiddleware'];

@@ -144,6 +144,8 @@ export interface Success {
   oid?: string;
   /** The e-mail address the claims offer; see `PolicyOptions.emailClaim`. */
   email?: string;
+  /** The claim `email` was taken from: the one the policy names, or one of the standard ones. The last two are names that users may choose. */
+  emailSource?: 'configured' | 'email' | 'preferred_username' | 'upn';
   /** Why the configured `emailClaim` was not used: `absent`, or the type of what was there. */
   emailClaimProblem?: string;
   /** `email_verified`: true only for exactly true; undefined when the claim is absent. */

@@ -108,7 +108,7 @@ describe('Rust', () => {
 const requires = (file) => [...readFileSync(path.join(ROOT, file), 'utf8').matchAll(/\brequire\((.*?)\)/g)].map(([, name]) => name);
 
 const KNOW_NOTHING = [
-  ...['auth-config', 'bearer', 'claim-path', 'data-schemas', 'decision', 'errors', 'identity', 'issuer', 'jwks-cache-time', 'log'],
+  ...['auth-config', 'bearer', 'claim-path', 'data-schemas', 'decision', 'email-address', 'errors', 'identity', 'issuer', 'jwks-cache-time', 'log'],
   ...['lookup-metrics', 'native-file', 'nearest', 'onward', 'outcome', 'policy-memo', 'proxy', 'recent-outcomes', 'responses', 'tenant'],
   ...['tenant-context', 'time-limit', 'trust'],
 ];
@@ -128,8 +128,9 @@ const JS_MAY_KNOW = {
   'policy-extra': ['errors'],
   'role-sync': ['claim-path'],
   'shared-verifier': ['verifier'],
+  'sync-role': ['role-sync'],
   'tenant-middlewares': ['log', 'tenant-context'],
-  user: ['issuer', 'log'],
+  user: ['email-address', 'issuer', 'log'],
   verifier: ['crossing', 'errors', 'outcome', 'policy-memo', 'recent-outcomes'],
 };
 

@@ -224,7 +224,7 @@ describe('recheck', () => {
 
 describe('the crossing itself', () => {
   const NOW = Math.floor(Date.now() / 1000);
-  const facts = (wishes) => Float64Array.of(NOW, wishes, 8192, ...new Array(9).fill(NaN));
+  const facts = (wishes) => Float64Array.of(NOW, wishes, 8192, ...new Array(10).fill(NaN));
 
   test('brings a text; a verdict only when it is wished for', async () => {
     const token = issuer.token();
@@ -232,28 +232,28 @@ describe('the crossing itself', () => {
     // By what is known of it: nothing goes to another thread.
     for (const wishes of [1, 3]) expect(typeof binding.judge(token, policy, facts(wishes))).toBe('string');
     const list = binding.judge(token, policy, facts(5));
-    expect(list).toHaveLength(14);
-    expect(await native.recheck(list[13], policy)).toMatchObject({ ok: true });
+    expect(list).toHaveLength(15);
+    expect(await native.recheck(list[14], policy)).toMatchObject({ ok: true });
     expect(typeof binding.judge('a.b.c', policy, facts(4))).toBe('string');
   });
 
   test('brings text and numbers as a list when they come later', async () => {
     verifier.clear();
     const later = binding.judge(issuer.token(), policy, facts(0));
-    expect(await later).toHaveLength(13);
+    expect(await later).toHaveLength(14);
     verifier.clear();
-    expect(await binding.judge(issuer.token(), policy, facts(4))).toHaveLength(14);
+    expect(await binding.judge(issuer.token(), policy, facts(4))).toHaveLength(15);
   });
 
   test.each([
     ['nothing', () => undefined],
-    ['a list', () => new Array(12).fill(0)],
+    ['a list', () => new Array(13).fill(0)],
     ['too few', () => new Float64Array(11)],
-    ['numbers of another kind', () => new Float32Array(12)],
+    ['numbers of another kind', () => new Float32Array(13)],
     ['bytes', () => Buffer.alloc(96)],
     ['a view', () => new DataView(new ArrayBuffer(96))],
     ['numbers whose memory is gone', () => {
-      const gone = new Float64Array(12);
+      const gone = new Float64Array(13);
       structuredClone(gone.buffer, { transfer: [gone.buffer] });
       return gone;
     }],
@@ -276,7 +276,7 @@ describe('the crossing itself', () => {
       expect(binding.judge(issuer.token(), trap, given)).toMatch(/^ERR_POLICY_OPTIONconfig/);
     }
     expect(asked).toBe(0);
-    expect(given).toHaveLength(12);
+    expect(given).toHaveLength(13);
     expect(given[0]).toBe(-1);
   });
 

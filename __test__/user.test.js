@@ -13,7 +13,8 @@ const NOTHING = { assign: {}, update: {} };
  * Resolves an identity against scripted lookups: `hits` gives a user for the first filter that JSON-equals
  * its key.
  */
-async function resolve(identity, { hits = {}, loginIssuer, allowUnverifiedEmail = false, allowEmailFallback = true } = {}) {
+async function resolve(identity, { hits = {}, loginIssuer, ...options } = {}) {
+  const { allowUnverifiedEmail = false, allowUsernameAsEmail = false, allowEmailFallback = true } = options;
   const logger = recordingLogger();
   const filters = [];
   const findUser = jest.fn(async (filter) => {
@@ -22,7 +23,7 @@ async function resolve(identity, { hits = {}, loginIssuer, allowUnverifiedEmail 
   });
   const resolution = await resolveUser(
     { subject: SUB, issuer: I, ...identity },
-    { findUser, loginIssuer: () => loginIssuer, allowEmailFallback, allowUnverifiedEmail, log: createLog(logger) },
+    { findUser, loginIssuer: () => loginIssuer, allowEmailFallback, allowUnverifiedEmail, allowUsernameAsEmail, log: createLog(logger) },
   );
   expect(findUser.mock.calls.every((args) => args.length === 1)).toBe(true);
   return { ...resolution, filters, lines: logger.lines };
@@ -104,6 +105,7 @@ describe('4.2 lookups', () => {
       loginIssuer: () => undefined,
       allowEmailFallback: true,
       allowUnverifiedEmail: false,
+      allowUsernameAsEmail: false,
       log: createLog(recordingLogger()),
     };
     await expect(resolveUser({ subject: SUB, issuer: I }, surroundings)).rejects.toThrow('database down');

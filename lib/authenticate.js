@@ -5,7 +5,8 @@ const { bearerToken } = require('./bearer');
 const { causeOf, causeUnderUserPolicy } = require('./decision');
 const { RemoteAuthError } = require('./errors');
 const { observedLookup } = require('./lookup-metrics');
-const { isRoleSyncOff, syncRole } = require('./role-sync');
+const { isRoleSyncOff } = require('./role-sync');
+const { syncRole } = require('./sync-role');
 const { requestScope, sameScope, userScope } = require('./tenant');
 const { loginIssuer, resolveUser } = require('./user');
 
@@ -50,8 +51,9 @@ const FOR_RECHECK = Object.freeze({ forRecheck: true });
  * @returns {(visit: Visit) => Promise<typeof PASS | Stop>}
  */
 function createAuthenticate({ deps, host, verifier, policyFor, isForbiddenTenant, warnOfUnknownKey, settings, log }) {
-  const { allowEmailFallback, allowUnverifiedEmail } = settings;
-  const lookup = { findUser: host.findUser, loginIssuer, allowEmailFallback, allowUnverifiedEmail, log };
+  const { allowEmailFallback, allowUnverifiedEmail, allowUsernameAsEmail } = settings;
+  const trusted = { allowEmailFallback, allowUnverifiedEmail, allowUsernameAsEmail };
+  const lookup = { findUser: host.findUser, loginIssuer, ...trusted, log };
   const resolve = observedLookup(deps.onUserLookup?.bind(deps), resolveUser);
 
   return authenticate;
@@ -133,7 +135,8 @@ function createAuthenticate({ deps, host, verifier, policyFor, isForbiddenTenant
       userId,
       currentRole,
       readClaims: () => JSON.parse(verified.claims),
-      findRoles: (names) => host.getRolesByNames(user.tenantId, names),
+      getRolesByNames: (names) => host.getRolesByNames(user.tenantId, names),
+      groupOverage: settings.groupOverage,
       log,
     });
   }
@@ -166,8 +169,8 @@ function createAuthenticate({ deps, host, verifier, policyFor, isForbiddenTenant
  * @param {import('./policy-cache').Entry} entry of the policy it was verified by
  * @returns {import('./user').Identity}
  */
-function identityOf({ subject, oid, email, emailVerified, emailClaimProblem }, { issuer, emailClaim }) {
-  return { subject, issuer, oid, email, emailVerified, emailClaim, emailClaimProblem };
+function identityOf({ subject, oid, email, emailSource, emailVerified, emailClaimProblem }, { issuer, emailClaim }) {
+  return { subject, issuer, oid, email, emailSource, emailVerified, emailClaim, emailClaimProblem };
 }
 
 /**

@@ -6,7 +6,7 @@ const { createLog } = require('./log');
 const { createTenantMiddlewares, trustInEnvironment } = require('./tenant-middlewares');
 
 /**
- * A line of LibreChat: what its middleware does about tenants, and what its routes pass to it.
+ * A line of LibreChat: what its middleware does about tenants and roles, and what its routes pass to it.
  * @typedef {'v0.8.7' | 'v0.8.8'} Line
  * @typedef {import('../librechat').LibreChatOptions} Options
  * @typedef {import('../index').RemoteAgentAuthOptions} RemoteAgentAuthOptions
@@ -22,9 +22,9 @@ const REQUIRE_KID = Object.freeze({ requireKid: true });
 
 /** The options a line decides where the host has said nothing, and what the log says of them. */
 const LINES = Object.freeze({
-  'v0.8.7': { options: { tenantConflict: 'allow' }, what: 'no tenant context is entered, and tenants are not compared' },
+  'v0.8.7': { options: { tenantConflict: 'allow', groupOverage: 'keep' }, what: 'no tenant context is entered, and tenants are not compared' },
   'v0.8.8': {
-    options: { tenantConflict: 'reject' },
+    options: { tenantConflict: 'reject', groupOverage: 'fallback' },
     what: "a user of another tenant than the request's is refused, what follows runs in the user's tenant, and a token must name its key",
   },
 });
@@ -37,7 +37,7 @@ let hostLine;
 let hostTrust;
 
 /**
- * What a host's own line of LibreChat does about tenants, done here as well: whoever changes an import keeps it.
+ * What a host's own line of LibreChat does about tenants and roles, done here as well: whoever changes an import keeps it.
  * @param {any} deps
  * @param {Options | undefined} given
  * @param {TenantContextMiddleware} tenantContextMiddleware over LibreChat's own storage
@@ -55,7 +55,8 @@ function followHost(deps, given, tenantContextMiddleware) {
   if (hostLine !== 'v0.8.8') hostLine = line;
   if (trustTenantHeader !== undefined) hostTrust = isTrust(trustTenantHeader) && hostTrust !== false;
   report(whole, line, compat);
-  const options = own.tenantConflict === undefined ? { ...own, ...LINES[line].options } : own;
+  const decided = Object.entries(LINES[line].options).filter(([name]) => own[/** @type {keyof typeof own} */ (name)] === undefined);
+  const options = { ...own, ...Object.fromEntries(decided) };
   if (line === 'v0.8.7') return { deps: whole, options: /** @type {RemoteAgentAuthOptions} */ (options) };
   return {
     deps: withDefaults(whole, { tenantContextMiddleware: tenantContextOver(deps, tenantContextMiddleware) }),

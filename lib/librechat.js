@@ -5,7 +5,6 @@
 
 const { createAccessTokenVerifier } = require('./access-token');
 const { bearerToken } = require('./bearer');
-const { claimAt } = require('./claim-path');
 const { followHost, requireTenantStorage, trustsTenantHeader, withDefaults } = require('./compat');
 const { logger, runInTenant, tenantStorage } = require('./data-schemas');
 const { createSafeUser } = require('./identity');
@@ -14,7 +13,12 @@ const { createLog } = require('./log');
 const management = require('./management-auth');
 const { createOpenId } = require('./openid');
 const remote = require('./remote-agent-auth');
-const roles = require('./role-sync');
+const {
+  getLibreChatRolesForOpenIdSync,
+  getOpenIdRoleSyncOptions,
+  getOpenIdRolesForOpenIdSync,
+  selectOpenIdRole,
+} = require('./role-sync');
 const { sharedVerifier } = require('./shared-verifier');
 const { createTenantMiddlewares } = require('./tenant-middlewares');
 
@@ -57,30 +61,6 @@ function isRemoteOidcUrlAllowed(value) {
   }
 }
 
-/** @type {LibreChat['getOpenIdRolesForOpenIdSync']} */
-async function getOpenIdRolesForOpenIdSync({ options, tokenset, claims, userinfo, decode, resolveOverage }) {
-  const token = { access: tokenset?.access_token, id: tokenset?.id_token, userinfo: undefined }[options.source];
-  const given = { access: undefined, id: claims, userinfo }[options.source];
-  const source = token ? decode(token) : given;
-  if (source === undefined || source === null) return undefined;
-  if (roles.isGroupOverage(source, options.claim)) return resolveOverage?.(source);
-  return roles.rolesIn(claimAt(source, options.claim));
-}
-
-/** @type {LibreChat['getLibreChatRolesForOpenIdSync']} */
-async function getLibreChatRolesForOpenIdSync({ options, getRolesByNames, logPrefix = '[openidRoleSync]' }) {
-  try {
-    return await roles.asStored(options, async (names) => getRolesByNames(names, 'name'));
-  } catch (error) {
-    throw new Error(`${logPrefix} ${/** @type {Error} */ (error).message}`, { cause: error });
-  }
-}
-
-/** @type {LibreChat['selectOpenIdRole']} */
-function selectOpenIdRole({ openIdRoles, ...choice }) {
-  return roles.selectRole({ ...choice, roles: openIdRoles });
-}
-
 const { findOpenIDUser, getIssuerBoundConditions, getOpenIdEmail, getOpenIdIssuer, isUserIssuerAllowed } = createOpenId(logger);
 const {
   _resetTenantMiddlewareStrictCache,
@@ -96,7 +76,6 @@ const { getMachineClientId } = management;
 const clearOidcAccessTokenCache = clearRemoteAgentAuthCache;
 const extractBearerToken = bearerToken;
 const normalizeOpenIdIssuer = normalizeIssuer;
-const getOpenIdRoleSyncOptions = roles.readRoleSyncOptions;
 
 // Plain names, so that `import { ... }` finds them without running this file.
 /** @type {typeof import('../librechat')} */

@@ -32,6 +32,7 @@ function createOpenId(logger) {
       loginIssuer,
       allowEmailFallback: true,
       allowUnverifiedEmail: false,
+      allowUsernameAsEmail: false,
       log: createLog(logger, `[${strategyName}] `),
     };
     const identity = {

@@ -21,9 +21,11 @@ const LONGEST_TIMEOUT = 2 ** 31 - 1;
 const OPTIONS = {
   allowEmailFallback: isBoolean('allowEmailFallback'),
   allowUnverifiedEmail: isBoolean('allowUnverifiedEmail'),
+  allowUsernameAsEmail: isBoolean('allowUsernameAsEmail'),
   bodies: isOneOf('bodies', BODY_STYLES),
   callbackTimeout: isTimeout,
   fallbackOnInvalidToken: isBoolean('fallbackOnInvalidToken'),
+  groupOverage: isOneOf('groupOverage', ['keep', 'fallback']),
   policy: () => undefined,
   realm: (/** @type {unknown} */ value) =>
     isRealm(value) ? undefined : 'realm must be a string of printable ASCII characters',
@@ -76,8 +78,10 @@ function readOptions(options = {}, { factory = 'createRemoteAgentAuth', names = 
   const {
     allowEmailFallback = true,
     allowUnverifiedEmail = false,
+    allowUsernameAsEmail = false,
     bodies = 'librechat',
     callbackTimeout = DEFAULT_CALLBACK_TIMEOUT,
+    groupOverage = 'keep',
     policy,
     realm = DEFAULT_REALM,
     responses = 'librechat',
@@ -88,9 +92,11 @@ function readOptions(options = {}, { factory = 'createRemoteAgentAuth', names = 
   return {
     allowEmailFallback,
     allowUnverifiedEmail,
+    allowUsernameAsEmail,
     bodies,
     callbackTimeout,
     fallbackOnInvalidToken,
+    groupOverage,
     policy,
     realm,
     responses,

@@ -17,13 +17,15 @@ const FACTS = Object.freeze({
   scopes: 5,
   /** 1, 0, or -1 where the claim is absent. */
   emailVerified: 6,
+  /** The place in EMAIL_SOURCES, or -1 where there is no address. */
+  emailSource: 7,
   /** NaN where there is none. */
-  expiresAt: 7,
+  expiresAt: 8,
   // For how long the answer is good: lib/recent-outcomes.js.
-  from: 8,
-  until: 9,
-  freshFor: 10,
-  epoch: 11,
+  from: 9,
+  until: 10,
+  freshFor: 11,
+  epoch: 12,
   // Of a refusal, whose first number is negative.
   code: 1,
   fault: 2,
@@ -34,11 +36,14 @@ const FACTS = Object.freeze({
   host: 6,
   expected: 7,
   got: 8,
-  count: 12,
+  count: 13,
 });
 
 /** What an operator can compare, in the order in which it crosses. */
 const DETAILS = /** @type {const} */ (['reason', 'host', 'expected', 'got']);
+
+/** The claims an address may have been taken from; the first stands for the one the policy names. */
+const EMAIL_SOURCES = /** @type {const} */ (['configured', 'email', 'preferred_username', 'upn']);
 
 /**
  * A good token, as the native side told of it. Nothing is cut off the text or parsed before somebody asks: a middleware wants a
@@ -54,6 +59,7 @@ class Success {
   #problem;
   #scopes;
   #emailVerified;
+  #emailSource;
   #expiresAt;
   #native;
   /** @type {readonly string[] | undefined} */
@@ -80,6 +86,7 @@ class Success {
     this.#problem = facts[at + FACTS.emailClaimProblem];
     this.#scopes = facts[at + FACTS.scopes];
     this.#emailVerified = facts[at + FACTS.emailVerified];
+    this.#emailSource = facts[at + FACTS.emailSource];
     this.#expiresAt = facts[at + FACTS.expiresAt];
     this.#native = native;
   }
@@ -108,6 +115,10 @@ class Success {
 
   get email() {
     return this.#text.slice(this.#oid, this.#email) || undefined;
+  }
+
+  get emailSource() {
+    return EMAIL_SOURCES[this.#emailSource];
   }
 
   get emailClaimProblem() {

@@ -14,7 +14,7 @@ const { checkDeps, readOptions } = require('./options');
 const { PolicyCache } = require('./policy-cache');
 const { createPolicyExtra } = require('./policy-extra');
 const { sendRejection } = require('./responses');
-const { readRoleSyncOptions } = require('./role-sync');
+const { getOpenIdRoleSyncOptions } = require('./role-sync');
 const { sharedVerifier } = require('./shared-verifier');
 const { isTenantConflict, requestScope } = require('./tenant');
 
@@ -142,7 +142,7 @@ function createRemoteAgentAuth(deps, options) {
   /** Once, at the start: without it the first sign would be a caller's 500. */
   function reportRoleSync() {
     try {
-      const { apiEnabled } = readRoleSyncOptions();
+      const { apiEnabled } = getOpenIdRoleSyncOptions();
       if (!apiEnabled || deps.getRolesByNames !== undefined) return;
       log.error('OpenID role sync is on, but deps.getRolesByNames is missing: every request with a known user will fail');
     } catch (error) {

@@ -1,5 +1,6 @@
 'use strict';
 
+const { isEmailAddress, isMereUserName } = require('./email-address');
 const { normalizeIssuer } = require('./issuer');
 const { pseudonym } = require('./log');
 
@@ -11,9 +12,9 @@ const { pseudonym } = require('./log');
  *
  * What the verified token says about the caller. `issuer` is the configured issuer, normalised: never the
  * token's own `iss`, which may be another accepted spelling. `emailClaim` is the name OPENID_EMAIL_CLAIM
- * gives, `emailClaimProblem` why that claim was not used.
+ * gives, `emailClaimProblem` why that claim was not used, `emailSource` the claim the address is from, where that is known.
  * @typedef {{ subject: string, issuer: string | undefined, oid?: string, email?: string, emailVerified?: boolean,
- *   emailClaim?: string, emailClaimProblem?: string }} Identity
+ *   emailSource?: import('./email-address').EmailSource, emailClaim?: string, emailClaimProblem?: string }} Identity
  *
  * Nothing is changed here: `assign` is what the user object will get, `update` what the database will get,
  * both only once every check has passed.
@@ -27,6 +28,7 @@ const { pseudonym } = require('./log');
  *   loginIssuer: () => string | undefined,
  *   allowEmailFallback: boolean,
  *   allowUnverifiedEmail: boolean,
+ *   allowUsernameAsEmail: boolean,
  *   log: Log,
  * }} Surroundings
  */
@@ -50,7 +52,8 @@ async function resolveUser(identity, surroundings) {
   const known = issuer && subject ? await surroundings.findUser({ openidId: subject, openidIssuer: issuer }) : null;
   const bound = /** @type {User | null} */ (known) || (await findByOtherBinding(identity, surroundings));
   if (bound !== null) return judgeBinding(bound, identity, surroundings);
-  if (!identity.email || !surroundings.allowEmailFallback) return { user: null };
+  // A service account's user name, for one, is no address: nobody can be found by it.
+  if (!identity.email || !surroundings.allowEmailFallback || !isEmailAddress(identity.email)) return { user: null };
   const linkable = await findByEmail(identity.email, identity, surroundings);
   return linkable === null ? { user: null } : judgeEmailMatch(linkable, identity, surroundings);
 }
@@ -130,6 +133,13 @@ function judgeEmailMatch(user, identity, surroundings) {
       : conflict('the account found by e-mail is bound to another subject', surroundings);
   }
   // Whoever can put an unproven address into a token would own every unbound account.
+  if (isMereUserName(identity) && !surroundings.allowUsernameAsEmail) {
+    return conflict(
+      `the e-mail address is from ${identity.emailSource}, a name that users may choose; if they cannot at this provider, ` +
+        'name that claim in OPENID_EMAIL_CLAIM, or set the option allowUsernameAsEmail',
+      surroundings,
+    );
+  }
   if (identity.emailVerified === false && !surroundings.allowUnverifiedEmail) {
     return conflict('the e-mail address is not verified (email_verified)', surroundings);
   }

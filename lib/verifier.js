@@ -155,13 +155,13 @@ class RemoteTokenVerifier {
     const checked = this.check(token, this.#policies.find(policy));
     const outcome = 'then' in checked ? await checked : checked;
     if (!outcome.ok) throw new RemoteAuthError(outcome);
-    const { subject, oid, email, emailVerified, scopes, expiresAt } = outcome;
+    const { subject, oid, email, emailSource, emailVerified, scopes, expiresAt } = outcome;
     return {
       claims: this.claimsOf(outcome),
       header: JSON.parse(outcome.header),
       subject,
       ...(oid !== undefined && { oid }),
-      ...(email !== undefined && { email }),
+      ...(email !== undefined && { email, emailSource }),
       ...(emailVerified !== undefined && { emailVerified }),
       scopes: [...scopes],
       ...(expiresAt !== undefined && { expiresAt }),

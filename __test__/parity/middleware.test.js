@@ -501,6 +501,18 @@ describe('e-mail and binding', () => {
     expect(emailAsked()).toEqual([expected]);
   });
 
+  test.each([
+    ['[54] preferred_username', { preferred_username: 'ada@pref.example' }],
+    ['[55] preferred_username beside an empty email', { email: '', preferred_username: 'ada@pref.example' }],
+    ['[56] upn', { upn: 'ada@upn.example' }],
+  ])('%s links an unbound account where the option says so, and only there', async (_title, claims) => {
+    const findUser = jest.fn(async ({ email }) => (email ? { _id: 'user-1', email, role: 'USER' } : null));
+    expectRefused(world, await new World(issuer, { deps: { ...world.deps, findUser } }).send(world.token(claims)));
+    const allowing = new World(issuer, { deps: { ...world.deps, findUser }, options: { allowUsernameAsEmail: true } });
+    expectPassed(await allowing.send(world.token(claims)));
+    expect(world.deps.updateUser).toHaveBeenCalledTimes(1);
+  });
+
   test('[57] OPENID_EMAIL_CLAIM, when present, comes first', async () => {
     process.env.OPENID_EMAIL_CLAIM = 'work_mail';
     await world.send(world.token({ email: 'ada@example.com', work_mail: 'ada@work.example' }));

@@ -188,7 +188,7 @@ impl Facts {
             && length >= FACTS
             && !data.is_null();
         if !right {
-            return Err(Error::new(Status::InvalidArg, "facts: a Float64Array of at least 12"));
+            return Err(Error::new(Status::InvalidArg, format!("facts: a Float64Array of at least {FACTS}")));
         }
         // SAFETY: the array has at least `FACTS` elements, and V8 aligns those of a Float64Array. Nothing between here and
         // `write` runs JavaScript: a text, a wrapped address and this array are read, no member of any object. So the array

@@ -72,6 +72,9 @@ pub struct Success {
     pub oid: Option<String>,
     /// The address to look a user up by.
     pub email: Option<String>,
+    /// The claim `email` was taken from: the one the policy names, or which of the standard ones.
+    #[napi(ts_type = "'configured' | 'email' | 'preferred_username' | 'upn'")]
+    pub email_source: Option<String>,
     /// Set when the policy names an e-mail claim that could not be used: `absent`, or the `typeof` of what was there.
     pub email_claim_problem: Option<String>,
     /// `email_verified`: undefined if absent, true only if exactly true.
@@ -138,6 +141,7 @@ impl From<Verified> for Success {
             subject: verified.subject().to_owned(),
             oid: verified.oid().map(str::to_owned),
             email: verified.email().map(str::to_owned),
+            email_source: verified.email_source().map(|source| source.name().to_owned()),
             email_claim_problem: verified.email_problem().map(str::to_owned),
             email_verified: verified.email_verified(),
             expires_at: verified.expires_at(),

@@ -14,15 +14,15 @@ use super::outcome::NewVerdict;
 use crate::error::Refusal;
 use crate::policy::Policy;
 use crate::process::Process;
-use crate::verifier::{Answer, Verified};
+use crate::verifier::{Answer, EmailSource, Verified};
 
 /// How many numbers cross. lib/outcome.js names them in this order.
-pub const FACTS: usize = 12;
+pub const FACTS: usize = 13;
 /// Where the verdict stands in a list: behind the text and the numbers.
-const VERDICT_AT: u32 = 13;
+const VERDICT_AT: u32 = 14;
 /// The first number of a refusal, where that of a good token is the end of its claims.
 const REFUSED: f64 = -1.0;
-/// What is said of `email_verified` where it is absent.
+/// What is said of `email_verified` or of an address that is absent.
 const ABSENT: f64 = -1.0;
 
 /// What is told about one token.
@@ -67,9 +67,12 @@ impl Told {
         ];
         let [claims, subject, oid, email, problem, scopes] = ends;
         let email_verified = verified.email_verified().map_or(ABSENT, f64::from);
+        let email_source = verified.email_source().map_or(ABSENT, number_of);
         let (from, until) = verified.holds();
         let expires_at = verified.expires_at().unwrap_or(f64::NAN);
-        Self::with(parts.text, [claims, subject, oid, email, problem, scopes, email_verified, expires_at, from, until])
+        let told =
+            [claims, subject, oid, email, problem, scopes, email_verified, email_source, expires_at, from, until];
+        Self::with(parts.text, told)
     }
 
     fn with<const N: usize>(text: String, told: [f64; N]) -> Self {
@@ -88,6 +91,16 @@ impl Told {
         }
         *fresh_for = process.verifier().fresh_for(policy).as_secs_f64() * 1000.0;
         *changes = exact(epoch);
+    }
+}
+
+/// Its place in the list of lib/outcome.js.
+fn number_of(source: EmailSource) -> f64 {
+    match source {
+        EmailSource::Configured => 0.0,
+        EmailSource::Email => 1.0,
+        EmailSource::PreferredUsername => 2.0,
+        EmailSource::Upn => 3.0,
     }
 }
 

@@ -150,39 +150,11 @@ impl<'a> Claims<'a> {
             _ => None,
         }
     }
-
-    /// Where the e-mail address comes from: the configured claim, else the first usable of `email`,
-    /// `preferred_username` and `upn`.
-    pub fn email_candidate(&self, email_claim: Option<&str>) -> EmailCandidate<'_> {
-        let usable = |name: &str| self.text(name).filter(|text| !text.is_empty());
-        let problem = match email_claim.map(|name| (usable(name), self.get(name))) {
-            None => None,
-            Some((Some(address), _)) => return EmailCandidate { address: Some(address), problem: None },
-            Some((None, None | Some(Value::Null))) => Some("absent"),
-            Some((None, Some(other))) => Some(other.type_name()),
-        };
-        EmailCandidate { address: ["email", "preferred_username", "upn"].into_iter().find_map(usable), problem }
-    }
 }
 
 /// The scope claim is neither a string nor an array of strings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MalformedScope;
-
-/// An e-mail address to look a user up by, and what was wrong with the claim the operator named for it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct EmailCandidate<'a> {
-    /// Not empty.
-    pub address: Option<&'a str>,
-    /// `absent`, or what JavaScript's `typeof` says of what was there instead of a text.
-    pub problem: Option<&'static str>,
-}
-
-impl std::fmt::Debug for EmailCandidate<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EmailCandidate").field("problem", &self.problem).finish_non_exhaustive()
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -197,8 +169,6 @@ mod tests {
     fn prints_no_claim() {
         let printed = format!("{:?}", Claims::parse(r#"{"sub":"ada","email":"ada@b.c","x":"ada"}"#, |_| true).unwrap());
         assert!(!printed.contains("ada"), "{printed}");
-        let candidate = EmailCandidate { address: Some("ada@b.c"), problem: None };
-        assert!(!format!("{candidate:?}").contains("ada"));
     }
 
     #[test]
@@ -249,28 +219,5 @@ mod tests {
         assert_eq!(client(r#"{"azp":"a","client_id":"a"}"#).as_deref(), Some("a"));
         assert_eq!(client(r#"{"azp":"a","client_id":"b"}"#), None);
         assert_eq!(client(r#"{"azp":["a"]}"#), None);
-    }
-
-    #[test]
-    fn chooses_the_email_as_librechat_does() {
-        let candidate = |claims: &str, name: Option<&str>| {
-            let claims = Claims::parse(claims, |it| name == Some(it)).unwrap();
-            let EmailCandidate { address, problem } = claims.email_candidate(name);
-            (address.map(str::to_owned), problem)
-        };
-        let a = Some("a".to_owned());
-        assert_eq!(candidate(r#"{"email":"a","upn":"b"}"#, None), (a.clone(), None));
-        assert_eq!(candidate(r#"{"email":"","preferred_username":"a"}"#, None), (a.clone(), None));
-        assert_eq!(candidate(r#"{"email":1,"upn":"a"}"#, None), (a.clone(), None));
-        assert_eq!(candidate("{}", None), (None, None));
-        assert_eq!(candidate(r#"{"mail":"a","email":"b"}"#, Some("mail")), (a.clone(), None));
-        assert_eq!(candidate(r#"{"email":"a"}"#, Some("email")), (a.clone(), None));
-        for (value, problem) in
-            [("null", "absent"), ("\"\"", "string"), ("[]", "object"), ("{}", "object"), ("0", "number")]
-        {
-            let claims = format!(r#"{{"mail":{value},"email":"a"}}"#);
-            assert_eq!(candidate(&claims, Some("mail")), (a.clone(), Some(problem)), "{value}");
-        }
-        assert_eq!(candidate(r#"{"mail":{"x":"b"},"email":"a"}"#, Some("mail.x")), (a, Some("absent")));
     }
 }

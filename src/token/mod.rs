@@ -1,6 +1,7 @@
 //! What the caller sent: a JWS in compact serialization (RFC 7515 3.1), taken apart but not believed.
 
 pub mod claims;
+pub mod email;
 mod header;
 
 use std::sync::Arc;

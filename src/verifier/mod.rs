@@ -25,7 +25,7 @@ pub use crate::provider::SlotReport;
 pub use crate::provider::fetch::trust_certificates;
 pub use crate::provider::snapshot::SnapshotState;
 pub use crate::queue::MOST_QUEUED;
-pub use crate::verify::{SignedToken, Verified};
+pub use crate::verify::{EmailSource, SignedToken, Verified};
 
 /// The verified token, or why it is refused.
 pub type Answer = Result<Verified, Refusal>;

@@ -8,6 +8,7 @@ use crate::policy::{Policy, PolicyId, TypeRule};
 use crate::time::UnixSeconds;
 use crate::token::UnverifiedToken;
 use crate::token::claims::{Claims, MalformedScope, OtherKind};
+use crate::token::email::EmailSource;
 
 /// The claims are not what the policy asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +65,7 @@ pub struct Judgement {
     pub scopes: Text,
     pub oid: Option<Text>,
     pub email: Option<Text>,
+    pub email_source: Option<EmailSource>,
     pub email_problem: Option<&'static str>,
     pub email_verified: Option<bool>,
 }
@@ -187,14 +189,15 @@ pub fn judge(
     let subject = claims.subject().ok_or(ClaimsError::Subject)?;
     let email = claims.email_candidate(policy.email_claim());
     // Any tenant's administrator can write any address into a token: of several tenants, none is believed.
-    let address = email.address.filter(|_| !policy.issuer().is_multi_tenant());
+    let believed = !policy.issuer().is_multi_tenant();
     let judgement = Judgement {
         by: policy.id(),
         times,
         subject: text(subject),
         scopes,
         oid: claims.text("oid").filter(|oid| !oid.is_empty()).map(text),
-        email: address.map(text),
+        email: email.address.filter(|_| believed).map(text),
+        email_source: email.source.filter(|_| believed),
         email_problem: email.problem,
         email_verified: claims.get("email_verified").map(|flag| *flag == Value::Bool(true)),
     };

@@ -13,6 +13,7 @@ use crate::token::UnverifiedToken;
 use crate::whitespace;
 use judgement::Judgement;
 
+pub use crate::token::email::EmailSource;
 pub use judgement::{ClaimsError, Window, untrusted_plausible};
 
 /// The keys did not confirm the token.
@@ -124,6 +125,10 @@ impl Verified {
     /// The e-mail address to look a user up by.
     pub fn email(&self) -> Option<&str> {
         self.judgement.email.as_ref().map(|email| email.of(self.claims()))
+    }
+    /// The claim that address was taken from.
+    pub fn email_source(&self) -> Option<EmailSource> {
+        self.judgement.email_source
     }
     /// What was wrong with the claim the policy names for the e-mail address.
     pub fn email_problem(&self) -> Option<&'static str> {
