@@ -336,7 +336,7 @@ export interface RemoteAgentAuthOptions {
   tenantConflict?: 'allow' | 'reject';
   /**
    * The role of somebody whose groups are too many for the token (Entra ID), where role sync reads `groups`: `keep` leaves it
-   * as it is (default, as in LibreChat v0.8.7), `fallback` gives `OPENID_ROLE_SYNC_FALLBACK_ROLE`.
+   * as it is (default, as in LibreChat v0.8.7), `fallback` gives `OPENID_ROLE_SYNC_FALLBACK_ROLE` (as in v0.8.8).
    */
   groupOverage?: 'keep' | 'fallback';
   /** Milliseconds until a callback that has not settled is a 500; 0: no limit. Not for `apiKeyMiddleware`. Default 30000. */

@@ -25,7 +25,7 @@ export interface LibreChatOptions extends RemoteAgentAuthOptions {
   /**
    * The line of LibreChat to behave as. `auto` (default): `v0.8.8` for a dependency object that has `isPrincipalActive`, as the
    * routes of that line pass it, else `v0.8.7`. With `v0.8.8`, where nothing else is said: `tenantConflict: 'reject'`, what follows runs in
-   * the user's tenant with `req.tenantId` set, and `policy: { requireKid: true }`. The log says once which it is.
+   * the user's tenant with `req.tenantId` set, `policy: { requireKid: true }`, and `groupOverage: 'fallback'`. The log says once which it is.
    */
   compat?: 'auto' | 'v0.8.7' | 'v0.8.8';
   /**
