@@ -379,7 +379,7 @@ export type RemoteAgentAuthHandler = (
  * README lists.
  *
  * Environment, read for each request: `OPENID_JWKS_URL` (where the config has no `jwksUri`), `OPENID_ISSUER`,
- * `OPENID_EMAIL_CLAIM`, `OPENID_ROLE_SYNC_*`, `OPENID_JWKS_URL_CACHE_ENABLED` and `_TIME`, `PROXY`, `HTTP_PROXY`, `HTTPS_PROXY`,
+ * `OPENID_EMAIL_CLAIM`, `OPENID_REMOTE_CLOCK_TOLERANCE`, `OPENID_ROLE_SYNC_*`, `OPENID_JWKS_URL_CACHE_ENABLED` and `_TIME`, `PROXY`, `HTTP_PROXY`, `HTTPS_PROXY`,
  * `NO_PROXY` and their lower-case forms.
  *
  * @throws {TypeError} for a missing dependency

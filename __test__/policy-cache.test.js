@@ -7,8 +7,9 @@ const { createPolicyExtra } = require('../lib/policy-extra');
 const { recordingLogger } = require('./support/fakes');
 
 const CACHE = ['OPENID_JWKS_URL_CACHE_ENABLED', 'OPENID_JWKS_URL_CACHE_TIME'];
+const TOLERANCE = 'OPENID_REMOTE_CLOCK_TOLERANCE';
 const PROXIES = ['PROXY', 'proxy', 'http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'];
-const VARIABLES = ['OPENID_JWKS_URL', 'OPENID_ISSUER', 'OPENID_EMAIL_CLAIM', ...CACHE, ...PROXIES, 'no_proxy', 'NO_PROXY'];
+const VARIABLES = ['OPENID_JWKS_URL', 'OPENID_ISSUER', 'OPENID_EMAIL_CLAIM', ...CACHE, TOLERANCE, ...PROXIES, 'no_proxy', 'NO_PROXY'];
 const fields = (over = {}) => ({
   issuer: 'https://issuer.example/realms/a/',
   audience: 'agents',
@@ -313,14 +314,14 @@ describe('the environment', () => {
     try {
       const { cache } = setUp();
       cache.find(fields({ jwksUri: 'https://issuer.example/jwks' }));
-      expect(read).toEqual(['OPENID_EMAIL_CLAIM', ...CACHE, ...PROXIES]);
+      expect(read).toEqual(['OPENID_EMAIL_CLAIM', ...CACHE, TOLERANCE, ...PROXIES]);
       read.length = 0;
       cache.find(fields());
-      expect(read).toEqual(['OPENID_EMAIL_CLAIM', ...CACHE, ...PROXIES, 'OPENID_JWKS_URL']);
+      expect(read).toEqual(['OPENID_EMAIL_CLAIM', ...CACHE, TOLERANCE, ...PROXIES, 'OPENID_JWKS_URL']);
       process.env.OPENID_JWKS_URL = 'https://login.example/jwks';
       read.length = 0;
       cache.find(fields());
-      expect(read).toEqual(['OPENID_EMAIL_CLAIM', ...CACHE, ...PROXIES, 'OPENID_JWKS_URL', 'OPENID_ISSUER']);
+      expect(read).toEqual(['OPENID_EMAIL_CLAIM', ...CACHE, TOLERANCE, ...PROXIES, 'OPENID_JWKS_URL', 'OPENID_ISSUER']);
     } finally {
       process.env = original;
     }

@@ -23,6 +23,8 @@ const { NOTHING } = require('./policy-extra');
 
 /** Distinct policies held: as many as there may be sources of keys. A tenant has one or a few; an entry is about 5 KB. */
 const CAPACITY = 10_000;
+/** Characters of a wrong value in a line. */
+const LONGEST_SHOWN = 40;
 
 /**
  * Compiled policies, found by value: hosts mutate their configuration in place, so the identity of an
@@ -38,6 +40,8 @@ class PolicyCache {
   #compile;
   #environment;
   #log;
+  /** @type {string | undefined} */
+  #ignoredTolerance;
 
   /**
    * @param {{ compile: (options: PolicyOptions) => CompiledPolicy, log: Log,
@@ -90,8 +94,17 @@ class PolicyCache {
     if (this.#latest.get(issuer) === oldest) this.#latest.delete(issuer);
   }
 
+  /** Once for each value: there may be thousands of policies. @param {string | undefined} value */
+  #warnOfClockTolerance(value) {
+    if (value === undefined || value === this.#ignoredTolerance) return;
+    this.#ignoredTolerance = value;
+    const shown = value.slice(0, LONGEST_SHOWN);
+    this.#log.warn(`OPENID_REMOTE_CLOCK_TOLERANCE is ignored: it must be a number of seconds from 0 to 300, and is "${shown}"`);
+  }
+
   /** @param {OidcFields} fields @param {Environment} environment @param {PolicyExtra} extra @returns {Entry} */
-  #judge(fields, { jwksUri, ignoredJwksUri, emailClaim, ...network }, extra) {
+  #judge(fields, { jwksUri, ignoredJwksUri, ignoredClockTolerance, emailClaim, ...network }, extra) {
+    this.#warnOfClockTolerance(ignoredClockTolerance);
     if (ignoredJwksUri !== undefined) {
       this.#log.warn(
         `OPENID_JWKS_URL is ignored for issuer ${String(fields.issuer)}: OPENID_ISSUER names another issuer; ` +
@@ -155,6 +168,8 @@ function isMadeFrom({ fields: from, environment: then, extraKey }, fields, envir
     then.ignoredJwksUri === environment.ignoredJwksUri &&
     then.emailClaim === environment.emailClaim &&
     then.cacheMaxAge === environment.cacheMaxAge &&
+    then.clockTolerance === environment.clockTolerance &&
+    then.ignoredClockTolerance === environment.ignoredClockTolerance &&
     then.proxy?.http === environment.proxy?.http &&
     then.proxy?.https === environment.proxy?.https &&
     then.proxy?.bypass === environment.proxy?.bypass
@@ -172,8 +187,8 @@ function keyOf({ issuer, audience, jwksUri, scope }, environment, extra) {
   if (extra.key === undefined) return undefined;
   const fields = [issuer, audience, jwksUri, scope];
   if (!fields.flat().every((value) => value === undefined || typeof value === 'string')) return undefined;
-  const { jwksUri: uri, ignoredJwksUri, emailClaim, cacheMaxAge: age, proxy } = environment;
-  const network = [age, proxy?.http, proxy?.https, proxy?.bypass];
+  const { jwksUri: uri, ignoredJwksUri, emailClaim, cacheMaxAge: age, clockTolerance, ignoredClockTolerance, proxy } = environment;
+  const network = [age, clockTolerance, ignoredClockTolerance, proxy?.http, proxy?.https, proxy?.bypass];
   return JSON.stringify([...fields, uri, ignoredJwksUri, emailClaim, ...network, extra.key]);
 }
 

@@ -18,7 +18,7 @@ const oidcOf = (over = {}) => ({ enabled: true, issuer: ISSUER, audience: 'agent
 const auth = ({ apiKey = true, oidc = oidcOf() } = {}) => configOf({ apiKey: { enabled: apiKey }, oidc });
 
 const VARIABLES = [
-  ...['OPENID_JWKS_URL', 'OPENID_ISSUER', 'OPENID_EMAIL_CLAIM'],
+  ...['OPENID_JWKS_URL', 'OPENID_ISSUER', 'OPENID_EMAIL_CLAIM', 'OPENID_REMOTE_CLOCK_TOLERANCE'],
   ...['ENABLED', 'API_ENABLED', 'SOURCE', 'CLAIM', 'ROLE_PRIORITY', 'FALLBACK_ROLE'].map((name) => `OPENID_ROLE_SYNC_${name}`),
 ];
 
