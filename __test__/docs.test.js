@@ -114,8 +114,8 @@ const LANGUAGES = {
   mermaid: checkMermaid,
   text: checkTree,
 };
-/** js and ts are compiled above; a comment before a block says what else is done with it. By readme.test.js, and by docs-examples.test.js. */
-const MARKERS = ['example', 'newcomer', 'newcomer provider.js', 'mongosh', 'run in a folder with token.txt'];
+/** js and ts are compiled above; a comment before a block says what else is done with it. By readme.test.js, by docs-examples.test.js and, `testing`, by a field case. */
+const MARKERS = ['example', 'newcomer', 'newcomer provider.js', 'mongosh', 'testing', 'run in a folder with token.txt'];
 
 /** @param {Block} block */
 function check(block) {
