@@ -519,24 +519,27 @@ export interface AccessTokenConfig {
 }
 
 export interface AgentManagementAuthDeps {
-  /** The bound user, in the tenant's context. */
-  findUser(filter: any): unknown;
-  isPrincipalActive(userId: string): unknown;
+  /**
+   * The bound user, in the tenant's context. Where there is no `isPrincipalActive`, asked for the field
+   * `agentTriggerDeletionStartedAt` as well (`+agentTriggerDeletionStartedAt`): a user that has it is answered with 409.
+   */
+  findUser(filter: any, fieldsToSelect?: any): unknown;
+  isPrincipalActive?(userId: string): unknown;
   /** `endpoints.agents.managementApi.auth` is read, anew for each request. */
   getAppConfig(options: AppConfigOptions): unknown;
   /** Runs `fn` in the async context of a tenant and gives its result. */
   runInTenant<T>(tenantId: string, fn: () => T): T;
   /** What follows runs through it; default: in `runInTenant`. */
   tenantContextMiddleware?(req: any, res: any, next: (value?: any) => void): unknown;
-  /** Resolves to the claims, rejects for a token that is refused. Default: this package's verifier. */
-  verifyAccessToken?(token: string, config: AccessTokenConfig): any;
+  /** Resolves to the claims, rejects for a token that is refused; gets a copy of the `oidc` block. Default: this package's verifier. */
+  verifyAccessToken?(token: string, config: AccessTokenConfig & { enabled?: boolean }): any;
   /** Lines begin with `[agentManagementAuth]`. */
   logger?: Partial<RemoteAgentAuthLogger>;
 }
 
 export type AgentManagementAuthOptions = Pick<
   RemoteAgentAuthOptions,
-  'bodies' | 'callbackTimeout' | 'realm' | 'verifier'
+  'bodies' | 'callbackTimeout' | 'policy' | 'realm' | 'verifier'
 >;
 
 /**
@@ -548,6 +551,27 @@ export function createAgentManagementAuth(
   deps: AgentManagementAuthDeps,
   options?: AgentManagementAuthOptions,
 ): RemoteAgentAuthHandler;
+
+export interface ConversationManagementAuthDeps {
+  /** `endpoints.agents.conversationApi.auth` of the base configuration is read, anew for each request: `remote` or `management`. */
+  getAppConfig(options?: any): unknown;
+  /**
+   * Makes the middleware of one request, over a getter that gives the base configuration just read. A function of three
+   * parameters is the middleware itself.
+   */
+  remoteAuth: ((getAppConfig: (options?: any) => any) => any) | ((req: any, res: any, next: (value?: any) => void) => any);
+  managementAuth: ConversationManagementAuthDeps['remoteAuth'];
+  /** The permission check behind `remoteAuth`; a machine client is not asked for it. Default: none. */
+  remoteAccess?(req: any, res: any, next: (value?: any) => void): unknown;
+  /** Lines begin with `[conversationManagementAuth]`. */
+  logger?: Partial<RemoteAgentAuthLogger>;
+}
+
+/**
+ * The middleware of LibreChat's conversation API: what its configuration chooses authenticates, and nothing falls back. 401 where
+ * nothing is chosen, 500 where configuration or middleware fail.
+ */
+export function createConversationManagementAuth(deps: ConversationManagementAuthDeps): RemoteAgentAuthHandler;
 
 /** The client a machine's token was issued to; throws when it is not clear, or the token has no end to come. */
 export function getMachineClientId(claims: Record<string, unknown>): string;

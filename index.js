@@ -28,6 +28,9 @@ const clearRemoteAgentAuthCache = () => require('./lib/remote-agent-auth').clear
 /** @type {Package['createAgentManagementAuth']} */
 const createAgentManagementAuth = (deps, options) => require('./lib/management-auth').createAgentManagementAuth(deps, options);
 
+/** @type {Package['createConversationManagementAuth']} */
+const createConversationManagementAuth = (deps) => require('./lib/conversation-auth').createConversationManagementAuth(deps);
+
 /** @type {Package['getMachineClientId']} */
 const getMachineClientId = (claims) => require('./lib/management-auth').getMachineClientId(claims);
 
@@ -41,6 +44,7 @@ module.exports = {
   RemoteTokenVerifier,
   clearRemoteAgentAuthCache,
   createAgentManagementAuth,
+  createConversationManagementAuth,
   createRemoteAgentAuth,
   createSafeUser,
   createTenantMiddlewares,

@@ -8,6 +8,7 @@ import type {
   AccessTokenConfig,
   AgentManagementAuthDeps,
   AgentManagementAuthOptions,
+  ConversationManagementAuthDeps,
   RemoteAgentAuthDeps,
   RemoteAgentAuthHandler,
   RemoteAgentAuthOptions,
@@ -43,13 +44,16 @@ export interface LibreChatOptions extends RemoteAgentAuthOptions {
  */
 export function createRemoteAgentAuth(deps: RemoteAgentAuthDeps, options?: LibreChatOptions): RemoteAgentAuthHandler;
 
+/** `policy: { requireKid: true }` where nothing else is said, as LibreChat has it. */
 export function createAgentManagementAuth(
   deps: Omit<AgentManagementAuthDeps, 'runInTenant'> & Partial<Pick<AgentManagementAuthDeps, 'runInTenant'>>,
   options?: AgentManagementAuthOptions,
 ): RemoteAgentAuthHandler;
 
+export function createConversationManagementAuth(deps: ConversationManagementAuthDeps): RemoteAgentAuthHandler;
+
 /**
- * Resolves to the claims; rejects with RemoteAuthError.
+ * Resolves to the claims; rejects with RemoteAuthError, for a token that names no key as well.
  * @param options.useOpenIdJwksEnv whether `OPENID_JWKS_URL` counts; default false
  */
 export function verifyOidcAccessToken(

@@ -89,7 +89,7 @@ test('[206] a bound client: its user, its tenant, nothing of the token', async (
   expect(res.sent).toEqual([]);
   expect(next.mock.calls).toEqual([[]]);
   expect(app.getAppConfig.mock.calls).toEqual([[{ baseOnly: true }]]);
-  expect(app.verifyAccessToken.mock.calls).toEqual([['token', { issuer: OIDC.issuer, audience: 'management' }]]);
+  expect(app.verifyAccessToken.mock.calls).toEqual([['token', OIDC]]);
   expect(app.findUser.mock.calls).toEqual([[{ _id: USER, tenantId: 'acme' }]]);
   expect(app.seen).toEqual({ findUser: 'acme', next: 'acme' });
   expect(req).toMatchObject({ user: { _id: USER, id: USER, tenantId: 'acme' }, tenantId: 'acme', authStrategy: 'agentManagementM2M' });
@@ -153,7 +153,7 @@ test.each([
 test('[203] without an audience the verifier gets kind and scopes', async () => {
   const app = setUp({ oidc: { enabled: true, issuer: OIDC.issuer, tokenUse: 'access', requiredScopes: ['a', 'b'] } });
   await app.call();
-  expect(app.verifyAccessToken.mock.calls[0][1]).toEqual({ issuer: OIDC.issuer, tokenUse: 'access', requiredScopes: ['a', 'b'] });
+  expect(app.verifyAccessToken.mock.calls[0][1]).toEqual({ enabled: true, issuer: OIDC.issuer, tokenUse: 'access', requiredScopes: ['a', 'b'] });
 });
 
 test('[207] an id in capitals is looked up as it stands and accepted', async () => {

@@ -1,31 +1,30 @@
 'use strict';
 
 const { RemoteAuthError } = require('./errors');
-const { PolicyCache } = require('./policy-cache');
 const { readEnvironment } = require('./policy-environment');
+const { createPolicyExtra } = require('./policy-extra');
+const { sharedBy } = require('./shared-policies');
 
 /**
  * @typedef {import('../index').AccessTokenConfig} AccessTokenConfig
  * @typedef {import('../index').TokenVerifier} TokenVerifier
- * @typedef {import('./log').Log} Log
+ * @typedef {import('./auth-config').OidcFields} OidcFields
+ * @typedef {import('../index').RemoteAgentAuthOptions['policy']} PolicyOption
  * @typedef {(token: string, config: AccessTokenConfig, options?: { useOpenIdJwksEnv?: boolean }) =>
  *   Promise<Record<string, unknown>>} VerifyAccessToken
  */
 
+/** OPENID_JWKS_URL is the browser login's. @param {OidcFields} fields */
+const withoutJwksUrl = (fields) => readEnvironment(fields, false);
+
 /**
  * LibreChat's way to verify one access token against one `oidc` block, with the verifier and the keys of everything else.
- * @param {{ verifier: () => TokenVerifier, log: Log }} settings
+ * @param {{ factory: string, verifier: () => TokenVerifier, logger: any, prefix: string, policy?: PolicyOption }} settings
+ *   `policy`: what is added to every policy
  * @returns {VerifyAccessToken} resolves to the claims, rejects with RemoteAuthError
  */
-function createAccessTokenVerifier({ verifier, log }) {
-  /** @param {boolean} useJwksUrl */
-  const policiesWith = (useJwksUrl) =>
-    new PolicyCache({
-      compile: (options) => verifier().compile(options),
-      environment: (fields) => readEnvironment(fields, useJwksUrl),
-      log,
-    });
-  const [forLogin, forMachines] = [policiesWith(true), policiesWith(false)];
+function createAccessTokenVerifier({ factory, verifier, logger, prefix, policy: added }) {
+  const policyExtra = createPolicyExtra(added, factory);
 
   return async (token, config, { useOpenIdJwksEnv = false } = {}) => {
     const { issuer, audience, jwksUri, tokenUse } = config;
@@ -37,8 +36,10 @@ function createAccessTokenVerifier({ verifier, log }) {
       // Without an audience the scopes are what says for whom the token is, so Rust judges them as well.
       scope: audience ? undefined : scopes.join(' ') || undefined,
     };
-    const extra = { options: tokenUse === undefined ? {} : { tokenUse }, key: JSON.stringify(tokenUse) ?? '' };
-    const { policy, failure } = (useOpenIdJwksEnv ? forLogin : forMachines).find(fields, extra);
+    const extra = withTokenUse(policyExtra(fields, undefined), tokenUse);
+    const { policies } = sharedBy(verifier(), logger);
+    const readers = useOpenIdJwksEnv ? policies('login', undefined, prefix) : policies('machines', withoutJwksUrl, prefix);
+    const { policy, failure } = readers.find(fields, extra);
     if (policy === undefined) throw failure;
     const outcome = await verifier().check(token, policy);
     if (!outcome.ok) throw new RemoteAuthError(outcome);
@@ -46,6 +47,17 @@ function createAccessTokenVerifier({ verifier, log }) {
     requireScopes(claims, scopes);
     return claims;
   };
+}
+
+/**
+ * @param {import('./policy-extra').PolicyExtra} extra
+ * @param {unknown} tokenUse what the configuration says; it counts more than what is added
+ * @returns {import('./policy-extra').PolicyExtra}
+ */
+function withTokenUse(extra, tokenUse) {
+  if (!tokenUse) return extra;
+  const options = /** @type {any} */ ({ ...extra.options, tokenUse });
+  return { options, key: extra.key === undefined ? undefined : `${extra.key} ${JSON.stringify(tokenUse)}` };
 }
 
 /** @param {unknown} scopes @returns {string[]} */

@@ -29,6 +29,8 @@ const LINES = Object.freeze({
   },
 });
 
+const FROM_LIBRECHAT = Object.freeze({ logger, getTenantId, runInTenant });
+
 /** Lines that have been logged: a middleware may be made for every request. @type {Set<Line>} */
 const logged = new Set();
 /** The line of the host, once one of its middlewares has shown it. @type {Line | undefined} */
@@ -45,23 +47,30 @@ let hostTrust;
  * @throws {RemoteAuthError | TypeError} for a wrong option, and where the newer line's tenants could not be kept apart
  */
 function followHost(deps, given, tenantContextMiddleware) {
-  const whole = withDefaults(deps, { logger, getTenantId, runInTenant });
   // What is no object at all is refused by the factory itself.
   if (typeof deps !== 'object' || deps === null) return { deps, options: given };
-  if (given !== undefined && (typeof given !== 'object' || given === null)) return { deps: whole, options: given };
+  if (given !== undefined && (typeof given !== 'object' || given === null)) return { deps, options: given };
   const { compat = 'auto', trustTenantHeader, ...own } = given ?? {};
   const line = lineOf(deps, compat);
   // Of two middlewares that differ, the stricter one counts for what belongs to neither.
   if (hostLine !== 'v0.8.8') hostLine = line;
   if (trustTenantHeader !== undefined) hostTrust = isTrust(trustTenantHeader) && hostTrust !== false;
-  report(whole, line, compat);
-  const decided = Object.entries(LINES[line].options).filter(([name]) => own[/** @type {keyof typeof own} */ (name)] === undefined);
-  const options = { ...own, ...Object.fromEntries(decided) };
-  if (line === 'v0.8.7') return { deps: whole, options: /** @type {RemoteAgentAuthOptions} */ (options) };
+  report(deps, line, compat);
+  if (line === 'v0.8.7') return { deps: withDefaults(deps, FROM_LIBRECHAT), options: optionsOf(line, own) };
+  const tenantContext = tenantContextOver(deps, tenantContextMiddleware);
   return {
-    deps: withDefaults(whole, { tenantContextMiddleware: tenantContextOver(deps, tenantContextMiddleware) }),
-    options: /** @type {RemoteAgentAuthOptions} */ ({ ...options, policy: requiringKid(own.policy) }),
+    deps: withDefaults(deps, { ...FROM_LIBRECHAT, tenantContextMiddleware: tenantContext }),
+    options: optionsOf(line, { ...own, policy: requiringKid(own.policy) }),
   };
+}
+
+/**
+ * @param {Line} line
+ * @param {RemoteAgentAuthOptions} own the host's
+ * @returns {RemoteAgentAuthOptions}
+ */
+function optionsOf(line, own) {
+  return withDefaults(own, LINES[line].options);
 }
 
 /** @param {any} deps @param {unknown} compat @returns {Line} */
@@ -83,7 +92,7 @@ function report(deps, line, compat) {
   if (logged.has(line)) return;
   logged.add(line);
   const why = compat === 'auto' ? `deps.${MARK} is ${line === 'v0.8.8' ? 'given' : 'not given'}` : 'by the option compat';
-  createLog(deps.logger).info(`behaves as LibreChat ${line} (${why}): ${LINES[line].what}; the option compat states it`);
+  createLog(deps.logger ?? logger).info(`behaves as LibreChat ${line} (${why}): ${LINES[line].what}; the option compat states it`);
 }
 
 /**
@@ -131,15 +140,25 @@ function withKid(policy) {
 }
 
 /**
- * The host's dependency object with what it leaves out. Its own members are found through it, methods of a class included.
+ * The host's dependency object with what it leaves out. A plain object is copied, as LibreChat's factories take it apart; members
+ * of anything else are found through it, methods of a class included.
  * @param {any} deps
- * @param {object} defaults
+ * @param {Record<string, unknown>} defaults
  * @returns {any}
  */
 function withDefaults(deps, defaults) {
   if (typeof deps !== 'object' || deps === null) return deps;
-  const missing = Object.entries(defaults).filter(([name]) => deps[name] === undefined);
-  return Object.assign(Object.create(deps), Object.fromEntries(missing));
+  const whole = isPlain(deps) ? Object.assign({}, defaults, deps) : Object.create(deps);
+  for (const name of Object.keys(defaults)) {
+    if (whole[name] === undefined) whole[name] = defaults[name];
+  }
+  return whole;
+}
+
+/** Of any realm. @param {object} value */
+function isPlain(value) {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** @param {unknown} trust @returns {trust is true} */
@@ -153,4 +172,4 @@ function trustsTenantHeader() {
   return hostTrust ?? trustInEnvironment() ?? hostLine !== 'v0.8.8';
 }
 
-module.exports = { followHost, requireTenantStorage, trustsTenantHeader, withDefaults };
+module.exports = { REQUIRE_KID, followHost, requireTenantStorage, requiringKid, trustsTenantHeader, withDefaults };

@@ -5,11 +5,11 @@
 
 const { createAccessTokenVerifier } = require('./access-token');
 const { bearerToken } = require('./bearer');
-const { followHost, requireTenantStorage, trustsTenantHeader, withDefaults } = require('./compat');
+const conversation = require('./conversation-auth');
+const { REQUIRE_KID, followHost, requireTenantStorage, requiringKid, trustsTenantHeader, withDefaults } = require('./compat');
 const { logger, runInTenant, tenantStorage } = require('./data-schemas');
 const { createSafeUser } = require('./identity');
 const { normalizeIssuer } = require('./issuer');
-const { createLog } = require('./log');
 const management = require('./management-auth');
 const { createOpenId } = require('./openid');
 const remote = require('./remote-agent-auth');
@@ -36,12 +36,23 @@ function createRemoteAgentAuth(deps, options) {
 /** @type {LibreChat['createAgentManagementAuth']} */
 function createAgentManagementAuth(deps, options) {
   if (deps?.runInTenant === undefined) requireTenantStorage('createAgentManagementAuth');
-  return management.createAgentManagementAuth(withDefaults(deps, { logger, runInTenant, tenantContextMiddleware }), options);
+  const whole = withDefaults(deps, { logger, runInTenant, tenantContextMiddleware });
+  const isOptions = options === undefined || (typeof options === 'object' && options !== null);
+  return management.createAgentManagementAuth(whole, isOptions ? { ...options, policy: requiringKid(options?.policy) } : options);
 }
 
+/** @type {LibreChat['createConversationManagementAuth']} */
+function createConversationManagementAuth(deps) {
+  return conversation.createConversationManagementAuth(withDefaults(deps, { logger }));
+}
+
+// LibreChat has this function from the line on that looks at no token without a key's name.
 const verifyAccessToken = createAccessTokenVerifier({
+  factory: 'verifyOidcAccessToken',
   verifier: sharedVerifier,
-  log: createLog(logger, '[oidc] '),
+  logger,
+  prefix: '[oidc] ',
+  policy: REQUIRE_KID,
 });
 
 /** @type {LibreChat['verifyOidcAccessToken']} */
@@ -85,6 +96,7 @@ module.exports = {
   clearOidcAccessTokenCache,
   clearRemoteAgentAuthCache,
   createAgentManagementAuth,
+  createConversationManagementAuth,
   createRemoteAgentAuth,
   createSafeUser,
   extractBearerToken,

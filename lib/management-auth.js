@@ -6,7 +6,9 @@ const { decide } = require('./decision');
 const { createLog } = require('./log');
 const { goOnThrough } = require('./onward');
 const { checkFunctions, readOptions } = require('./options');
+const { createPolicyExtra } = require('./policy-extra');
 const { sendRejection } = require('./responses');
+const { sharedBy } = require('./shared-policies');
 const { sharedVerifier } = require('./shared-verifier');
 const { createTimeLimit } = require('./time-limit');
 
@@ -22,10 +24,15 @@ const { createTimeLimit } = require('./time-limit');
  */
 
 const FACTORY = 'createAgentManagementAuth';
+const PREFIX = '[agentManagementAuth] ';
 const STRATEGY = 'agentManagementM2M';
+/** An option `policy` that is an object is the same for all. */
+const NO_FIELDS = Object.freeze({ issuer: undefined, audience: undefined, jwksUri: undefined, scope: undefined });
 /** Outside all isolation: no client may be bound to it. */
 const SYSTEM_TENANT = '__SYSTEM__';
-const OPTIONS = ['bodies', 'callbackTimeout', 'realm', 'verifier'];
+const OPTIONS = ['bodies', 'callbackTimeout', 'policy', 'realm', 'verifier'];
+/** Where a host has no `isPrincipalActive`: the field of a user whose deletion has begun, which is read only where it is asked for. */
+const DELETION = 'agentTriggerDeletionStartedAt';
 
 /**
  * Machine clients of LibreChat's management API: a token of a client that the configuration binds to one user of one
@@ -36,11 +43,14 @@ const OPTIONS = ['bodies', 'callbackTimeout', 'realm', 'verifier'];
  */
 function createAgentManagementAuth(deps, options) {
   const settings = readOptions(options, { factory: FACTORY, names: OPTIONS });
-  const required = ['findUser', 'isPrincipalActive', 'getAppConfig', 'runInTenant'];
-  checkFunctions(FACTORY, deps, required, ['verifyAccessToken', 'tenantContextMiddleware']);
-  const log = createLog(deps.logger, '[agentManagementAuth] ');
+  const optional = ['isPrincipalActive', 'verifyAccessToken', 'tenantContextMiddleware'];
+  checkFunctions(FACTORY, deps, ['findUser', 'getAppConfig', 'runInTenant'], optional);
+  const log = createLog(deps.logger, PREFIX);
   const within = createTimeLimit(settings.callbackTimeout);
-  const verify = createAccessTokenVerifier({ verifier: () => settings.verifier ?? sharedVerifier(), log });
+  const verifier = () => settings.verifier ?? sharedVerifier();
+  const { policy } = settings;
+  const verify = createAccessTokenVerifier({ factory: FACTORY, verifier, logger: deps.logger, prefix: PREFIX, policy });
+  if (typeof policy === 'object') sharedBy(verifier(), deps.logger).prove(createPolicyExtra(policy, FACTORY)(NO_FIELDS, undefined));
 
   return async function agentManagementAuth(req, res, next) {
     const outcome = await authenticate(req).catch(unexpected);
@@ -56,7 +66,8 @@ function createAgentManagementAuth(deps, options) {
   /** @param {Request} req @returns {Promise<Stop | { user: any, tenantId: string }>} */
   async function authenticate(req) {
     const config = /** @type {any} */ (await within('getAppConfig', () => deps.getAppConfig({ baseOnly: true })));
-    const auth = config?.endpoints?.agents?.managementApi?.auth;
+    if (config === null || config === undefined) throw new TypeError('getAppConfig returned no configuration');
+    const auth = config.endpoints?.agents?.managementApi?.auth;
     const oidc = readOidc(auth?.oidc);
     if (oidc === undefined) return stop('machine-off');
     const token = bearerToken(req.headers?.authorization);
@@ -81,12 +92,20 @@ function createAgentManagementAuth(deps, options) {
 
     const { userId, tenantId } = binding;
     return deps.runInTenant(tenantId, async () => {
-      const user = /** @type {any} */ (await within('findUser', () => deps.findUser({ _id: userId, tenantId })));
+      const filter = { _id: userId, tenantId };
+      const find = () => (deps.isPrincipalActive === undefined ? deps.findUser(filter, `+${DELETION}`) : deps.findUser(filter));
+      const user = /** @type {any} */ (await within('findUser', find));
       if (!isBound(user, binding)) return stop('machine-refused', 'the user is not in the tenant');
       const id = String(user._id ?? user.id);
-      if (!(await within('isPrincipalActive', () => deps.isPrincipalActive(id)))) return stop('account-deletion');
+      if (!(await isActive(user, id))) return stop('account-deletion');
       return { user: Object.assign(user, { id }), tenantId };
     });
+  }
+
+  /** @param {object} user @param {string} id @returns {unknown} */
+  function isActive(user, id) {
+    if (deps.isPrincipalActive === undefined) return !Object.hasOwn(user, DELETION);
+    return within('isPrincipalActive', () => deps.isPrincipalActive?.(id));
   }
 
   /** @param {Response} res @param {Stop} stopped */
@@ -120,10 +139,8 @@ function unexpected(error) {
 function readOidc(oidc) {
   if (oidc?.enabled !== true || !oidc.issuer) return undefined;
   const byScopes = oidc.tokenUse === 'access' && Array.isArray(oidc.requiredScopes) && oidc.requiredScopes.length > 0;
-  if (!oidc.audience && !byScopes) return undefined;
-  const names = ['issuer', 'audience', 'jwksUri', 'tokenUse', 'requiredScopes'];
-  const set = names.filter((name) => oidc[name] !== undefined);
-  return /** @type {AccessTokenConfig} */ (Object.fromEntries(set.map((name) => [name, oidc[name]])));
+  // As it is configured, for a host's own `verifyAccessToken`; a copy, since the host may change it meanwhile.
+  return oidc.audience || byScopes ? { ...oidc } : undefined;
 }
 
 /**

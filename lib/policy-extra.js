@@ -17,32 +17,44 @@ const NOT_HERE = ['enabled', 'issuer', 'audience', 'jwksUri', 'emailClaim'];
 /** Keys are one issuer's: given for every policy, they would vouch for all. Tenants belong to an issuer that has several. */
 const ONE_ISSUERS = ['jwks', 'jwksFile', 'allowedTenants'];
 
+/** Those of policies that cannot change any more: middlewares made for each request are often given the same. @type {WeakMap<object, PolicyExtra>} */
+const unchangeable = new WeakMap();
+
 /** @type {PolicyExtra} */
 const NOTHING = Object.freeze({ options: {}, key: '' });
 
 /**
  * What the option `policy` adds to the policies of the host's configuration.
  * @param {PolicyOption} policy an object, or a synchronous function asked for each policy it is needed for
+ * @param {string} [factory] whose option it is
  * @returns {(fields: OidcFields, tenantId: string | undefined) => PolicyExtra}
  * @throws {RemoteAuthError} ERR_POLICY_OPTION, at once for an object, when asked for a function's result
  */
-function createPolicyExtra(policy) {
+function createPolicyExtra(policy, factory = 'createRemoteAgentAuth') {
   if (policy === undefined) return () => NOTHING;
+  /** @param {string} problem */
+  const wrongPolicy = (problem) => wrongOption(`${factory}: the option policy ${problem}`);
   if (typeof policy !== 'function') {
     const own = ONE_ISSUERS.find((name) => Object.hasOwn(Object(policy), name));
     if (own !== undefined) throw wrongPolicy(`must be a function to set "${own}", which is one issuer's alone`);
     // A copy, so that it stays what was judged at the factory.
-    const fixed = read(policy, structuredCopy);
+    const fixed = unchangeable.get(policy) ?? read(policy, structuredCopy, wrongPolicy);
+    if (isUnchangeable(policy)) unchangeable.set(policy, fixed);
     return () => fixed;
   }
   return (fields, tenantId) => {
     const extra = policy(Object.freeze({ ...fields }), { tenantId });
-    return extra === undefined || extra === null ? NOTHING : read(extra, (options) => ({ ...options }));
+    return extra === undefined || extra === null ? NOTHING : read(extra, (options) => ({ ...options }), wrongPolicy);
   };
 }
 
-/** @param {unknown} extra @param {(options: Policy) => Policy} copy @returns {PolicyExtra} */
-function read(extra, copy) {
+/**
+ * @param {unknown} extra
+ * @param {(options: Policy) => Policy | undefined} copy undefined for what is no plain data
+ * @param {(problem: string) => Error} wrongPolicy
+ * @returns {PolicyExtra}
+ */
+function read(extra, copy, wrongPolicy) {
   if (typeof extra !== 'object' || extra === null || Array.isArray(extra)) {
     throw wrongPolicy('must be an object, or a function that returns one');
   }
@@ -54,15 +66,21 @@ function read(extra, copy) {
     throw wrongPolicy(`cannot set "${foreign}", which ${source} decides`);
   }
   const options = copy(extra);
+  if (options === undefined) throw wrongPolicy('has a value that is no plain data');
   return { options, key: textOf(options) };
 }
 
-/** @param {Policy} options @returns {Policy} */
+/** @param {object} policy */
+function isUnchangeable(policy) {
+  return Object.isFrozen(policy) && Object.values(policy).every((value) => typeof value !== 'object' || value === null);
+}
+
+/** @param {Policy} options @returns {Policy | undefined} */
 function structuredCopy(options) {
   try {
     return structuredClone(options);
   } catch {
-    throw wrongPolicy('has a value that is no plain data');
+    return undefined;
   }
 }
 
@@ -101,11 +119,6 @@ function isPlain(value) {
 /** @param {string} name @param {string | undefined} member */
 function joined(name, member) {
   return member === undefined ? undefined : `${name}:${member}`;
-}
-
-/** @param {string} problem */
-function wrongPolicy(problem) {
-  return wrongOption(`createRemoteAgentAuth: the option policy ${problem}`);
 }
 
 module.exports = { NOTHING, createPolicyExtra };

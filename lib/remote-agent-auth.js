@@ -11,10 +11,10 @@ const { createLog, limitOf } = require('./log');
 const { nearest } = require('./nearest');
 const { goOnThrough } = require('./onward');
 const { checkDeps, readOptions } = require('./options');
-const { PolicyCache } = require('./policy-cache');
 const { createPolicyExtra } = require('./policy-extra');
 const { sendRejection } = require('./responses');
-const { getOpenIdRoleSyncOptions } = require('./role-sync');
+const { getOpenIdRoleSyncOptions, isRoleSyncOff } = require('./role-sync');
+const { sharedBy } = require('./shared-policies');
 const { sharedVerifier } = require('./shared-verifier');
 const { isTenantConflict, requestScope } = require('./tenant');
 
@@ -29,12 +29,10 @@ const { isTenantConflict, requestScope } = require('./tenant');
  * @typedef {import('./errors').RemoteAuthError} RemoteAuthError
  */
 
-/** Unknown keys one middleware warns of, once each: a config from a database may have any number. */
-const MOST_WARNINGS = 100;
 /** Characters of a configured issuer in a line. */
 const LONGEST_ISSUER = 200;
-/** Nothing is fetched for it, and no certificate is loaded. */
-const PROBE = Object.freeze({ issuer: 'http://localhost', audience: 'probe', jwksUri: 'http://localhost' });
+/** An option `policy` that is an object is the same for all. */
+const NO_FIELDS = Object.freeze({ issuer: undefined, audience: undefined, jwksUri: undefined, scope: undefined });
 
 /**
  * @param {Deps} deps
@@ -48,9 +46,8 @@ function createRemoteAgentAuth(deps, options) {
   const host = createHost(deps, settings.callbackTimeout);
   const log = createLog(deps.logger);
   const mayWarn = limitOf(deps.logger);
-  /** @type {Set<string>} */
-  const warnedOf = new Set();
-  const policies = new PolicyCache({ compile: (policy) => verifier.compile(policy), log });
+  const { policies: policiesOf, prove, said } = sharedBy(verifier, deps.logger);
+  const policies = policiesOf('remote');
   const policyExtra = createPolicyExtra(settings.policy);
   const authenticate = createAuthenticate({
     deps,
@@ -63,7 +60,7 @@ function createRemoteAgentAuth(deps, options) {
     log,
   });
   // A wrong policy option shall stop the start, not turn every caller away later.
-  if (typeof settings.policy === 'object') verifier.compile({ ...PROBE, ...settings.policy });
+  if (typeof settings.policy === 'object') prove(policyExtra(NO_FIELDS, undefined));
   reportRoleSync();
 
   return remoteAgentAuth;
@@ -139,21 +136,22 @@ function createRemoteAgentAuth(deps, options) {
     });
   }
 
-  /** Once, at the start: without it the first sign would be a caller's 500. */
+  /** Once for each cause: without it the first sign would be a caller's 500. */
   function reportRoleSync() {
+    if (isRoleSyncOff()) return;
     try {
       const { apiEnabled } = getOpenIdRoleSyncOptions();
-      if (!apiEnabled || deps.getRolesByNames !== undefined) return;
+      if (!apiEnabled || deps.getRolesByNames !== undefined || !said.add('deps.getRolesByNames')) return;
       log.error('OpenID role sync is on, but deps.getRolesByNames is missing: every request with a known user will fail');
     } catch (error) {
+      if (!said.add(`role sync: ${/** @type {Error} */ (error).message}`)) return;
       log.error('OpenID role sync is misconfigured: every request with a known user will fail', error);
     }
   }
 
   /** @param {string} key of the host's `oidc` block */
   function warnOfUnknownKey(key) {
-    if (warnedOf.has(key) || warnedOf.size >= MOST_WARNINGS) return;
-    warnedOf.add(key);
+    if (!said.add(`oidc.${key}`)) return;
     log.warn(`the key "${key}" in the oidc block is unknown and ignored; did you mean "${nearest(key, KNOWN_KEYS)}"?`);
   }
 

@@ -168,7 +168,7 @@ describe('the middleware', () => {
     deps.verifyAccessToken = jest.fn(async () => ({ sub: 'machine', client_id: 'machine', exp: now() + 60 }));
     expectPassed(await send('a.b.c'));
     expect(deps.verifyAccessToken.mock.calls).toEqual([
-      ['a.b.c', { issuer: issuer.url, tokenUse: 'access', requiredScopes: ['agents/manage'] }],
+      ['a.b.c', { enabled: true, issuer: issuer.url, tokenUse: 'access', requiredScopes: ['agents/manage'] }],
     ]);
   });
 
