@@ -114,8 +114,11 @@ const LANGUAGES = {
   mermaid: checkMermaid,
   text: checkTree,
 };
-/** js and ts are compiled above; a comment before a block says what else is done with it. By readme.test.js, by docs-examples.test.js and, `testing`, by a field case. */
-const MARKERS = ['example', 'newcomer', 'newcomer provider.js', 'mongosh', 'testing', 'run in a folder with token.txt'];
+/**
+ * js and ts are compiled above; a comment before a block says what else is done with it. By readme.test.js, by docs-examples.test.js, `testing` by a field case,
+ * and `run against Keycloak` by `npm run providers`.
+ */
+const MARKERS = ['example', 'newcomer', 'newcomer provider.js', 'mongosh', 'testing', 'run in a folder with token.txt', 'run against Keycloak'];
 
 /** @param {Block} block */
 function check(block) {

@@ -97,8 +97,20 @@ class Issuer {
    * @param {{ header?: object, key?: import('node:crypto').KeyObject }} [options]
    */
   token(claims = {}, { header = {}, key = this.#keys[0].privateKey } = {}) {
+    return this.signed(JSON.stringify(this.claims(claims)), { header, key });
+  }
+
+  /** @param {Record<string, unknown>} [claims] replace the usual ones */
+  claims(claims = {}) {
     const now = Math.floor(Date.now() / 1000);
-    const payload = { iss: this.url, aud: 'agents', sub: 'subject-1', iat: now, exp: now + 300, ...claims };
+    return { iss: this.url, aud: 'agents', sub: 'subject-1', iat: now, exp: now + 300, ...claims };
+  }
+
+  /**
+   * @param {string} payload JSON to the letter, which need not be what an object can say
+   * @param {{ header?: object, key?: import('node:crypto').KeyObject }} [options]
+   */
+  signed(payload, { header = {}, key = this.#keys[0].privateKey } = {}) {
     const jose = { alg: this.algorithm, typ: 'at+jwt', kid: this.#keys[0].kid, ...header };
     const signed = `${encode(jose)}.${encode(payload)}`;
     const signature = sign(`sha${this.algorithm.slice(2)}`, Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' });

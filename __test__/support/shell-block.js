@@ -14,6 +14,7 @@ function checkShell(block) {
   execFileSync('bash', ['-n'], { input: block.text, stdio: 'pipe' });
   const commands = block.text
     .replace(/\\\n\s*/g, ' ')
+    .replace(/^[A-Z_]+=\$\((.*)\)$/gm, '$1')
     .replace(/'[^']*'|"[^"]*"/g, (quoted) => quoted.replace(/[|#&\n]/g, '_'))
     .split(/\n|\||&&/)
     .map((line) => line.replace(/(^|\s)#.*$/, '').trim())
@@ -56,6 +57,10 @@ const COMMANDS = {
     expect(['apply']).toContain(command);
   },
   printf() {},
+  'kcadm.sh'([command = '', what = '']) {
+    expect(['config', 'create', 'update', 'get', 'set-password', 'add-roles']).toContain(command);
+    if (command === 'config') expect(what).toBe('credentials');
+  },
   kill(jobs) {
     for (const job of jobs) expect(job).toMatch(/^%\d$/);
   },
