@@ -55,21 +55,35 @@ test('of a load it says how many were refused, over what time, and why', () => {
   expect(summary(answers, 'nobody')).toMatchObject({ sent: 0, refused: 0 });
 });
 
-describe('on a machine without Java or Go', () => {
-  const bare = fs.mkdtempSync(path.join(os.tmpdir(), 'bare-'));
-  afterAll(() => fs.rmSync(bare, { recursive: true }));
+describe('where a provider cannot be had', () => {
+  const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'providers-'));
+  afterAll(() => fs.rmSync(scratch, { recursive: true }));
+
+  /** What it says when these are all the tools there are: name and script of each. */
+  function said(name, tools) {
+    const folder = fs.mkdtempSync(path.join(scratch, 'home-'));
+    const [bin, script] = [path.join(folder, 'bin'), path.join(folder, 'scripts', 'providers')];
+    for (const made of [bin, script]) fs.mkdirSync(made, { recursive: true });
+    for (const [tool, lines] of Object.entries(tools)) fs.writeFileSync(path.join(bin, tool), `#!/bin/sh\n${lines}\n`, { mode: 0o755 });
+    // Its cache is two folders above it: a copy elsewhere has none.
+    fs.copyFileSync(path.join(__dirname, '..', 'scripts', 'providers', 'fetched.js'), path.join(script, 'fetched.js'));
+    const code = `try { require('./fetched').${name}(); } catch (error) { console.log(error.constructor.name, error.message); }`;
+    return spawnSync(process.execPath, ['-e', code], { cwd: script, env: { PATH: bin }, encoding: 'utf8' }).stdout;
+  }
+  const java = 'echo \'openjdk version "21.0.4"\' >&2';
+  const failing = '[ "$1" = --version ] && exit 0\n[ "$1" = version ] && exit 0\necho "Could not resolve"\nexit 1';
 
   test.each([
-    ['keycloakHome', 'needs Java 17 or newer'],
-    ['hydraProgram', 'needs Go'],
-  ])('%s says what it %s', (name, why) => {
-    // Its cache is beside it: in a folder of its own there is none.
-    const folder = path.join(bare, name, 'scripts', 'providers');
-    fs.mkdirSync(folder, { recursive: true });
-    fs.copyFileSync(path.join(__dirname, '..', 'scripts', 'providers', 'fetched.js'), path.join(folder, 'fetched.js'));
-    const code = `try { require('./fetched').${name}(); } catch (error) { console.log(error.constructor.name, error.message); }`;
-    const { stdout } = spawnSync(process.execPath, ['-e', code], { cwd: folder, env: { PATH: bare }, encoding: 'utf8' });
-    expect(stdout).toBe(`Missing ${why}\n`);
+    ['keycloakHome', {}, 'needs Java 17 or newer'],
+    ['keycloakHome', { java: 'echo \'java version "11.0.2"\'' }, 'needs Java 17 or newer, and has 11'],
+    ['keycloakHome', { java }, 'needs Maven'],
+    ['keycloakHome', { java, mvn: failing }, 'needs unzip'],
+    ['keycloakHome', { java, mvn: failing, unzip: 'exit 0' }, 'fetching Keycloak failed: Could not resolve'],
+    ['hydraProgram', {}, 'needs Go'],
+    ['hydraProgram', { go: failing }, 'needs a C compiler'],
+    ['hydraProgram', { go: failing, cc: 'exit 0' }, 'fetching Hydra failed: Could not resolve'],
+  ])('%s with the tools %j says: %s', (name, tools, why) => {
+    expect(said(name, tools)).toBe(`Missing ${why}\n`);
   });
 });
 
