@@ -9,6 +9,8 @@ const path = require('node:path');
 const CACHE = path.join(__dirname, '..', '..', '.cache', 'providers');
 const KEYCLOAK = '26.7.3';
 const HYDRA = 'v2.3.0';
+/** What Hydra's own module puts in the place of a module it requires; without it, it does not compile. */
+const HYDRA_REPLACES = 'github.com/gobuffalo/pop/v6 => github.com/ory/pop/v6 v6.2.1-0.20241121111754-e5dfc0f3344b';
 const COPY = 'org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy';
 /** For 170 MB, or a compilation on two busy cores. */
 const PATIENCE_MS = 25 * 60_000;
@@ -64,7 +66,7 @@ function hydraProgram() {
   // A module of our own: Hydra's has replacements, with which `go install` of it by version is refused.
   const folder = path.join(CACHE, 'hydra-module');
   fs.mkdirSync(folder, { recursive: true });
-  fs.writeFileSync(path.join(folder, 'go.mod'), 'module providers\n\ngo 1.23\n');
+  fs.writeFileSync(path.join(folder, 'go.mod'), `module providers\n\ngo 1.23\n\nreplace ${HYDRA_REPLACES}\n`);
   const options = { cwd: folder, env: { ...process.env, CGO_ENABLED: '1', GOFLAGS: '-mod=mod' } };
   must('fetching Hydra', 'go', ['get', '-tool', `github.com/ory/hydra/v2@${HYDRA}`], options);
   const target = ['-tags', 'sqlite,sqlite_omit_load_extension', '-o', program, 'github.com/ory/hydra/v2'];
