@@ -151,6 +151,7 @@ export type RemoteAuthErrorCode =
   | 'ERR_JWKS_FETCH'
   | 'ERR_JWKS_DOCUMENT'
   | 'ERR_ADDRESS_REFUSED'
+  | 'ERR_KEY_NOT_ASKED'
   | 'ERR_OVERLOADED'
   | 'ERR_INTERNAL';
   // codes:end

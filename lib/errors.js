@@ -206,6 +206,11 @@ const codes = Object.freeze({
     meaning: 'The provider\'s host has an address that is never connected to.',
     action: 'Link-local and cloud-metadata addresses are refused; check DNS.',
   }),
+  ERR_KEY_NOT_ASKED: Object.freeze({
+    fault: 'upstream',
+    meaning: 'The token\'s key is not known, and the provider has been asked for unknown keys as often as it is.',
+    action: 'Try again after `retryAfter` seconds. If it lasts, somebody sends tokens with made-up `kid`s: look for whom.',
+  }),
   ERR_OVERLOADED: Object.freeze({
     fault: 'capacity',
     meaning: 'More checks wait for a thread than can be answered in time.',

@@ -171,6 +171,11 @@ function createRemoteAgentAuth(deps, options) {
     if (!mayWarn(JSON.stringify([code, reason, at, name]))) return;
     const whose = fault === 'config' ? 'the configuration is wrong' : 'the provider does not answer as it should';
     const action = code === undefined ? '' : ` ${codes[code]?.action ?? ''}`;
+    if (code === 'ERR_KEY_NOT_ASKED') {
+      // The provider is well, and tokens of known keys pass.
+      log.warn(`some tokens of issuer ${name} cannot be checked yet, API keys are tried instead: their keys are unknown, and the provider is asked for such keys no more often.${action}`, error);
+      return;
+    }
     log.warn(`no token of issuer ${name} can be checked, API keys are tried instead: ${whose}.${action}`, error);
   }
 

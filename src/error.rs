@@ -9,9 +9,9 @@ use std::time::Duration;
 use crate::details::Details;
 use crate::keys::KeySetError;
 use crate::policy::PolicyError;
-use crate::provider::ProviderError;
 use crate::provider::discovery::DiscoveryError;
 use crate::provider::fetch::FetchError;
+use crate::provider::{NotAsked, ProviderError};
 use crate::token::TokenError;
 use crate::verify::{ClaimsError, SignatureError, VerifyError};
 
@@ -117,6 +117,7 @@ codes! {
     JwksFetch "ERR_JWKS_FETCH" Upstream "The provider's keys could not be fetched." "Check network, DNS, proxy and certificates between here and the key URL.";
     JwksDocument "ERR_JWKS_DOCUMENT" Upstream "The provider's key document has no usable key." "Open the key URL; it must be a JWK Set with a signature key.";
     AddressRefused "ERR_ADDRESS_REFUSED" Upstream "The provider's host has an address that is never connected to." "Link-local and cloud-metadata addresses are refused; check DNS.";
+    KeyNotAsked "ERR_KEY_NOT_ASKED" Upstream "The token's key is not known, and the provider has been asked for unknown keys as often as it is." "Try again after `retryAfter` seconds. If it lasts, somebody sends tokens with made-up `kid`s: look for whom.";
     Overloaded "ERR_OVERLOADED" Capacity "More checks wait for a thread than can be answered in time." "Try again in a second. If it lasts, give this service more processors, or sign with a cheaper algorithm than ES384 or ES512.";
     Internal "ERR_INTERNAL" Internal "This package failed." "Please report it with the log line.";
 }
@@ -138,6 +139,9 @@ pub enum Refusal {
     /// The provider's failure, and how long until another try is worth it.
     #[error("{0}")]
     Provider(ProviderError, Duration),
+    /// The key is not at hand, and the provider is not asked for it now.
+    #[error(transparent)]
+    NotAsked(#[from] NotAsked),
     #[error("too many checks wait for a thread")]
     Overloaded,
     #[error("{0}")]
@@ -241,6 +245,10 @@ impl Refusal {
                 },
                 ProviderError::Lost => Code::Internal,
             },
+            Self::NotAsked(error) => match error {
+                NotAsked::Absent { .. } => Code::KeyNotFound,
+                NotAsked::TooOften(_) => Code::KeyNotAsked,
+            },
             Self::Overloaded => Code::Overloaded,
             Self::Internal(_) => Code::Internal,
             Self::Detailed(refusal, _) => refusal.code(),
@@ -250,7 +258,7 @@ impl Refusal {
     /// How long until another try is worth it, for failures of the provider and of our own capacity.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Provider(_, again) => Some(*again),
+            Self::Provider(_, again) | Self::NotAsked(NotAsked::TooOften(again)) => Some(*again),
             Self::Overloaded => Some(Duration::from_secs(1)),
             Self::Detailed(refusal, _) => refusal.retry_after(),
             _ => None,

@@ -88,3 +88,34 @@ async fn metadata_is_not_asked_for_again_within_its_life() {
     assert_eq!(world.code(&new.token()).await, None);
     assert_eq!(world.network.asked(), [OIDC_METADATA, JWKS, JWKS]);
 }
+
+/// A10: metadata takes 6 s and keys 6 s.
+#[tokio::test(start_paused = true)]
+async fn a10_metadata_and_keys_have_a_deadline_each() {
+    let signer = Signer::new("k");
+    let world = World::with_discovery();
+    let six = std::time::Duration::from_secs(6);
+    world.network.on(OIDC_METADATA, Reply::Slow(six, metadata(JWKS)));
+    world.network.on(JWKS, Reply::Slow(six, jwks(&[&signer])));
+    let begun = tokio::time::Instant::now();
+    assert_eq!(world.code(&signer.token()).await, None);
+    assert_eq!(begun.elapsed().as_secs(), 12);
+}
+
+/// A10: what discovery found is not thrown away because the keys did not come.
+#[tokio::test(start_paused = true)]
+async fn a10_what_discovery_found_is_kept_for_the_next_attempt() {
+    let signer = Signer::new("k");
+    let world = World::with_discovery();
+    let nine = std::time::Duration::from_secs(9);
+    world.network.on(OIDC_METADATA, Reply::Slow(nine, metadata(JWKS)));
+    world.network.on(JWKS, Reply::Slow(nine, jwks(&[&signer])));
+    // Fifteen seconds are the bound for both: 6 of the 9 that the keys take are left.
+    let begun = tokio::time::Instant::now();
+    assert_eq!(world.code(&signer.token()).await, Some(Code::JwksFetch));
+    assert_eq!(begun.elapsed().as_secs(), 15);
+    pass(1).await;
+    assert_eq!(world.code(&signer.token()).await, None);
+    assert_eq!(begun.elapsed().as_secs(), 25);
+    assert_eq!(world.network.asked(), [OIDC_METADATA, JWKS, JWKS]);
+}

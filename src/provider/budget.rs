@@ -1,89 +1,102 @@
-//! What callers may make us ask the provider. The budgets share no counter: spending one never starves another.
+//! What callers may make us ask the provider: how often in all, and which `kid` is worth it.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::key_id::KeyId;
-
-/// How many unknown `kid`s are remembered per source.
-const UNKNOWN_KIDS_REMEMBERED: usize = 1024;
+use super::missing::MissingKids;
 
 /// How much callers may buy. The defaults are the design's; tests of rotations under load take shorter times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pacing {
-    /// How many fetches unknown `kid`s may buy at once: one junk `kid` must not make a real rotation wait.
+    /// How many fetches unknown `kid`s may buy at once: junk of a moment ago must not make a real rotation wait.
     pub unknown_kid_fetches: u32,
     /// How long it takes to earn one of them back.
     pub unknown_kid_refill: Duration,
-    /// How long an unknown `kid` stays known to be unknown, unless a refresh succeeds before.
+    /// How long a `kid` that a refresh lacked buys nothing. Doubles with every further refresh that was made for it and
+    /// lacked it, up to [`LONGEST_ABSENCE`] times this: a provider behind a cache may publish late, so the first waits are
+    /// short.
     pub unknown_kid_memory: Duration,
     /// The pause between fetches bought by failed signatures.
     pub failed_signature_pause: Duration,
 }
 
+/// The longest wait of an absent `kid`, as a multiple of the first: a minute where that is 5 s.
+pub const LONGEST_ABSENCE: u32 = 12;
+
 impl Default for Pacing {
     fn default() -> Self {
         Self {
-            unknown_kid_fetches: 2,
-            unknown_kid_refill: Duration::from_secs(30),
-            unknown_kid_memory: Duration::from_secs(30),
+            unknown_kid_fetches: 3,
+            unknown_kid_refill: Duration::from_secs(5),
+            unknown_kid_memory: Duration::from_secs(5),
             failed_signature_pause: Duration::from_secs(30),
         }
     }
 }
 
+impl Pacing {
+    /// The bucket that keeps any minute within twelve fetches, where the other alone would allow a burst and twelve more:
+    /// 5 at once, one more every 7.5 s, which is 5 + 7 in the minute from the first on.
+    fn sustained(self) -> Bucket {
+        Bucket::full(self.unknown_kid_fetches.saturating_add(2), self.longest_gap())
+    }
+
+    /// How far apart two permitted fetches are at most, and so how long a request waits for its turn: 7.5 s.
+    pub fn longest_gap(self) -> Duration {
+        self.unknown_kid_refill.mul_f64(1.5)
+    }
+}
+
+/// What a refresh is paid with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Payment {
+    /// Its time has come: it needs no leave.
+    Scheduled,
+    /// A `kid` that is in no set at hand.
+    UnknownKid,
+    /// A signature that failed under every key it could have been made with.
+    FailedSignature,
+}
+
 /// A token bucket.
 #[derive(Debug)]
 struct Bucket {
+    capacity: u32,
+    refill: Duration,
     left: u32,
     /// When the bucket was last full, or the last refill.
     since: Duration,
 }
 
 impl Bucket {
-    fn take(&mut self, now: Duration, capacity: u32, refill: Duration) -> bool {
+    fn full(capacity: u32, refill: Duration) -> Self {
         // A refill of no time at all would never end.
-        let refill = refill.max(Duration::from_millis(1));
-        while self.left < capacity && now.saturating_sub(self.since) >= refill {
+        Self { capacity, refill: refill.max(Duration::from_millis(1)), left: capacity, since: Duration::ZERO }
+    }
+
+    fn fill(&mut self, now: Duration) {
+        while self.left < self.capacity && now.saturating_sub(self.since) >= self.refill {
             self.left = self.left.saturating_add(1);
-            self.since = self.since.saturating_add(refill);
+            self.since = self.since.saturating_add(self.refill);
         }
-        if self.left == capacity {
+        if self.left == self.capacity {
             self.since = now;
         }
-        let may = self.left > 0;
+    }
+
+    /// When something can be taken: `now`, or later.
+    fn ready(&mut self, now: Duration) -> Duration {
+        self.fill(now);
+        if self.left > 0 { now } else { self.since.saturating_add(self.refill) }
+    }
+
+    /// Takes one, where there is one.
+    fn take(&mut self, now: Duration) {
+        self.fill(now);
         self.left = self.left.saturating_sub(1);
-        may
-    }
-}
-
-/// The `kid`s that stayed unknown although somebody asked. A plain map: a slot that nobody sends junk has an empty one,
-/// and there may be ten thousand slots.
-#[derive(Debug, Default)]
-struct UnknownKids {
-    /// When each was found to be unknown.
-    since: HashMap<KeyId, Duration>,
-    /// How many refreshes of the slot had succeeded by then.
-    refreshes: u64,
-}
-
-impl UnknownKids {
-    fn has(&self, key_id: &KeyId, now: Duration, memory: Duration, refreshes: u64) -> bool {
-        self.refreshes == refreshes && self.since.get(key_id).is_some_and(|since| now.saturating_sub(*since) < memory)
     }
 
-    fn add(&mut self, key_id: &KeyId, now: Duration, memory: Duration, refreshes: u64) {
-        if self.refreshes != refreshes {
-            self.since = HashMap::new();
-            self.refreshes = refreshes;
-        }
-        if self.since.len() >= UNKNOWN_KIDS_REMEMBERED {
-            self.since.retain(|_, since| now.saturating_sub(*since) < memory);
-        }
-        // Full of fresh ones: not remembering one more costs at most a fetch, and fetches have a budget.
-        if self.since.len() < UNKNOWN_KIDS_REMEMBERED || self.since.contains_key(key_id) {
-            self.since.insert(key_id.clone(), now);
-        }
+    fn give_back(&mut self) {
+        self.left = self.left.saturating_add(1).min(self.capacity);
     }
 }
 
@@ -92,8 +105,11 @@ impl UnknownKids {
 pub struct Budgets {
     pacing: Pacing,
     unknown_kid: Bucket,
+    /// What everything that is bought draws on too, and scheduled refreshes without asking it: one number for any minute.
+    sustained: Bucket,
     failed_signature: Option<Duration>,
-    unknown: UnknownKids,
+    /// The `kid`s that the newest keys lack.
+    pub missing: MissingKids,
 }
 
 impl Default for Budgets {
@@ -107,32 +123,44 @@ impl Budgets {
     pub fn new(pacing: Pacing) -> Self {
         Self {
             pacing,
-            unknown_kid: Bucket { left: pacing.unknown_kid_fetches, since: Duration::ZERO },
+            unknown_kid: Bucket::full(pacing.unknown_kid_fetches, pacing.unknown_kid_refill),
+            sustained: pacing.sustained(),
             failed_signature: None,
-            unknown: UnknownKids::default(),
+            missing: MissingKids::new(pacing.unknown_kid_memory),
         }
     }
 
-    /// Whether a `kid` that is in no set at hand buys a fetch; if so it is paid for. `refreshes` counts the successful
-    /// refreshes of the slot: each makes all unknown `kid`s worth another look.
-    pub fn buy_for_unknown_kid(&mut self, key_id: &KeyId, now: Duration, refreshes: u64) -> bool {
-        let remembered = self.unknown.has(key_id, now, self.pacing.unknown_kid_memory, refreshes);
-        !remembered && self.unknown_kid.take(now, self.pacing.unknown_kid_fetches, self.pacing.unknown_kid_refill)
-    }
-
-    /// A fetch was made for this `kid` and it is still unknown.
-    pub fn remember_unknown(&mut self, key_id: &KeyId, now: Duration, refreshes: u64) {
-        self.unknown.add(key_id, now, self.pacing.unknown_kid_memory, refreshes);
-    }
-
-    /// Whether a signature that failed under a known key buys a fetch; if so it is paid for.
-    pub fn buy_for_failed_signature(&mut self, now: Duration) -> bool {
-        let may =
-            self.failed_signature.is_none_or(|last| now.saturating_sub(last) >= self.pacing.failed_signature_pause);
-        if may {
-            self.failed_signature = Some(now);
+    /// From when on a fetch can be paid for so: `now`, or later.
+    pub fn ready(&mut self, payment: Payment, now: Duration) -> Duration {
+        match payment {
+            Payment::Scheduled => now,
+            Payment::UnknownKid => self.unknown_kid.ready(now).max(self.sustained.ready(now)),
+            Payment::FailedSignature => {
+                let pause = self.pacing.failed_signature_pause;
+                let own = self.failed_signature.map_or(now, |last| last.saturating_add(pause).max(now));
+                own.max(self.sustained.ready(now))
+            }
         }
-        may
+    }
+
+    /// Pays for a fetch that begins now.
+    pub fn pay(&mut self, payment: Payment, now: Duration) {
+        self.sustained.take(now);
+        match payment {
+            Payment::Scheduled => {}
+            Payment::UnknownKid => self.unknown_kid.take(now),
+            Payment::FailedSignature => self.failed_signature = Some(now),
+        }
+    }
+
+    /// The fetch failed: what it cost is the pause after a failure. It has been made all the same, so that what bounds any
+    /// minute keeps what was bought.
+    pub fn refund(&mut self, payment: Payment) {
+        match payment {
+            Payment::Scheduled => self.sustained.give_back(),
+            Payment::UnknownKid => self.unknown_kid.give_back(),
+            Payment::FailedSignature => self.failed_signature = None,
+        }
     }
 }
 
@@ -140,66 +168,74 @@ impl Budgets {
 mod tests {
     use super::*;
 
-    const fn s(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
+    const fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
     }
 
-    fn kid(n: usize) -> KeyId {
-        KeyId::new(&format!("k{n}")).unwrap()
-    }
+    const BEGINNING: Duration = Duration::from_secs(10_000);
 
-    #[test]
-    fn junk_kids_buy_at_most_four_fetches_in_the_first_minute_and_two_a_minute_after() {
+    /// When fetches begin that are wanted all the time, in milliseconds from the beginning.
+    fn bought(payments: &[Payment], until: u64, fails: impl Fn(u64) -> bool) -> Vec<u64> {
         let mut budgets = Budgets::default();
-        let mut bought = [0; 4];
-        for second in 0..240_u64 {
-            for n in 0..50 {
-                let known = budgets.buy_for_unknown_kid(&kid(second as usize * 50 + n), s(10_000 + second), 0);
-                bought[second as usize / 60] += usize::from(known);
+        let mut bought = Vec::new();
+        for at in (0..until).step_by(100) {
+            for payment in payments {
+                let now = BEGINNING + ms(at);
+                while budgets.ready(*payment, now) <= now {
+                    budgets.pay(*payment, now);
+                    bought.push(at);
+                    if fails(at) {
+                        budgets.refund(*payment);
+                        break;
+                    }
+                }
             }
         }
-        assert!(bought[0] <= 4 && bought[1..].iter().all(|n| *n <= 2), "{bought:?}");
-        assert!(bought[3] >= 1);
+        bought
+    }
+
+    fn most_in_a_minute(bought: &[u64]) -> usize {
+        bought
+            .iter()
+            .map(|first| bought.iter().filter(|it| (*first..first + 60_000).contains(it)).count())
+            .max()
+            .unwrap()
     }
 
     #[test]
-    fn a_quiet_slot_has_two_fetches_and_no_more() {
-        let mut budgets = Budgets::default();
-        for start in [0, 100_000] {
-            let bought = (0..10).filter(|n| budgets.buy_for_unknown_kid(&kid(*n), s(start), 0)).count();
-            assert_eq!(bought, 2);
+    fn any_minute_sees_at_most_twelve_and_no_gap_is_longer_than_a_request_waits() {
+        use Payment::{FailedSignature, UnknownKid};
+        for payments in [&[UnknownKid][..], &[UnknownKid, FailedSignature], &[FailedSignature, UnknownKid]] {
+            let bought = bought(payments, 1_200_000, |_| false);
+            assert_eq!(bought[..3], [0, 0, 0]);
+            assert_eq!(most_in_a_minute(&bought), 12, "{bought:?}");
+            let gaps = bought.windows(2).map(|pair| pair[1] - pair[0]);
+            assert!(gaps.max() <= Some(7_500), "{bought:?}");
         }
+        assert_eq!(bought(&[UnknownKid], 30_000, |_| false), [0, 0, 0, 5_000, 10_000, 15_000, 20_000, 25_000]);
     }
 
     #[test]
-    fn an_unknown_kid_is_remembered_until_a_refresh_or_thirty_seconds() {
-        let mut budgets = Budgets::default();
-        budgets.remember_unknown(&kid(1), s(100), 5);
-        assert!(!budgets.buy_for_unknown_kid(&kid(1), s(129), 5));
-        assert!(budgets.buy_for_unknown_kid(&kid(1), s(129), 6));
-        assert!(budgets.buy_for_unknown_kid(&kid(1), s(130), 5));
+    fn a_failed_fetch_leaves_the_burst_untouched_and_counts_for_the_minute() {
+        let bought = bought(&[Payment::UnknownKid], 600_000, |at| at < 1_000);
+        assert_eq!(bought[..5], [0, 100, 200, 300, 400]);
+        assert_eq!(most_in_a_minute(&bought), 12, "{bought:?}");
     }
 
     #[test]
-    fn no_more_unknown_kids_are_remembered_than_the_bound_and_old_ones_make_room() {
+    fn failed_signatures_have_a_pause_of_their_own() {
+        assert_eq!(bought(&[Payment::FailedSignature], 90_000, |_| false), [0, 30_000, 60_000]);
+    }
+
+    #[test]
+    fn scheduled_refreshes_ask_nobody_and_count_for_the_minute() {
         let mut budgets = Budgets::default();
-        for n in 0..3 * UNKNOWN_KIDS_REMEMBERED {
-            budgets.remember_unknown(&kid(n), s(100), 5);
+        for _ in 0..20 {
+            assert_eq!(budgets.ready(Payment::Scheduled, BEGINNING), BEGINNING);
+            budgets.pay(Payment::Scheduled, BEGINNING);
         }
-        assert_eq!(budgets.unknown.since.len(), UNKNOWN_KIDS_REMEMBERED);
-        budgets.remember_unknown(&kid(0), s(120), 5);
-        budgets.remember_unknown(&kid(9_999), s(130), 5);
-        assert_eq!(budgets.unknown.since.len(), 2);
-        budgets.remember_unknown(&kid(1), s(131), 6);
-        assert_eq!(budgets.unknown.since.len(), 1);
-    }
-
-    #[test]
-    fn failed_signatures_have_a_budget_of_their_own() {
-        let mut budgets = Budgets::default();
-        while budgets.buy_for_unknown_kid(&kid(1), s(0), 0) {}
-        assert!(budgets.buy_for_failed_signature(s(0)));
-        assert!(!budgets.buy_for_failed_signature(s(29)));
-        assert!(budgets.buy_for_failed_signature(s(30)));
+        assert_eq!(budgets.ready(Payment::UnknownKid, BEGINNING), BEGINNING + ms(7_500));
+        budgets.refund(Payment::Scheduled);
+        assert_eq!(budgets.ready(Payment::UnknownKid, BEGINNING), BEGINNING);
     }
 }

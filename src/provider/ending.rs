@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 
-use super::ProviderError;
 use super::freshness::FailedRefresh;
-use super::refresh::Fetched;
+use super::missing::Moment;
+use super::refresh::{Answer, Fetched};
 use super::slot::{Outcome, Slot, Snapshot};
 use super::snapshot::{self, Kept, SnapshotError, SnapshotState};
 use crate::policy::KeySource;
@@ -30,9 +30,9 @@ pub struct Ending {
 
 impl Ending {
     /// After a failure without keys at hand: what the snapshot file has, if there is one.
-    pub async fn kept(&self, answer: &Result<Fetched, ProviderError>) -> Option<Result<Kept, SnapshotError>> {
+    pub async fn kept(&self, answer: &Answer) -> Option<Result<Kept, SnapshotError>> {
         let path = self.slot.source.snapshot_file()?.to_owned();
-        if answer.is_ok() || self.slot.snapshot().is_some() {
+        if answer.fetched.is_ok() || self.slot.snapshot().is_some() {
             return None;
         }
         let (source, now) = (Arc::clone(&self.slot.source), self.clock.wall());
@@ -44,7 +44,7 @@ impl Ending {
 
     /// Puts an answer into the slot. Only one refresh of a slot is under way at a time, so an older answer can never
     /// replace a newer one.
-    pub fn settle(&self, answer: Result<Fetched, ProviderError>, kept: Option<Result<Kept, SnapshotError>>) -> Outcome {
+    pub fn settle(&self, answer: Answer, kept: Option<Result<Kept, SnapshotError>>) -> Outcome {
         let (slot, now) = (&self.slot, self.clock.monotonic());
         let mut state = slot.state();
         state.under_way = None;
@@ -57,17 +57,27 @@ impl Ending {
             }
             snapshot
         };
-        match answer {
-            Ok(Fetched { keys, advised, validator, not_modified, learned, public }) => {
+        if answer.learned.is_some() {
+            state.learned = answer.learned;
+        }
+        match answer.fetched {
+            Ok(Fetched { keys, advised, validator, not_modified, public }) => {
                 state.counters.succeeded = state.counters.succeeded.saturating_add(1);
                 state.counters.not_modified = state.counters.not_modified.saturating_add(u64::from(not_modified));
                 state.failed = None;
-                state.learned = learned;
                 let refreshes = state.counters.succeeded;
+                if !not_modified {
+                    let older = slot.snapshot();
+                    let began = Moment { monotonic: self.began, wall: self.began_at };
+                    let older = older.as_ref().map(|older| older.keys());
+                    state.budgets.missing.replaced(older, &keys, began);
+                }
                 Ok(hold(Snapshot { keys, validator, began: self.began, advised, refreshes, public }))
             }
             Err(error) => {
                 state.counters.failed = state.counters.failed.saturating_add(1);
+                let paid = state.paid;
+                state.budgets.refund(paid);
                 let in_a_row = state.failed.map_or(0, |(failed, _)| failed.in_a_row).saturating_add(1);
                 state.failed = Some((FailedRefresh { began: self.began, ended: now, in_a_row }, error));
                 match kept {

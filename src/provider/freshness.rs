@@ -20,6 +20,10 @@ const LONGEST_PAUSE_WITHOUT_KEYS: Duration = Duration::from_secs(1);
 /// The longest pause while keys are at hand.
 const LONGEST_PAUSE_WITH_KEYS: Duration = Duration::from_secs(30);
 
+/// The pause after a failed refresh before a caller may buy another, and after more failures in a row: however long the
+/// provider was away, who waits that long finds it back.
+const PAUSES_OF_BUYERS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+
 /// The refresh that failed last, if none has succeeded since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailedRefresh {
@@ -38,6 +42,13 @@ impl FailedRefresh {
         let doublings = self.in_a_row.saturating_sub(1).min(16);
         let pause = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(longest);
         self.ended.saturating_add(pause)
+    }
+
+    /// When a caller may buy the next refresh. Not the pause of scheduled ones: that grows, and would make good tokens of
+    /// a new key pay for those who asked while the provider was away.
+    pub fn buyers_pause_ends(&self) -> Duration {
+        let [first, later] = PAUSES_OF_BUYERS;
+        self.ended.saturating_add(if self.in_a_row > 1 { later } else { first })
     }
 }
 

@@ -9,11 +9,13 @@ pub mod discovery;
 mod ending;
 pub mod fetch;
 pub mod freshness;
+mod missing;
 pub mod proxy;
 mod refresh;
 mod slot;
 pub mod snapshot;
 mod store;
+mod turn;
 
 use std::time::Duration;
 
@@ -21,10 +23,42 @@ use crate::keys::KeySetError;
 use discovery::DiscoveryError;
 use fetch::FetchError;
 pub use slot::{Counters, Refresh, Slot, SlotReport, Snapshot};
-pub use store::{KeyStore, Offer};
+pub use store::{KeyStore, Look, Offer};
+pub use turn::Turn;
 
-/// How long one refresh may take: metadata, redirects and keys together.
-pub const REFRESH_DEADLINE: Duration = Duration::from_secs(10);
+/// How long one exchange of a refresh may take: metadata with its redirects and its second place, or keys.
+pub const EXCHANGE_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a refresh may take: metadata and keys together.
+pub const REFRESH_DEADLINE: Duration = Duration::from_secs(15);
+/// How long a request waits for better keys than those at hand, whatever it waits for.
+pub const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Why the provider is not asked for a key that is not at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAsked {
+    /// It was asked for this `kid` and had none: that is proof enough for a while.
+    #[error(
+        "the provider's keys, fetched {} s ago, have none for the token's `kid`; it is not asked again for this one for {} s",
+        .age.as_secs(), seconds(*.again)
+    )]
+    Absent {
+        /// How old the keys at hand are.
+        age: Duration,
+        /// How long until this `kid` is worth another look.
+        again: Duration,
+    },
+    /// It has been asked as often as it is, whoever the token is from.
+    #[error(
+        "the token's `kid` is not known, and the provider, asked for unknown ones moments ago, is not asked again for {} s",
+        seconds(*.0)
+    )]
+    TooOften(Duration),
+}
+
+/// Whole seconds, rounded up.
+fn seconds(duration: Duration) -> u64 {
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
+}
 
 /// Why a refresh brought no keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

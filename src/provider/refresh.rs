@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::discovery::{Discovery, Next};
 use super::fetch::{Fetch, FetchError, Request, Response};
 use super::freshness::{self, advised_life};
-use super::{FileError, ProviderError, REFRESH_DEADLINE, Snapshot, snapshot};
+use super::{EXCHANGE_DEADLINE, FileError, ProviderError, Snapshot, snapshot};
 use crate::keys::KeySet;
 use crate::policy::KeySource;
 use crate::policy::endpoint::Endpoint;
@@ -37,8 +37,6 @@ pub struct Fetched {
     pub validator: Option<Validator>,
     /// Whether the provider said: still the same.
     pub not_modified: bool,
-    /// The `jwks_uri` discovery found, and when.
-    pub learned: Option<(Endpoint, Duration)>,
     /// The keys as published, where a snapshot file wants them.
     pub public: Option<Arc<Vec<Value>>>,
 }
@@ -46,9 +44,19 @@ pub struct Fetched {
 impl Fetched {
     fn of(keys: KeySet) -> Self {
         let keys = Arc::new(keys);
-        Self { keys, advised: None, validator: None, not_modified: false, learned: None, public: None }
+        Self { keys, advised: None, validator: None, not_modified: false, public: None }
     }
 }
+
+/// How a refresh ended.
+pub struct Answer {
+    pub fetched: Result<Fetched, ProviderError>,
+    /// The `jwks_uri` discovery found, and when: kept for the next refresh, even if this one got no keys there.
+    pub learned: Option<Learned>,
+}
+
+/// A `jwks_uri` that discovery found, and when.
+pub type Learned = (Endpoint, Duration);
 
 /// A refresh about to begin.
 pub struct Asking {
@@ -57,7 +65,7 @@ pub struct Asking {
     /// The keys an entity tag may confirm.
     pub at_hand: Option<Arc<Snapshot>>,
     /// The `jwks_uri` discovery found last, and when.
-    pub learned: Option<(Endpoint, Duration)>,
+    pub learned: Option<Learned>,
     /// When it begins, by the store's clock.
     pub now: Duration,
     /// When it ends, whatever happens.
@@ -66,35 +74,44 @@ pub struct Asking {
 
 impl Asking {
     /// Metadata where the source needs it, then keys.
-    pub async fn run(self) -> Result<Fetched, ProviderError> {
-        match self.source.origin() {
-            Origin::Jwks(url) => self.jwks(url, None).await,
+    pub async fn run(self) -> Answer {
+        let (fetched, learned) = match self.source.origin() {
+            Origin::Jwks(url) => (self.jwks(url).await, None),
             Origin::Discovery(issuer) => self.discovered(issuer).await,
-            Origin::Inline(text) => Ok(Fetched::of(KeySet::parse(text.as_bytes())?)),
-            Origin::File(path) => {
-                let (path, most) = (path.clone(), self.source.transport().max_body_bytes);
-                let reading = tokio::task::spawn_blocking(move || read_file(&path, most));
-                let text = tokio::time::timeout_at(self.deadline, reading).await;
-                let text = text.map_err(|_| FileError::Late)?.map_err(|_| ProviderError::Lost)??;
-                Ok(Fetched::of(KeySet::parse(&text)?))
-            }
-        }
+            Origin::Inline(text) => (KeySet::parse(text.as_bytes()).map(Fetched::of).map_err(Into::into), None),
+            Origin::File(path) => (self.file(path).await, None),
+        };
+        Answer { fetched, learned }
     }
 
-    async fn discovered(&self, issuer: &Issuer) -> Result<Fetched, ProviderError> {
+    async fn file(&self, path: &Path) -> Result<Fetched, ProviderError> {
+        let (path, most) = (path.to_owned(), self.source.transport().max_body_bytes);
+        let reading = tokio::task::spawn_blocking(move || read_file(&path, most));
+        let text = tokio::time::timeout_at(self.within(EXCHANGE_DEADLINE), reading).await;
+        let text = text.map_err(|_| FileError::Late)?.map_err(|_| ProviderError::Lost)??;
+        Ok(Fetched::of(KeySet::parse(&text)?))
+    }
+
+    async fn discovered(&self, issuer: &Issuer) -> (Result<Fetched, ProviderError>, Option<Learned>) {
         // Metadata is believed as long as a key set is; a provider that moves its keys is followed.
         if let Some((url, since)) = &self.learned
             && self.now.saturating_sub(*since) < freshness::MIN_LIFE
-            && let Ok(fetched) = self.jwks(url, self.learned.clone()).await
+            && let Ok(fetched) = self.jwks(url).await
         {
-            return Ok(fetched);
+            return (Ok(fetched), self.learned.clone());
         }
-        let share = if self.learned.is_some() { DISCOVERY_SHARE } else { REFRESH_DEADLINE };
-        match (self.metadata(issuer, after(share).min(self.deadline)).await, &self.learned) {
-            (Ok(url), _) => self.jwks(&url, Some((url.clone(), self.now))).await,
-            (Err(_), Some((url, since))) => self.jwks(url, Some((url.clone(), *since))).await,
-            (Err(error), None) => Err(error),
-        }
+        let share = if self.learned.is_some() { DISCOVERY_SHARE } else { EXCHANGE_DEADLINE };
+        let learned = match (self.metadata(issuer, self.within(share)).await, &self.learned) {
+            (Ok(url), _) => (url, self.now),
+            (Err(_), Some(learned)) => learned.clone(),
+            (Err(error), None) => return (Err(error), None),
+        };
+        (self.jwks(&learned.0).await, Some(learned))
+    }
+
+    /// The moment so far from now, the end of the whole refresh at the latest.
+    fn within(&self, duration: Duration) -> Instant {
+        after(duration).min(self.deadline)
     }
 
     async fn metadata(&self, issuer: &Issuer, deadline: Instant) -> Result<Endpoint, ProviderError> {
@@ -110,13 +127,13 @@ impl Asking {
         }
     }
 
-    async fn jwks(&self, url: &Endpoint, learned: Option<(Endpoint, Duration)>) -> Result<Fetched, ProviderError> {
+    async fn jwks(&self, url: &Endpoint) -> Result<Fetched, ProviderError> {
         // An entity tag means something at the URL it came from only.
         let known = self.at_hand.as_ref().and_then(|snapshot| {
             snapshot.validator.as_ref().filter(|validator| validator.url == *url).map(|validator| (snapshot, validator))
         });
         let etag = known.map(|(_, validator)| validator.etag.as_str());
-        let response = self.get(url, etag, self.deadline).await.map_err(ProviderError::JwksFetch)?;
+        let response = self.get(url, etag, self.within(EXCHANGE_DEADLINE)).await.map_err(ProviderError::JwksFetch)?;
         let advised = response.cache_control.as_deref().map(advised_life);
         let validator = response.etag.map(|etag| Validator { url: url.clone(), etag });
         match (response.status, known) {
@@ -124,7 +141,7 @@ impl Asking {
                 let keys = KeySet::parse(&response.body)?;
                 let wanted = self.source.snapshot_file().is_some();
                 let public = wanted.then(|| Arc::new(snapshot::public_keys(&response.body, &keys)));
-                Ok(Fetched { advised: advised.flatten(), validator, learned, public, ..Fetched::of(keys) })
+                Ok(Fetched { advised: advised.flatten(), validator, public, ..Fetched::of(keys) })
             }
             // RFC 9110 15.4.5: what 304 does not say anew stands as it was.
             (304, Some((snapshot, sent))) => Ok(Fetched {
@@ -132,7 +149,6 @@ impl Asking {
                 advised: advised.unwrap_or(snapshot.advised),
                 validator: Some(validator.unwrap_or_else(|| sent.clone())),
                 not_modified: true,
-                learned,
                 public: snapshot.public.clone(),
             }),
             (status, _) => Err(ProviderError::JwksStatus(status)),
@@ -147,7 +163,7 @@ impl Asking {
 
 /// A file of keys. Links are followed: configuration is mounted that way. Nothing but a regular file is opened, because
 /// opening a pipe would wait for its writer.
-fn read_file(path: &PathBuf, most: usize) -> Result<Vec<u8>, FileError> {
+fn read_file(path: &Path, most: usize) -> Result<Vec<u8>, FileError> {
     if !fs::metadata(path).map_err(|error| FileError::Unreadable(error.kind()))?.is_file() {
         return Err(FileError::NotAFile);
     }

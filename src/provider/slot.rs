@@ -1,19 +1,19 @@
 //! What is known of one source of keys: the keys at hand, how the last refresh ended, and what may be asked next.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::ProviderError;
-use super::budget::{Budgets, Pacing};
+use super::budget::{Budgets, Pacing, Payment};
 use super::freshness::{FailedRefresh, Lifetimes, life};
-use super::refresh::Validator;
+use super::refresh::{Learned, Validator};
 use super::snapshot::SnapshotState;
 use crate::keys::jwk::SkipReason;
 use crate::keys::{KeySet, KeySetError};
 use crate::policy::KeySource;
-use crate::policy::endpoint::Endpoint;
 
 /// A key set as it was fetched.
 #[derive(Debug)]
@@ -91,13 +91,15 @@ impl Refresh {
 }
 
 /// What changes under the lock of a slot.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct State {
     pub(super) under_way: Option<Refresh>,
+    /// What the refresh under way was paid with.
+    pub(super) paid: Payment,
     pub(super) failed: Option<(FailedRefresh, ProviderError)>,
     pub(super) budgets: Budgets,
     /// The `jwks_uri` discovery found last, and when.
-    pub(super) learned: Option<(Endpoint, Duration)>,
+    pub(super) learned: Option<Learned>,
     pub(super) counters: Counters,
     /// How long the last asker lets keys live.
     pub(super) asked: Lifetimes,
@@ -113,12 +115,33 @@ pub struct Slot {
     pub(super) state: Mutex<State>,
     /// How many refreshes had succeeded when the snapshot file was written last: an older one never replaces a newer.
     pub(super) written: Mutex<u64>,
+    /// Counts the refreshes begun, for those who wait for one.
+    pub(super) begun: watch::Sender<u64>,
+    /// How many wait for the next refresh that the budgets allow.
+    pub(super) waiting: AtomicUsize,
 }
 
 impl Slot {
     pub(super) fn new(source: Arc<KeySource>, ahead_percent: u32, pacing: Pacing) -> Self {
-        let state = State { budgets: Budgets::new(pacing), ..State::default() };
-        Self { source, ahead_percent, snapshot: RwLock::new(None), state: Mutex::new(state), written: Mutex::new(0) }
+        let state = State {
+            under_way: None,
+            paid: Payment::Scheduled,
+            failed: None,
+            budgets: Budgets::new(pacing),
+            learned: None,
+            counters: Counters::default(),
+            asked: Lifetimes::default(),
+            snapshot_file: None,
+        };
+        Self {
+            source,
+            ahead_percent,
+            snapshot: RwLock::new(None),
+            state: Mutex::new(state),
+            written: Mutex::new(0),
+            begun: watch::Sender::new(0),
+            waiting: AtomicUsize::new(0),
+        }
     }
 
     /// The keys at hand, whatever their age. Whether they may be used is for [`KeyStore::offer`] to say.

@@ -8,13 +8,15 @@ use moka::sync::Cache;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::budget::Pacing;
+use super::budget::{Pacing, Payment};
 use super::ending::Ending;
 use super::fetch::Fetch;
 use super::freshness::{self, Advice, Facts, Lifetimes, advise};
-use super::refresh::{Asking, after};
+use super::missing::Moment;
+use super::refresh::{Answer, Asking, after};
 use super::slot::{Refresh, Slot, SlotReport, Snapshot, State};
-use super::{ProviderError, REFRESH_DEADLINE};
+use super::turn::Turn;
+use super::{NotAsked, ProviderError, REFRESH_DEADLINE};
 use crate::key_id::KeyId;
 use crate::policy::KeySource;
 use crate::time::{Clock, UnixSeconds};
@@ -34,6 +36,17 @@ pub enum Offer {
     Wait(Refresh, Option<(Duration, Arc<Snapshot>)>),
     /// Nothing; ask again in so long.
     Refused(ProviderError, Duration),
+}
+
+/// What there is for a token whose key is not at hand.
+#[derive(Debug)]
+pub enum Look {
+    /// A refresh that may bring it.
+    Refresh(Refresh),
+    /// A place among those who wait for the next refresh.
+    Turn(Turn),
+    /// Nothing.
+    NotAsked(NotAsked),
 }
 
 /// A clock that begins at [`BEGINNING`].
@@ -175,39 +188,57 @@ impl KeyStore {
         }
     }
 
-    /// A refresh for a `kid` that is in no set at hand: joins one under way, or begins one if the budget allows.
-    pub fn refresh_for_unknown_kid(&self, slot: &Arc<Slot>, key_id: &KeyId, seen: &Snapshot) -> Option<Refresh> {
-        self.bought(slot, seen, |state, now| state.budgets.buy_for_unknown_kid(key_id, now, state.counters.succeeded))
+    /// What there is for a `kid` that is in no set at hand: a refresh under way, a new one, or the wait for the next one
+    /// that the budgets allow, until `patience` at the latest. `signed_at` is when the token says it was issued.
+    pub fn look_for_unknown_kid(
+        &self,
+        slot: &Arc<Slot>,
+        key_id: &KeyId,
+        signed_at: Option<f64>,
+        seen: &Snapshot,
+        patience: Duration,
+    ) -> Look {
+        let mut state = slot.state();
+        let now = self.clock.monotonic();
+        if let Some(refresh) = newer(slot, &state, seen) {
+            return Look::Refresh(refresh);
+        }
+        let moment = Moment { monotonic: now, wall: self.clock.wall() };
+        let worth = state.budgets.missing.worth_a_look(key_id, moment, signed_at, seen.began);
+        if worth > now {
+            let (age, again) = (now.saturating_sub(seen.began), worth.saturating_sub(now));
+            return Look::NotAsked(NotAsked::Absent { age, again });
+        }
+        let ready = ready(&mut state, Payment::UnknownKid, now);
+        if ready <= now {
+            return Look::Refresh(self.begin(slot, &mut state, now, Payment::UnknownKid));
+        }
+        let left = ready.saturating_sub(now);
+        let turn = if ready <= patience { Turn::take(slot, left) } else { None };
+        turn.map_or(Look::NotAsked(NotAsked::TooOften(left)), Look::Turn)
+    }
+
+    /// How long a request waits for its turn at most: until the budgets allow another refresh, whatever has been bought.
+    pub fn longest_turn(&self) -> Duration {
+        self.pacing.longest_gap()
     }
 
     /// A refresh because a signature failed under every key it could have been made with.
     pub fn refresh_for_failed_signature(&self, slot: &Arc<Slot>, seen: &Snapshot) -> Option<Refresh> {
-        self.bought(slot, seen, |state, now| state.budgets.buy_for_failed_signature(now))
-    }
-
-    fn bought(
-        &self,
-        slot: &Arc<Slot>,
-        seen: &Snapshot,
-        buy: impl FnOnce(&mut State, Duration) -> bool,
-    ) -> Option<Refresh> {
-        let now = self.clock.monotonic();
         let mut state = slot.state();
-        if let Some(refresh) = &state.under_way {
-            return Some(refresh.clone());
-        }
-        // Somebody else's refresh ended since: its answer is newer than what this request has seen.
-        if let Some(newer) = slot.snapshot().filter(|newer| newer.refreshes > seen.refreshes) {
-            return Some(Refresh { began: newer.began, done: watch::channel(Some(Ok(newer))).1 });
-        }
-        buy(&mut state, now).then(|| self.join(slot, &mut state, now))
+        let now = self.clock.monotonic();
+        newer(slot, &state, seen).or_else(|| {
+            let ready = ready(&mut state, Payment::FailedSignature, now);
+            (ready <= now).then(|| self.begin(slot, &mut state, now, Payment::FailedSignature))
+        })
     }
 
-    /// `key_id` stayed unknown although a refresh was made for it.
-    pub fn remember_unknown(&self, slot: &Slot, key_id: &KeyId) {
+    /// `key_id` stayed unknown although a refresh was made for a token of it.
+    pub fn remember_unknown(&self, slot: &Slot, key_id: &KeyId, signed_at: Option<f64>) {
         let mut state = slot.state();
         let refreshes = state.counters.succeeded;
-        state.budgets.remember_unknown(key_id, self.clock.monotonic(), refreshes);
+        let now = Moment { monotonic: self.clock.monotonic(), wall: self.clock.wall() };
+        state.budgets.missing.add_absent(key_id, now, signed_at, refreshes);
     }
 
     /// The failure since the last success, if there is one: why a key that ought to be there may not be.
@@ -225,13 +256,20 @@ impl KeyStore {
 
     /// The refresh under way, or a new one.
     fn join(&self, slot: &Arc<Slot>, state: &mut State, now: Duration) -> Refresh {
-        if let Some(refresh) = &state.under_way {
-            return refresh.clone();
+        match &state.under_way {
+            Some(refresh) => refresh.clone(),
+            None => self.begin(slot, state, now, Payment::Scheduled),
         }
+    }
+
+    fn begin(&self, slot: &Arc<Slot>, state: &mut State, now: Duration, payment: Payment) -> Refresh {
+        state.budgets.pay(payment, now);
+        state.paid = payment;
         let (sender, done) = watch::channel(None);
         let refresh = Refresh { began: now, done };
         state.under_way = Some(refresh.clone());
         state.counters.begun = state.counters.begun.saturating_add(1);
+        slot.begun.send_replace(state.counters.begun);
         let asking = Asking {
             fetch: Arc::clone(&self.fetch),
             source: Arc::clone(&slot.source),
@@ -252,7 +290,8 @@ impl KeyStore {
         let task = self.runtime.spawn(asking.run());
         self.runtime.spawn(async move {
             // A panic in the task is a refresh without an answer; nobody waits for ever.
-            let answer = task.await.unwrap_or(Err(ProviderError::Lost));
+            let lost = |_| Answer { fetched: Err(ProviderError::Lost), learned: None };
+            let answer = task.await.unwrap_or_else(lost);
             let kept = ending.kept(&answer).await;
             let outcome = ending.settle(answer, kept);
             sender.send_replace(Some(outcome.clone()));
@@ -268,4 +307,18 @@ impl KeyStore {
         let now = self.clock.monotonic();
         self.slots.iter().map(|(_, slot)| slot.report(now)).collect()
     }
+}
+
+/// What is newer than the keys that a request has seen: a refresh under way, or one that ended since.
+fn newer(slot: &Slot, state: &State, seen: &Snapshot) -> Option<Refresh> {
+    state.under_way.clone().or_else(|| {
+        let newer = slot.snapshot().filter(|newer| newer.refreshes > seen.refreshes)?;
+        Some(Refresh { began: newer.began, done: watch::channel(Some(Ok(newer))).1 })
+    })
+}
+
+/// From when on a refresh can be bought so: after a failure not before its pause is over.
+fn ready(state: &mut State, payment: Payment, now: Duration) -> Duration {
+    let pause_ends = state.failed.map_or(now, |(failed, _)| failed.buyers_pause_ends());
+    state.budgets.ready(payment, now).max(pause_ends)
 }

@@ -14,7 +14,7 @@ use crate::keys::{KeySet, Selection};
 use crate::offload::{Place, estimate};
 use crate::policy::Policy;
 use crate::provider::fetch::FetchError;
-use crate::provider::{Offer, ProviderError, REFRESH_DEADLINE, Refresh, Slot, Snapshot};
+use crate::provider::{Look, Offer, ProviderError, REQUEST_DEADLINE, Refresh, Slot, Snapshot, Turn};
 use crate::queue::Waiting;
 use crate::time::UnixSeconds;
 use crate::token::UnverifiedToken;
@@ -35,6 +35,8 @@ struct Job {
     arrived: Duration,
     /// A refresh begun since has been waited for: the provider publishes nothing newer.
     up_to_date: bool,
+    /// Until when it waits for its turn, once it has begun to.
+    patience: Option<Duration>,
 }
 
 /// What a job waits for.
@@ -42,7 +44,9 @@ enum Wait {
     /// Keys; and what to use if they do not come soon.
     Keys(Refresh, Option<(Duration, Arc<Snapshot>)>),
     /// A fetch bought because the keys at hand gave this error.
-    Better(Refresh, SignatureError),
+    Better(Refresh, Arc<Snapshot>, SignatureError),
+    /// The next fetch that the budgets allow, because the keys at hand have none of the token's `kid`.
+    Turn(Turn, Arc<Snapshot>),
     /// A thread that has time.
     Thread(Waiting),
 }
@@ -74,8 +78,8 @@ impl Verifier {
         }
         let slot = self.store.slot(policy.source());
         let arrived = self.store.now();
-        let mut job =
-            Job { token, signed, remembered, policy: Arc::clone(policy), now, slot, arrived, up_to_date: false };
+        let policy = Arc::clone(policy);
+        let mut job = Job { token, signed, remembered, policy, now, slot, arrived, up_to_date: false, patience: None };
         match self.first_step(&mut job, caller) {
             Step::Done(answer) => Checked::Now(answer),
             Step::Wait(wait) => {
@@ -112,7 +116,7 @@ impl Verifier {
     async fn finish(self: Arc<Self>, mut job: Job, mut wait: Wait) -> Answer {
         // A request that waits for one refresh and then for another gets its answer by the first one's deadline.
         let now = Instant::now();
-        let deadline = now.checked_add(REFRESH_DEADLINE).unwrap_or(now);
+        let deadline = now.checked_add(REQUEST_DEADLINE).unwrap_or(now);
         loop {
             let snapshot = match wait {
                 Wait::Thread(waiting) => {
@@ -153,10 +157,27 @@ impl Verifier {
                         }
                     }
                 }
-                Wait::Better(refresh, error) => {
+                Wait::Turn(turn, at_hand) => {
+                    // Woken too early it takes another turn; past the deadline there is none left.
+                    let _ = tokio::time::timeout_at(deadline, turn.wait()).await;
+                    match self.better_keys(&mut job, &at_hand, SignatureError::KeyNotFound) {
+                        Step::Done(answer) => return *answer,
+                        Step::Wait(next) => wait = next,
+                    }
+                    continue;
+                }
+                Wait::Better(refresh, at_hand, error) => {
                     let late = Err(ProviderError::JwksFetch(FetchError::Timeout));
                     match (tokio::time::timeout_at(deadline, refresh.wait()).await.unwrap_or(late), error) {
                         (Ok(snapshot), _) => snapshot,
+                        // What somebody else began before this request came says nothing about the provider now.
+                        (Err(_), SignatureError::KeyNotFound) if !job.up_to_date && Instant::now() < deadline => {
+                            match self.better_keys(&mut job, &at_hand, error) {
+                                Step::Done(answer) => return *answer,
+                                Step::Wait(next) => wait = next,
+                            }
+                            continue;
+                        }
                         // Only the provider knows whether this key exists, and it cannot be asked.
                         (Err(provider), SignatureError::KeyNotFound) => {
                             return Err(self.provider_refusal(&job, provider));
@@ -177,7 +198,7 @@ impl Verifier {
     }
 
     /// With keys at hand: an answer, a fetch that may bring better keys, or the wait for a thread.
-    fn step(&self, job: &mut Job, snapshot: &Snapshot, caller: Option<&Caller>) -> Step {
+    fn step(&self, job: &mut Job, snapshot: &Arc<Snapshot>, caller: Option<&Caller>) -> Step {
         let reusable = job.signed.as_ref().filter(|signed| verify::still_signed(signed, snapshot.keys(), &job.policy));
         let signed = match reusable {
             Some(signed) => {
@@ -228,7 +249,7 @@ impl Verifier {
         Ok(signed)
     }
 
-    fn better_keys(&self, job: &mut Job, snapshot: &Snapshot, error: SignatureError) -> Step {
+    fn better_keys(&self, job: &mut Job, snapshot: &Arc<Snapshot>, error: SignatureError) -> Step {
         let unknown = match error {
             SignatureError::KeyNotFound => job.token.untrusted_key_id(),
             SignatureError::KeyUnsuitable | SignatureError::Invalid | SignatureError::GraphToken => None,
@@ -236,34 +257,45 @@ impl Verifier {
                 return Step::done(Err(error.into()));
             }
         };
-        let could_be_good = || verify::untrusted_plausible(&job.token, &job.policy, job.now).is_ok();
-        let refresh = match unknown {
-            _ if job.up_to_date => None,
-            _ if !could_be_good() => return Step::done(Err(error.into())),
-            Some(key_id) => self.store.refresh_for_unknown_kid(&job.slot, key_id, snapshot),
-            None => self.store.refresh_for_failed_signature(&job.slot, snapshot),
+        let signed_at = |job: &Job| verify::untrusted_issued_at(&job.token, &job.policy);
+        if job.up_to_date {
+            if let Some(key_id) = unknown {
+                self.store.remember_unknown(&job.slot, key_id, signed_at(job));
+            }
+            return Step::done(Err(self.still_missing(job, unknown, error.into())));
+        }
+        if verify::untrusted_plausible(&job.token, &job.policy, job.now).is_err() {
+            return Step::done(Err(error.into()));
+        }
+        let look = match unknown {
+            Some(key_id) => {
+                let longest = self.store.now().saturating_add(self.store.longest_turn());
+                let patience = *job.patience.get_or_insert(longest);
+                self.store.look_for_unknown_kid(&job.slot, key_id, signed_at(job), snapshot, patience)
+            }
+            None => match self.store.refresh_for_failed_signature(&job.slot, snapshot) {
+                Some(refresh) => Look::Refresh(refresh),
+                None => return Step::done(Err(error.into())),
+            },
         };
-        match refresh {
-            Some(refresh) => {
+        match look {
+            Look::Refresh(refresh) => {
                 // One that somebody else began earlier may have missed what the provider published since; then one more
                 // is waited for, and that one began after this request came.
                 job.up_to_date = refresh.began() >= job.arrived;
-                Step::Wait(Wait::Better(refresh, error))
+                Step::Wait(Wait::Better(refresh, Arc::clone(snapshot), error))
             }
-            None => Step::done(Err(self.still_missing(job, unknown, error))),
+            Look::Turn(turn) => Step::Wait(Wait::Turn(turn, Arc::clone(snapshot))),
+            Look::NotAsked(not_asked) => Step::done(Err(self.still_missing(job, unknown, not_asked.into()))),
         }
     }
 
     /// The refusal when no fetch can help any more.
-    fn still_missing(&self, job: &Job, unknown: Option<&KeyId>, error: SignatureError) -> Refusal {
-        let Some(key_id) = unknown else { return error.into() };
-        if job.up_to_date {
-            self.store.remember_unknown(&job.slot, key_id);
-        }
+    fn still_missing(&self, job: &Job, unknown: Option<&KeyId>, refusal: Refusal) -> Refusal {
         // While the provider cannot be asked, nobody knows that the key does not exist.
-        match self.store.last_failure(&job.slot) {
+        match self.store.last_failure(&job.slot).filter(|_| unknown.is_some()) {
             Some((error, again)) => Refusal::Provider(error, again),
-            None => error.into(),
+            None => refusal,
         }
     }
 }

@@ -215,6 +215,12 @@ pub fn untrusted_plausible(token: &UnverifiedToken, policy: &Policy, now: UnixSe
     addressed(&claims, policy)
 }
 
+/// When a token that nobody has verified says it was issued (`iat`, RFC 7519 4.1.6), if it says so.
+pub fn untrusted_issued_at(token: &UnverifiedToken, policy: &Policy) -> Option<f64> {
+    let (_, claims) = read(token, policy).ok()?;
+    Times::of(&claims).iat.seconds("iat").ok().flatten()
+}
+
 fn read<'t>(token: &'t UnverifiedToken, policy: &Policy) -> Result<(&'t str, Claims<'t>), ClaimsError> {
     let payload = token.untrusted_payload().ok_or(ClaimsError::Malformed)?;
     match Claims::parse(payload, |name| policy.looks_at(name)) {

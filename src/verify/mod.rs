@@ -14,7 +14,7 @@ use crate::whitespace;
 use judgement::Judgement;
 
 pub use crate::token::email::EmailSource;
-pub use judgement::{ClaimsError, Window, untrusted_plausible};
+pub use judgement::{ClaimsError, Window, untrusted_issued_at, untrusted_plausible};
 
 /// The keys did not confirm the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +24,7 @@ pub enum SignatureError {
     AlgorithmNotAllowed,
     #[error("the token has no `kid`, and the policy requires one")]
     KeyIdRequired,
-    #[error("the provider has no key for this token")]
+    #[error("the provider, asked just now, publishes no usable key for this token")]
     KeyNotFound,
     #[error("the key of the token's `kid` must not be used with the token's `alg`")]
     KeyUnsuitable,
