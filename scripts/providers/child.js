@@ -6,6 +6,8 @@ const { spawn } = require('node:child_process');
 const { once } = require('node:events');
 const fs = require('node:fs');
 const net = require('node:net');
+const os = require('node:os');
+const path = require('node:path');
 const { setTimeout: after } = require('node:timers/promises');
 
 /** The slowest start seen: Keycloak's first, on two busy cores. */
@@ -29,6 +31,14 @@ function endAll() {
   for (const group of running) signalGroup(group, 'SIGKILL');
 }
 process.once('exit', endAll);
+
+/** A folder that is gone when we are: whoever writes there has been ended before. @param {string} prefix */
+function scratchFolder(prefix) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), prefix));
+  process.once('exit', () => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  return folder;
+}
+
 /** @type {NodeJS.Signals[]} */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 for (const signal of SIGNALS) process.once(signal, () => process.exit(1));
@@ -86,4 +96,4 @@ async function answers(url) {
   );
 }
 
-module.exports = { answers, freePort, startChild };
+module.exports = { answers, freePort, scratchFolder, startChild };

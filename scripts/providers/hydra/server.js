@@ -3,10 +3,8 @@
 // Ory Hydra on loopback, signing its access tokens as JWTs, on a database of this run's own, which a restart keeps.
 
 const { spawnSync } = require('node:child_process');
-const fs = require('node:fs');
-const os = require('node:os');
 const path = require('node:path');
-const { answers, freePort, startChild } = require('../child');
+const { answers, freePort, scratchFolder, startChild } = require('../child');
 const { hydraProgram } = require('../fetched');
 
 const LIMIT_MS = 60_000;
@@ -24,7 +22,7 @@ async function call(base, method, where, body) {
 /** @throws {import('../fetched').Missing} where it cannot be had */
 async function startHydra() {
   const program = hydraProgram();
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hydra-'));
+  const folder = scratchFolder('hydra-');
   const [port, adminPort] = [await freePort(), await freePort()];
   const base = `http://127.0.0.1:${port}`;
   const env = {
@@ -54,10 +52,7 @@ async function startHydra() {
       call(`http://127.0.0.1:${adminPort}/admin`, method, where, body),
     halt: () => server.stop(),
     resume: async () => void (server = await start()),
-    stop: async () => {
-      await server.stop();
-      fs.rmSync(folder, { recursive: true, force: true });
-    },
+    stop: () => server.stop(),
   };
 }
 

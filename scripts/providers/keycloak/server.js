@@ -2,10 +2,8 @@
 
 // Keycloak on loopback, on a database of this run's own, which a restart keeps.
 
-const fs = require('node:fs');
-const os = require('node:os');
 const path = require('node:path');
-const { answers, freePort, startChild } = require('../child');
+const { answers, freePort, scratchFolder, startChild } = require('../child');
 const { keycloakHome } = require('../fetched');
 const { adminOf } = require('./admin');
 
@@ -14,7 +12,7 @@ const WHO = { username: 'admin', password: 'an admin of one run' };
 /** @throws {import('../fetched').Missing} where it cannot be had */
 async function startKeycloak() {
   const home = keycloakHome();
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'keycloak-'));
+  const folder = scratchFolder('keycloak-');
   const port = await freePort();
   const base = `http://127.0.0.1:${port}`;
   const env = {
@@ -34,10 +32,7 @@ async function startKeycloak() {
     admin: adminOf(base, WHO),
     halt: () => server.stop(),
     resume: async () => void (server = await start()),
-    stop: async () => {
-      await server.stop();
-      fs.rmSync(folder, { recursive: true, force: true });
-    },
+    stop: () => server.stop(),
   };
 }
 
