@@ -5,7 +5,7 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
-const { ROWS, rowsIn, scorecard } = require('../scripts/scorecard');
+const { ROWS, parityRow, rowsIn, scorecard } = require('../scripts/scorecard');
 
 const root = path.join(__dirname, '..');
 
@@ -57,5 +57,13 @@ describe('the scorecard', () => {
       { row: 'S9', figure: 'e', limit: '0', ok: true },
     ]);
     expect(scorecard([])).toHaveLength(ROWS.length);
+  });
+
+  test('S54 is LibreChat’s scenarios of role sync, machine clients, conversations and tenants', () => {
+    const scenarios = [1, 150, 151, 240, 241, 330, 359, 360].map((number) => ({ number, passed: number > 150 && number !== 241 }));
+    scenarios[3].differs = 'a row';
+    expect(parityRow(scenarios)).toEqual({ row: 'S54', figure: '4 of 4 pass as LibreChat calls, 1 of them differ as documented', limit: 'all, or documented', ok: true });
+    expect(parityRow([...scenarios, { number: 200, passed: false }]).ok).toBe(false);
+    expect(parityRow([]).ok).toBe(false);
   });
 });

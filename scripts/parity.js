@@ -8,6 +8,10 @@
 //
 // The list is __test__/parity/scenarios.json; a test names the scenarios it covers in its title, as `[n]`. Fails on a
 // number without a passing test, on a failing test, and on a `differs` that is no row of the README's table.
+//
+// A scenario is LibreChat's only where it passes as LibreChat's callers call: through `remote-agent-auth/librechat`, with the members
+// LibreChat gives to each argument (__test__/parity/librechat.js keeps book). What passes by names that are only ours does not count, but
+// for a `differs`, whose row names the option, and an `internal`: what LibreChat does inside, and exports nothing for.
 
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
@@ -18,8 +22,9 @@ const root = path.join(__dirname, '..');
 const folder = path.join(root, '__test__', 'parity');
 
 /**
- * @typedef {{ number: number, what: string, differs?: string }} Scenario
- * @typedef {{ title: string, status: string }} Result
+ * @typedef {{ number: number, what: string, differs?: string, internal?: string }} Scenario
+ * @typedef {{ title: string, fullName?: string, status: string }} Result
+ * @typedef {{ test: string, name: string, own: string[] }} Call `own`: the names in it that are only ours
  */
 
 /** @returns {Scenario[]} */
@@ -38,19 +43,24 @@ function differencesIn(readme) {
   return [...table.matchAll(/^\| (.*?) \| /gm)].map(([, cell]) => /** @type {string} */ (cell));
 }
 
-/** Runs the parity tests with jest. @returns {Result[]} */
+/** Runs the parity tests with jest. @returns {{ results: Result[], calls: Call[] }} */
 function runTests() {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'parity-'));
   const report = path.join(scratch, 'report.json');
   try {
     const jest = path.join(root, 'node_modules', 'jest', 'bin', 'jest.js');
     const args = [jest, '--ci', '--silent', '--json', `--outputFile=${report}`, '__test__/parity/'];
-    spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
-    if (!fs.existsSync(report)) return [];
+    const book = path.join(scratch, 'calls.jsonl');
+    fs.writeFileSync(book, '');
+    const env = { ...process.env, PARITY_CALLS: book };
+    spawnSync(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'ignore', 'inherit'] });
+    if (!fs.existsSync(report)) return { results: [], calls: [] };
+    const calls = fs.readFileSync(book, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line));
     const { testResults } = JSON.parse(fs.readFileSync(report, 'utf8'));
-    return testResults.flatMap((/** @type {any} */ suite) =>
+    const results = testResults.flatMap((/** @type {any} */ suite) =>
       suite.assertionResults.length > 0 ? suite.assertionResults : [{ title: suite.name, status: 'failed' }],
     );
+    return { results, calls };
   } finally {
     fs.rmSync(scratch, { recursive: true, force: true });
   }
@@ -61,8 +71,11 @@ function runTests() {
  * @param {Scenario[]} scenarios
  * @param {Result[]} results
  * @param {string[]} differences
+ * @param {Call[]} calls
  */
-function judge(scenarios, results, differences) {
+function judge(scenarios, results, differences, calls) {
+  const asLibreChat = new Set(calls.filter(({ own }) => own.length === 0).map(({ test }) => test));
+  const inAnyWay = new Set(calls.map(({ test }) => test));
   /** @type {string[]} */
   const problems = results.filter(({ status }) => status === 'failed').map(({ title }) => `failed: ${title}`);
   const listed = new Set(scenarios.map(({ number }) => number));
@@ -71,9 +84,13 @@ function judge(scenarios, results, differences) {
   }
   const rows = scenarios.map((scenario) => {
     const tests = results.filter(({ title }) => numbersIn(title).includes(scenario.number));
-    const passed = tests.length > 0 && tests.every(({ status }) => status === 'passed');
-    if (!passed) problems.push(`[${scenario.number}] has no passing test: ${scenario.what}`);
-    const { differs } = scenario;
+    const { differs, internal } = scenario;
+    const green = tests.length > 0 && tests.every(({ status }) => status === 'passed');
+    const counting = differs === undefined ? asLibreChat : inAnyWay;
+    const called = internal !== undefined || tests.some(({ title, fullName = title }) => counting.has(fullName));
+    const passed = green && called;
+    if (!green) problems.push(`[${scenario.number}] has no passing test: ${scenario.what}`);
+    else if (!called) problems.push(`[${scenario.number}] passes in our own spelling only: ${scenario.what}`);
     if (differs !== undefined && !differences.includes(differs)) {
       problems.push(`[${scenario.number}] differs by a row the README does not have: ${differs}`);
     }
@@ -94,7 +111,10 @@ function printed({ number, what, differs, tests, passed }) {
 function main() {
   const scenarios = readScenarios();
   const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
-  const { rows, problems } = judge(scenarios, runTests(), differencesIn(readme));
+  const { results, calls } = runTests();
+  const { rows, problems } = judge(scenarios, results, differencesIn(readme), calls);
+  process.exitCode = problems.length === 0 ? 0 : 1;
+  if (process.argv.includes('--json')) return void console.log(JSON.stringify({ rows, problems }));
   console.log('   no  result   test');
   for (const row of rows) console.log(printed(row));
   for (const problem of problems) console.log(`problem: ${problem}`);
@@ -103,7 +123,6 @@ function main() {
   console.log(
     `\nparity: ${passed.length} of ${rows.length} scenarios have a passing test, ${differing} of them differ on purpose`,
   );
-  process.exitCode = problems.length === 0 ? 0 : 1;
 }
 
 module.exports = { differencesIn, judge, numbersIn, readScenarios };

@@ -14,7 +14,7 @@ const { setUp, SetupError, root } = require('./setup.js');
 /** The rows that must be there: one that nobody printed has not been tested. */
 const ROWS = [
   ...['S1', 'S2', 'S3', 'S5', 'S7', 'S9', 'S10', 'S11', 'S12', 'S13', 'S14', 'S15', 'S16', 'S17', 'S18', 'S19', 'S20'],
-  ...['S21', 'S22', 'S23', 'S26', 'S27', 'S28', 'S29', 'S32', 'S33', 'S34', 'S36', 'S37', 'S39', 'S41', 'S42'],
+  ...['S21', 'S22', 'S23', 'S26', 'S27', 'S28', 'S29', 'S32', 'S33', 'S34', 'S36', 'S37', 'S39', 'S41', 'S42', 'S54'],
 ];
 
 /** @typedef {{ row: string, figure: string, limit: string, ok: boolean }} Row */
@@ -43,6 +43,22 @@ function scorecard(printed, names = ROWS) {
     const joined = (/** @type {'figure' | 'limit'} */ name) => [...new Set(parts.map((part) => `${part[name]}`))].join('; ');
     return { row, figure: joined('figure'), limit: joined('limit'), ok: parts.every(({ ok }) => ok === true) };
   });
+}
+
+/** LibreChat's own scenarios of role sync, machine clients, conversations and tenants, by their numbers. @param {number} number */
+const isOfS54 = (number) => (number >= 151 && number <= 240) || (number >= 330 && number <= 359);
+
+/**
+ * S54: those scenarios called through the adapter as LibreChat's callers call.
+ * @param {{ number: number, passed: boolean, differs?: string }[]} scenarios
+ * @returns {Row}
+ */
+function parityRow(scenarios) {
+  const its = scenarios.filter(({ number }) => isOfS54(number));
+  const passed = its.filter((scenario) => scenario.passed);
+  const differing = passed.filter(({ differs }) => differs !== undefined).length;
+  const figure = `${passed.length} of ${its.length} pass as LibreChat calls, ${differing} of them differ as documented`;
+  return { row: 'S54', figure, limit: 'all, or documented', ok: its.length > 0 && passed.length === its.length };
 }
 
 /** @param {string} folder @param {string} ending */
@@ -86,14 +102,18 @@ async function main() {
   const bin = path.join(root, 'node_modules', 'jest', 'bin', 'jest.js');
   const paths = files.map((file) => path.join('__test__', file));
   const jest = await printedBy(process.execPath, [bin, '--ci', '--runTestsByPath', ...paths], { long, done: JEST_IS_DONE });
-  const rows = scorecard([...rowsIn(rust.output), ...rowsIn(jest.output)]);
+  process.stderr.write('scorecard  parity with LibreChat\n');
+  const parity = await printedBy(process.execPath, [path.join(__dirname, 'parity.js'), '--json'], { long });
+  const scenarios = /^\{"rows":.*\}$/m.exec(parity.output);
+  const parityRows = scenarios === null ? [] : [parityRow(JSON.parse(scenarios[0]).rows)];
+  const rows = scorecard([...rowsIn(rust.output), ...rowsIn(jest.output), ...parityRows]);
   console.log(process.argv.includes('--json') ? JSON.stringify(rows, null, 2) : table(rows));
   const missed = rows.filter(({ ok }) => !ok).length;
   process.stderr.write(`scorecard  ${rows.length - missed} of ${rows.length} rows met${rust.code + jest.code > 0 ? '; a test failed' : ''}\n`);
   process.exitCode = missed > 0 || rust.code + jest.code > 0 ? 1 : 0;
 }
 
-module.exports = { rowsIn, scorecard, ROWS };
+module.exports = { parityRow, rowsIn, scorecard, ROWS };
 
 if (require.main === module) {
   main().catch((error) => {

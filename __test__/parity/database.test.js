@@ -7,8 +7,7 @@ process.env.LOG_TO_FILE = 'false';
 
 const { createMethods, createModels, tenantStorage } = require('@librechat/data-schemas');
 const mongoose = require('mongoose');
-const { findOpenIDUser } = require('remote-agent-auth/librechat');
-const { createAgentManagementAuth } = require('remote-agent-auth');
+const { createAgentManagementAuth, findOpenIDUser } = require('./librechat');
 const { bareResponse } = require('../support/fakes');
 const mongo = require('../support/mongo');
 const { describeWith } = require('../support/needs');
@@ -84,9 +83,7 @@ describeWith('a MongoDB-compatible server (SecantusDB)', mongo.missing, { requir
         getAppConfig: async () => ({ endpoints: { agents: { managementApi: { auth: { oidc, clients } } } } }),
         findUser: methods.findUser,
         isPrincipalActive: methods.isAgentTriggerPrincipalActive,
-        runInTenant: (tenant, work) => tenantStorage.run({ tenantId: tenant }, work),
         verifyAccessToken: async () => ({ azp: 'machine', sub: 'machine', exp: Date.now() / 1000 + 60 }),
-        logger: {},
       });
       const req = { headers: { authorization: 'Bearer a.b.c' } };
       const res = bareResponse();

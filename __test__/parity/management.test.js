@@ -1,16 +1,19 @@
 'use strict';
 
 // LibreChat's suites of access tokens of machines (scenarios 181 to 190) and of the management API's middleware (191 to 221),
-// with real tokens of a provider on loopback.
+// with real tokens of a provider on loopback, through the adapter.
 
-const { AsyncLocalStorage } = require('node:async_hooks');
-const { RemoteTokenVerifier, createAgentManagementAuth, getMachineClientId } = require('../..');
+process.env.LOG_TO_FILE = 'false';
+
+const schemas = require('@librechat/data-schemas');
+const { RemoteTokenVerifier } = require('../..');
+const { createAgentManagementAuth, getMachineClientId } = require('./librechat');
 const { bareResponse, recordingLogger } = require('../support/fakes');
 const { Http, Issuer, S, U, World, clearRemoteAgentAuthCache, expectPassed, isolateEnvironment } = require('./world');
 
 const USER_ID = 'abcdefabcdefabcdefabcdef';
 const now = () => Math.floor(Date.now() / 1000);
-const tenants = new AsyncLocalStorage();
+const tenants = { getStore: () => schemas.getTenantId() };
 
 let issuer;
 let management;
@@ -36,9 +39,8 @@ beforeEach(() => {
     getAppConfig: jest.fn(async () => ({ endpoints: { agents: { managementApi: management } } })),
     findUser: jest.fn(async ({ _id, tenantId }) => ({ _id: { toString: () => _id.toLowerCase() }, tenantId, role: 'USER' })),
     isPrincipalActive: jest.fn(async () => true),
-    runInTenant: (tenant, work) => tenants.run(tenant, work),
-    logger,
   };
+  for (const level of ['debug', 'info', 'warn', 'error']) jest.spyOn(schemas.logger, level).mockImplementation(logger[level]);
 });
 
 /** What a client-credentials grant gives. */

@@ -10,7 +10,7 @@ const {
   getOpenIdRoleSyncOptions,
   getOpenIdRolesForOpenIdSync,
   selectOpenIdRole,
-} = require('remote-agent-auth/librechat');
+} = require('./librechat');
 const { isolateEnvironment } = require('./world');
 
 isolateEnvironment();

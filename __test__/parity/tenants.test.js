@@ -1,7 +1,7 @@
 'use strict';
 
-// LibreChat's later suite (scenarios 78 to 82): the tenant's context for what follows, and the conflict of two tenants. Both are
-// switched on by the host, as LibreChat's newer main line has them.
+// LibreChat's later suite (scenarios 78 to 82): the tenant's context for what follows, and the conflict of two tenants, by nothing but
+// the dependency object of LibreChat's newer line.
 
 const { Issuer, World, clearRemoteAgentAuthCache, expectPassed, expectRefused, isolateEnvironment, knownUser } = require('./world');
 
@@ -15,9 +15,7 @@ beforeAll(async () => {
 afterAll(() => issuer.stop());
 beforeEach(() => {
   clearRemoteAgentAuthCache();
-  world = new World(issuer, { options: { tenantConflict: 'reject' } });
-  world.deps.tenantContextMiddleware = (req, res, next) =>
-    world.tenants.run(req.tenantId ?? req.user?.tenantId ?? world.tenants.getStore(), () => next());
+  world = new World(issuer, { deps: { isPrincipalActive: jest.fn(async () => true) } });
   world.configure({ tenant: 'acme' }).configure({ tenant: 'bolt' });
 });
 

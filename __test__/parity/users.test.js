@@ -6,7 +6,7 @@
 process.env.LOG_TO_FILE = 'false';
 
 const { logger } = require('@librechat/data-schemas');
-const { findOpenIDUser, getOpenIdEmail, getOpenIdIssuer, normalizeOpenIdIssuer } = require('remote-agent-auth/librechat');
+const { findOpenIDUser, getOpenIdEmail, getOpenIdIssuer, normalizeOpenIdIssuer } = require('./librechat');
 const { Issuer, World, isolateEnvironment, knownUser } = require('./world');
 
 const ISSUER = 'https://issuer.example.com';

@@ -1,12 +1,15 @@
 'use strict';
 
-// One request of LibreChat's own test suite, replayed: its dependency object as doubles, its request and response
-// doubles, the real native verifier, and a provider on loopback in place of mocked key clients.
+// One request of LibreChat's own test suite, replayed through the adapter: its dependency object as doubles and nothing else, its
+// request and response doubles, LibreChat's own logger and tenant storage, the real native verifier, and a provider on loopback in
+// place of mocked key clients.
 
-const { AsyncLocalStorage } = require('node:async_hooks');
+process.env.LOG_TO_FILE = 'false';
+
 const { createServer } = require('node:http');
 const { once } = require('node:events');
-const { createRemoteAgentAuth, clearRemoteAgentAuthCache } = require('../..');
+const schemas = require('@librechat/data-schemas');
+const { createRemoteAgentAuth, clearRemoteAgentAuthCache } = require('./librechat');
 const { bareResponse, configOf, recordingLogger } = require('../support/fakes');
 const { Issuer, encode } = require('../support/issuer');
 
@@ -67,7 +70,11 @@ const knownUser = (issuer, over = {}) => ({
 
 /** Dependencies, their calls, and what one request left behind. */
 class World {
-  tenants = new AsyncLocalStorage();
+  /** LibreChat's tenant storage, by the name of the tenant alone. */
+  tenants = {
+    run: (tenant, work) => schemas.tenantStorage.run(tenant === undefined ? undefined : { tenantId: tenant }, work),
+    getStore: () => schemas.getTenantId(),
+  };
   logger = recordingLogger();
   configs = {};
 
@@ -81,11 +88,9 @@ class World {
       findUser: jest.fn(async () => knownUser(issuer)),
       updateUser: jest.fn(async () => null),
       apiKeyMiddleware: jest.fn(async (req, res, next) => next()),
-      logger: this.logger,
-      getTenantId: () => this.tenants.getStore(),
-      runInTenant: (tenant, work) => this.tenants.run(tenant, work),
       ...deps,
     };
+    for (const level of ['debug', 'info', 'warn', 'error']) jest.spyOn(schemas.logger, level).mockImplementation(this.logger[level]);
   }
 
   /**
