@@ -4,6 +4,7 @@
 // becomes of their tokens here. Prints a table, or `-- --json`; fails when a row does. `-- --long` rotates keys 8 times at 75 s. A provider
 // that cannot be had (no Java, no Go, nothing fetched) is skipped with a line that says so.
 
+const { inspect } = require('node:util');
 const { setUp, SetupError } = require('../setup.js');
 const { Missing } = require('./fetched');
 const { parseOptions } = require('./options');
@@ -39,6 +40,6 @@ async function main() {
 }
 
 main().catch((error) => {
-  tell(`providers failed: ${error instanceof SetupError ? error.message : error.stack}`);
+  tell(`providers failed: ${error instanceof SetupError ? error.message : inspect(error)}`);
   process.exitCode = 1;
 });

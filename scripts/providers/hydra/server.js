@@ -11,7 +11,8 @@ const LIMIT_MS = 60_000;
 
 /** @param {string} base @param {string} method @param {string} where @param {unknown} [body] @returns {Promise<any>} */
 async function call(base, method, where, body) {
-  const headers = { 'content-type': 'application/json' };
+  // Of its own: the server ends a connection that waits for the next rotation when it likes.
+  const headers = { 'content-type': 'application/json', connection: 'close' };
   const signal = AbortSignal.timeout(LIMIT_MS);
   const response = await fetch(`${base}${where}`, { method, headers, signal, body: body === undefined ? null : JSON.stringify(body) });
   const text = await response.text();

@@ -20,7 +20,7 @@ const makeClient = (admin, more) =>
 /** @param {string} issuer @param {Record<string, string>} form @returns {Promise<any>} */
 async function tokenRequest(issuer, form) {
   const body = new URLSearchParams({ client_secret: SECRET, ...form });
-  const response = await fetch(`${issuer}oauth2/token`, { method: 'POST', body, signal: AbortSignal.timeout(LIMIT_MS) });
+  const response = await fetch(`${issuer}oauth2/token`, { method: 'POST', body, headers: { connection: 'close' }, signal: AbortSignal.timeout(LIMIT_MS) });
   const answer = await response.json();
   if (!response.ok) throw new Error(`Hydra, token: ${answer.error}: ${answer.error_description}`);
   return answer;
