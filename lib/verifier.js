@@ -20,6 +20,9 @@ const { KEEP_VERDICT, TELL_FRESHNESS, USE_VERDICTS, compilePolicy, cross, facts,
 /** LibreChat's clock: whole seconds are what claims are compared with; fractions are cut natively. */
 const systemClock = () => Date.now() / 1000;
 
+/** Seconds by which the wall clock may be ahead of the monotonic one before that counts as sleep: less is the clock being set. */
+const CLOCK_SET = 5;
+
 /** How many checks of the process may wait for a thread. */
 const MAX_QUEUED = 8192;
 
@@ -78,8 +81,8 @@ class RemoteTokenVerifier {
     }
     const wishes = recent === undefined ? KEEP_VERDICT | TELL_FRESHNESS : USE_VERDICTS | TELL_FRESHNESS;
     const told = cross(token, policy, now, wishes, this.#maxQueued);
-    if (typeof told === 'string') return this.#dated(outcomeOf(token, told, facts, 0), token, policy, monotonic, facts, 0);
-    const date = (/** @type {any[]} */ list) => this.#dated(listed(token, list), token, policy, monotonic, list, 1);
+    if (typeof told === 'string') return this.#dated(outcomeOf(token, told, facts, 0), token, policy, now, monotonic, facts, 0);
+    const date = (/** @type {any[]} */ list) => this.#dated(listed(token, list), token, policy, now, monotonic, list, 1);
     return Array.isArray(told) ? date(told) : told.then(date);
   }
 
@@ -88,19 +91,22 @@ class RemoteTokenVerifier {
    * @param {Outcome} outcome
    * @param {string} token
    * @param {CompiledPolicy} policy
-   * @param {number} monotonic when the check began
+   * @param {number} now seconds of wall time when the check began
+   * @param {number} monotonic the same, in milliseconds of the monotonic clock
    * @param {ArrayLike<any>} told
    * @param {number} at the first fact
    */
-  #dated(outcome, token, policy, monotonic, told, at) {
+  #dated(outcome, token, policy, now, monotonic, told, at) {
     if (!(outcome instanceof Success)) return outcome;
+    const freshFor = told[at + FACTS.freshFor];
     const entry = {
       token,
       policy,
       epoch: told[at + FACTS.epoch],
       from: told[at + FACTS.from],
-      until: told[at + FACTS.until],
-      freshUntil: monotonic + told[at + FACTS.freshFor],
+      // The monotonic clock may stand still while the machine sleeps; then the wall clock says that the keys want a look.
+      until: Math.min(told[at + FACTS.until], now + freshFor / 1000 + CLOCK_SET),
+      freshUntil: monotonic + freshFor,
       outcome,
       by: this,
     };

@@ -31,7 +31,8 @@ impl UnixSeconds {
 }
 
 /// Where the key store reads the age of things: a clock that only ever goes forward, so that a step of the wall clock
-/// neither revives nor kills keys.
+/// never revives keys. Some systems stop it while the machine sleeps or is paused (Linux, macOS); the wall clock is the
+/// second witness then, see [`Moment::age_at`].
 pub trait Clock: Send + Sync {
     /// Time since some fixed moment.
     fn monotonic(&self) -> Duration;
@@ -39,6 +40,40 @@ pub trait Clock: Send + Sync {
     /// The wall clock, for what outlives the process: a file's time.
     fn wall(&self) -> UnixSeconds {
         UnixSeconds::system_now()
+    }
+}
+
+/// How far the wall clock may be ahead of the monotonic one before it counts: less is the clock being set, and would make
+/// ages tremble.
+const CLOCK_SET: Duration = Duration::from_secs(5);
+
+/// A moment by both clocks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Moment {
+    /// The monotonic clock.
+    pub monotonic: Duration,
+    /// The wall clock.
+    pub wall: UnixSeconds,
+}
+
+impl Moment {
+    /// Now.
+    pub fn now(clock: &dyn Clock) -> Self {
+        Self { monotonic: clock.monotonic(), wall: clock.wall() }
+    }
+
+    /// How long ago this was at a later moment: by the monotonic clock, or by the wall clock if that shows clearly more,
+    /// because then the machine has slept. A wall clock that is set back shortens nothing; one that is set forward makes
+    /// things older, so that keys are asked for again.
+    pub fn age_at(&self, later: Self) -> Duration {
+        let age = later.monotonic.saturating_sub(self.monotonic);
+        let by_wall = Duration::try_from_secs_f64(later.wall.get() - self.wall.get()).unwrap_or_default();
+        if by_wall > age.saturating_add(CLOCK_SET) { by_wall } else { age }
+    }
+
+    /// This moment on the monotonic clock of a later one, so that its distance is its age.
+    pub fn as_seen_at(&self, later: Self) -> Duration {
+        later.monotonic.saturating_sub(self.age_at(later))
     }
 }
 

@@ -7,12 +7,11 @@ use std::time::Duration;
 use moka::sync::Cache;
 
 use super::freshness::FailedRefresh;
-use super::missing::Moment;
 use super::refresh::{Answer, Fetched};
 use super::slot::{Outcome, Slot, Snapshot};
 use super::snapshot::{self, Kept, SnapshotError, SnapshotState};
 use crate::policy::KeySource;
-use crate::time::{Clock, UnixSeconds};
+use crate::time::{Clock, Moment, UnixSeconds};
 
 /// How long the snapshot file may take to read, so that a slow disk does not keep a request from its answer.
 const SNAPSHOT_FILE_DEADLINE: Duration = Duration::from_secs(1);
@@ -24,8 +23,7 @@ pub struct Ending {
     pub slots: Cache<Arc<KeySource>, Arc<Slot>>,
     pub clock: Arc<dyn Clock>,
     pub cleared: Arc<Mutex<Option<UnixSeconds>>>,
-    pub began: Duration,
-    pub began_at: UnixSeconds,
+    pub began: Moment,
 }
 
 impl Ending {
@@ -68,18 +66,20 @@ impl Ending {
                 let refreshes = state.counters.succeeded;
                 if !not_modified {
                     let older = slot.snapshot();
-                    let began = Moment { monotonic: self.began, wall: self.began_at };
+                    let began = self.began;
                     let older = older.as_ref().map(|older| older.keys());
                     state.budgets.missing.replaced(older, &keys, began);
                 }
-                Ok(hold(Snapshot { keys, validator, began: self.began, advised, refreshes, public }))
+                let Moment { monotonic: began, wall: began_at } = self.began;
+                Ok(hold(Snapshot { keys, validator, began, began_at, advised, refreshes, public }))
             }
             Err(error) => {
                 state.counters.failed = state.counters.failed.saturating_add(1);
                 let paid = state.paid;
                 state.budgets.refund(paid);
                 let in_a_row = state.failed.map_or(0, |(failed, _)| failed.in_a_row).saturating_add(1);
-                state.failed = Some((FailedRefresh { began: self.began, ended: now, in_a_row }, error));
+                state.failed = Some((FailedRefresh { began: self.began.monotonic, ended: now, in_a_row }, error));
+                state.failed_at = Some(self.clock.wall());
                 match kept {
                     None => {}
                     Some(Err(error)) => state.snapshot_file = Some(SnapshotState::Failed(error)),
@@ -90,6 +90,7 @@ impl Ending {
                             validator: None,
                             // The stale bound counts from when the provider was asked, by whichever process.
                             began: now.saturating_sub(age),
+                            began_at: fetched_at,
                             advised: None,
                             refreshes: state.counters.succeeded,
                             public: None,
@@ -110,7 +111,7 @@ impl Ending {
             return;
         }
         let (slot, path, fetched_at, refreshes) =
-            (Arc::clone(&self.slot), path.to_owned(), self.began_at, snapshot.refreshes);
+            (Arc::clone(&self.slot), path.to_owned(), self.began.wall, snapshot.refreshes);
         let write = move || {
             let mut written = slot.written.lock().unwrap_or_else(PoisonError::into_inner);
             if *written < refreshes {

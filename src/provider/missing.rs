@@ -11,7 +11,7 @@ use super::budget::LONGEST_ABSENCE;
 use crate::key_id::KeyId;
 use crate::keys::KeySet;
 use crate::policy::lifetimes::{MIN_LIFE, STALE_BOUND};
-use crate::time::UnixSeconds;
+use crate::time::{Moment, UnixSeconds};
 
 /// How many absent `kid`s, and how many withdrawn ones, are remembered per source.
 const KIDS_REMEMBERED: usize = 1024;
@@ -51,15 +51,6 @@ impl Withdrawn {
         let times = self.lacking.get() + CLOCKS_DIFFER..=wall.get() + CLOCKS_DIFFER;
         signed_at.is_some_and(|signed_at| times.contains(&signed_at))
     }
-}
-
-/// A moment by both clocks.
-#[derive(Debug, Clone, Copy)]
-pub struct Moment {
-    /// The store's clock.
-    pub monotonic: Duration,
-    /// The wall clock, which tokens are signed by.
-    pub wall: UnixSeconds,
 }
 
 /// What the newest keys lack. Plain maps: a slot that nobody sends junk has empty ones, and there may be ten thousand.

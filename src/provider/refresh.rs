@@ -18,6 +18,7 @@ use crate::policy::KeySource;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::issuer::Issuer;
 use crate::policy::source::Origin;
+use crate::time::Moment;
 
 /// How much of a refresh metadata may take when an older `jwks_uri` is known: broken discovery must not block keys.
 const DISCOVERY_SHARE: Duration = Duration::from_secs(4);
@@ -56,7 +57,7 @@ pub struct Answer {
 }
 
 /// A `jwks_uri` that discovery found, and when.
-pub type Learned = (Endpoint, Duration);
+pub type Learned = (Endpoint, Moment);
 
 /// A refresh about to begin.
 pub struct Asking {
@@ -66,8 +67,8 @@ pub struct Asking {
     pub at_hand: Option<Arc<Snapshot>>,
     /// The `jwks_uri` discovery found last, and when.
     pub learned: Option<Learned>,
-    /// When it begins, by the store's clock.
-    pub now: Duration,
+    /// When it begins.
+    pub now: Moment,
     /// When it ends, whatever happens.
     pub deadline: Instant,
 }
@@ -95,7 +96,7 @@ impl Asking {
     async fn discovered(&self, issuer: &Issuer) -> (Result<Fetched, ProviderError>, Option<Learned>) {
         // Metadata is believed as long as a key set is; a provider that moves its keys is followed.
         if let Some((url, since)) = &self.learned
-            && self.now.saturating_sub(*since) < freshness::MIN_LIFE
+            && since.age_at(self.now) < freshness::MIN_LIFE
             && let Ok(fetched) = self.jwks(url).await
         {
             return (Ok(fetched), self.learned.clone());

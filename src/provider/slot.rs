@@ -14,6 +14,7 @@ use super::snapshot::SnapshotState;
 use crate::keys::jwk::SkipReason;
 use crate::keys::{KeySet, KeySetError};
 use crate::policy::KeySource;
+use crate::time::{Moment, UnixSeconds};
 
 /// A key set as it was fetched.
 #[derive(Debug)]
@@ -21,8 +22,9 @@ pub struct Snapshot {
     pub(super) keys: Arc<KeySet>,
     /// Where it came from and its entity tag, to ask whether it still stands.
     pub(super) validator: Option<Validator>,
-    /// When the refresh that brought it began.
+    /// When the refresh that brought it began, by both clocks.
     pub(super) began: Duration,
+    pub(super) began_at: UnixSeconds,
     pub(super) advised: Option<Duration>,
     pub(super) refreshes: u64,
     /// The keys as published, where a snapshot file wants them.
@@ -33,6 +35,11 @@ impl Snapshot {
     /// The keys.
     pub fn keys(&self) -> &KeySet {
         &self.keys
+    }
+
+    /// When the refresh began, on the monotonic clock of now: a machine that has slept since makes it older.
+    pub(super) fn began_as_seen_at(&self, now: Moment) -> Duration {
+        Moment { monotonic: self.began, wall: self.began_at }.as_seen_at(now)
     }
 
     /// Whether what was found out by `older` stands, and for as long as was thought then: the same keys, which want
@@ -97,6 +104,8 @@ pub(super) struct State {
     /// What the refresh under way was paid with.
     pub(super) paid: Payment,
     pub(super) failed: Option<(FailedRefresh, ProviderError)>,
+    /// When that was, by the wall clock.
+    pub(super) failed_at: Option<UnixSeconds>,
     pub(super) budgets: Budgets,
     /// The `jwks_uri` discovery found last, and when.
     pub(super) learned: Option<Learned>,
@@ -104,6 +113,16 @@ pub(super) struct State {
     /// How long the last asker lets keys live.
     pub(super) asked: Lifetimes,
     pub(super) snapshot_file: Option<SnapshotState>,
+}
+
+impl State {
+    /// The failure since the last success, on the monotonic clock of now: a machine that has slept since makes it older.
+    pub(super) fn failed_as_seen_at(&self, now: Moment) -> Option<(FailedRefresh, ProviderError)> {
+        let ((failed, error), wall) = self.failed.zip(self.failed_at)?;
+        let ended = Moment { monotonic: failed.ended, wall }.as_seen_at(now);
+        let slept = failed.ended.saturating_sub(ended);
+        Some((FailedRefresh { began: failed.began.saturating_sub(slept), ended, ..failed }, error))
+    }
 }
 
 /// What is known of one source.
@@ -127,6 +146,7 @@ impl Slot {
             under_way: None,
             paid: Payment::Scheduled,
             failed: None,
+            failed_at: None,
             budgets: Budgets::new(pacing),
             learned: None,
             counters: Counters::default(),
@@ -155,18 +175,23 @@ impl Slot {
     }
 
     /// What there is to say of it to operators.
-    pub(super) fn report(&self, now: Duration) -> SlotReport {
+    pub(super) fn report(&self, now: Moment) -> SlotReport {
+        let began = |snapshot: &Arc<Snapshot>| snapshot.began_as_seen_at(now);
+        let seen_at = now;
+        let now = now.monotonic;
         let snapshot = self.snapshot();
         let state = self.state();
         SlotReport {
             source: Arc::clone(&self.source),
-            age: snapshot.as_ref().map(|snapshot| now.saturating_sub(snapshot.began)),
+            age: snapshot.as_ref().map(|snapshot| now.saturating_sub(began(snapshot))),
             life_left: snapshot.as_ref().map(|snapshot| {
-                let life_ends = snapshot.began.saturating_add(life(snapshot.advised, state.asked));
+                let life_ends = began(snapshot).saturating_add(life(snapshot.advised, state.asked));
                 life_ends.saturating_sub(now)
             }),
             snapshot,
-            last_failure: state.failed.map(|(failed, error)| (now.saturating_sub(failed.ended), error)),
+            last_failure: state
+                .failed_as_seen_at(seen_at)
+                .map(|(failed, error)| (now.saturating_sub(failed.ended), error)),
             counters: state.counters,
             snapshot_file: state.snapshot_file,
         }

@@ -12,14 +12,13 @@ use super::budget::{Pacing, Payment};
 use super::ending::Ending;
 use super::fetch::Fetch;
 use super::freshness::{self, Advice, Facts, Lifetimes, advise};
-use super::missing::Moment;
 use super::refresh::{Answer, Asking, after};
 use super::slot::{Refresh, Slot, SlotReport, Snapshot, State};
 use super::turn::Turn;
 use super::{NotAsked, ProviderError, REFRESH_DEADLINE};
 use crate::key_id::KeyId;
 use crate::policy::KeySource;
-use crate::time::{Clock, UnixSeconds};
+use crate::time::{Clock, Moment, UnixSeconds};
 
 /// What the store's clock shows at its beginning: more than any stale bound, so that keys out of a snapshot file have a
 /// time of fetch on it.
@@ -100,6 +99,10 @@ impl KeyStore {
         self.clock.monotonic()
     }
 
+    fn moment(&self) -> Moment {
+        Moment::now(&*self.clock)
+    }
+
     /// The slot of a source.
     pub fn slot(&self, source: &Arc<KeySource>) -> Arc<Slot> {
         self.slots.get_with_by_ref(source, || {
@@ -119,9 +122,10 @@ impl KeyStore {
     /// Keys that may be used without asking anybody: the way nearly every request goes. Never fetches.
     pub fn fresh(&self, slot: &Slot, lifetimes: Lifetimes) -> Option<Arc<Snapshot>> {
         let snapshot = slot.snapshot()?;
+        let now = self.moment();
         let facts = Facts {
-            now: self.clock.monotonic(),
-            keys: Some((snapshot.began, snapshot.advised)),
+            now: now.monotonic,
+            keys: Some((snapshot.began_as_seen_at(now), snapshot.advised)),
             under_way: None,
             failed: None,
             ahead_percent: slot.ahead_percent,
@@ -131,10 +135,11 @@ impl KeyStore {
 
     /// How long the keys at hand can be used without another look; zero without keys.
     pub fn fresh_for(&self, slot: &Slot, lifetimes: Lifetimes) -> Duration {
+        let now = self.moment();
         let look = |snapshot: Arc<Snapshot>| {
-            freshness::wants_a_look(snapshot.began, snapshot.advised, slot.ahead_percent, lifetimes)
+            freshness::wants_a_look(snapshot.began_as_seen_at(now), snapshot.advised, slot.ahead_percent, lifetimes)
         };
-        slot.snapshot().map_or(Duration::ZERO, |snapshot| look(snapshot).saturating_sub(self.clock.monotonic()))
+        slot.snapshot().map_or(Duration::ZERO, |snapshot| look(snapshot).saturating_sub(now.monotonic))
     }
 
     /// Counts every change of any keys, and of how long they can be used: what was found out before the last one has to
@@ -155,21 +160,23 @@ impl KeyStore {
 
     /// Whether keys that a request holds may answer still: time has passed since they were offered.
     pub fn may_serve(&self, snapshot: &Snapshot, lifetimes: Lifetimes) -> bool {
-        self.clock.monotonic().saturating_sub(snapshot.began) < lifetimes.stale_bound
+        let now = self.moment();
+        now.monotonic.saturating_sub(snapshot.began_as_seen_at(now)) < lifetimes.stale_bound
     }
 
     /// What `slot` offers a request now. Begins a refresh where the rule of [`freshness`] says so.
     pub fn offer(&self, slot: &Arc<Slot>, lifetimes: Lifetimes) -> Offer {
         let mut state = slot.state();
         // Read under the lock: a refresh ends under it, so that keys, failure and what is under way belong together.
-        let now = self.clock.monotonic();
+        let moment = self.moment();
+        let now = moment.monotonic;
         state.asked = lifetimes;
         let snapshot = slot.snapshot();
         let facts = Facts {
             now,
-            keys: snapshot.as_ref().map(|snapshot| (snapshot.began, snapshot.advised)),
+            keys: snapshot.as_ref().map(|snapshot| (snapshot.began_as_seen_at(moment), snapshot.advised)),
             under_way: state.under_way.as_ref().map(Refresh::began),
-            failed: state.failed.map(|(failed, _)| failed),
+            failed: state.failed_as_seen_at(moment).map(|(failed, _)| failed),
             ahead_percent: slot.ahead_percent,
         };
         match (advise(&facts, lifetimes), snapshot) {
@@ -237,7 +244,7 @@ impl KeyStore {
     pub fn remember_unknown(&self, slot: &Slot, key_id: &KeyId, signed_at: Option<f64>) {
         let mut state = slot.state();
         let refreshes = state.counters.succeeded;
-        let now = Moment { monotonic: self.clock.monotonic(), wall: self.clock.wall() };
+        let now = self.moment();
         state.budgets.missing.add_absent(key_id, now, signed_at, refreshes);
     }
 
@@ -265,6 +272,7 @@ impl KeyStore {
     fn begin(&self, slot: &Arc<Slot>, state: &mut State, now: Duration, payment: Payment) -> Refresh {
         state.budgets.pay(payment, now);
         state.paid = payment;
+        let began = Moment { monotonic: now, wall: self.clock.wall() };
         let (sender, done) = watch::channel(None);
         let refresh = Refresh { began: now, done };
         state.under_way = Some(refresh.clone());
@@ -275,7 +283,7 @@ impl KeyStore {
             source: Arc::clone(&slot.source),
             at_hand: slot.snapshot(),
             learned: state.learned.clone(),
-            now,
+            now: began,
             deadline: after(REFRESH_DEADLINE),
         };
         let ending = Ending {
@@ -284,8 +292,7 @@ impl KeyStore {
             slots: self.slots.clone(),
             clock: Arc::clone(&self.clock),
             cleared: Arc::clone(&self.cleared),
-            began: now,
-            began_at: self.clock.wall(),
+            began,
         };
         let task = self.runtime.spawn(asking.run());
         self.runtime.spawn(async move {
@@ -304,7 +311,7 @@ impl KeyStore {
 
     /// One line of facts per source, for operators.
     pub fn report(&self) -> Vec<SlotReport> {
-        let now = self.clock.monotonic();
+        let now = self.moment();
         self.slots.iter().map(|(_, slot)| slot.report(now)).collect()
     }
 }
