@@ -41,5 +41,6 @@ async function main() {
 
 main().catch((error) => {
   tell(`providers failed: ${error instanceof SetupError ? error.message : inspect(error)}`);
-  process.exitCode = 1;
+  // Not by itself: a load that was under way when something failed would go on for ever.
+  process.exit(1);
 });
