@@ -6,7 +6,6 @@
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
-const vm = require('node:vm');
 const yaml = require('js-yaml');
 const { configSchema } = require('librechat-data-provider');
 const { RemoteTokenVerifier } = require('..');
@@ -45,25 +44,6 @@ function checkYaml({ text }) {
   // An issuer of many tenants is refused without the option that names those let in; provider-recipes.test.js has the page's own.
   const tenants = oidc.issuer.includes('/organizations/') ? { allowedTenants: ['one'] } : {};
   new RemoteTokenVerifier().compile({ ...oidc, ...tenants });
-}
-
-/** Undone on our example, and done again. @param {Block} block */
-function checkDiff({ text }) {
-  const folder = fs.mkdtempSync(path.join(scratch, 'diff-'));
-  const target = path.join(folder, /** @type {string} */ (/^\+\+\+ b\/(.*)$/m.exec(text)?.[1]));
-  const after = read('examples/librechat/middleware.js');
-  fs.mkdirSync(path.dirname(target), { recursive: true });
-  fs.writeFileSync(target, after);
-  // A repository of its own, or git would take the one around it for the place the paths begin at.
-  const git = (...args) => execFileSync('git', args, { cwd: folder, input: `${text}\n`, stdio: 'pipe' });
-  git('init', '--quiet');
-  git('apply', '--reverse', '-');
-  const before = fs.readFileSync(target, 'utf8');
-  expect(before).toMatch(/createRemoteAgentAuth,[^}]*\} = require\('@librechat\/api'\)/);
-  expect(before).not.toContain('remote-agent-auth/');
-  new vm.Script(before);
-  git('apply', '-');
-  expect(fs.readFileSync(target, 'utf8')).toBe(after);
 }
 
 /** The one kind of drawing there is: states and what leads from one to another. @param {Block} block */
@@ -110,15 +90,14 @@ const LANGUAGES = {
   sh: checkShell,
   yaml: checkYaml,
   json: ({ text }) => void JSON.parse(text),
-  diff: checkDiff,
   mermaid: checkMermaid,
   text: checkTree,
 };
 /**
- * js and ts are compiled above; a comment before a block says what else is done with it. By readme.test.js, by docs-examples.test.js, `testing` by a field case,
+ * js and ts are compiled above; a comment before a block says what else is done with it. By readme.test.js, by docs-examples.test.js, `testing` and `run in a folder of LibreChat` by field cases,
  * and `run against Keycloak` by `npm run providers`.
  */
-const MARKERS = ['example', 'newcomer', 'newcomer provider.js', 'mongosh', 'testing', 'run in a folder with token.txt', 'run against Keycloak'];
+const MARKERS = ['example', 'newcomer', 'newcomer provider.js', 'mongosh', 'testing', 'run in a folder of LibreChat', 'run in a folder with token.txt', 'run against Keycloak'];
 
 /** @param {Block} block */
 function check(block) {

@@ -1,6 +1,6 @@
 'use strict';
 
-const { getTenantId, hasTenantStorage, logger, runInTenant } = require('./data-schemas');
+const { getTenantId, hasTenantStorage, hostLookupRecorder, logger, runInTenant } = require('./data-schemas');
 const { wrongOption } = require('./errors');
 const { createLog } = require('./log');
 const { createTenantMiddlewares, trustInEnvironment } = require('./tenant-middlewares');
@@ -29,7 +29,8 @@ const LINES = Object.freeze({
   },
 });
 
-const FROM_LIBRECHAT = Object.freeze({ logger, getTenantId, runInTenant });
+/** What a host's dependency object leaves to LibreChat's packages. */
+const fromLibreChat = () => ({ logger, getTenantId, runInTenant, onUserLookup: hostLookupRecorder() });
 
 /** Lines that have been logged: a middleware may be made for every request. @type {Set<Line>} */
 const logged = new Set();
@@ -56,10 +57,10 @@ function followHost(deps, given, tenantContextMiddleware) {
   if (hostLine !== 'v0.8.8') hostLine = line;
   if (trustTenantHeader !== undefined) hostTrust = isTrust(trustTenantHeader) && hostTrust !== false;
   report(deps, line, compat);
-  if (line === 'v0.8.7') return { deps: withDefaults(deps, FROM_LIBRECHAT), options: optionsOf(line, own) };
+  if (line === 'v0.8.7') return { deps: withDefaults(deps, fromLibreChat()), options: optionsOf(line, own) };
   const tenantContext = tenantContextOver(deps, tenantContextMiddleware);
   return {
-    deps: withDefaults(deps, { ...FROM_LIBRECHAT, tenantContextMiddleware: tenantContext }),
+    deps: withDefaults(deps, { ...fromLibreChat(), tenantContextMiddleware: tenantContext }),
     options: optionsOf(line, { ...own, policy: requiringKid(own.policy) }),
   };
 }

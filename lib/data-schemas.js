@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * What LibreChat's own package offers, taken from it when first needed: never at load, and not at all where it is not
+ * What LibreChat's own packages offer, taken from them when first needed: never at load, and not at all where they are not
  * installed.
  * @typedef {{ run<T>(context: any, fn: () => T): T, getStore(): { tenantId?: string } | undefined }} TenantStorage
  * @typedef {{ logger?: any, tenantStorage?: TenantStorage, getTenantId?: () => string | undefined }} DataSchemas
@@ -63,4 +63,34 @@ function runInTenant(tenantId, fn) {
   return tenantStorage.run({ tenantId }, fn);
 }
 
-module.exports = { getTenantId, hasTenantStorage, logger, runInTenant, tenantStorage };
+/**
+ * LibreChat's counter and clock of user look-ups (`openid_user_lookup_total`, `openid_user_lookup_duration_seconds`).
+ * @typedef {(result: string, seconds: number) => void} LookupRecorder
+ * @type {LookupRecorder | null | undefined} null: there is none
+ */
+let recorder;
+
+/**
+ * Where the host's metrics are on, what records a look-up in them. A host without such a recorder has lost nothing.
+ * @returns {LookupRecorder | undefined}
+ */
+function hostLookupRecorder() {
+  if (!process.env.METRICS_SECRET) return undefined;
+  return (result, seconds) => {
+    recorder = recorder === undefined ? loadRecorder() : recorder;
+    recorder?.(result, seconds);
+  };
+}
+
+/** With the first look-up, when the host has loaded the package long since. @returns {LookupRecorder | null} */
+function loadRecorder() {
+  try {
+    // @ts-expect-error It is published nowhere, and so has no types here.
+    const { recordOpenIDUserLookup } = require('@librechat/api');
+    return typeof recordOpenIDUserLookup === 'function' ? recordOpenIDUserLookup : null;
+  } catch {
+    return null;
+  }
+}
+
+module.exports = { getTenantId, hasTenantStorage, hostLookupRecorder, logger, runInTenant, tenantStorage };

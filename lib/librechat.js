@@ -7,7 +7,7 @@ const { createAccessTokenVerifier } = require('./access-token');
 const { bearerToken } = require('./bearer');
 const conversation = require('./conversation-auth');
 const { REQUIRE_KID, followHost, requireTenantStorage, requiringKid, trustsTenantHeader, withDefaults } = require('./compat');
-const { logger, runInTenant, tenantStorage } = require('./data-schemas');
+const { hostLookupRecorder, logger, runInTenant, tenantStorage } = require('./data-schemas');
 const { createSafeUser } = require('./identity');
 const { normalizeIssuer } = require('./issuer');
 const management = require('./management-auth');
@@ -72,7 +72,7 @@ function isRemoteOidcUrlAllowed(value) {
   }
 }
 
-const { findOpenIDUser, getIssuerBoundConditions, getOpenIdEmail, getOpenIdIssuer, isUserIssuerAllowed } = createOpenId(logger);
+const { findOpenIDUser, getIssuerBoundConditions, getOpenIdEmail, getOpenIdIssuer, isUserIssuerAllowed } = createOpenId(logger, hostLookupRecorder);
 const {
   _resetTenantMiddlewareStrictCache,
   buildTenantContext,

@@ -18,10 +18,11 @@ const EMAIL_CLAIMS = ['email', 'preferred_username', 'upn'];
 /**
  * LibreChat's functions about OpenID accounts, over the same rules as the middleware.
  * @param {import('../index').RemoteAgentAuthLogger} logger
+ * @param {() => import('../index').RemoteAgentAuthDeps['onUserLookup']} [hostRecorder] the host's own metric
  * @returns {Pick<LibreChat, 'findOpenIDUser' | 'getIssuerBoundConditions' | 'getOpenIdEmail' | 'getOpenIdIssuer'
  *   | 'isUserIssuerAllowed'>}
  */
-function createOpenId(logger) {
+function createOpenId(logger, hostRecorder = () => undefined) {
   return { findOpenIDUser, getIssuerBoundConditions, getOpenIdEmail, getOpenIdIssuer, isUserIssuerAllowed };
 
   /** @type {LibreChat['findOpenIDUser']} */
@@ -42,7 +43,7 @@ function createOpenId(logger) {
       email: text(email),
       emailVerified,
     };
-    const resolution = await observedLookup(lookup.onUserLookup, resolveUser)(identity, surroundings);
+    const resolution = await observedLookup(lookup.onUserLookup ?? hostRecorder(), resolveUser)(identity, surroundings);
     const { user, changes, conflict } = resolution;
     if (user === null) return { user: null, error: conflict === undefined ? null : AUTH_FAILED, migration: false };
     // Callers of this function save what they find on the user.

@@ -20,7 +20,8 @@ const PREFIX = '[openidRoleSync]';
  * @type {LibreChat['getOpenIdRoleSyncOptions']}
  */
 function getOpenIdRoleSyncOptions(env = process.env) {
-  const text = (/** @type {string} */ name) => env[`OPENID_ROLE_SYNC_${name}`]?.trim() || undefined;
+  // Some hosts keep flags as booleans.
+  const text = (/** @type {string} */ name) => String(env[`OPENID_ROLE_SYNC_${name}`] ?? '').trim() || undefined;
   const options = {
     enabled: isTrue(text('ENABLED')),
     apiEnabled: isTrue(text('API_ENABLED')),
