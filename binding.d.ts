@@ -109,8 +109,12 @@ export interface Success {
   emailSource?: 'configured' | 'email' | 'preferred_username' | 'upn'
   /** Set when the policy names an e-mail claim that could not be used: `absent`, or the `typeof` of what was there. */
   emailClaimProblem?: string
-  /** `email_verified`: undefined if absent, true only if exactly true. */
+  /** `email_verified`: undefined if absent or null, true only if true or the text `true`. */
   emailVerified?: boolean
+  /** Which of the policy's issuers the token is of, by its place in the list; 0 where there is one. */
+  issuerIndex?: number
+  /** Whether the token looks like an ID token, which the policy lets pass. */
+  looksLikeIdToken?: boolean
   /** `exp`, unchanged, in seconds since the epoch. */
   expiresAt?: number
   /** The scopes granted. */

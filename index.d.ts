@@ -22,7 +22,7 @@ export interface VerifiedToken {
   email?: string;
   /** The claim `email` was taken from: the one the policy names, or one of the standard ones. The last two are names that users may choose. */
   emailSource?: Success['emailSource'];
-  /** `email_verified`: true only for exactly true; undefined when the claim is absent. */
+  /** `email_verified`: true only for true and the text `true`; undefined when the claim is absent or null. */
   emailVerified?: boolean;
   /** The token's scopes, from `scp` or, without `scp`, from `scope`. */
   scopes: string[];
@@ -122,6 +122,7 @@ export type RemoteAuthErrorCode =
   | 'ERR_TOKEN_TOO_LARGE'
   | 'ERR_TOKEN_MALFORMED'
   | 'ERR_TOKEN_OPAQUE'
+  | 'ERR_TOKEN_ENCRYPTED'
   | 'ERR_TOKEN_ALGORITHM'
   | 'ERR_TOKEN_CRITICAL'
   | 'ERR_TOKEN_KID'
@@ -135,6 +136,9 @@ export type RemoteAuthErrorCode =
   | 'ERR_TOKEN_LIFETIME'
   | 'ERR_ID_TOKEN'
   | 'ERR_REFRESH_TOKEN'
+  | 'ERR_LOGOUT_TOKEN'
+  | 'ERR_USERINFO_TOKEN'
+  | 'ERR_AUTHORIZATION_RESPONSE'
   | 'ERR_GRAPH_TOKEN'
   | 'ERR_TOKEN_TYPE'
   | 'ERR_TOKEN_CLIENT'
@@ -295,16 +299,22 @@ export interface RemoteAgentAuthDeps {
  * (`requireExp: false`, `clockTolerance`, `EdDSA` in `algorithms`, `allowedTenants`). `scope` is required in addition
  * to the configured one. How keys are fetched and kept belongs here, too; where it is silent, the environment counts.
  */
-export type RemoteAgentPolicy = Omit<PolicyOptions, 'enabled' | 'issuer' | 'audience' | 'jwksUri' | 'emailClaim'>;
+export type RemoteAgentPolicy = Omit<PolicyOptions, 'enabled' | 'issuer' | 'audience' | 'jwksUri' | 'emailClaim'> & {
+  /**
+   * Issuers of the configured issuer's provider, the configured one among them as it is written there. Each token's user is looked up, and
+   * stored, under the issuer that the token names.
+   */
+  issuer?: string[];
+};
 
 /** What `librechat.yaml` cannot say. An unknown name is an error. */
 export interface RemoteAgentAuthOptions {
   /**
-   * Added to every policy. An object cannot have `jwks`, `jwksFile` and `allowedTenants`, which are one issuer's. A function is called for each
+   * Added to every policy. An object cannot have `issuer`, `jwks`, `jwksFile` and `allowedTenants`, which are one issuer's. A function is called for each
    * policy a request is judged by, with a copy of the `oidc` block and the tenant whose configuration it is from; it must answer at once.
    */
   policy?:
-    | Omit<RemoteAgentPolicy, 'jwks' | 'jwksFile' | 'allowedTenants'>
+    | Omit<RemoteAgentPolicy, 'issuer' | 'jwks' | 'jwksFile' | 'allowedTenants'>
     | ((
         oidc: Readonly<{ issuer: unknown; audience: unknown; jwksUri: unknown; scope: unknown }>,
         of: { tenantId: string | undefined },

@@ -61,8 +61,12 @@ export interface ForScope {
 
 /** What a policy says besides the audience. */
 export interface PolicyRules extends KeyOptions {
-  /** Accepted `iss`: this string, and the same without trailing slashes and discovery suffix. */
-  issuer: string;
+  /**
+   * Accepted `iss`: this string, and the same without trailing slashes and discovery suffix. Of a list each is accepted to the letter;
+   * they are issuers of one provider (Entra's of version 1 and 2), whose keys are found through the first. An issuer whose keys come
+   * from elsewhere (`jwksUri`, `jwks`, `jwksFile`) is only compared and may be any text.
+   */
+  issuer: string | string[];
   /** Where the keys are. Default: the issuer's discovery document says. https, or http to loopback. */
   jwksUri?: string;
   /** Required scopes, separated by blanks; all must be present in `scp` or, without `scp`, in `scope`. */
@@ -86,8 +90,9 @@ export interface PolicyRules extends KeyOptions {
   /** The most seconds between `iat` and `exp`, which must then be there. Default: no limit. */
   maxTokenLifetime?: number;
   /**
-   * Whether the header's `typ` must say that this is an access token (RFC 9068 2.1). `required`: `at+jwt`;
-   * `preferred`: that, `JWT` or nothing; `off` (default): not looked at, as in LibreChat.
+   * Whether the token must be an access token by all that can be seen (RFC 9068 2.1). `required`: `typ` is `at+jwt`;
+   * `preferred` (recommended): that, `JWT` or nothing, and no sign of an ID token; `off` (default): ID tokens pass, as in LibreChat. Tokens that say
+   * they are of another kind (logout, userinfo, authorization answers, DPoP proofs and so on) are refused whatever stands here.
    */
   typ?: 'off' | 'preferred' | 'required';
   /** Clients whose tokens are accepted, by `azp` or `client_id`. Default: all. */
@@ -148,8 +153,12 @@ export interface Success {
   emailSource?: 'configured' | 'email' | 'preferred_username' | 'upn';
   /** Why the configured `emailClaim` was not used: `absent`, or the type of what was there. */
   emailClaimProblem?: string;
-  /** `email_verified`: true only for exactly true; undefined when the claim is absent. */
+  /** `email_verified`: true only for true and the text `true`; undefined when the claim is absent or null. */
   emailVerified?: boolean;
+  /** Which of the policy's issuers the token is of, by its place in the list; 0 where there is one. */
+  issuerIndex?: number;
+  /** The token looks like an ID token, and the policy lets one pass: `typ: 'preferred'` would not. */
+  looksLikeIdToken?: boolean;
   /** `exp` in seconds, as signed. */
   expiresAt?: number;
   scopes: string[];

@@ -43,7 +43,7 @@ function topLevelNames(list) {
   return flat.split(',').map((item) => /\w+/.exec(item)?.[0]).filter(Boolean);
 }
 
-const VOCABULARY = ['algorithm', 'base64url', 'details', 'json', 'key_id', 'scope', 'time', 'whitespace'];
+const VOCABULARY = ['algorithm', 'base64url', 'details', 'json', 'key_id', 'mismatch', 'scope', 'time', 'whitespace'];
 
 /** For each module of ours, the others it may name; vocabulary is open to all but itself. */
 const MAY_KNOW = {

@@ -64,7 +64,8 @@ describe.each(ways)('%s', (_name, check) => {
     expect([oid, email, emailVerified, emailClaimProblem, expiresAt]).toEqual([undefined, undefined, undefined, undefined, 4e9]);
     expect(scopes).toEqual([]);
     expect(header).toBe(Buffer.from(token.split('.')[0], 'base64url').toString());
-    expect((await check(issuer.token({ email_verified: 'true' }))).emailVerified).toBe(false);
+    expect((await check(issuer.token({ email_verified: 'true' }))).emailVerified).toBe(true);
+    expect((await check(issuer.token({ email_verified: 'yes' }))).emailVerified).toBe(false);
   });
 
   test('tells a token from the same with 0x100 added to all or to one of its characters', async () => {

@@ -35,6 +35,7 @@ const { loginIssuer, resolveUser } = require('./user');
  *   policyFor: (fields: import('./auth-config').OidcFields, tenantId: string | undefined) => import('./policy-cache').Entry,
  *   isForbiddenTenant: (visit: Visit, user: User) => boolean,
  *   warnOfUnknownKey: (key: string) => void,
+ *   warnOfIdToken: (issuer: string | undefined) => void,
  *   settings: import('./options').Settings,
  *   log: import('./log').Log,
  * }} Surroundings
@@ -50,7 +51,7 @@ const FOR_RECHECK = Object.freeze({ forRecheck: true });
  * @param {Surroundings} surroundings
  * @returns {(visit: Visit) => Promise<typeof PASS | Stop>}
  */
-function createAuthenticate({ deps, host, verifier, policyFor, isForbiddenTenant, warnOfUnknownKey, settings, log }) {
+function createAuthenticate({ deps, host, verifier, policyFor, isForbiddenTenant, warnOfUnknownKey, warnOfIdToken, settings, log }) {
   const { allowEmailFallback, allowUnverifiedEmail, allowUsernameAsEmail } = settings;
   const trusted = { allowEmailFallback, allowUnverifiedEmail, allowUsernameAsEmail };
   const lookup = { findUser: host.findUser, loginIssuer, ...trusted, log };
@@ -104,6 +105,7 @@ function createAuthenticate({ deps, host, verifier, policyFor, isForbiddenTenant
     const caller = /** @type {import('../index').RemoteAgentCaller} */ (user);
     caller.id = userId;
     caller.federatedTokens = federatedTokens(token, verified);
+    if (verified.looksLikeIdToken) warnOfIdToken(entry.issuer);
     req.user = caller;
     return PASS;
   }
@@ -169,8 +171,20 @@ function createAuthenticate({ deps, host, verifier, policyFor, isForbiddenTenant
  * @param {import('./policy-cache').Entry} entry of the policy it was verified by
  * @returns {import('./user').Identity}
  */
-function identityOf({ subject, oid, email, emailSource, emailVerified, emailClaimProblem }, { issuer, emailClaim }) {
-  return { subject, issuer, oid, email, emailSource, emailVerified, emailClaim, emailClaimProblem };
+function identityOf(verified, entry) {
+  const { subject, oid, email, emailSource, emailVerified, emailClaimProblem } = verified;
+  const { emailClaim } = entry;
+  return { subject, issuer: issuerOf(verified, entry), oid, email, emailSource, emailVerified, emailClaim, emailClaimProblem };
+}
+
+/**
+ * Under which issuer the token's user is stored: of several, the one that the token is of. An account bound to one of them is no other's.
+ * @param {Success} verified
+ * @param {import('./policy-cache').Entry} entry
+ * @returns {string | undefined}
+ */
+function issuerOf({ issuerIndex }, { issuer, issuers }) {
+  return issuers === undefined ? issuer : issuers[issuerIndex ?? -1];
 }
 
 /**
@@ -180,7 +194,7 @@ function identityOf({ subject, oid, email, emailSource, emailVerified, emailClai
  * @returns {Stop}
  */
 function refusal(cause, failure, scope) {
-  if (failure.code === 'ERR_SCOPE_MISSING') return { cause, about: `"${String(scope)}"`, scope };
+  if (failure.code === 'ERR_SCOPE_MISSING') return { cause, about: `"${String(scope)}": ${failure.message}`, scope };
   if (cause === 'subject-missing') return { cause };
   return { cause, error: new RemoteAuthError(failure), retryAfter: failure.retryAfter };
 }

@@ -58,8 +58,13 @@ const codes = Object.freeze({
   }),
   ERR_TOKEN_OPAQUE: Object.freeze({
     fault: 'token',
-    meaning: 'The token has no parts: it is an opaque token or an API key.',
+    meaning: 'The token is no JWT: it is an opaque token or an API key.',
     action: 'Have the provider issue JWT access tokens for this audience; API keys belong to the API-key middleware.',
+  }),
+  ERR_TOKEN_ENCRYPTED: Object.freeze({
+    fault: 'token',
+    meaning: 'The token is encrypted (a JWE).',
+    action: 'Have the provider sign access tokens for this audience and not encrypt them.',
   }),
   ERR_TOKEN_ALGORITHM: Object.freeze({
     fault: 'token',
@@ -126,6 +131,21 @@ const codes = Object.freeze({
     meaning: 'The token is a refresh token.',
     action: 'Exchange it at the provider and send the access token.',
   }),
+  ERR_LOGOUT_TOKEN: Object.freeze({
+    fault: 'token',
+    meaning: 'The token is a logout token or another security event.',
+    action: 'Send the access token; such tokens are for the client\'s back-channel logout alone.',
+  }),
+  ERR_USERINFO_TOKEN: Object.freeze({
+    fault: 'token',
+    meaning: 'The token is a signed answer of the userinfo endpoint.',
+    action: 'Send the access token that the userinfo endpoint was asked with.',
+  }),
+  ERR_AUTHORIZATION_RESPONSE: Object.freeze({
+    fault: 'token',
+    meaning: 'The token is an authorization answer (JARM).',
+    action: 'Exchange the code in it at the provider and send the access token.',
+  }),
   ERR_GRAPH_TOKEN: Object.freeze({
     fault: 'token',
     meaning: 'The token is one for Microsoft Graph, which nobody else can verify.',
@@ -133,8 +153,8 @@ const codes = Object.freeze({
   }),
   ERR_TOKEN_TYPE: Object.freeze({
     fault: 'token',
-    meaning: '`typ` or `token_use` does not say that the token is an access token.',
-    action: 'Send an access token, or loosen `typ` or `tokenUse`.',
+    meaning: '`typ` or `token_use` says something else than that the token is an access token.',
+    action: 'Send an access token; where the policy\'s `typ` or `tokenUse` asks for more than the provider writes, loosen it.',
   }),
   ERR_TOKEN_CLIENT: Object.freeze({
     fault: 'token',

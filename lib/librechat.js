@@ -63,9 +63,10 @@ async function verifyOidcAccessToken(token, config, options) {
 /** @type {LibreChat['isRemoteOidcUrlAllowed']} */
 function isRemoteOidcUrlAllowed(value) {
   if (typeof value !== 'string' && Object.prototype.toString.call(value) !== '[object URL]') return false;
-  // An empty text would be no jwksUri at all, so the value is judged as an issuer.
+  // An empty text would be no jwksUri at all; an issuer with a jwksUri beside it would only be compared.
+  if (String(value) === '') return false;
   try {
-    sharedVerifier().compile({ issuer: String(value), audience: 'none', jwksUri: 'http://localhost' });
+    sharedVerifier().compile({ issuer: 'http://localhost', audience: 'none', jwksUri: String(value) });
     return true;
   } catch {
     return false;

@@ -15,8 +15,8 @@ const FACTS = Object.freeze({
   email: 3,
   emailClaimProblem: 4,
   scopes: 5,
-  /** 1, 0, or -1 where the claim is absent. */
-  emailVerified: 6,
+  /** Several things, see `SEVERAL`. */
+  several: 6,
   /** The place in EMAIL_SOURCES, or -1 where there is no address. */
   emailSource: 7,
   /** NaN where there is none. */
@@ -39,6 +39,9 @@ const FACTS = Object.freeze({
   count: 13,
 });
 
+/** In one number: `email_verified` (0 or 1, or absent), whether it looks like an ID token, and which of the policy's issuers it is of. */
+const SEVERAL = Object.freeze({ absent: 2, idToken: 4, issuer: 8 });
+
 /** What an operator can compare, in the order in which it crosses. */
 const DETAILS = /** @type {const} */ (['reason', 'host', 'expected', 'got']);
 
@@ -58,9 +61,9 @@ class Success {
   #email;
   #problem;
   #scopes;
-  #emailVerified;
   #emailSource;
   #expiresAt;
+  #several;
   #native;
   /** @type {readonly string[] | undefined} */
   #scopeList;
@@ -85,9 +88,9 @@ class Success {
     this.#email = facts[at + FACTS.email];
     this.#problem = facts[at + FACTS.emailClaimProblem];
     this.#scopes = facts[at + FACTS.scopes];
-    this.#emailVerified = facts[at + FACTS.emailVerified];
     this.#emailSource = facts[at + FACTS.emailSource];
     this.#expiresAt = facts[at + FACTS.expiresAt];
+    this.#several = facts[at + FACTS.several];
     this.#native = native;
   }
 
@@ -126,7 +129,16 @@ class Success {
   }
 
   get emailVerified() {
-    return this.#emailVerified < 0 ? undefined : this.#emailVerified === 1;
+    const said = this.#several % SEVERAL.idToken;
+    return said === SEVERAL.absent ? undefined : said === 1;
+  }
+
+  get issuerIndex() {
+    return Math.floor(this.#several / SEVERAL.issuer);
+  }
+
+  get looksLikeIdToken() {
+    return this.#several % SEVERAL.issuer >= SEVERAL.idToken;
   }
 
   get expiresAt() {

@@ -14,8 +14,9 @@ const { NOTHING } = require('./policy-extra');
  * @typedef {import('./policy-extra').PolicyExtra} PolicyExtra
  *
  * @typedef {{ policy: CompiledPolicy, failure?: undefined } | { policy?: undefined, failure: RemoteAuthError }} Judged
- * `scope`: the scopes the policy requires, for what is said about them. `issuer`: under which its users are stored.
- * @typedef {Judged & { emailClaim?: string, scope?: unknown, issuer?: string }} Entry
+ * `scope`: the scopes the policy requires, for what is said about them. `issuer`: under which its users are stored. `issuers`: where the
+ * policy names several, the same for each, by its place.
+ * @typedef {Judged & { emailClaim?: string, scope?: unknown, issuer?: string, issuers?: readonly (string | undefined)[] }} Entry
  *
  * An entry with what it was made from.
  * @typedef {{ key: string, fields: OidcFields, environment: Environment, extraKey: string, entry: Entry }} Known
@@ -112,16 +113,33 @@ class PolicyCache {
       );
     }
     const scope = bothScopes(fields.scope, extra.options.scope);
-    const options = { ...network, ...extra.options, ...fields, scope, jwksUri: fields.jwksUri ?? jwksUri, emailClaim };
+    const { issuer, issuers } = issuersOf(fields.issuer, extra.options.issuer);
+    const options = { ...network, ...extra.options, ...fields, issuer, scope, jwksUri: fields.jwksUri ?? jwksUri, emailClaim };
     try {
       // Rust judges the types too, each with a code of its own.
-      return { policy: this.#compile(/** @type {PolicyOptions} */ (options)), emailClaim, scope, issuer: normalizeIssuer(fields.issuer) };
+      const policy = this.#compile(/** @type {PolicyOptions} */ (options));
+      return { policy, emailClaim, scope, issuer: normalizeIssuer(fields.issuer), ...(issuers && { issuers }) };
     } catch (error) {
       const failure = /** @type {RemoteAuthError | undefined} */ (error);
       if (failure?.fault === 'config') return { failure };
       throw error;
     }
   }
+}
+
+/**
+ * The issuers a policy is made of. The configured one is text, accepted in both of its spellings; a list is that of the option `policy`.
+ * @param {unknown} configured
+ * @param {unknown} list
+ * @returns {{ issuer: unknown, issuers?: (string | undefined)[] }} what Rust is given, and under which issuer the users of each are stored
+ */
+function issuersOf(configured, list) {
+  // A list in the configuration is not LibreChat's, and refused like anything else that is no text.
+  if (typeof configured !== 'string') return { issuer: Array.isArray(configured) ? undefined : configured };
+  const normal = normalizeIssuer(configured);
+  if (!Array.isArray(list) || normal === undefined) return { issuer: configured };
+  const issuer = [...new Set([configured, normal, ...list])];
+  return { issuer, issuers: issuer.map(normalizeIssuer) };
 }
 
 /**

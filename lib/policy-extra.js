@@ -13,9 +13,12 @@ const { wrongOption } = require('./errors');
  */
 
 /** Whom to trust is the configuration's to say; OPENID_EMAIL_CLAIM names the e-mail claim. */
-const NOT_HERE = ['enabled', 'issuer', 'audience', 'jwksUri', 'emailClaim'];
-/** Keys are one issuer's: given for every policy, they would vouch for all. Tenants belong to an issuer that has several. */
-const ONE_ISSUERS = ['jwks', 'jwksFile', 'allowedTenants'];
+const NOT_HERE = ['enabled', 'audience', 'jwksUri', 'emailClaim'];
+/**
+ * Keys are one issuer's: given for every policy, they would vouch for all. Tenants belong to an issuer that has several; a list of
+ * issuers is that of one provider.
+ */
+const ONE_ISSUERS = ['issuer', 'jwks', 'jwksFile', 'allowedTenants'];
 
 /** Those of policies that cannot change any more: middlewares made for each request are often given the same. @type {WeakMap<object, PolicyExtra>} */
 const unchangeable = new WeakMap();
@@ -44,7 +47,10 @@ function createPolicyExtra(policy, factory = 'createRemoteAgentAuth') {
   }
   return (fields, tenantId) => {
     const extra = policy(Object.freeze({ ...fields }), { tenantId });
-    return extra === undefined || extra === null ? NOTHING : read(extra, (options) => ({ ...options }), wrongPolicy);
+    if (extra === undefined || extra === null) return NOTHING;
+    const added = read(extra, (options) => ({ ...options }), wrongPolicy);
+    checkIssuers(added.options.issuer, fields.issuer, wrongPolicy);
+    return added;
   };
 }
 
@@ -68,6 +74,19 @@ function read(extra, copy, wrongPolicy) {
   const options = copy(extra);
   if (options === undefined) throw wrongPolicy('has a value that is no plain data');
   return { options, key: textOf(options) };
+}
+
+/**
+ * Other issuers of the configured one's provider; whom to trust at all stays the configuration's to say.
+ * @param {unknown} issuers
+ * @param {unknown} configured
+ * @param {(problem: string) => Error} wrongPolicy
+ */
+function checkIssuers(issuers, configured, wrongPolicy) {
+  if (issuers === undefined) return;
+  const isList = Array.isArray(issuers) && issuers.every((issuer) => typeof issuer === 'string' && issuer.trim() !== '');
+  if (isList && issuers.includes(configured)) return;
+  throw wrongPolicy('can set "issuer" only as a list of issuers, in which the one of the oidc block stands as it is written there');
 }
 
 /** @param {object} policy */

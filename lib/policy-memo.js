@@ -31,7 +31,8 @@ class PolicyMemo {
    * @returns {CompiledPolicy}
    */
   find(options) {
-    const issuer = options?.issuer;
+    // A list is written anew as often as the options: its first issuer stands for it here, equality is what counts.
+    const issuer = Array.isArray(options?.issuer) ? options.issuer[0] : options?.issuer;
     const known = this.#byIssuer.get(issuer);
     if (known !== undefined) {
       for (const entry of known) if (isSame(entry.options, options)) return entry.policy;

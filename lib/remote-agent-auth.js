@@ -56,6 +56,7 @@ function createRemoteAgentAuth(deps, options) {
     policyFor: (fields, tenantId) => policies.find(fields, policyExtra(fields, tenantId)),
     isForbiddenTenant,
     warnOfUnknownKey,
+    warnOfIdToken,
     settings,
     log,
   });
@@ -153,6 +154,15 @@ function createRemoteAgentAuth(deps, options) {
   function warnOfUnknownKey(key) {
     if (!said.add(`oidc.${key}`)) return;
     log.warn(`the key "${key}" in the oidc block is unknown and ignored; did you mean "${nearest(key, KNOWN_KEYS)}"?`);
+  }
+
+  /** Once for each issuer. @param {string | undefined} issuer */
+  function warnOfIdToken(issuer = 'unknown') {
+    if (!said.add(`ID token of ${issuer}`)) return;
+    log.warn(
+      `a token of ${issuer} that looks like an ID token was accepted, because its audience is the configured one; ` +
+        "the option policy: { typ: 'preferred' } refuses such tokens",
+    );
   }
 
   /** @param {Decision} decision @param {Stop} stop */

@@ -95,6 +95,11 @@ impl AlgorithmSet {
         self.0 & algorithm.bit() != 0
     }
 
+    /// The names of those allowed.
+    pub fn names(self) -> Vec<&'static str> {
+        Algorithm::ALL.into_iter().filter(|algorithm| self.contains(*algorithm)).map(Algorithm::name).collect()
+    }
+
     /// Whether nothing is allowed.
     pub const fn is_empty(self) -> bool {
         self.0 == 0

@@ -1,7 +1,7 @@
 //! What an operator can compare, beside a refusal's code. For logs and callers of the API; no client ever hears it.
 
 /// How many characters of each are kept: enough for a URL, a scope list or an issuer.
-const MOST_CHARACTERS: usize = 200;
+pub const MOST_CHARACTERS: usize = 200;
 
 /// Details of a refusal. Whatever is put in is bounded here and printable, so that text from outside can neither flood nor
 /// forge a log line.
@@ -17,28 +17,28 @@ impl Details {
     /// The cause within the code, a stable word: `tls-expired`.
     #[must_use]
     pub fn reason(mut self, reason: &str) -> Self {
-        self.reason = Some(printable(reason));
+        self.reason = Some(printable(reason, MOST_CHARACTERS));
         self
     }
 
     /// The host that was asked, or the proxy on the way to it.
     #[must_use]
     pub fn host(mut self, host: &str) -> Self {
-        self.host = Some(printable(host));
+        self.host = Some(printable(host, MOST_CHARACTERS));
         self
     }
 
     /// What the policy wants.
     #[must_use]
     pub fn expected(mut self, expected: &str) -> Self {
-        self.expected = Some(printable(expected));
+        self.expected = Some(printable(expected, MOST_CHARACTERS));
         self
     }
 
     /// What came instead.
     #[must_use]
     pub fn got(mut self, got: &str) -> Self {
-        self.got = Some(printable(got));
+        self.got = Some(printable(got, MOST_CHARACTERS));
         self
     }
 
@@ -48,15 +48,15 @@ impl Details {
     }
 }
 
-/// The beginning of a text, with U+FFFD for whatever is not shown as itself: control characters, line separators, and those
+/// The beginning of a text, at most `most` characters, with U+FFFD for whatever is not shown as itself: control characters, line separators, and those
 /// that change the direction of what follows.
-fn printable(text: &str) -> Box<str> {
+pub fn printable(text: &str, most: usize) -> Box<str> {
     let hidden = |c: char| {
         c.is_control()
             || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
     let mut characters = text.chars().map(|c| if hidden(c) { '\u{fffd}' } else { c });
-    let mut kept: String = characters.by_ref().take(MOST_CHARACTERS).collect();
+    let mut kept: String = characters.by_ref().take(most).collect();
     if characters.next().is_some() {
         kept.pop();
         kept.push('…');

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::details::Details;
 use crate::keys::KeySetError;
+use crate::mismatch::Mismatch;
 use crate::policy::PolicyError;
 use crate::provider::discovery::DiscoveryError;
 use crate::provider::fetch::FetchError;
@@ -87,7 +88,8 @@ codes! {
     TokenArgument "ERR_TOKEN_ARGUMENT" Request "The token argument is not a string." "Pass the token's text, without `Bearer`.";
     TokenTooLarge "ERR_TOKEN_TOO_LARGE" Token "The token is longer than `maxTokenBytes` (16 KiB) allows." "Have the provider put fewer groups or claims into access tokens.";
     TokenMalformed "ERR_TOKEN_MALFORMED" Token "The token is not a JWS in compact form: three parts of strict base64url, JSON with unique members." "Send the access token unchanged; opaque and encrypted tokens cannot be checked here.";
-    TokenOpaque "ERR_TOKEN_OPAQUE" Token "The token has no parts: it is an opaque token or an API key." "Have the provider issue JWT access tokens for this audience; API keys belong to the API-key middleware.";
+    TokenOpaque "ERR_TOKEN_OPAQUE" Token "The token is no JWT: it is an opaque token or an API key." "Have the provider issue JWT access tokens for this audience; API keys belong to the API-key middleware.";
+    TokenEncrypted "ERR_TOKEN_ENCRYPTED" Token "The token is encrypted (a JWE)." "Have the provider sign access tokens for this audience and not encrypt them.";
     TokenAlgorithm "ERR_TOKEN_ALGORITHM" Token "The token's `alg` is not allowed." "Sign with an algorithm the policy allows; `none` and HS256 never are.";
     TokenCritical "ERR_TOKEN_CRITICAL" Token "The token's header has `crit`." "No extension is understood; have the provider leave it out.";
     TokenKid "ERR_TOKEN_KID" Token "The token's `kid` is empty, too long, or missing where the policy requires one." "Check the provider's key identifiers.";
@@ -101,8 +103,11 @@ codes! {
     TokenLifetime "ERR_TOKEN_LIFETIME" Token "The token is valid for longer than `maxTokenLifetime` allows." "Shorten the lifetime of access tokens at the provider.";
     IdToken "ERR_ID_TOKEN" Token "The token is an ID token." "Send the access token; the ID token is for the client alone.";
     RefreshToken "ERR_REFRESH_TOKEN" Token "The token is a refresh token." "Exchange it at the provider and send the access token.";
+    LogoutToken "ERR_LOGOUT_TOKEN" Token "The token is a logout token or another security event." "Send the access token; such tokens are for the client's back-channel logout alone.";
+    UserinfoToken "ERR_USERINFO_TOKEN" Token "The token is a signed answer of the userinfo endpoint." "Send the access token that the userinfo endpoint was asked with.";
+    AuthorizationResponse "ERR_AUTHORIZATION_RESPONSE" Token "The token is an authorization answer (JARM)." "Exchange the code in it at the provider and send the access token.";
     GraphToken "ERR_GRAPH_TOKEN" Token "The token is one for Microsoft Graph, which nobody else can verify." "Request the token for this API's own scope or application id.";
-    TokenType "ERR_TOKEN_TYPE" Token "`typ` or `token_use` does not say that the token is an access token." "Send an access token, or loosen `typ` or `tokenUse`.";
+    TokenType "ERR_TOKEN_TYPE" Token "`typ` or `token_use` says something else than that the token is an access token." "Send an access token; where the policy's `typ` or `tokenUse` asks for more than the provider writes, loosen it.";
     TokenClient "ERR_TOKEN_CLIENT" Token "The token was issued to a client that `allowedClients` does not name." "Add the client's id, or use another client.";
     TokenAudience "ERR_TOKEN_AUDIENCE" Token "`aud` does not name the policy's audience." "Request the token for this API, or correct the policy's `audience`.";
     TokenIssuer "ERR_TOKEN_ISSUER" Token "`iss` is not the policy's issuer." "Compare `iss` with the policy's `issuer`, to the letter.";
@@ -131,11 +136,11 @@ pub enum Refusal {
     #[error("the token must be a string")]
     TokenArgument,
     #[error(transparent)]
-    Token(#[from] TokenError),
+    Token(TokenError),
     #[error(transparent)]
-    Signature(#[from] SignatureError),
+    Signature(SignatureError),
     #[error(transparent)]
-    Claims(#[from] ClaimsError),
+    Claims(ClaimsError),
     /// The provider's failure, and how long until another try is worth it.
     #[error("{0}")]
     Provider(ProviderError, Duration),
@@ -154,10 +159,35 @@ pub enum Refusal {
 impl From<VerifyError> for Refusal {
     fn from(error: VerifyError) -> Self {
         match error {
-            VerifyError::Signature(error) => Self::Signature(error),
-            VerifyError::Claims(error) => Self::Claims(error),
+            VerifyError::Signature(error) => error.into(),
+            VerifyError::Claims(error) => error.into(),
         }
     }
+}
+
+impl From<TokenError> for Refusal {
+    fn from(error: TokenError) -> Self {
+        let details = error.mismatch().map(compared).unwrap_or_default();
+        Self::Token(error).with(details)
+    }
+}
+
+impl From<SignatureError> for Refusal {
+    fn from(error: SignatureError) -> Self {
+        let details = error.mismatch().map(compared).unwrap_or_default();
+        Self::Signature(error).with(details)
+    }
+}
+
+impl From<ClaimsError> for Refusal {
+    fn from(error: ClaimsError) -> Self {
+        let details = error.mismatch().map(compared).unwrap_or_default();
+        Self::Claims(error).with(details)
+    }
+}
+
+fn compared(mismatch: &Mismatch) -> Details {
+    Details::default().expected(mismatch.expected()).got(mismatch.got())
 }
 
 impl Refusal {
@@ -193,21 +223,22 @@ impl Refusal {
             Self::Token(error) => match error {
                 TokenError::TooLarge => Code::TokenTooLarge,
                 TokenError::Opaque => Code::TokenOpaque,
-                TokenError::Parts | TokenError::Header => Code::TokenMalformed,
-                TokenError::Algorithm => Code::TokenAlgorithm,
+                TokenError::Parts | TokenError::Header(_) => Code::TokenMalformed,
+                TokenError::Encrypted => Code::TokenEncrypted,
+                TokenError::Algorithm(_) => Code::TokenAlgorithm,
                 TokenError::Critical => Code::TokenCritical,
                 TokenError::KeyId => Code::TokenKid,
             },
             Self::Signature(error) => match error {
-                SignatureError::AlgorithmNotAllowed => Code::TokenAlgorithm,
+                SignatureError::AlgorithmNotAllowed(_) => Code::TokenAlgorithm,
                 SignatureError::KeyIdRequired => Code::TokenKid,
                 SignatureError::KeyNotFound => Code::KeyNotFound,
-                SignatureError::KeyUnsuitable => Code::KeyUnsuitable,
+                SignatureError::KeyUnsuitable(_) => Code::KeyUnsuitable,
                 SignatureError::Invalid => Code::SignatureInvalid,
                 SignatureError::GraphToken => Code::GraphToken,
             },
             Self::Claims(error) => match error {
-                ClaimsError::Malformed => Code::TokenMalformed,
+                ClaimsError::Malformed(_) => Code::TokenMalformed,
                 ClaimsError::NotAnObject | ClaimsError::NotANumber(_) | ClaimsError::Missing(_) => Code::TokenClaims,
                 ClaimsError::Expired => Code::TokenExpired,
                 ClaimsError::NotYetValid => Code::TokenNotYetValid,
@@ -215,12 +246,15 @@ impl Refusal {
                 ClaimsError::Lifetime => Code::TokenLifetime,
                 ClaimsError::IdToken => Code::IdToken,
                 ClaimsError::RefreshToken => Code::RefreshToken,
-                ClaimsError::Type => Code::TokenType,
-                ClaimsError::Client => Code::TokenClient,
-                ClaimsError::RoleMissing => Code::RoleMissing,
-                ClaimsError::PermissionMissing => Code::PermissionMissing,
-                ClaimsError::Audience => Code::TokenAudience,
-                ClaimsError::Issuer => Code::TokenIssuer,
+                ClaimsError::SecurityEvent => Code::LogoutToken,
+                ClaimsError::UserInfo => Code::UserinfoToken,
+                ClaimsError::AuthorizationResponse => Code::AuthorizationResponse,
+                ClaimsError::OtherKind(_) | ClaimsError::Type(_) => Code::TokenType,
+                ClaimsError::Client(_) => Code::TokenClient,
+                ClaimsError::RoleMissing(_) => Code::RoleMissing,
+                ClaimsError::PermissionMissing(_) => Code::PermissionMissing,
+                ClaimsError::Audience(_) => Code::TokenAudience,
+                ClaimsError::Issuer(_) | ClaimsError::KeyIssuer(_) => Code::TokenIssuer,
                 ClaimsError::ScopeMalformed => Code::ScopeMalformed,
                 ClaimsError::ScopeMissing(_) => Code::ScopeMissing,
                 ClaimsError::Subject => Code::TokenSubject,
@@ -237,7 +271,7 @@ impl Refusal {
                     | DiscoveryError::Redirect
                     | DiscoveryError::Document
                     | DiscoveryError::JwksUri => Code::DiscoveryDocument,
-                    DiscoveryError::Issuer => Code::DiscoveryIssuer,
+                    DiscoveryError::Issuer(_) => Code::DiscoveryIssuer,
                 },
                 ProviderError::JwksStatus(_) | ProviderError::File(_) => Code::JwksFetch,
                 ProviderError::JwksDocument(error) => match error {

@@ -33,6 +33,7 @@ pub mod error;
 pub mod json;
 pub mod key_id;
 pub mod keys;
+pub mod mismatch;
 pub mod offload;
 pub mod policy;
 pub mod process;

@@ -70,11 +70,15 @@ async fn asks_the_type_as_much_as_the_policy_says() {
     let table = [
         ("off", None, None),
         ("off", Some("anything"), None),
+        ("off", Some("logout+jwt"), Some(Code::LogoutToken)),
+        ("off", Some("dpop+jwt"), Some(Code::TokenType)),
         ("preferred", None, None),
         ("preferred", Some("JWT"), None),
         ("preferred", Some("application/jwt"), None),
         ("preferred", Some("at+jwt"), None),
-        ("preferred", Some("logout+jwt"), Some(Code::TokenType)),
+        ("preferred", Some("anything"), Some(Code::TokenType)),
+        ("preferred", Some("logout+jwt"), Some(Code::LogoutToken)),
+        ("required", Some("logout+jwt"), Some(Code::LogoutToken)),
         ("required", None, Some(Code::TokenType)),
         ("required", Some("JWT"), Some(Code::TokenType)),
         ("required", Some("at+jwt"), None),
@@ -105,6 +109,63 @@ async fn names_the_wrong_kind_of_token() {
     assert_eq!(code(cognito.clone(), json!({}), json!({ "token_use": "id" })).await, Some(Code::IdToken));
     assert_eq!(code(cognito.clone(), json!({}), json!({ "token_use": "other" })).await, Some(Code::TokenType));
     assert_eq!(code(cognito, json!({}), json!({})).await, Some(Code::TokenType));
+}
+
+#[tokio::test(start_paused = true)]
+async fn refuses_another_kind_of_token_whatever_the_policy_asks() {
+    let event = json!({ "http://schemas.openid.net/event/backchannel-logout": {} });
+    let table = [
+        (json!({ "events": event }), Code::LogoutToken),
+        (json!({ "typ": "Logout" }), Code::LogoutToken),
+        (json!({ "typ": "Refresh" }), Code::RefreshToken),
+        (json!({ "typ": "Offline" }), Code::RefreshToken),
+        (json!({ "token_use": "refresh" }), Code::RefreshToken),
+        (json!({ "typ": "Serialized-ID" }), Code::TokenType),
+        (json!({ "code": "c", "state": "s" }), Code::AuthorizationResponse),
+        (json!({ "sub": null, "code": "c" }), Code::AuthorizationResponse),
+        (json!({ "exp": null, "email": "ada@idp.example" }), Code::UserinfoToken),
+    ];
+    for rule in [None, Some("preferred")] {
+        for require_exp in [true, false] {
+            let (typ, require_exp) = (rule.map(str::to_owned), Some(require_exp));
+            for (claims, expected) in &table {
+                let options = PolicyOptions { typ: typ.clone(), require_exp, ..options() };
+                assert_eq!(code(options, json!({}), claims.clone()).await, Some(*expected), "{claims}");
+            }
+        }
+    }
+    // It buys no fetch either: its own claims condemn it.
+    let world = World::with_jwks_uri();
+    let token = Signer::new("k").token_with(json!({ "events": event }));
+    assert_eq!(world.code(&token).await, Some(Code::LogoutToken));
+    assert_eq!(world.network.fetches(), 0);
+}
+
+/// Without an end and without a word of what it is for, nothing says that a token is one of access.
+#[tokio::test(start_paused = true)]
+async fn asks_a_token_without_an_end_for_some_sign_of_access_where_that_is_preferred() {
+    let policy =
+        |typ: Option<&str>| PolicyOptions { typ: typ.map(str::to_owned), require_exp: Some(false), ..options() };
+    let bare = || json!({ "exp": null });
+    assert_eq!(code(policy(None), json!({}), bare()).await, None);
+    assert_eq!(code(policy(Some("preferred")), json!({}), bare()).await, Some(Code::TokenType));
+    assert_eq!(code(policy(Some("preferred")), json!({ "typ": "at+jwt" }), bare()).await, None);
+    assert_eq!(code(policy(Some("preferred")), json!({}), json!({ "exp": null, "scope": "read" })).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_issuer_of_a_list_is_known_by_its_place() {
+    let (first, second) = ("https://sts.example/t/", "https://login.example/t/v2.0");
+    let policy = || PolicyOptions { issuer: String::new(), issuers: list(&[first, second]), ..options() };
+    for (iss, place) in [(first, Some(0)), (second, Some(1)), ("https://sts.example/t", None), (ISSUER, None)] {
+        let signer = Signer::new("k");
+        let world = World::with_jwks_uri();
+        world.network.answer(JWKS, jwks(&[&signer]));
+        let policy = Arc::new(Policy::parse(policy()).unwrap());
+        let answer = world.check_with(&signer.token_with(json!({ "iss": iss })), &policy).await;
+        assert_eq!(answer.as_ref().map(|verified| verified.issuer_place()).ok(), place, "{iss}");
+        assert!(place.is_some() || answer.unwrap_err().code() == Code::TokenIssuer);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use remote_agent_auth::json::{JsonError, Value};
+use remote_agent_auth::json::{JsonError, JsonFault, Value};
 use remote_agent_auth::policy::grant::ClaimPath;
 use remote_agent_auth::policy::{GrantOptions, Policy, PolicyOptions};
 use remote_agent_auth::time::UnixSeconds;
@@ -130,7 +130,8 @@ fn of_tenants() -> Asked {
 /// question has the same answer, whether the claims are judged or the judgement is remembered; and what is handed out is what
 /// stands in the claims.
 pub fn holds(input: &[u8]) -> bool {
-    let members = std::str::from_utf8(input).map_err(|_| JsonError::Malformed).and_then(reading::agreed);
+    let members =
+        std::str::from_utf8(input).map_err(|_| JsonError::Malformed(JsonFault::NotUtf8)).and_then(reading::agreed);
     let members = match members {
         Ok(members) => members,
         Err(error) => {
@@ -151,7 +152,7 @@ pub fn holds(input: &[u8]) -> bool {
 
 fn assert_refused(input: &[u8], error: JsonError) {
     let expected = match error {
-        JsonError::Malformed => ClaimsError::Malformed,
+        JsonError::Malformed(fault) => ClaimsError::Malformed(fault),
         JsonError::NotAnObject => ClaimsError::NotAnObject,
     };
     let now = UnixSeconds::new(NOW).unwrap();
@@ -201,9 +202,15 @@ fn judged(signed: &SignedToken, asked: &Asked, members: &Members<'_>, now: f64) 
             verified.email_problem().is_some(),
             asked.email_claim.is_some_and(|name| address(members, name).is_none())
         );
-        assert_eq!(verified.email_verified(), member(members, "email_verified").map(|flag| *flag == Value::Bool(true)));
+        assert_eq!(verified.email_verified(), is_verified(members));
     }
     true
+}
+
+/// What is said of the address: the flag, the same as text, or something that is no word for it.
+fn is_verified(members: &Members<'_>) -> Option<bool> {
+    let flag = member(members, "email_verified").filter(|flag| **flag != Value::Null)?;
+    Some(*flag == Value::Bool(true) || flag.as_str() == Some("true"))
 }
 
 fn member<'m, 'a>(members: &'m Members<'a>, name: &str) -> Option<&'m Value<'a>> {
@@ -250,7 +257,8 @@ fn accepts(asked: &Asked, members: &Members<'_>, now: f64) -> bool {
     is_timely(asked, members, now) == Some(true)
         && is_for_us(asked, members)
         && is_of_the_issuer(asked, members)
-        && (!asked.access_tokens_only || !is_another_kind(members))
+        && !is_never_one(members)
+        && (!asked.access_tokens_only || !is_id_token(members))
         && is_granted(asked, members)
         && text(members, "sub").is_some_and(|subject| !is_blank(subject))
 }
@@ -290,14 +298,55 @@ fn is_of_the_issuer(asked: &Asked, members: &Members<'_>) -> bool {
         .is_some_and(|tid| asked.tenants.contains(&tid) && (iss == of(tid) || iss == format!("{}/", of(tid))))
 }
 
-/// Whether it is an ID token or a refresh token, as far as it says.
-fn is_another_kind(members: &Members<'_>) -> bool {
-    let (typ, token_use) = (text(members, "typ"), text(members, "token_use"));
-    let says = typ.is_some_and(|typ| ["ID", "Refresh", "Offline"].contains(&typ))
-        || token_use.is_some_and(|token_use| ["id", "refresh"].contains(&token_use));
-    let denies = typ == Some("Bearer") || token_use == Some("access");
-    let looks = member(members, "at_hash").is_some() || member(members, "nonce").is_some();
-    says || (looks && !denies)
+fn denies(members: &Members<'_>) -> bool {
+    matches!(text(members, "typ"), Some("Bearer" | "DPoP")) || text(members, "token_use") == Some("access")
+}
+
+/// Whether it is an ID token, as far as it says or as only those look.
+fn is_id_token(members: &Members<'_>) -> bool {
+    let has = |name: &str| member(members, name).is_some();
+    let says = text(members, "typ") == Some("ID") || text(members, "token_use") == Some("id");
+    let is_ours = |client: &str| match member(members, "aud") {
+        Some(Value::Array(items)) => items.iter().any(|item| item.as_str() == Some(client)),
+        single => single.and_then(Value::as_str) == Some(client),
+    };
+    let of_a_login = has("auth_time")
+        && !(has("scp") || has("scope") || has("client_id"))
+        && text(members, "azp").is_none_or(is_ours);
+    says || (!denies(members) && (has("at_hash") || has("nonce") || of_a_login))
+}
+
+/// Whether it is a kind of token that no policy accepts.
+fn is_never_one(members: &Members<'_>) -> bool {
+    let typ = text(members, "typ").unwrap_or_default();
+    let name = typ.trim().to_lowercase();
+    let name = name.strip_prefix("application/").unwrap_or(&name);
+    let media = (name.ends_with("+jwt") || name.ends_with("+sd-jwt")) && name != "at+jwt";
+    let keycloaks = [
+        ["Refresh", "Offline", "Logout", "Serialized-ID", "InitialAccessToken"].contains(&typ),
+        ["RegistrationAccessToken", "reset-credentials", "verify-email", "update-email"].contains(&typ),
+        ["execute-actions", "idp-verify-account-via-email"].contains(&typ),
+    ];
+    let is_event = match member(members, "events") {
+        Some(Value::Object(_)) => true,
+        Some(Value::Array(items)) => {
+            items.iter().filter_map(Value::as_str).any(|item| item.contains("://") || item.starts_with("urn:"))
+        }
+        _ => false,
+    };
+    let is_answer = text(members, "code").is_some() && text(members, "state").is_some();
+    let profile = "name given_name family_name middle_name nickname preferred_username profile picture website email \
+                   email_verified gender birthdate zoneinfo locale phone_number phone_number_verified address updated_at";
+    let present = |name: &str| member(members, name).is_some_and(|value| *value != Value::Null);
+    let is_userinfo = member(members, "exp").is_none()
+        && profile.split_whitespace().any(|name| member(members, name).is_some())
+        && !(denies(members) || ["scp", "scope", "client_id", "azp"].into_iter().any(present));
+    media
+        || keycloaks.contains(&true)
+        || text(members, "token_use") == Some("refresh")
+        || is_event
+        || is_answer
+        || is_userinfo
 }
 
 fn is_granted(asked: &Asked, members: &Members<'_>) -> bool {
@@ -322,6 +371,10 @@ fn lists(list: Option<&Value<'_>>, name: &str) -> bool {
     match list {
         Some(Value::String(text)) => words(text).any(|word| word == name),
         Some(Value::Array(items)) => items.iter().any(|item| item.as_str() == Some(name)),
+        Some(Value::Object(roles)) => roles.iter().any(|(role, value)| {
+            let denied = matches!(value, Value::Null | Value::Bool(false)) || value.as_str() == Some("");
+            role == name && !denied && !matches!(value, Value::Number(number) if *number == 0.0)
+        }),
         _ => false,
     }
 }

@@ -1,8 +1,8 @@
 //! A JOSE header (RFC 7515 4), from its JSON text.
 
 use remote_agent_auth::base64url::encode;
+use remote_agent_auth::error::Code;
 use remote_agent_auth::json::Value;
-use remote_agent_auth::token::TokenError;
 
 use super::{reading, token};
 
@@ -24,18 +24,18 @@ pub fn holds(input: &[u8]) -> bool {
 }
 
 /// What must be read from a header's bytes, without any haste.
-pub fn read(bytes: &[u8]) -> Result<Header, TokenError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| TokenError::Header)?;
-    let members = reading::agreed(text).map_err(|_| TokenError::Header)?;
+pub fn read(bytes: &[u8]) -> Result<Header, Code> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Code::TokenMalformed)?;
+    let members = reading::agreed(text).map_err(|_| Code::TokenMalformed)?;
     let member = |name: &str| members.iter().find(|(known, _)| known == name).map(|(_, value)| value);
     let string = |name: &str| member(name).and_then(Value::as_str).map(str::to_owned);
-    let algorithm = string("alg").filter(|name| ALGORITHMS.contains(&name.as_str())).ok_or(TokenError::Algorithm)?;
+    let algorithm = string("alg").filter(|name| ALGORITHMS.contains(&name.as_str())).ok_or(Code::TokenAlgorithm)?;
     if member("crit").is_some() {
-        return Err(TokenError::Critical);
+        return Err(Code::TokenCritical);
     }
     let key_id = string("kid");
     if key_id.as_ref().is_some_and(|id| !(1..=256).contains(&id.len())) {
-        return Err(TokenError::KeyId);
+        return Err(Code::TokenKid);
     }
     Ok(Header { algorithm, key_id, typ: string("typ"), has_nonce: member("nonce").is_some() })
 }

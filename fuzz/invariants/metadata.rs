@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::LazyLock;
 
+use remote_agent_auth::mismatch::Seen;
 use remote_agent_auth::policy::endpoint::Endpoint;
 use remote_agent_auth::policy::issuer::Issuer;
 use remote_agent_auth::provider::address::{Reach, is_refused_host};
@@ -106,7 +107,10 @@ fn keys_at(asked: &Asked, answer: &Response) -> Result<Endpoint, DiscoveryError>
     let members = document.as_object().ok_or(DiscoveryError::Document)?;
     let is_his = |issuer: &Value| asked.names.iter().any(|name| issuer == name);
     if !members.get("issuer").is_some_and(is_his) {
-        return Err(DiscoveryError::Issuer);
+        return Err(DiscoveryError::Issuer(Seen::instead_of(
+            asked.issuer.configured(),
+            members.get("issuer").and_then(Value::as_str).unwrap_or_default(),
+        )));
     }
     match members.get("jwks_uri") {
         Some(Value::String(uri)) if !uri.is_empty() => Endpoint::parse(uri).ok_or(DiscoveryError::JwksUri),

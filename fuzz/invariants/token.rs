@@ -3,13 +3,14 @@
 use std::sync::{Arc, LazyLock};
 
 use remote_agent_auth::base64url::encode;
+use remote_agent_auth::error::{Code, Refusal};
 use remote_agent_auth::key_id::KeyId;
 use remote_agent_auth::policy::{Policy, PolicyOptions};
 use remote_agent_auth::token::{MAX_TOKEN_BYTES, TokenError, UnverifiedToken};
-use remote_agent_auth::verify::{self, SignatureError};
+use remote_agent_auth::verify;
 
 use super::header::{self, Header};
-use super::{bits, provider};
+use super::{bits, provider, reading};
 
 static POLICY: LazyLock<Policy> = LazyLock::new(|| {
     provider::policy(PolicyOptions {
@@ -39,12 +40,13 @@ pub fn check(text: &str) -> bool {
     let expected = read(text);
     // The second time its header is one that was seen before.
     for _ in 0..2 {
-        assert_eq!(UnverifiedToken::parse_within(text, text.len()).map(|token| parts(&token)), expected, "{text:?}");
+        let parsed = UnverifiedToken::parse_within(text, text.len()).map(|token| parts(&token)).map_err(code);
+        assert_eq!(parsed, expected, "{text:?}");
     }
     let too_long = text.len() > MAX_TOKEN_BYTES;
     assert_eq!(
-        UnverifiedToken::parse(text).err(),
-        if too_long { Some(TokenError::TooLarge) } else { expected.clone().err() }
+        UnverifiedToken::parse(text).err().map(code),
+        if too_long { Some(Code::TokenTooLarge) } else { expected.clone().err() }
     );
     if let Some(less) = text.len().checked_sub(1) {
         assert_eq!(UnverifiedToken::parse_within(text, less).err(), Some(TokenError::TooLarge));
@@ -71,14 +73,24 @@ fn parts(token: &UnverifiedToken) -> Parts {
     }
 }
 
-fn read(text: &str) -> Result<Parts, TokenError> {
+fn code(error: TokenError) -> Code {
+    Refusal::from(error).code()
+}
+
+fn read(text: &str) -> Result<Parts, Code> {
     let parts: Vec<&str> = text.split('.').collect();
     let [header, payload, signature] = parts[..] else {
+        let header = bits::strictly(parts[0]).and_then(|header| String::from_utf8(header).ok());
+        let members = header.as_deref().and_then(|header| reading::agreed(header).ok());
+        if let Some(members) = members.filter(|_| parts.len() > 1) {
+            let is_encrypted = members.iter().any(|(name, value)| name == "enc" && value.as_str().is_some());
+            return Err(if is_encrypted && parts.len() == 5 { Code::TokenEncrypted } else { Code::TokenMalformed });
+        }
         let in_word = |letter: char| letter.is_ascii_alphanumeric() || "-_~+/=".contains(letter);
-        let is_word = !text.is_empty() && text.chars().all(in_word);
-        return Err(if is_word { TokenError::Opaque } else { TokenError::Parts });
+        let are_words = parts.iter().all(|part| !part.is_empty() && part.chars().all(in_word));
+        return Err(if are_words { Code::TokenOpaque } else { Code::TokenMalformed });
     };
-    let decoded = |part: &str| bits::strictly(part).ok_or(TokenError::Parts);
+    let decoded = |part: &str| bits::strictly(part).ok_or(Code::TokenMalformed);
     let (header_bytes, payload_bytes) = (decoded(header)?, decoded(payload)?);
     let signature = decoded(signature)?;
     Ok(Parts {
@@ -104,16 +116,17 @@ fn assert_signed_by_the_provider_or_not_at_all(token: &Arc<UnverifiedToken>, par
     let Header { algorithm, key_id, has_nonce, .. } = &parts.header;
     let is_named = key_id.as_deref() == Some(provider::KEY_ID);
     let expected = if !is_named && (key_id.is_some() || algorithm != "EdDSA") {
-        Some(SignatureError::KeyNotFound)
+        Some(Code::KeyNotFound)
     } else if algorithm != "EdDSA" {
-        Some(SignatureError::KeyUnsuitable)
+        Some(Code::KeyUnsuitable)
     } else if provider::signature(token.signing_input()) == parts.signature {
         None
     } else {
-        Some(if *has_nonce { SignatureError::GraphToken } else { SignatureError::Invalid })
+        Some(if *has_nonce { Code::GraphToken } else { Code::SignatureInvalid })
     };
     let signed = verify::signature(token, &provider::KEYS, &POLICY);
-    assert_eq!(signed.as_ref().err(), expected.as_ref(), "{:?}", parts.signing_input);
+    let said = signed.as_ref().err().map(|error| Refusal::from(error.clone()).code());
+    assert_eq!(said, expected, "{:?}", parts.signing_input);
     if let Ok(signed) = signed {
         assert!(verify::still_signed(&signed, &provider::KEYS, &POLICY));
         assert_eq!(key_id.as_deref().and_then(KeyId::new).as_ref(), token.untrusted_key_id());

@@ -61,6 +61,7 @@ export const DIFFERS = {
   utf8: 'header JSON',
   nullEntry: 'null entry in a JWKS',
   limits: 'token over 16 KiB, JSON deeper than 16, more than 1,000 keys, `kid` over 256 bytes',
+  kind: 'an explicit type of another kind of token',
   shared: 'several keys of one `kid`',
   noKid: 'token without `kid`',
   eddsa: 'EdDSA (Ed25519)',

@@ -1,4 +1,4 @@
-import { DIFFERS, NOW, bytes, claims, claimsText, raw, table } from './base.mjs';
+import { DIFFERS, NOW, bytes, claims, claimsText, header, raw, table } from './base.mjs';
 
 const { theme, rows, row } = table('claims');
 export default { theme, rows };
@@ -151,3 +151,22 @@ row('reports expiry before sub', EXPIRED, withClaims({ exp: NOW - 60, sub: undef
 function escaped(text) {
   return JSON.stringify(text).replace(/[^\x20-\x7e]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
+
+// Other kinds of token that a provider signs with the same keys (RFC 8725 3.11).
+const EVENT = 'http://schemas.openid.net/event/backchannel-logout';
+const kind = (what, expect, changes, more = {}) => row(`refuses ${what}`, expect, { claims: claims(changes), header: header({ typ: 'JWT' }), differs: DIFFERS.kind, ...more });
+kind('a logout token', 'ERR_LOGOUT_TOKEN', { events: { [EVENT]: {} }, sid: 's' });
+kind('a logout token of Keycloak', 'ERR_LOGOUT_TOKEN', { typ: 'Logout', events: { [EVENT]: {} } });
+kind('a security event', 'ERR_LOGOUT_TOKEN', { events: { 'https://schemas.openid.net/secevent/risc/event-type/account-disabled': { subject: {} } } });
+kind('a refresh token', 'ERR_REFRESH_TOKEN', { typ: 'Refresh' });
+kind('an offline token', 'ERR_REFRESH_TOKEN', { typ: 'Offline' });
+kind('a registration token of Keycloak', 'ERR_TOKEN_TYPE', { typ: 'RegistrationAccessToken' });
+kind('an authorization answer', 'ERR_AUTHORIZATION_RESPONSE', { sub: undefined, code: 'c', state: 's' }, { differs: undefined });
+kind('an authorization answer with an error', 'ERR_AUTHORIZATION_RESPONSE', { sub: undefined, error: 'access_denied' }, { differs: undefined });
+kind('a signed userinfo answer', 'ERR_USERINFO_TOKEN', { exp: undefined, iat: undefined, email: 'ada@example.com' });
+kind('a signed userinfo answer where no exp is asked', 'ERR_USERINFO_TOKEN', { exp: undefined, iat: undefined, name: 'Ada' }, { policy: { requireExp: false } });
+row('accepts a token without exp that grants something where no exp is asked', 'ok', { claims: claims({ exp: undefined, email: 'ada@example.com', scope: 'read' }), policy: { requireExp: false } });
+row('accepts events that are none of RFC 8417', 'ok', { claims: claims({ events: ['read'] }) });
+row('accepts a code without a state', 'ok', { claims: claims({ code: 'c' }) });
+row('accepts an ID token for the audience, as LibreChat does', 'ok', { claims: claims({ typ: 'ID', nonce: 'n', at_hash: 'h', azp: 'api' }) });
+row('says that a token for another audience is an ID token', 'ERR_ID_TOKEN', { claims: claims({ aud: 'web', azp: 'web', auth_time: 1 }) });

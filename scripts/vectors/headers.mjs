@@ -11,7 +11,14 @@ const text = (value) => signed({ header: raw(value) });
 row('accepts a token whose header says typ at+jwt', 'ok');
 row('accepts a token whose header says typ JWT', 'ok', { header: header({ typ: 'JWT' }) });
 row('accepts a token whose header has no typ', 'ok', { header: header({ typ: undefined }) });
-row('accepts a token whatever its typ', 'ok', { header: header({ typ: 'dpop+jwt' }) });
+row('accepts a token whose typ is no media type of a JWT', 'ok', { header: header({ typ: 'anything' }) });
+for (const typ of ['AT+JWT', 'application/at+jwt', 'jwt']) row(`accepts a token whose header says typ ${typ}`, 'ok', { header: header({ typ }) });
+for (const typ of ['dpop+jwt', 'entity-statement+jwt', 'oauth-authz-req+jwt', 'token-introspection+jwt', 'client-authentication+jwt', 'kb+jwt', 'vc+sd-jwt', 'application/DPoP+JWT']) {
+  row(`refuses a token whose header says typ ${typ}`, 'ERR_TOKEN_TYPE', { header: header({ typ }), differs: DIFFERS.kind });
+}
+for (const typ of ['logout+jwt', 'application/logout+jwt', 'LOGOUT+JWT', 'secevent+jwt']) {
+  row(`refuses a token whose header says typ ${typ}`, 'ERR_LOGOUT_TOKEN', { header: header({ typ }), differs: DIFFERS.kind });
+}
 row('accepts a typ that is not a string', 'ok', { header: header({ typ: 5 }) });
 row('accepts white space around the members of the header', 'ok', text(' {\n\t"kid" : "rsa-a",\r\n "alg" : "RS256" } '));
 row('accepts escapes in the names and values of the header', 'ok', text('{"\\u0061lg":"RS\\u0032\\u00356","kid":"rsa\\u002da"}'));
@@ -81,6 +88,10 @@ row('refuses a token of four parts', MALFORMED, { mutate: [{ op: 'add-part', tex
 row('refuses a token with a dot at the end', MALFORMED, { mutate: [{ op: 'add-part', text: '' }] });
 row('refuses a token of five parts, the shape of a JWE', MALFORMED, { mutate: [{ op: 'add-part', text: 'AAAA' }, { op: 'add-part', text: 'AAAA' }] });
 row('refuses a token of dots only', MALFORMED, { mutate: [{ op: 'token', text: '..' }] });
+row('refuses a JWE', 'ERR_TOKEN_ENCRYPTED', { mutate: [{ op: 'token', text: `${Buffer.from('{"alg":"RSA-OAEP","enc":"A256GCM"}').toString('base64url')}.AAAA.AAAA.AAAA.AAAA` }] });
+row('refuses a JWE with a key agreed upon', 'ERR_TOKEN_ENCRYPTED', { mutate: [{ op: 'token', text: `${Buffer.from('{"alg":"dir","enc":"A256GCM"}').toString('base64url')}..AAAA.AAAA.AAAA` }] });
+row('refuses an opaque token of two parts', 'ERR_TOKEN_OPAQUE', { mutate: [{ op: 'token', text: 'ory_at_Zm9v-bar.b_az' }] });
+row('refuses an opaque token of four parts', 'ERR_TOKEN_OPAQUE', { mutate: [{ op: 'token', text: 'ya29.a0AfH6SM.x.y' }] });
 row('refuses an API key', 'ERR_TOKEN_OPAQUE', { mutate: [{ op: 'token', text: 'sk-0123456789abcdef' }] });
 row('refuses the JSON serialisation', MALFORMED, { mutate: [{ op: 'token', text: '{"payload":"e30","protected":"e30","signature":"AAAA"}' }] });
 row('refuses an empty header part', MALFORMED, { mutate: [{ op: 'set', part: 0, text: '' }] });

@@ -58,14 +58,41 @@ impl<'a> Value<'a> {
 }
 
 /// Why a text was not accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
-    /// Not JSON, a duplicate member, a number out of range, nested too deep.
-    #[error("not acceptable JSON")]
-    Malformed,
+    /// Not JSON, or not JSON that reads the same everywhere.
+    #[error("{0}")]
+    Malformed(JsonFault),
     /// JSON, but not an object.
-    #[error("not a JSON object")]
+    #[error("it is JSON, but not an object")]
     NotAnObject,
+}
+
+/// What is wrong with a text that is no acceptable JSON. Of the text itself it has no more than the name of a member.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum JsonFault {
+    #[error("it is not UTF-8")]
+    NotUtf8,
+    #[error("it ends before its value does")]
+    Cut,
+    #[error("it has a character that JSON does not have at that place")]
+    Syntax,
+    #[error("something follows its value")]
+    Trailing,
+    /// The name, printable and short.
+    #[error("the member \"{0}\" is there twice")]
+    Duplicate(Box<str>),
+    #[error("its objects and lists are nested deeper than {MAX_DEPTH}")]
+    Depth,
+    #[error("one of its numbers is too large")]
+    Number,
+    #[error("one of its texts has half a surrogate pair")]
+    Surrogate,
+    #[error("one of its texts has an escape that JSON does not have")]
+    Escape,
+    #[error("one of its texts has a control character that is not escaped")]
+    Control,
 }
 
 /// Reads an object and hands the top-level members that `wanted` names to `member`, with what `wanted` said of them. The
@@ -92,7 +119,7 @@ pub fn read_object<'a, W>(
     match is_object {
         Ok(true) => Ok(()),
         Ok(false) => Err(JsonError::NotAnObject),
-        Err(_) => Err(JsonError::Malformed),
+        Err(_) => Err(JsonError::Malformed(reader.fault())),
     }
 }
 
@@ -125,43 +152,52 @@ mod tests {
             r#"{"x":[[{"a":1,"a":2}]]}"#,
             r#"{"__proto__":1,"__proto__":2}"#,
         ] {
-            assert_eq!(read(text), Err(JsonError::Malformed), "{text}");
+            assert!(matches!(read(text), Err(JsonError::Malformed(JsonFault::Duplicate(_)))), "{text}");
         }
         let many = (0..100).map(|i| format!("\"{i}\":0")).collect::<Vec<_>>().join(",");
         assert!(read(&format!("{{{many}}}")).is_ok());
-        assert_eq!(read(&format!("{{{many},\"99\":0}}")), Err(JsonError::Malformed));
-        assert_eq!(read(&format!("{{{many},\"3\":0}}")), Err(JsonError::Malformed));
+        assert!(read(&format!("{{{many},\"99\":0}}")).is_err());
+        let twice = format!("{{{many},\"3\":0}}");
+        assert_eq!(read(&twice), Err(JsonError::Malformed(JsonFault::Duplicate("3".into()))));
     }
 
     #[test]
     fn bounds_the_nesting() {
+        const TOO_DEEP: Result<Vec<(String, Value<'_>)>, JsonError> = Err(JsonError::Malformed(JsonFault::Depth));
         let nested = |levels: usize| format!("{{\"a\":{}0{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1));
         assert!(read(&nested(MAX_DEPTH)).is_ok());
-        assert_eq!(read(&nested(MAX_DEPTH + 1)), Err(JsonError::Malformed));
-        assert_eq!(read(&nested(100_000)), Err(JsonError::Malformed));
-        assert_eq!(read(&"[".repeat(100_000)), Err(JsonError::Malformed));
+        assert_eq!(read(&nested(MAX_DEPTH + 1)), TOO_DEEP);
+        assert_eq!(read(&nested(100_000)), TOO_DEEP);
+        assert_eq!(read(&"[".repeat(100_000)), TOO_DEEP);
     }
 
     #[test]
     fn refuses_what_other_parsers_read_otherwise() {
-        for text in [
-            "",
-            "{",
-            "{}x",
-            "{} {}",
-            "\u{feff}{}",
-            r#"{"a":1e400}"#,
-            r#"{"a":-1e400}"#,
-            r#"{"a":NaN}"#,
-            r#"{"a":01}"#,
-            r#"{"a":"\ud800"}"#,
-            "{\"a\":\"\u{1}\"}",
-            "{'a':1}",
-            r#"{"a":1,}"#,
-            "{\"a\":1/**/}",
-            "{\"a\":1}\0",
-        ] {
-            assert_eq!(read(text), Err(JsonError::Malformed), "{text:?}");
+        let table = [
+            ("", JsonFault::Cut),
+            ("{", JsonFault::Cut),
+            (r#"{"a":"x"#, JsonFault::Cut),
+            (r#"{"a":tru"#, JsonFault::Syntax),
+            ("{}x", JsonFault::Trailing),
+            ("{} {}", JsonFault::Trailing),
+            ("\u{feff}{}", JsonFault::Syntax),
+            (r#"{"a":1e400}"#, JsonFault::Number),
+            (r#"{"a":-1e400}"#, JsonFault::Number),
+            (r#"{"a":NaN}"#, JsonFault::Syntax),
+            (r#"{"a":01}"#, JsonFault::Syntax),
+            (r#"{"a":"\ud800"}"#, JsonFault::Surrogate),
+            (r#"{"a":"\ud800\u0041"}"#, JsonFault::Surrogate),
+            (r#"{"a":"\udc00"}"#, JsonFault::Surrogate),
+            (r#"{"a":"\x"}"#, JsonFault::Escape),
+            (r#"{"a":"\u00g0"}"#, JsonFault::Escape),
+            ("{\"a\":\"\u{1}\"}", JsonFault::Control),
+            ("{'a':1}", JsonFault::Syntax),
+            (r#"{"a":1,}"#, JsonFault::Syntax),
+            ("{\"a\":1/**/}", JsonFault::Syntax),
+            ("{\"a\":1}\0", JsonFault::Trailing),
+        ];
+        for (text, fault) in table {
+            assert_eq!(read(text), Err(JsonError::Malformed(fault)), "{text:?}");
         }
         for text in ["null", "1", "1.5", "-1", "\"x\"", "true", "[]", "[{}]"] {
             assert_eq!(read(text), Err(JsonError::NotAnObject), "{text}");
@@ -186,7 +222,9 @@ mod tests {
                 (Ok(new), Ok(old)) => {
                     new.len() == old.len() && new.iter().zip(old).all(|(a, b)| a.0 == b.0 && oracle::alike(&a.1, &b.1))
                 }
-                (new, old) => new == old,
+                // What is wrong the old reading does not say.
+                (Err(new), Err(old)) => (*new == JsonError::NotAnObject) == (*old == JsonError::NotAnObject),
+                _ => false,
             };
             assert!(same, "{text:?}: {new:?} instead of {old:?}");
         }

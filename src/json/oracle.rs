@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::{JsonError, MAX_DEPTH, Value};
+use super::{JsonError, JsonFault, MAX_DEPTH, Value};
 
 /// Reads an object and hands the top-level members that `wanted` names to `member`. The whole text is checked, whatever is
 /// wanted of it.
@@ -20,7 +20,7 @@ pub fn read_object<'a>(
     let is_object = Top { wanted: &wanted, member: &mut member }
         .deserialize(&mut reader)
         .and_then(|is_object| reader.end().map(|()| is_object))
-        .map_err(|_| JsonError::Malformed)?;
+        .map_err(|_| JsonError::Malformed(JsonFault::Syntax))?;
     if is_object { Ok(()) } else { Err(JsonError::NotAnObject) }
 }
 

@@ -3,10 +3,13 @@
 use std::borrow::Cow;
 
 use super::names::Names;
-use super::{MAX_DEPTH, Value};
+use super::{JsonFault, MAX_DEPTH, Value};
+use crate::details::printable;
 
-/// The text is not JSON, or not JSON that reads the same everywhere. It has no detail: the text is the caller's and
-/// this may reach a log.
+/// How much of a member's name is shown, in characters.
+const MAX_NAME: usize = 64;
+
+/// The text is not JSON, or not JSON that reads the same everywhere. Why is kept by the [`Reader`], so that a result is small.
 #[derive(Debug)]
 pub struct Unreadable;
 
@@ -17,12 +20,14 @@ pub struct Reader<'a> {
     text: &'a str,
     at: usize,
     names: Names<'a>,
+    /// Why the reading stopped, where that is more than that the text is none of JSON's at this place.
+    fault: Option<JsonFault>,
 }
 
 impl<'a> Reader<'a> {
     /// At the beginning of `text`.
     pub fn new(text: &'a str) -> Self {
-        Self { text, at: 0, names: Names::new() }
+        Self { text, at: 0, names: Names::new(), fault: None }
     }
 
     /// Reads the whole text as one value. If that is an object, `member` reads each of its values and this is true. Anything
@@ -36,7 +41,19 @@ impl<'a> Reader<'a> {
             self.skip(0)?;
         }
         self.space();
-        if self.peek().is_none() { Ok(is_object) } else { Err(Unreadable) }
+        if self.peek().is_none() { Ok(is_object) } else { self.fails(JsonFault::Trailing) }
+    }
+
+    /// Why the reading stopped.
+    pub fn fault(self) -> JsonFault {
+        let ended = self.peek().is_none();
+        self.fault.unwrap_or(if ended { JsonFault::Cut } else { JsonFault::Syntax })
+    }
+
+    #[cold]
+    fn fails<T>(&mut self, fault: JsonFault) -> Read<T> {
+        self.fault = Some(fault);
+        Err(Unreadable)
     }
 
     /// Reads a value with `depth` arrays and objects open around it.
@@ -45,7 +62,7 @@ impl<'a> Reader<'a> {
         match self.peek().ok_or(Unreadable)? {
             b'"' => self.string().map(Value::String),
             b'{' => {
-                let (depth, mut members) = (deeper(depth)?, Vec::new());
+                let (depth, mut members) = (self.deeper(depth)?, Vec::new());
                 self.members(|reader, name| {
                     members.push((name.clone(), reader.value(depth)?));
                     Ok(())
@@ -53,7 +70,7 @@ impl<'a> Reader<'a> {
                 Ok(Value::Object(members))
             }
             b'[' => {
-                let (depth, mut items) = (deeper(depth)?, Vec::new());
+                let (depth, mut items) = (self.deeper(depth)?, Vec::new());
                 self.items(|reader| {
                     items.push(reader.value(depth)?);
                     Ok(())
@@ -73,11 +90,11 @@ impl<'a> Reader<'a> {
         match self.peek().ok_or(Unreadable)? {
             b'"' => self.skip_string(),
             b'{' => {
-                let depth = deeper(depth)?;
+                let depth = self.deeper(depth)?;
                 self.members(|reader, _| reader.skip(depth))
             }
             b'[' => {
-                let depth = deeper(depth)?;
+                let depth = self.deeper(depth)?;
                 self.items(|reader| reader.skip(depth))
             }
             b't' => self.word(b"true"),
@@ -98,8 +115,11 @@ impl<'a> Reader<'a> {
         loop {
             let name = self.string()?;
             self.space();
-            if !self.takes(b':') || !self.names.insert(&mut object, &name) {
+            if !self.takes(b':') {
                 return Err(Unreadable);
+            }
+            if !self.names.insert(&mut object, &name) {
+                return self.fails(JsonFault::Duplicate(printable(&name, MAX_NAME)));
             }
             member(self, &name)?;
             self.space();
@@ -156,8 +176,8 @@ impl<'a> Reader<'a> {
             match self.next()? {
                 b'"' => return Ok(text),
                 b'\\' => text.push(self.escape()?),
-                // A control character (RFC 8259 7).
-                _ => return Err(Unreadable),
+                // RFC 8259 7.
+                _ => return self.fails(JsonFault::Control),
             }
             let begin = self.at;
             self.plain();
@@ -176,7 +196,7 @@ impl<'a> Reader<'a> {
             b'r' => '\r',
             b't' => '\t',
             b'u' => return self.code_point(),
-            _ => return Err(Unreadable),
+            _ => return self.fails(JsonFault::Escape),
         })
     }
 
@@ -184,19 +204,20 @@ impl<'a> Reader<'a> {
     fn code_point(&mut self) -> Read<char> {
         let first = self.code_unit()?;
         if !(0xd800..0xdc00).contains(&first) {
-            return char::from_u32(first).ok_or(Unreadable);
+            return char::from_u32(first).map_or_else(|| self.fails(JsonFault::Surrogate), Ok);
         }
         if !(self.takes(b'\\') && self.takes(b'u')) {
-            return Err(Unreadable);
+            return self.fails(JsonFault::Surrogate);
         }
         let pair = [first, self.code_unit()?].map(|unit| u16::try_from(unit).unwrap_or_default());
-        char::decode_utf16(pair).next().and_then(Result::ok).ok_or(Unreadable)
+        let pair = char::decode_utf16(pair).next().and_then(Result::ok);
+        pair.map_or_else(|| self.fails(JsonFault::Surrogate), Ok)
     }
 
     fn code_unit(&mut self) -> Read<u32> {
         let mut unit = 0;
         for _ in 0..4 {
-            let digit = char::from(self.next()?).to_digit(16).ok_or(Unreadable)?;
+            let Some(digit) = char::from(self.next()?).to_digit(16) else { return self.fails(JsonFault::Escape) };
             unit = (unit << 4) | digit;
         }
         Ok(unit)
@@ -259,7 +280,7 @@ impl<'a> Reader<'a> {
             return Ok(if is_negative { -number } else { number });
         }
         let number: f64 = self.since(begin)?.parse().map_err(|_| Unreadable)?;
-        if number.is_finite() { Ok(number) } else { Err(Unreadable) }
+        if number.is_finite() { Ok(number) } else { self.fails(JsonFault::Number) }
     }
 
     /// One digit or more.
@@ -271,6 +292,11 @@ impl<'a> Reader<'a> {
             self.step();
         }
         Ok(())
+    }
+
+    /// Opens an array or object within `depth` others.
+    fn deeper(&mut self, depth: usize) -> Read<usize> {
+        if depth >= MAX_DEPTH { self.fails(JsonFault::Depth) } else { Ok(depth.wrapping_add(1)) }
     }
 
     fn word<const N: usize>(&mut self, word: &[u8; N]) -> Read<()> {
@@ -320,11 +346,6 @@ impl<'a> Reader<'a> {
     fn since(&self, begin: usize) -> Read<&'a str> {
         self.text.get(begin..self.at).ok_or(Unreadable)
     }
-}
-
-/// Opens an array or object within `depth` others.
-fn deeper(depth: usize) -> Read<usize> {
-    if depth >= MAX_DEPTH { Err(Unreadable) } else { Ok(depth.wrapping_add(1)) }
 }
 
 const fn each(byte: u8) -> u64 {

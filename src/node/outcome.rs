@@ -77,8 +77,12 @@ pub struct Success {
     pub email_source: Option<String>,
     /// Set when the policy names an e-mail claim that could not be used: `absent`, or the `typeof` of what was there.
     pub email_claim_problem: Option<String>,
-    /// `email_verified`: undefined if absent, true only if exactly true.
+    /// `email_verified`: undefined if absent or null, true only if true or the text `true`.
     pub email_verified: Option<bool>,
+    /// Which of the policy's issuers the token is of, by its place in the list; 0 where there is one.
+    pub issuer_index: Option<u32>,
+    /// Whether the token looks like an ID token, which the policy lets pass.
+    pub looks_like_id_token: Option<bool>,
     /// `exp`, unchanged, in seconds since the epoch.
     pub expires_at: Option<f64>,
     /// The scopes granted.
@@ -144,6 +148,8 @@ impl From<Verified> for Success {
             email_source: verified.email_source().map(|source| source.name().to_owned()),
             email_claim_problem: verified.email_problem().map(str::to_owned),
             email_verified: verified.email_verified(),
+            issuer_index: u32::try_from(verified.issuer_place()).ok(),
+            looks_like_id_token: Some(verified.looks_like_id_token()),
             expires_at: verified.expires_at(),
             scopes: verified.scopes().map(str::to_owned).collect(),
             verdict: NewVerdict::of(&verified),

@@ -90,8 +90,10 @@ const KNOWN: &[&str] = &[
 
 fn read(object: &Object) -> Result<Policy, PolicyError> {
     refuse_unknown(object, &[KNOWN, &key_options::NAMES[..]].concat())?;
+    let (issuer, issuers) = issuers(object).ok_or(PolicyError::Issuer)?;
     Policy::parse(PolicyOptions {
-        issuer: member(object, "issuer").ok().flatten().ok_or(PolicyError::Issuer)?,
+        issuer,
+        issuers,
         audience: audience(object).ok_or(PolicyError::Audience)?,
         jwks_uri: member(object, "jwksUri").map_err(|_| PolicyError::JwksUri)?,
         scope: member(object, "scope").map_err(|_| PolicyError::Scope)?,
@@ -182,6 +184,17 @@ pub(super) fn list(object: &Object, key: &str) -> Result<Option<Vec<String>>, Wr
         _ => Err(WrongKind),
     };
     (0..array.len()).map(item).collect::<Result<_, _>>().map(Some)
+}
+
+/// One issuer or a list that is not empty; `None` for anything else.
+fn issuers(object: &Object) -> Option<(String, Vec<String>)> {
+    match member::<String>(object, "issuer") {
+        Ok(single) => single.map(|single| (single, Vec::new())),
+        Err(WrongKind) => {
+            let list = list(object, "issuer").ok()?.filter(|issuers| !issuers.is_empty())?;
+            Some((String::new(), list))
+        }
+    }
 }
 
 /// `None` if it is of the wrong kind. An absent one is an empty list, which few policies may have.

@@ -22,8 +22,13 @@ pub const FACTS: usize = 13;
 const VERDICT_AT: u32 = 14;
 /// The first number of a refusal, where that of a good token is the end of its claims.
 const REFUSED: f64 = -1.0;
-/// What is said of `email_verified` or of an address that is absent.
+/// What is said of an address that is absent.
 const ABSENT: f64 = -1.0;
+/// Of the number that says several things: `email_verified` (false, true, absent), whether it looks like an ID token, and above that
+/// which of the policy's issuers it is of.
+const NOT_SAID: u64 = 2;
+const LOOKS_LIKE_ID_TOKEN: u64 = 4;
+const ISSUER: u64 = 8;
 
 /// What is told about one token.
 pub struct Told {
@@ -66,12 +71,16 @@ impl Told {
             parts.append_words(verified.scopes()),
         ];
         let [claims, subject, oid, email, problem, scopes] = ends;
-        let email_verified = verified.email_verified().map_or(ABSENT, f64::from);
-        let email_source = verified.email_source().map_or(ABSENT, number_of);
+        let id_token = if verified.looks_like_id_token() { LOOKS_LIKE_ID_TOKEN } else { 0 };
+        // A policy has a few issuers: far from saturating.
+        let issuer = u64::try_from(verified.issuer_place()).unwrap_or(u64::MAX).saturating_mul(ISSUER);
+        let several = exact(
+            issuer.saturating_add(id_token).saturating_add(verified.email_verified().map_or(NOT_SAID, u64::from)),
+        );
         let (from, until) = verified.holds();
         let expires_at = verified.expires_at().unwrap_or(f64::NAN);
-        let told =
-            [claims, subject, oid, email, problem, scopes, email_verified, email_source, expires_at, from, until];
+        let email_source = verified.email_source().map_or(ABSENT, number_of);
+        let told = [claims, subject, oid, email, problem, scopes, several, email_source, expires_at, from, until];
         Self::with(parts.text, told)
     }
 

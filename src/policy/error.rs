@@ -4,7 +4,10 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum PolicyError {
-    #[error("`issuer` must be an https URL (or http to localhost)")]
+    #[error(
+        "`issuer` must be an https URL (or http to localhost), or a list that begins with one; with `jwksUri`, `jwks` or \
+         `jwksFile` any text, or a list"
+    )]
     Issuer,
     #[error("`audience` must be a non-empty string or a list of them")]
     Audience,

@@ -1,6 +1,7 @@
 //! Roles and permissions an operator requires, wherever in the claims a provider puts them.
 
 use crate::json::Value;
+use crate::mismatch::Mismatch;
 use crate::whitespace::words;
 
 /// Where in the claims a list stands.
@@ -67,17 +68,44 @@ pub struct RequiredGrants {
 }
 
 impl RequiredGrants {
-    /// Whether the claims grant what is required. A string is a list of words, an array a list of its strings; anything
-    /// else grants nothing. Comparison is exact.
-    pub fn satisfied<'v, 'a: 'v>(&self, claim: impl Fn(&str) -> Option<&'v Value<'a>>) -> bool {
-        let granted: Vec<&str> = match self.path.find(&claim) {
+    /// What is granted. A string is a list of words, an array a list of its strings, an object a list of its members' names (Zitadel
+    /// writes roles so, with the organisations that grant them as values); anything else grants nothing.
+    fn granted<'v, 'a: 'v>(&self, claim: &impl Fn(&str) -> Option<&'v Value<'a>>) -> Vec<&'v str> {
+        match self.path.find(claim) {
             Some(Value::String(text)) => words(text).collect(),
             Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
+            Some(Value::Object(members)) => {
+                members.iter().filter(|(_, value)| !is_denial(value)).map(|(name, _)| &**name).collect()
+            }
             _ => Vec::new(),
-        };
+        }
+    }
+
+    /// Whether the claims grant what is required. Comparison is exact.
+    pub fn satisfied<'v, 'a: 'v>(&self, claim: impl Fn(&str) -> Option<&'v Value<'a>>) -> bool {
+        let granted = self.granted(&claim);
         let has = |required: &String| granted.contains(&required.as_str());
         (self.any.is_empty() || self.any.iter().any(has)) && self.all.iter().all(has)
     }
+
+    /// What is required and what is granted instead, for the operator.
+    pub fn mismatch<'v, 'a: 'v>(&self, claim: impl Fn(&str) -> Option<&'v Value<'a>>) -> Mismatch {
+        let granted = self.granted(&claim);
+        let missing: Vec<&str> = self.all.iter().map(String::as_str).filter(|name| !granted.contains(name)).collect();
+        let expected = if missing.is_empty() { self.any.iter().map(String::as_str).collect() } else { missing };
+        let note = match self.path.find(&claim) {
+            None => Some("the token has no such claim; `claim` says where else to look"),
+            Some(_) => None,
+        };
+        Mismatch::of_names(&expected, &granted).noting(note)
+    }
+}
+
+/// Whether a member says that its name is not granted.
+fn is_denial(value: &Value<'_>) -> bool {
+    matches!(value, Value::Null | Value::Bool(false))
+        || matches!(value, Value::Number(number) if *number == 0.0)
+        || value.as_str() == Some("")
 }
 
 #[cfg(test)]
@@ -98,7 +126,7 @@ mod tests {
     fn reads_the_claim_shapes_of_providers() {
         let dotted = ClaimPath::dotted;
         let client = ClaimPath::of_names(&["resource_access", "my.client", "roles"]);
-        let table: [Row<'_>; 33] = [
+        let table: [Row<'_>; 41] = [
             (r#"{"realm_access":{"roles":["a","b"]}}"#, dotted("realm_access.roles"), &["a"], &[], true),
             (r#"{"realm_access":{"roles":["a","b"]}}"#, dotted("realm_access.roles"), &["x", "b"], &[], true),
             (r#"{"realm_access":{"roles":["a","b"]}}"#, dotted("realm_access.roles"), &["x"], &[], false),
@@ -124,7 +152,21 @@ mod tests {
             (r#"{"roles":null}"#, dotted("roles"), &["a"], &[], false),
             (r#"{"roles":1}"#, dotted("roles"), &["1"], &[], false),
             (r#"{"roles":true}"#, dotted("roles"), &["true"], &[], false),
-            (r#"{"roles":{"a":true}}"#, dotted("roles"), &["a"], &[], false),
+            (r#"{"roles":{"a":true}}"#, dotted("roles"), &["a"], &[], true),
+            (r#"{"roles":{"a":{"1":"x.example"},"b":{}}}"#, dotted("roles"), &[], &["a", "b"], true),
+            (r#"{"roles":{"a":{"b":"x"}}}"#, dotted("roles"), &["b"], &[], false),
+            (r#"{"roles":{"a":false,"b":null,"c":0,"d":""}}"#, dotted("roles"), &["a", "b", "c", "d"], &[], false),
+            (r#"{"roles":{}}"#, dotted("roles"), &["a"], &[], false),
+            (r#"{"x":{"roles":{"a":{"1":"x.example"}}}}"#, dotted("x.roles"), &["a"], &[], true),
+            (r#"{"roles":{"__proto__":{"a":true}}}"#, dotted("roles"), &["a"], &[], false),
+            (r#"{"roles":{"a":true}}"#, dotted("roles"), &["toString", "constructor", "__proto__"], &[], false),
+            (
+                r#"{"urn:zitadel:iam:org:project:roles":{"reader":{"7":"x.example"}}}"#,
+                dotted("urn:zitadel:iam:org:project:roles"),
+                &[],
+                &["reader"],
+                true,
+            ),
             (r#"{"roles":[1,"a",null]}"#, dotted("roles"), &["a"], &[], true),
             (r#"{"roles":[["a"]]}"#, dotted("roles"), &["a"], &[], false),
             (r#"{"permissions":["read:x","write:x"]}"#, dotted("permissions"), &[], &["read:x"], true),

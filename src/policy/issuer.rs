@@ -22,7 +22,54 @@ const ENDPOINTS: [&str; 3] = ["/common", "/organizations", "/consumers"];
 pub struct Issuer {
     configured: Box<str>,
     normal: Box<str>,
+    /// Whether a token's `iss` must be the configured text and nothing else.
+    is_exact: bool,
     tenants: Option<Tenants>,
+}
+
+/// The issuers of one policy. Of several, each is one spelling of the same provider's, to the letter.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Issuers {
+    first: Issuer,
+    others: Box<[Issuer]>,
+}
+
+impl Issuers {
+    /// One issuer.
+    pub fn one(first: Issuer) -> Self {
+        Self { first, others: Box::default() }
+    }
+
+    /// A list of them. `None` if it is empty.
+    pub fn listed(issuers: Vec<Issuer>) -> Option<Self> {
+        let mut exact = issuers.into_iter().map(|issuer| Issuer { is_exact: true, ..issuer });
+        Some(Self { first: exact.next()?, others: exact.collect() })
+    }
+
+    /// The one whose metadata say where the keys are.
+    pub const fn first(&self) -> &Issuer {
+        &self.first
+    }
+
+    /// All of them, in the order in which they are written.
+    pub fn all(&self) -> impl Iterator<Item = &Issuer> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// Which of them an `iss` value is, by its place; see [`Issuer::accepts_token`].
+    pub fn place_of(&self, iss: &str, tid: Option<&str>) -> Option<usize> {
+        self.all().position(|issuer| issuer.accepts_token(iss, tid))
+    }
+
+    /// Whether a key published for the issuer `of` may vouch for a token of `iss`; see [`Issuer::accepts_key`].
+    pub fn accepts_key(&self, of: Option<&str>, iss: &str) -> bool {
+        self.all().any(|issuer| issuer.accepts_key(of, iss))
+    }
+
+    /// Whether tokens of several tenants may come from here.
+    pub const fn is_multi_tenant(&self) -> bool {
+        self.first.is_multi_tenant()
+    }
 }
 
 /// The tenants of a multi-tenant provider that are let in.
@@ -36,7 +83,7 @@ impl Issuer {
     /// `None` if the normal form is empty.
     pub fn parse(configured: &str) -> Option<Self> {
         let normal = normalise(configured)?.into();
-        Some(Self { configured: configured.into(), normal, tenants: None })
+        Some(Self { configured: configured.into(), normal, is_exact: false, tenants: None })
     }
 
     /// A provider that signs for many tenants, of which these are let in. `None` if the issuer has no place for a tenant:
@@ -67,7 +114,7 @@ impl Issuer {
     /// template with the token's own `tid`, if that tenant is let in.
     pub fn accepts_token(&self, iss: &str, tid: Option<&str>) -> bool {
         match &self.tenants {
-            None => *iss == *self.configured || *iss == *self.normal,
+            None => *iss == *self.configured || (!self.is_exact && *iss == *self.normal),
             Some(Tenants { template, allowed }) => tid.is_some_and(|tid| {
                 let expected = template.replace(TENANT, tid);
                 let known = allowed.iter().any(|tenant| **tenant == *tid);
@@ -80,7 +127,7 @@ impl Issuer {
     /// names the template.
     pub fn accepts_metadata(&self, issuer: &str) -> bool {
         match &self.tenants {
-            None => self.accepts_token(issuer, None),
+            None => *issuer == *self.configured || *issuer == *self.normal,
             Some(Tenants { template, .. }) => *issuer == **template || issuer.strip_suffix('/') == Some(template),
         }
     }
@@ -126,6 +173,23 @@ mod tests {
         }
         assert!(!Issuer::parse("https://a").unwrap().accepts_token("https://a/", None));
         assert_eq!(Issuer::parse(" / "), None);
+    }
+
+    #[test]
+    fn of_a_list_each_is_accepted_to_the_letter_and_the_first_is_asked_for_metadata() {
+        let parse = |text| Issuer::parse(text).unwrap();
+        let list = ["https://sts.example/t/", "https://login.example/t/v2.0", "http://host/adfs/services/trust"];
+        let issuers = Issuers::listed(list.map(parse).to_vec()).unwrap();
+        for (place, iss) in list.into_iter().enumerate() {
+            assert_eq!(issuers.place_of(iss, None), Some(place));
+        }
+        for iss in ["https://sts.example/t", "https://login.example/t/v2.0/", "https://host/adfs/services/trust", ""] {
+            assert_eq!(issuers.place_of(iss, None), None, "{iss}");
+        }
+        assert!(issuers.first().accepts_metadata("https://sts.example/t"));
+        assert!(!issuers.first().accepts_metadata("https://login.example/t/v2.0"));
+        assert_eq!(Issuers::listed(vec![]), None);
+        assert_eq!(Issuers::one(parse("https://a/")).place_of("https://a", None), Some(0));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::scope::RequiredScopes;
 use crate::whitespace::is_blank;
 use endpoint::Endpoint;
 use error::option;
-use issuer::Issuer;
+use issuer::{Issuer, Issuers};
 use source::Origin;
 
 pub use error::PolicyError;
@@ -37,8 +37,10 @@ const TOKEN_CAPS: std::ops::RangeInclusive<f64> = 1024.0..=65536.0;
 /// A policy as written. The names are LibreChat's `oidc` block and this package's additions.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PolicyOptions {
-    /// The issuer: a URL.
+    /// The issuer: a URL, unless the keys come from elsewhere.
     pub issuer: String,
+    /// Several issuers of one provider instead, each accepted to the letter. Keys are discovered through the first.
+    pub issuers: Vec<String>,
     /// One or more audiences; a token must be for one of them. Empty only where `token_use` and `scope` stand in for it.
     pub audience: Vec<String>,
     /// Where the keys are. Found by discovery if absent or empty.
@@ -94,7 +96,7 @@ impl PolicyId {
 #[derive(Debug, Clone)]
 pub struct Policy {
     id: PolicyId,
-    issuer: Issuer,
+    issuers: Issuers,
     audience: Vec<String>,
     source: Arc<KeySource>,
     lifetimes: Lifetimes,
@@ -115,12 +117,10 @@ impl Policy {
     /// [`PolicyError`] names the first option that is wrong.
     pub fn parse(options: PolicyOptions) -> Result<Self, PolicyError> {
         let rules = rules::claim_rules(&options)?;
-        let PolicyOptions { issuer, audience, jwks_uri, scope, algorithms, allowed_tenants, .. } = options;
-        Endpoint::parse(&issuer).ok_or(PolicyError::Issuer)?;
-        let issuer = match allowed_tenants {
-            None => Issuer::parse(&issuer).ok_or(PolicyError::Issuer)?,
-            Some(tenants) => multi_tenant(&issuer, &tenants)?,
-        };
+        let PolicyOptions { issuer, issuers, audience, jwks_uri, scope, algorithms, allowed_tenants, .. } = options;
+        let is_discovered = jwks_uri.as_deref().is_none_or(str::is_empty) && !options.keys.is_local();
+        let issuers = parse_issuers(&issuer, &issuers, allowed_tenants.as_deref(), is_discovered)?;
+        let issuer = issuers.first();
         // Cognito's access tokens have no `aud`: there the kind of token and its scopes, which name the resource server,
         // say whom it is for.
         let scopes_say = options.token_use.is_some() && !is_blank(scope.as_deref().unwrap_or_default());
@@ -150,7 +150,7 @@ impl Policy {
         }
         Ok(Self {
             id: PolicyId::next(),
-            issuer,
+            issuers,
             audience,
             source: Arc::new(source),
             lifetimes,
@@ -170,9 +170,9 @@ impl Policy {
         self.id
     }
 
-    /// The issuer whose tokens are accepted.
-    pub const fn issuer(&self) -> &Issuer {
-        &self.issuer
+    /// The issuers whose tokens are accepted.
+    pub const fn issuers(&self) -> &Issuers {
+        &self.issuers
     }
 
     /// Whether tokens say by `aud` whom they are for. If not, `token_use` and the scopes do.
@@ -183,6 +183,11 @@ impl Policy {
     /// Whether a token for `audience` is for us: exact comparison (RFC 7519 4.1.3).
     pub fn accepts_audience(&self, audience: &str) -> bool {
         self.audience.iter().any(|known| known == audience)
+    }
+
+    /// The audiences of ours.
+    pub fn audiences(&self) -> impl Iterator<Item = &str> {
+        self.audience.iter().map(String::as_str)
     }
 
     /// Where the keys come from.
@@ -251,6 +256,31 @@ fn max_token_bytes(written: Option<f64>) -> Result<usize, PolicyError> {
     }
 }
 
+/// A URL that is fetched has to pass the rule; an issuer that is only compared is any text (RFC 7519 4.1.1, `StringOrURI`).
+fn parse_issuers(
+    single: &str,
+    list: &[String],
+    tenants: Option<&[String]>,
+    is_discovered: bool,
+) -> Result<Issuers, PolicyError> {
+    let parse = |text: &str| match tenants {
+        None => Issuer::parse(text).ok_or(PolicyError::Issuer),
+        Some(tenants) => multi_tenant(text, tenants),
+    };
+    let issuers = if list.is_empty() {
+        Issuers::one(parse(single)?)
+    } else {
+        let all = list.iter().map(|text| parse(text)).collect::<Result<_, _>>()?;
+        Issuers::listed(all).ok_or(PolicyError::Issuer)?
+    };
+    // A template leads nowhere; the next rule says so.
+    let first = issuers.first();
+    if is_discovered && !first.is_template() && Endpoint::parse(first.configured()).is_none() {
+        return Err(PolicyError::Issuer);
+    }
+    Ok(issuers)
+}
+
 fn multi_tenant(issuer: &str, tenants: &[String]) -> Result<Issuer, PolicyError> {
     let wrong = |tenant: &String| is_blank(tenant) || tenant.contains(['/', '{', '}']);
     if tenants.is_empty() || tenants.iter().any(wrong) {
@@ -274,9 +304,15 @@ mod tests {
 
     #[test]
     fn names_the_option_that_is_wrong() {
-        let table: [(PolicyOptions, PolicyError); 9] = [
+        let table: [(PolicyOptions, PolicyError); 12] = [
             (PolicyOptions { issuer: String::new(), ..options() }, PolicyError::Issuer),
             (PolicyOptions { issuer: "http://idp.example".into(), ..options() }, PolicyError::Issuer),
+            (
+                PolicyOptions { issuer: " / ".into(), jwks_uri: Some("https://a/k".into()), ..options() },
+                PolicyError::Issuer,
+            ),
+            (PolicyOptions { issuers: vec!["http://a".into(), "https://b".into()], ..options() }, PolicyError::Issuer),
+            (PolicyOptions { issuers: vec!["https://b".into(), String::new()], ..options() }, PolicyError::Issuer),
             (PolicyOptions { audience: vec![], ..options() }, PolicyError::Audience),
             (PolicyOptions { audience: vec![String::new()], ..options() }, PolicyError::Audience),
             (PolicyOptions { jwks_uri: Some("http://idp.example".into()), ..options() }, PolicyError::JwksUri),
@@ -340,6 +376,31 @@ mod tests {
         {
             assert_eq!(without(token_use, scope), Err(PolicyError::Audience), "{token_use:?} {scope:?}");
         }
+    }
+
+    #[test]
+    fn an_issuer_that_is_only_compared_need_not_be_a_url_that_may_be_fetched() {
+        let jwks = || Some(r#"{"keys":[{"kty":"EC"}]}"#.to_owned());
+        for issuer in ["http://host/adfs/services/trust", "http://idp.example", "urn:x", "accounts"] {
+            let options = || PolicyOptions { issuer: issuer.to_owned(), ..options() };
+            assert_eq!(Policy::parse(options()).unwrap_err(), PolicyError::Issuer);
+            let elsewhere = [
+                PolicyOptions { jwks_uri: Some("https://idp.example/jwks".into()), ..options() },
+                PolicyOptions { keys: KeyOptions { jwks: jwks(), ..KeyOptions::default() }, ..options() },
+                PolicyOptions {
+                    keys: KeyOptions { jwks_file: Some("/f".into()), ..KeyOptions::default() },
+                    ..options()
+                },
+            ];
+            for options in elsewhere {
+                assert_eq!(Policy::parse(options).unwrap().issuers().place_of(issuer, None), Some(0), "{issuer}");
+            }
+        }
+        let list = vec!["https://a.example/".to_owned(), "http://b".to_owned()];
+        let policy = Policy::parse(PolicyOptions { issuers: list, ..options() }).unwrap();
+        assert!(
+            matches!(policy.source().origin(), Origin::Discovery(issuer) if issuer.normal() == "https://a.example")
+        );
     }
 
     #[test]

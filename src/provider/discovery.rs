@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::fetch::Response;
+use crate::mismatch::Seen;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::issuer::Issuer;
 
@@ -22,8 +23,8 @@ pub enum DiscoveryError {
     Redirect,
     #[error("the provider's metadata is not a JSON object with a `jwks_uri`")]
     Document,
-    #[error("the provider's metadata is of another issuer")]
-    Issuer,
+    #[error("the provider's metadata names another issuer: {0}")]
+    Issuer(Seen),
     #[error("the provider's `jwks_uri` is not an https URL (or http to localhost)")]
     JwksUri,
 }
@@ -100,8 +101,10 @@ impl<'p> Discovery<'p> {
         let document: Value = serde_json::from_slice(body).map_err(|_| DiscoveryError::Document)?;
         let text = |name: &str| document.get(name).and_then(Value::as_str);
         // OpenID Connect Discovery 4.3, RFC 8414 3.3: another issuer's metadata must not be used.
-        if !text("issuer").is_some_and(|issuer| self.issuer.accepts_metadata(issuer)) {
-            return Err(if document.is_object() { DiscoveryError::Issuer } else { DiscoveryError::Document });
+        let issuer = text("issuer");
+        if !issuer.is_some_and(|issuer| self.issuer.accepts_metadata(issuer)) {
+            let seen = Seen::instead_of(self.issuer.configured(), issuer.unwrap_or_default());
+            return Err(if document.is_object() { DiscoveryError::Issuer(seen) } else { DiscoveryError::Document });
         }
         let uri = text("jwks_uri").filter(|uri| !uri.is_empty()).ok_or(DiscoveryError::Document)?;
         Endpoint::parse(uri).ok_or(DiscoveryError::JwksUri)
@@ -153,12 +156,13 @@ mod tests {
 
     #[test]
     fn refuses_documents_that_do_not_belong_to_the_issuer() {
+        let other = |issuer| DiscoveryError::Issuer(Seen::instead_of("https://a.example/r", issuer));
         let table = [
             ("nonsense", DiscoveryError::Document),
             ("[]", DiscoveryError::Document),
-            ("{}", DiscoveryError::Issuer),
-            (r#"{"issuer":"https://b.example","jwks_uri":"https://keys.example"}"#, DiscoveryError::Issuer),
-            (r#"{"issuer":7,"jwks_uri":"https://keys.example"}"#, DiscoveryError::Issuer),
+            ("{}", other("")),
+            (r#"{"issuer":"https://b.example","jwks_uri":"https://keys.example"}"#, other("https://b.example")),
+            (r#"{"issuer":7,"jwks_uri":"https://keys.example"}"#, other("")),
             (r#"{"issuer":"https://a.example/r"}"#, DiscoveryError::Document),
             (r#"{"issuer":"https://a.example/r","jwks_uri":7}"#, DiscoveryError::Document),
             (r#"{"issuer":"https://a.example/r","jwks_uri":""}"#, DiscoveryError::Document),

@@ -10,11 +10,11 @@ use crate::whitespace;
 #[rustfmt::skip]
 enum Registered {
     Iss, Aud, Exp, Nbf, Iat, Sub, Scp, Scope, Oid, Tid, Azp, ClientId, Email, PreferredUsername, Upn, EmailVerified,
-    TokenUse, Typ, AtHash, Nonce,
+    TokenUse, Typ, AtHash, Nonce, AuthTime, Events, Code, State,
 }
 
 impl Registered {
-    const COUNT: usize = 20;
+    const COUNT: usize = 24;
 
     /// Of bytes, which the compiler tells apart by length and letter; texts it would compare one after the other.
     #[inline]
@@ -40,6 +40,10 @@ impl Registered {
             b"typ" => Self::Typ,
             b"at_hash" => Self::AtHash,
             b"nonce" => Self::Nonce,
+            b"auth_time" => Self::AuthTime,
+            b"events" => Self::Events,
+            b"code" => Self::Code,
+            b"state" => Self::State,
             _ => return None,
         })
     }
@@ -57,15 +61,6 @@ impl std::fmt::Debug for Claims<'_> {
         // Neither subject nor address is ever printed.
         f.debug_struct("Claims").finish_non_exhaustive()
     }
-}
-
-/// What a token is, when it says that it is no access token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OtherKind {
-    /// An ID token (OpenID Connect Core 2): it tells a client who logged in and is for nobody else.
-    IdToken,
-    /// A refresh token (RFC 6749 1.5): it is for the provider alone.
-    RefreshToken,
 }
 
 impl<'a> Claims<'a> {
@@ -137,17 +132,14 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// What the claims betray about a token that is no access token.
-    pub fn other_kind(&self) -> Option<OtherKind> {
-        match (self.text("typ"), self.text("token_use")) {
-            // Keycloak's `typ` claim, Cognito's `token_use`.
-            (Some("ID"), _) | (_, Some("id")) => Some(OtherKind::IdToken),
-            (Some("Refresh" | "Offline"), _) | (_, Some("refresh")) => Some(OtherKind::RefreshToken),
-            // Older Keycloak versions put `nonce` into access tokens as well.
-            (Some("Bearer"), _) | (_, Some("access")) => None,
-            // Only ID tokens carry them (OpenID Connect Core 2 and 3.1.3.6).
-            _ if self.get("at_hash").is_some() || self.get("nonce").is_some() => Some(OtherKind::IdToken),
-            _ => None,
+    /// Whether the e-mail address is verified: `None` if nothing is said. Some providers write the flag as text, or null.
+    pub fn email_verified(&self) -> Option<bool> {
+        match self.get("email_verified") {
+            None | Some(Value::Null) => None,
+            Some(Value::Bool(flag)) => Some(*flag),
+            Some(Value::String(text)) => Some(*text == "true"),
+            // Whatever else stands there is no word for it.
+            Some(_) => Some(false),
         }
     }
 }
@@ -193,21 +185,32 @@ mod tests {
     }
 
     #[test]
-    fn tells_what_is_no_access_token() {
-        let table = [
-            (r#"{}"#, None),
-            (r#"{"typ":"Bearer","nonce":"n"}"#, None),
-            (r#"{"token_use":"access","at_hash":"h"}"#, None),
-            (r#"{"typ":"ID"}"#, Some(OtherKind::IdToken)),
-            (r#"{"token_use":"id"}"#, Some(OtherKind::IdToken)),
-            (r#"{"at_hash":"h"}"#, Some(OtherKind::IdToken)),
-            (r#"{"nonce":"n"}"#, Some(OtherKind::IdToken)),
-            (r#"{"typ":"Refresh"}"#, Some(OtherKind::RefreshToken)),
-            (r#"{"typ":"Offline"}"#, Some(OtherKind::RefreshToken)),
-            (r#"{"token_use":"refresh"}"#, Some(OtherKind::RefreshToken)),
-        ];
-        for (claims, kind) in table {
-            assert_eq!(Claims::parse(claims, |_| false).unwrap().other_kind(), kind, "{claims}");
+    fn an_address_is_verified_only_where_exactly_that_is_said() {
+        let verified = |value: &str| {
+            let claims = format!(r#"{{"email_verified":{value}}}"#);
+            Claims::parse(&claims, |_| false).unwrap().email_verified()
+        };
+        assert_eq!(Claims::parse("{}", |_| false).unwrap().email_verified(), None);
+        assert_eq!(verified("null"), None);
+        for yes in ["true", "\"true\""] {
+            assert_eq!(verified(yes), Some(true), "{yes}");
+        }
+        for no in [
+            "false",
+            "0",
+            "1",
+            "\"false\"",
+            "\"TRUE\"",
+            "\"True\"",
+            "\" true\"",
+            "\"1\"",
+            "\"yes\"",
+            "\"\"",
+            "[]",
+            "[true]",
+            "{}",
+        ] {
+            assert_eq!(verified(no), Some(false), "{no}");
         }
     }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::TokenError;
 use crate::algorithm::Algorithm;
 use crate::base64url;
-use crate::json::{Value, read_object};
+use crate::json::{JsonError, JsonFault, Value, read_object};
 use crate::key_id::KeyId;
+use crate::mismatch::Mismatch;
 
 /// What rules look at in a JOSE header, and its text.
 pub struct Header {
@@ -72,15 +73,16 @@ fn place(text: &str) -> usize {
 
 fn read(text: &str) -> Result<Header, TokenError> {
     let text = base64url::decode(text.as_bytes()).map_err(|_| TokenError::Parts)?;
-    let text = String::from_utf8(text).map_err(|_| TokenError::Header)?.into_boxed_str();
-    let mut algorithm = None;
+    let text = String::from_utf8(text).map_err(|_| TokenError::Header(JsonError::Malformed(JsonFault::NotUtf8)))?;
+    let text = text.into_boxed_str();
+    let mut algorithm = Err(None);
     let mut critical = false;
     let mut key_id = None;
     let mut typ = None;
     let mut has_nonce = false;
     let wanted = |name: &str| matches!(name, "alg" | "crit" | "kid" | "typ" | "nonce").then_some(());
     read_object(&text, wanted, |(), name, value| match &*name {
-        "alg" => algorithm = value.as_str().and_then(Algorithm::from_name),
+        "alg" => algorithm = named(&value),
         // RFC 7515 4.1.11: what must be understood and is not must be refused. We understand no extension.
         "crit" => critical = true,
         "typ" => typ = value.as_str().map(Box::from),
@@ -93,12 +95,24 @@ fn read(text: &str) -> Result<Header, TokenError> {
         }
         _ => {}
     })
-    .map_err(|_| TokenError::Header)?;
-    let algorithm = algorithm.ok_or(TokenError::Algorithm)?;
+    .map_err(TokenError::Header)?;
+    let algorithm = algorithm.map_err(|name| unknown_algorithm(name.as_deref()))?;
     if critical {
         return Err(TokenError::Critical);
     }
     Ok(Header { algorithm, key_id: key_id.transpose()?, typ, has_nonce, text })
+}
+
+/// The algorithm of that name, or what is there instead.
+fn named(value: &Value<'_>) -> Result<Algorithm, Option<Box<str>>> {
+    let Value::String(name) = value else { return Err(None) };
+    Algorithm::from_name(name).ok_or_else(|| Some((**name).into()))
+}
+
+#[cold]
+fn unknown_algorithm(name: Option<&str>) -> TokenError {
+    let known = Algorithm::ALL.map(Algorithm::name);
+    TokenError::Algorithm(Mismatch::of_names(&known, &name.into_iter().collect::<Vec<_>>()))
 }
 
 #[cfg(test)]
@@ -129,11 +143,16 @@ mod tests {
     #[test]
     fn a_header_that_is_refused_is_refused_again() {
         let table = [
-            (encode(br#"{"alg":"none"}"#), TokenError::Algorithm),
+            (encode(br#"{"alg":"none"}"#), unknown_algorithm(Some("none"))),
+            (encode(br#"{"alg":5}"#), unknown_algorithm(None)),
             (encode(br#"{"alg":"ES256","crit":[]}"#), TokenError::Critical),
             (encode(br#"{"alg":"ES256","kid":""}"#), TokenError::KeyId),
-            (encode(br#"{"alg":"ES256","alg":"ES256"}"#), TokenError::Header),
-            (encode(b"\xff"), TokenError::Header),
+            (
+                encode(br#"{"alg":"ES256","alg":"ES256"}"#),
+                TokenError::Header(JsonError::Malformed(JsonFault::Duplicate("alg".into()))),
+            ),
+            (encode(b"[]"), TokenError::Header(JsonError::NotAnObject)),
+            (encode(b"\xff"), TokenError::Header(JsonError::Malformed(JsonFault::NotUtf8))),
             ("e30=".to_owned(), TokenError::Parts),
         ];
         for (text, error) in table.iter().chain(&table) {

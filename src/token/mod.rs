@@ -3,6 +3,7 @@
 pub mod claims;
 pub mod email;
 mod header;
+pub mod kind;
 
 use std::sync::Arc;
 
@@ -10,29 +11,43 @@ use thiserror::Error;
 
 use crate::algorithm::Algorithm;
 use crate::base64url;
+use crate::json::{JsonError, Value, read_object};
 use crate::key_id::{KeyId, MAX_KEY_ID_BYTES};
+use crate::mismatch::Mismatch;
 use header::Header;
 
 /// The longest token looked at, in bytes, unless the caller says otherwise; the same as a policy's default.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// Why a token was refused before any key was looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[allow(missing_docs)]
 pub enum TokenError {
     #[error("the token is longer than the policy allows")]
     TooLarge,
     #[error("the token is not three parts of base64url")]
     Parts,
-    #[error("the token has no parts: it is an opaque token or an API key")]
+    #[error("the token is no JWT: it is an opaque token or an API key")]
     Opaque,
-    #[error("the token's header is not a JSON object of unique members")]
-    Header,
-    #[error("the token's `alg` is missing or is not a signature algorithm that is ever accepted")]
-    Algorithm,
+    #[error("the token is encrypted (a JWE of five parts): only the provider's recipient can read it")]
+    Encrypted,
+    #[error("the token's header cannot be read: {0}")]
+    Header(JsonError),
+    #[error("the token's `alg` is not a signature algorithm that is ever accepted: {0}")]
+    Algorithm(Mismatch),
     #[error("the token's header has `crit`, and no extension is understood")]
     Critical,
     #[error("the token's `kid` is empty or longer than {MAX_KEY_ID_BYTES} bytes")]
     KeyId,
+}
+
+impl TokenError {
+    /// What was expected and what came, where that says more.
+    pub const fn mismatch(&self) -> Option<&Mismatch> {
+        match self {
+            Self::Algorithm(mismatch) => Some(mismatch),
+            _ => None,
+        }
+    }
 }
 
 /// A token whose form is right and whose signature nobody has checked.
@@ -71,11 +86,12 @@ impl UnverifiedToken {
         if text.len() > max_bytes {
             return Err(TokenError::TooLarge);
         }
-        let Some((header, rest)) = text.split_once('.') else {
-            return Err(if is_opaque(text) { TokenError::Opaque } else { TokenError::Parts });
-        };
+        let parts = text.split_once('.').and_then(|(header, rest)| Some((header, rest.rsplit_once('.')?)));
+        let Some((header, (payload, signature))) = parts else { return Err(other_form(text)) };
         // A dot more would be in the payload, and base64url has none.
-        let (payload, signature) = rest.rsplit_once('.').ok_or(TokenError::Parts)?;
+        if payload.contains('.') {
+            return Err(other_form(text));
+        }
         let signed_bytes = header.len().saturating_add(1).saturating_add(payload.len());
         let decode = |part: &str| base64url::decode(part.as_bytes()).map_err(|_| TokenError::Parts);
         let (payload, signature, header) = (decode(payload)?, decode(signature)?, header::parse(header)?);
@@ -137,10 +153,31 @@ impl UnverifiedToken {
     }
 }
 
-/// Whether a text without dots is a bearer token (RFC 6750 2.1, `b64token`) that is no JWS: one word.
-fn is_opaque(text: &str) -> bool {
-    let in_word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~+/=".contains(&byte);
-    !text.is_empty() && text.bytes().all(in_word)
+/// What a text is that has other than three parts.
+#[cold]
+fn other_form(text: &str) -> TokenError {
+    let first = text.split('.').next().unwrap_or_default();
+    let header = base64url::decode(first.as_bytes()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let mut is_encrypted = false;
+    let wanted = |name: &str| (name == "enc").then_some(());
+    let is_header = header.is_some_and(|header| {
+        read_object(&header, wanted, |(), _, value| is_encrypted = matches!(value, Value::String(_))).is_ok()
+    });
+    match text.split('.').count() {
+        // RFC 7516 7.1, 4.1.2.
+        5 if is_header && is_encrypted => TokenError::Encrypted,
+        // A JWS that lost or gained something on its way; a single word may look like anything.
+        2.. if is_header => TokenError::Parts,
+        _ if is_bearer_text(text) => TokenError::Opaque,
+        _ => TokenError::Parts,
+    }
+}
+
+/// Whether a text can be a bearer token at all (RFC 6750 2.1, `b64token`). Opaque ones have dots at some providers.
+fn is_bearer_text(text: &str) -> bool {
+    let in_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+    let in_word = |byte: u8| in_token(byte) && byte != b'.';
+    text.bytes().all(in_token) && text.split('.').all(|part| !part.is_empty() && part.bytes().all(in_word))
 }
 
 #[cfg(test)]
@@ -162,8 +199,25 @@ mod tests {
         for text in ["", ".", "..", "a.b", "e30.e30.AA.", "e30.e30.AA.e30.e30", ".e30.AA", "e30 .e30.AA"] {
             assert!(matches!(
                 UnverifiedToken::parse(text).unwrap_err(),
-                TokenError::Parts | TokenError::Opaque | TokenError::Header | TokenError::Algorithm
+                TokenError::Parts | TokenError::Opaque | TokenError::Header(_) | TokenError::Algorithm(_)
             ));
+        }
+        // {"alg":"dir","enc":"A256GCM"}, {"alg":"RS256"}
+        let (encrypted, signed) = ("eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0", "eyJhbGciOiJSUzI1NiJ9");
+        let table = [
+            (format!("{encrypted}..AAAA.AAAA.AAAA"), TokenError::Encrypted),
+            (format!("{encrypted}.AAAA.AAAA"), TokenError::Algorithm(Mismatch::new("", ""))),
+            (format!("{signed}.AAAA.AAAA.AAAA.AAAA"), TokenError::Parts),
+            (format!("{signed}.AAAA"), TokenError::Parts),
+            ("ory_at_AbC-1.x_Y".to_owned(), TokenError::Opaque),
+            ("ya29.a0AfH.6SM".to_owned() + ".x", TokenError::Opaque),
+            ("sk-0123".to_owned(), TokenError::Opaque),
+            ("a.".to_owned(), TokenError::Parts),
+            ("a b.c".to_owned(), TokenError::Parts),
+        ];
+        for (text, error) in table {
+            let same = |one: &TokenError, other| std::mem::discriminant(one) == std::mem::discriminant(other);
+            assert!(same(&UnverifiedToken::parse(&text).unwrap_err(), &error), "{text} is not {error:?}");
         }
         let long = format!("{}.e30.AA", "A".repeat(MAX_TOKEN_BYTES));
         assert_eq!(UnverifiedToken::parse(&long).unwrap_err(), TokenError::TooLarge);

@@ -168,7 +168,7 @@ impl Verifier {
                 }
                 Wait::Better(refresh, at_hand, error) => {
                     let late = Err(ProviderError::JwksFetch(FetchError::Timeout));
-                    match (tokio::time::timeout_at(deadline, refresh.wait()).await.unwrap_or(late), error) {
+                    match (tokio::time::timeout_at(deadline, refresh.wait()).await.unwrap_or(late), error.clone()) {
                         (Ok(snapshot), _) => snapshot,
                         // What somebody else began before this request came says nothing about the provider now.
                         (Err(_), SignatureError::KeyNotFound) if !job.up_to_date && Instant::now() < deadline => {
@@ -252,8 +252,8 @@ impl Verifier {
     fn better_keys(&self, job: &mut Job, snapshot: &Arc<Snapshot>, error: SignatureError) -> Step {
         let unknown = match error {
             SignatureError::KeyNotFound => job.token.untrusted_key_id(),
-            SignatureError::KeyUnsuitable | SignatureError::Invalid | SignatureError::GraphToken => None,
-            SignatureError::AlgorithmNotAllowed | SignatureError::KeyIdRequired => {
+            SignatureError::KeyUnsuitable(_) | SignatureError::Invalid | SignatureError::GraphToken => None,
+            SignatureError::AlgorithmNotAllowed(_) | SignatureError::KeyIdRequired => {
                 return Step::done(Err(error.into()));
             }
         };

@@ -2,20 +2,24 @@
 
 use std::ops::Range;
 
-use crate::json::{JsonError, Value};
-use crate::policy::grant::{GrantKind, RequiredGrants};
+use crate::json::{JsonError, JsonFault, Value};
+use crate::mismatch::Mismatch;
+use crate::policy::grant::GrantKind;
+use crate::policy::issuer::Issuer;
 use crate::policy::{Policy, PolicyId, TypeRule};
 use crate::time::UnixSeconds;
 use crate::token::UnverifiedToken;
-use crate::token::claims::{Claims, MalformedScope, OtherKind};
+use crate::token::claims::{Claims, MalformedScope};
 use crate::token::email::EmailSource;
+use crate::token::kind::{self, OtherKind};
+use crate::whitespace::words;
 
 /// The claims are not what the policy asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum ClaimsError {
-    #[error("the payload is not JSON with unique members")]
-    Malformed,
+    #[error("the claims cannot be read: {0}")]
+    Malformed(JsonFault),
     #[error("the payload is not a JSON object")]
     NotAnObject,
     #[error("`{0}` is not a number")]
@@ -30,28 +34,56 @@ pub enum ClaimsError {
     TooOld,
     #[error("the token is valid for too long a time")]
     Lifetime,
-    #[error("`aud` names no audience of ours")]
-    Audience,
+    #[error("`aud` names no audience of ours: {0}")]
+    Audience(Mismatch),
     #[error("this is an ID token, not an access token")]
     IdToken,
     #[error("this is a refresh token, not an access token")]
     RefreshToken,
-    #[error("the token's `typ` or `token_use` is not an access token's")]
-    Type,
-    #[error("the token was issued to a client that is not allowed")]
-    Client,
-    #[error("`iss` is not the policy's issuer")]
-    Issuer,
+    #[error("this is a logout token or another security event, not an access token")]
+    SecurityEvent,
+    #[error("this is a signed userinfo answer, not an access token")]
+    UserInfo,
+    #[error("this is an authorization answer (JARM), not an access token")]
+    AuthorizationResponse,
+    #[error("the token says that it is something else than an access token: {0}")]
+    OtherKind(Mismatch),
+    #[error("the token's `typ` or `token_use` is not an access token's: {0}")]
+    Type(Mismatch),
+    #[error("the token was issued to a client that is not allowed: {0}")]
+    Client(Mismatch),
+    #[error("`iss` is not the policy's issuer: {0}")]
+    Issuer(Mismatch),
+    #[error("the key that signed is not published for the token's issuer: {0}")]
+    KeyIssuer(Mismatch),
     #[error("the scope claim is neither a string nor a list of strings")]
     ScopeMalformed,
-    #[error("the scope `{0}` is not granted")]
-    ScopeMissing(String),
-    #[error("a required role is not granted")]
-    RoleMissing,
-    #[error("a required permission is not granted")]
-    PermissionMissing,
+    #[error("a required scope is not granted: {0}")]
+    ScopeMissing(Mismatch),
+    #[error("a required role is not granted: {0}")]
+    RoleMissing(Mismatch),
+    #[error("a required permission is not granted: {0}")]
+    PermissionMissing(Mismatch),
     #[error("`sub` is missing or blank")]
     Subject,
+}
+
+impl ClaimsError {
+    /// What was expected and what came, where that says more.
+    pub const fn mismatch(&self) -> Option<&Mismatch> {
+        match self {
+            Self::Audience(mismatch)
+            | Self::OtherKind(mismatch)
+            | Self::Type(mismatch)
+            | Self::Client(mismatch)
+            | Self::Issuer(mismatch)
+            | Self::KeyIssuer(mismatch)
+            | Self::ScopeMissing(mismatch)
+            | Self::RoleMissing(mismatch)
+            | Self::PermissionMissing(mismatch) => Some(mismatch),
+            _ => None,
+        }
+    }
 }
 
 /// The seconds of wall time at which the claims satisfy the policy: from the first on, before the second.
@@ -61,6 +93,8 @@ pub type Window = (f64, f64);
 pub struct Judgement {
     by: PolicyId,
     times: Times,
+    /// Which of the policy's issuers it is of, by its place.
+    pub issuer: usize,
     pub subject: Text,
     pub scopes: Text,
     pub oid: Option<Text>,
@@ -68,6 +102,8 @@ pub struct Judgement {
     pub email_source: Option<EmailSource>,
     pub email_problem: Option<&'static str>,
     pub email_verified: Option<bool>,
+    /// It looks like an ID token, and the policy lets one pass.
+    pub looks_like_id_token: bool,
 }
 
 impl std::fmt::Debug for Judgement {
@@ -174,32 +210,35 @@ pub fn judge(
 ) -> Result<(Judgement, Window), ClaimsError> {
     let (payload, claims) = read(token, policy)?;
     let times = Times::of(&claims);
-    let holds = timely(&times, policy, now)?;
-    addressed(&claims, policy)?;
+    let holds = timely(&times, policy, now).map_err(|error| true_cause(error, token, &claims, payload))?;
+    let issuer = addressed(token, &claims, payload, policy)?;
     let iss = claims.text("iss").unwrap_or_default();
-    if !policy.issuer().accepts_key(key_issuer, iss) {
-        return Err(ClaimsError::Issuer);
+    if !policy.issuers().accepts_key(key_issuer, iss) {
+        return Err(ClaimsError::KeyIssuer(Mismatch::new(key_issuer.unwrap_or_default(), iss)));
     }
-    match wrong_kind(&claims) {
-        Some(error) if policy.rules().want_access_token() => return Err(error),
-        _ => access_token(token, &claims, policy)?,
+    let looks_like_id_token = kind::looks_like_id_token(&claims);
+    if looks_like_id_token && policy.rules().want_access_token() {
+        return Err(ClaimsError::IdToken);
     }
+    access_token(token, &claims, policy)?;
     let text = |text: &str| Text::new(text, payload);
     let scopes = granted(&claims, policy, payload)?;
     let subject = claims.subject().ok_or(ClaimsError::Subject)?;
     let email = claims.email_candidate(policy.email_claim());
     // Any tenant's administrator can write any address into a token: of several tenants, none is believed.
-    let believed = !policy.issuer().is_multi_tenant();
+    let believed = !policy.issuers().is_multi_tenant();
     let judgement = Judgement {
         by: policy.id(),
         times,
+        issuer,
         subject: text(subject),
         scopes,
         oid: claims.text("oid").filter(|oid| !oid.is_empty()).map(text),
         email: email.address.filter(|_| believed).map(text),
         email_source: email.source.filter(|_| believed),
         email_problem: email.problem,
-        email_verified: claims.get("email_verified").map(|flag| *flag == Value::Bool(true)),
+        email_verified: claims.email_verified(),
+        looks_like_id_token,
     };
     Ok((judgement, holds))
 }
@@ -210,9 +249,9 @@ pub fn judge(
 /// # Errors
 /// The [`ClaimsError`] the token would end with.
 pub fn untrusted_plausible(token: &UnverifiedToken, policy: &Policy, now: UnixSeconds) -> Result<(), ClaimsError> {
-    let (_, claims) = read(token, policy)?;
-    timely(&Times::of(&claims), policy, now)?;
-    addressed(&claims, policy)
+    let (payload, claims) = read(token, policy)?;
+    timely(&Times::of(&claims), policy, now).map_err(|error| true_cause(error, token, &claims, payload))?;
+    addressed(token, &claims, payload, policy).map(drop)
 }
 
 /// When a token that nobody has verified says it was issued (`iat`, RFC 7519 4.1.6), if it says so.
@@ -222,10 +261,10 @@ pub fn untrusted_issued_at(token: &UnverifiedToken, policy: &Policy) -> Option<f
 }
 
 fn read<'t>(token: &'t UnverifiedToken, policy: &Policy) -> Result<(&'t str, Claims<'t>), ClaimsError> {
-    let payload = token.untrusted_payload().ok_or(ClaimsError::Malformed)?;
+    let payload = token.untrusted_payload().ok_or(ClaimsError::Malformed(JsonFault::NotUtf8))?;
     match Claims::parse(payload, |name| policy.looks_at(name)) {
         Ok(claims) => Ok((payload, claims)),
-        Err(JsonError::Malformed) => Err(ClaimsError::Malformed),
+        Err(JsonError::Malformed(fault)) => Err(ClaimsError::Malformed(fault)),
         Err(JsonError::NotAnObject) => Err(ClaimsError::NotAnObject),
     }
 }
@@ -268,16 +307,39 @@ fn timely(times: &Times, policy: &Policy, now: UnixSeconds) -> Result<Window, Cl
     }
 }
 
-fn wrong_kind(claims: &Claims<'_>) -> Option<ClaimsError> {
-    claims.other_kind().map(|kind| match kind {
+/// What a token is that no policy lets pass, whatever its option `typ` says (RFC 8725 3.11).
+fn other_kind(token: &UnverifiedToken, claims: &Claims<'_>, payload: &str) -> Option<ClaimsError> {
+    let said = token.untrusted_type().and_then(kind::of_type).or_else(|| kind::of_claims(claims, payload))?;
+    Some(match said {
         OtherKind::IdToken => ClaimsError::IdToken,
         OtherKind::RefreshToken => ClaimsError::RefreshToken,
+        OtherKind::SecurityEvent => ClaimsError::SecurityEvent,
+        OtherKind::UserInfo => ClaimsError::UserInfo,
+        OtherKind::AuthorizationResponse => ClaimsError::AuthorizationResponse,
+        OtherKind::Other(typ) => ClaimsError::OtherKind(Mismatch::of_names(&["at+jwt", "JWT"], &[&typ])),
     })
 }
 
-/// `aud` (RFC 7519 4.1.3), then `iss` (4.1.1). Whoever sends the wrong kind of token hears that, and not that its
-/// audience is wrong.
-fn addressed(claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsError> {
+/// Whoever sends another kind of token, which has no `exp` for a reason, hears that.
+#[cold]
+fn true_cause(error: ClaimsError, token: &UnverifiedToken, claims: &Claims<'_>, payload: &str) -> ClaimsError {
+    match error {
+        ClaimsError::Missing("exp") => other_kind(token, claims, payload).unwrap_or(error),
+        error => error,
+    }
+}
+
+/// Which kind of token it is; `aud` (RFC 7519 4.1.3), then `iss` (4.1.1): gives back which of the policy's issuers. Whoever sends the wrong kind of token hears that, and not
+/// that its audience is wrong.
+fn addressed(
+    token: &UnverifiedToken,
+    claims: &Claims<'_>,
+    payload: &str,
+    policy: &Policy,
+) -> Result<usize, ClaimsError> {
+    if let Some(error) = other_kind(token, claims, payload) {
+        return Err(error);
+    }
     let ours = |value: &Value<'_>| value.as_str().is_some_and(|audience| policy.accepts_audience(audience));
     let for_us = match claims.get("aud") {
         Some(Value::Array(audiences)) => audiences.iter().any(ours),
@@ -285,40 +347,59 @@ fn addressed(claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsError> {
         None => false,
     };
     if policy.has_audience() && !for_us {
-        return Err(wrong_kind(claims).unwrap_or(ClaimsError::Audience));
+        return Err(other_audience(claims, policy));
     }
     let tid = claims.text("tid");
-    if claims.text("iss").is_some_and(|iss| policy.issuer().accepts_token(iss, tid)) {
-        Ok(())
-    } else {
-        Err(ClaimsError::Issuer)
+    let iss = claims.text("iss");
+    let place = iss.and_then(|iss| policy.issuers().place_of(iss, tid));
+    place.ok_or_else(|| {
+        let expected: Vec<&str> = policy.issuers().all().map(Issuer::configured).collect();
+        ClaimsError::Issuer(Mismatch::of_names(&expected, &iss.into_iter().collect::<Vec<_>>()))
+    })
+}
+
+#[cold]
+fn other_audience(claims: &Claims<'_>, policy: &Policy) -> ClaimsError {
+    if kind::looks_like_id_token(claims) {
+        return ClaimsError::IdToken;
     }
+    let got: Vec<&str> = match claims.get("aud") {
+        Some(Value::Array(audiences)) => audiences.iter().filter_map(Value::as_str).collect(),
+        single => single.and_then(Value::as_str).into_iter().collect(),
+    };
+    let expected: Vec<&str> = policy.audiences().collect();
+    ClaimsError::Audience(Mismatch::of_names(&expected, &got))
 }
 
 /// What says that this is an access token, and whose.
 fn access_token(token: &UnverifiedToken, claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsError> {
     let rules = policy.rules();
-    let is = |name: &str| token.untrusted_type().is_some_and(|typ| is_media_type(typ, name));
-    let right = match rules.typ {
-        TypeRule::Off => true,
-        TypeRule::Preferred => token.untrusted_type().is_none() || is("jwt") || is("at+jwt"),
-        TypeRule::Required => is("at+jwt"),
+    let typ = token.untrusted_type();
+    let is = |name: &str| typ.is_some_and(|typ| kind::media_type(typ).eq_ignore_ascii_case(name));
+    let (right, expected): (_, &[&str]) = match rules.typ {
+        TypeRule::Off => (true, &[]),
+        // Without an end and without a word of what it is for, nothing says that it is one.
+        TypeRule::Preferred => {
+            let says_nothing = claims.get("exp").is_none() && !kind::grants(claims);
+            (is("at+jwt") || ((typ.is_none() || is("jwt")) && !says_nothing), &["at+jwt", "JWT"])
+        }
+        TypeRule::Required => (is("at+jwt"), &["at+jwt"]),
     };
-    if !right || rules.token_use.as_deref().is_some_and(|wanted| claims.text("token_use") != Some(wanted)) {
-        return Err(ClaimsError::Type);
+    if !right {
+        return Err(ClaimsError::Type(Mismatch::of_names(expected, &typ.into_iter().collect::<Vec<_>>())));
+    }
+    let token_use = claims.text("token_use");
+    if let Some(wanted) = rules.token_use.as_deref().filter(|wanted| token_use != Some(wanted)) {
+        return Err(ClaimsError::Type(Mismatch::of_names(&[wanted], &token_use.into_iter().collect::<Vec<_>>())));
     }
     let known = |clients: &Vec<String>| claims.client().is_some_and(|client| clients.iter().any(|it| it == client));
-    if rules.clients.as_ref().is_some_and(|clients| !known(clients)) {
-        return Err(ClaimsError::Client);
+    match rules.clients.as_ref().filter(|clients| !known(clients)) {
+        None => Ok(()),
+        Some(clients) => {
+            let expected: Vec<&str> = clients.iter().map(String::as_str).collect();
+            Err(ClaimsError::Client(Mismatch::of_names(&expected, &claims.client().into_iter().collect::<Vec<_>>())))
+        }
     }
-    Ok(())
-}
-
-/// RFC 7515 4.1.9: `application/` may be left out; media types ignore case (RFC 2045 5.1).
-fn is_media_type(typ: &str, name: &str) -> bool {
-    let prefix = "application/";
-    let sub = typ.split_at_checked(prefix.len()).filter(|(start, _)| start.eq_ignore_ascii_case(prefix));
-    sub.map_or(typ, |(_, rest)| rest).eq_ignore_ascii_case(name)
 }
 
 fn granted(claims: &Claims<'_>, policy: &Policy, payload: &str) -> Result<Text, ClaimsError> {
@@ -328,11 +409,19 @@ fn granted(claims: &Claims<'_>, policy: &Policy, payload: &str) -> Result<Text, 
         scopes => scopes.unwrap_or_default(),
     };
     if let Some(missing) = policy.scope().first_missing(&scopes) {
-        return Err(ClaimsError::ScopeMissing(missing.to_owned()));
+        let note = "this is an ID token: send the access token";
+        let note = kind::looks_like_id_token(claims).then_some(note);
+        let got: Vec<&str> = words(&scopes).collect();
+        return Err(ClaimsError::ScopeMissing(Mismatch::of_names(&[missing], &got).noting(note)));
     }
     match policy.rules().grants.iter().find(|required| !required.satisfied(|name| claims.get(name))) {
         None => Ok(Text::new(&scopes, payload)),
-        Some(RequiredGrants { kind: GrantKind::Role, .. }) => Err(ClaimsError::RoleMissing),
-        Some(RequiredGrants { kind: GrantKind::Permission, .. }) => Err(ClaimsError::PermissionMissing),
+        Some(required) => {
+            let mismatch = required.mismatch(|name| claims.get(name));
+            Err(match required.kind {
+                GrantKind::Role => ClaimsError::RoleMissing(mismatch),
+                GrantKind::Permission => ClaimsError::PermissionMissing(mismatch),
+            })
+        }
     }
 }

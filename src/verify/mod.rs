@@ -5,8 +5,10 @@ mod judgement;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::algorithm::Algorithm;
 use crate::keys::jwk::Key;
 use crate::keys::{KeySet, Selection};
+use crate::mismatch::Mismatch;
 use crate::policy::{KeySource, Policy};
 use crate::time::UnixSeconds;
 use crate::token::UnverifiedToken;
@@ -17,21 +19,31 @@ pub use crate::token::email::EmailSource;
 pub use judgement::{ClaimsError, Window, untrusted_issued_at, untrusted_plausible};
 
 /// The keys did not confirm the token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum SignatureError {
-    #[error("the policy does not allow the token's `alg`")]
-    AlgorithmNotAllowed,
+    #[error("the policy does not allow the token's `alg`: {0}")]
+    AlgorithmNotAllowed(Mismatch),
     #[error("the token has no `kid`, and the policy requires one")]
     KeyIdRequired,
     #[error("the provider, asked just now, publishes no usable key for this token")]
     KeyNotFound,
-    #[error("the key of the token's `kid` must not be used with the token's `alg`")]
-    KeyUnsuitable,
+    #[error("no key of the token's `kid` may be used with the token's `alg`: {0}")]
+    KeyUnsuitable(Mismatch),
     #[error("the signature is not one of the provider's keys'")]
     Invalid,
     #[error("the token is one for Microsoft Graph (`nonce` in its header), which nobody else can verify")]
     GraphToken,
+}
+
+impl SignatureError {
+    /// What was expected and what came, where that says more.
+    pub const fn mismatch(&self) -> Option<&Mismatch> {
+        match self {
+            Self::AlgorithmNotAllowed(mismatch) | Self::KeyUnsuitable(mismatch) => Some(mismatch),
+            _ => None,
+        }
+    }
 }
 
 /// These bytes are signed by this key material: the fact that outlives one policy. Only [`signature`] makes it.
@@ -134,9 +146,17 @@ impl Verified {
     pub fn email_problem(&self) -> Option<&'static str> {
         self.judgement.email_problem
     }
-    /// `email_verified`: true only if it is exactly true, `None` if it is absent.
+    /// `email_verified`: true only if it is true or the text `true`, `None` if it is absent or null.
     pub fn email_verified(&self) -> Option<bool> {
         self.judgement.email_verified
+    }
+    /// Which of the policy's issuers the token is of, by its place in the list.
+    pub fn issuer_place(&self) -> usize {
+        self.judgement.issuer
+    }
+    /// Whether it looks like an ID token, which the policy lets pass.
+    pub fn looks_like_id_token(&self) -> bool {
+        self.judgement.looks_like_id_token
     }
 }
 
@@ -145,8 +165,10 @@ impl Verified {
 /// # Errors
 /// [`SignatureError::AlgorithmNotAllowed`], [`SignatureError::KeyIdRequired`].
 pub fn admissible(token: &UnverifiedToken, policy: &Policy) -> Result<(), SignatureError> {
-    if !policy.algorithms().contains(token.untrusted_algorithm()) {
-        return Err(SignatureError::AlgorithmNotAllowed);
+    let algorithm = token.untrusted_algorithm();
+    if !policy.algorithms().contains(algorithm) {
+        let mismatch = Mismatch::of_names(&policy.algorithms().names(), &[algorithm.name()]);
+        return Err(SignatureError::AlgorithmNotAllowed(mismatch));
     }
     if policy.require_kid() && token.untrusted_key_id().is_none() {
         return Err(SignatureError::KeyIdRequired);
@@ -166,7 +188,7 @@ pub fn signature(token: &Arc<UnverifiedToken>, keys: &KeySet, policy: &Policy) -
         Selection::Named(key) => std::slice::from_ref(key),
         Selection::Fitting(keys) => keys,
         Selection::NotFound => return Err(SignatureError::KeyNotFound),
-        Selection::Unsuitable => return Err(SignatureError::KeyUnsuitable),
+        Selection::Unsuitable => return Err(unsuitable(keys, token)),
     };
     let signer = candidates.iter().find(|key| key.verify(algorithm, token.signing_input(), token.signature()));
     match signer {
@@ -180,6 +202,15 @@ pub fn signature(token: &Arc<UnverifiedToken>, keys: &KeySet, policy: &Policy) -
         None if token.untrusted_has_nonce() => Err(SignatureError::GraphToken),
         None => Err(SignatureError::Invalid),
     }
+}
+
+/// What the keys of the token's `kid` may be used with, and what the token asks of them.
+#[cold]
+fn unsuitable(keys: &KeySet, token: &UnverifiedToken) -> SignatureError {
+    let fits =
+        |algorithm: &Algorithm| token.untrusted_key_id().is_some_and(|id| keys.of(id).any(|key| key.fits(*algorithm)));
+    let expected: Vec<&str> = Algorithm::ALL.into_iter().filter(fits).map(Algorithm::name).collect();
+    SignatureError::KeyUnsuitable(Mismatch::of_names(&expected, &[token.untrusted_algorithm().name()]))
 }
 
 /// Whether a token that was found signed still is, as far as this policy goes: the policy leads to the same source,

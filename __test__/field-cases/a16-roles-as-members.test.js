@@ -1,0 +1,42 @@
+'use strict';
+
+// Zitadel's roles claim is an object: its members' names are the roles, their values the organisations that grant them.
+
+const { RemoteTokenVerifier } = require('../../index');
+const { Signer, judged, policyOf } = require('../support/signer');
+
+const CLAIM = 'urn:zitadel:iam:org:project:roles';
+const verifier = new RemoteTokenVerifier();
+const signer = new Signer();
+const code = async (claims, requiredRoles) => {
+  const result = await judged(verifier, signer.token(claims), policyOf([signer.jwk], { requiredRoles }));
+  return result.code ?? result;
+};
+afterAll(() => verifier.clear());
+
+test('A16 the names of an object are roles', async () => {
+  const claims = { [CLAIM]: { reader: { 123: 'x.example' }, admin: { 123: 'x.example' } } };
+  expect(await code(claims, { all: ['reader', 'admin'], claim: CLAIM })).toBe('ok');
+  expect(await code(claims, { any: ['writer', 'admin'], claim: CLAIM })).toBe('ok');
+  expect(await code(claims, { all: ['writer'], claim: CLAIM })).toBe('ERR_ROLE_MISSING');
+  // What grants a role is no role.
+  expect(await code(claims, { all: ['123'], claim: CLAIM })).toBe('ERR_ROLE_MISSING');
+});
+
+test('A16 at a nested place, too', async () => {
+  const claims = { realm_access: { roles: { reader: true } }, 'a.b': { c: { reader: {} } } };
+  expect(await code(claims, ['reader'])).toBe('ok');
+  expect(await code(claims, { all: ['reader'], claim: ['a.b', 'c'] })).toBe('ok');
+});
+
+test.each([false, null, 0, ''])('A16 a member that is %j grants nothing', async (value) => {
+  expect(await code({ roles: { admin: value } }, { all: ['admin'], claim: 'roles' })).toBe('ERR_ROLE_MISSING');
+});
+
+test('A16 lists and texts are read as before, and what an object inherits is no role', async () => {
+  expect(await code({ roles: ['reader'] }, { all: ['reader'], claim: 'roles' })).toBe('ok');
+  expect(await code({ roles: 'reader writer' }, { all: ['reader'], claim: 'roles' })).toBe('ok');
+  for (const name of ['__proto__', 'constructor', 'toString']) {
+    expect(await code({ roles: { reader: true } }, { all: [name], claim: 'roles' })).toBe('ERR_ROLE_MISSING');
+  }
+});

@@ -1,0 +1,225 @@
+//! What was expected and what came, in words for the operator: bounded, printable, and where the two nearly agree, in what they
+//! differ. Made where something is refused, never on the way of a good token.
+
+use std::fmt;
+
+use crate::details::{MOST_CHARACTERS, printable};
+
+/// What a rule asked for and what the token or document has instead. Neither subjects nor addresses are ever compared this way.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Mismatch(Box<Sides>);
+
+#[derive(Clone, PartialEq, Eq)]
+struct Sides {
+    expected: Box<str>,
+    got: Box<str>,
+    note: Option<&'static str>,
+}
+
+impl Mismatch {
+    /// Of two texts as they stand.
+    pub fn new(expected: &str, got: &str) -> Self {
+        Self(Box::new(Sides {
+            expected: printable(expected, MOST_CHARACTERS),
+            got: printable(got, MOST_CHARACTERS),
+            note: None,
+        }))
+    }
+
+    /// Of names, one of which should have been there, and those that were; where two of them nearly agree, in what they differ.
+    pub fn of_names(expected: &[&str], got: &[&str]) -> Self {
+        let near = expected
+            .iter()
+            .flat_map(|ours| got.iter().map(move |theirs| near_miss(ours, theirs)))
+            .find_map(|near| near);
+        Self::new(&listed(expected), &listed(got)).noting(near)
+    }
+
+    /// With something to add, unless it is known already.
+    #[must_use]
+    pub fn noting(mut self, note: Option<&'static str>) -> Self {
+        self.0.note = self.0.note.or(note);
+        self
+    }
+
+    /// What was expected: the policy's.
+    pub fn expected(&self) -> &str {
+        &self.0.expected
+    }
+
+    /// What came: the token's or the provider's.
+    pub fn got(&self) -> &str {
+        &self.0.got
+    }
+}
+
+impl fmt::Debug for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What came is part of a token.
+        f.debug_struct("Mismatch").field("expected", &self.0.expected).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Sides { expected, got, note } = &*self.0;
+        write!(f, "expected {expected}, got {got}")?;
+        note.map_or(Ok(()), |note| write!(f, " ({note})"))
+    }
+}
+
+/// How much of a document's text a [`Seen`] keeps, in bytes: the issuers of real providers are shorter.
+const SEEN_BYTES: usize = 79;
+
+/// A name that came instead of another, kept where nothing may be allocated: short, printable, and in what it differs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    bytes: [u8; SEEN_BYTES],
+    length: u8,
+    note: Option<&'static str>,
+}
+
+impl Seen {
+    /// What came instead of `expected`.
+    pub fn instead_of(expected: &str, got: &str) -> Self {
+        let shown = printable(got, SEEN_BYTES);
+        let ends = shown.char_indices().map(|(begin, letter)| begin.saturating_add(letter.len_utf8()));
+        let length = ends.take_while(|end| *end <= SEEN_BYTES).last().unwrap_or_default();
+        let mut bytes = [0; SEEN_BYTES];
+        for (place, byte) in bytes.iter_mut().zip(shown.bytes().take(length)) {
+            *place = byte;
+        }
+        Self { bytes, length: u8::try_from(length).unwrap_or_default(), note: near_miss(expected, got) }
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        self.bytes.get(..usize::from(self.length)).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()
+    }
+
+    /// Beside what was expected.
+    pub fn beside(&self, expected: &str) -> Mismatch {
+        Mismatch::of_names(&[expected], &[self.name()]).noting(self.note)
+    }
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name().fmt(f)
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.name())?;
+        self.note.map_or(Ok(()), |note| write!(f, " ({note})"))
+    }
+}
+
+/// Names in quotation marks, or that there is none.
+fn listed(names: &[&str]) -> String {
+    // A list is cut off long before its end matters.
+    let quoted: Vec<String> = names.iter().take(MOST_CHARACTERS).map(|name| format!("\"{name}\"")).collect();
+    if quoted.is_empty() { "nothing".to_owned() } else { quoted.join(", ") }
+}
+
+const DISCOVERY_SUFFIX: &str = "/.well-known/openid-configuration";
+
+/// In what two texts differ that a reader would take for the same.
+fn near_miss(ours: &str, theirs: &str) -> Option<&'static str> {
+    let (ours, theirs) = (Spelling::of(ours), Spelling::of(theirs));
+    let entra = |a: &Spelling<'_>, b: &Spelling<'_>| {
+        a.text.starts_with("https://sts.windows.net/") && b.text.starts_with("https://login.microsoftonline.com/")
+    };
+    if ours.text == theirs.text {
+        Some("they differ in white space around them")
+    } else if ours.bare == theirs.bare {
+        Some("they differ in a trailing slash")
+    } else if ours.bare.eq_ignore_ascii_case(theirs.bare) {
+        Some("they differ in upper and lower case")
+    } else if ours.without_suffix() == theirs.without_suffix() {
+        Some("one of them has the suffix of the discovery document")
+    } else if ours.without_scheme() == theirs.without_scheme() {
+        Some("one of them is http, the other https")
+    } else if ours.without_api() == theirs.without_api() {
+        Some("one of them is the id, the other its api:// URI")
+    } else if entra(&ours, &theirs) || entra(&theirs, &ours) {
+        Some("these are Entra's issuers of version 1 and version 2; `issuer` takes a list of both")
+    } else {
+        None
+    }
+}
+
+struct Spelling<'t> {
+    text: &'t str,
+    /// Without slashes at the end.
+    bare: &'t str,
+}
+
+impl<'t> Spelling<'t> {
+    fn of(text: &'t str) -> Self {
+        let text = text.trim();
+        Self { text, bare: text.trim_end_matches('/') }
+    }
+
+    fn without_suffix(&self) -> String {
+        self.bare.strip_suffix(DISCOVERY_SUFFIX).unwrap_or(self.bare).to_ascii_lowercase()
+    }
+
+    fn without_scheme(&self) -> String {
+        let lower = self.without_suffix();
+        lower.strip_prefix("https://").or_else(|| lower.strip_prefix("http://")).unwrap_or(&lower).to_owned()
+    }
+
+    fn without_api(&self) -> String {
+        let lower = self.bare.to_ascii_lowercase();
+        lower.strip_prefix("api://").unwrap_or(&lower).to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_bounded_however_many_names_there_are() {
+        let many = vec!["name"; 1000];
+        let mismatch = Mismatch::of_names(&many, &many);
+        assert_eq!([mismatch.expected(), mismatch.got()].map(|shown| shown.chars().count()), [MOST_CHARACTERS; 2]);
+    }
+
+    #[test]
+    fn keeps_the_beginning_of_a_name_without_allocating() {
+        let seen = Seen::instead_of("https://a", "https://a/");
+        assert_eq!(seen.to_string(), r#""https://a/" (they differ in a trailing slash)"#);
+        assert_eq!(seen.beside("https://a").got(), r#""https://a/""#);
+        for long in ["x".repeat(300), "\u{e9}".repeat(300), format!("x{}", "\u{20ac}".repeat(300))] {
+            let name = Seen::instead_of("a", &long).name().to_owned();
+            assert!(
+                name.len() <= SEEN_BYTES && name.len() > SEEN_BYTES - 4 && long.starts_with(name.trim_end_matches('…'))
+            );
+        }
+    }
+
+    #[test]
+    fn points_out_what_two_spellings_differ_in() {
+        let table = [
+            ("api", "api ", "white space"),
+            ("https://a", "https://a/", "slash"),
+            ("https://a/", "https://A", "case"),
+            ("https://a", "https://a/.well-known/openid-configuration", "suffix"),
+            ("http://a/b", "https://a/b", "http,"),
+            ("api://1234", "1234", "api://"),
+            ("1234", "api://1234", "api://"),
+            ("https://login.microsoftonline.com/t/v2.0", "https://sts.windows.net/t/", "version 1"),
+        ];
+        for (ours, theirs, word) in table {
+            let said = Mismatch::of_names(&["else", ours], &["other", theirs]).to_string();
+            assert!(said.contains(word), "{ours} {theirs}: {said}");
+        }
+        let said = Mismatch::of_names(&["api"], &["account", "web"]).to_string();
+        assert_eq!(said, r#"expected "api", got "account", "web""#);
+        assert_eq!(Mismatch::of_names(&["api"], &[]).to_string(), r#"expected "api", got nothing"#);
+        assert!(!format!("{:?}", Mismatch::new("api", "ada")).contains("ada"));
+    }
+}

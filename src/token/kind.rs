@@ -1,0 +1,307 @@
+//! What a genuine token is when it is no access token. A provider signs ID tokens, logout tokens, userinfo and authorization answers
+//! with the very keys of its access tokens; RFC 8725 3.11 wants each kind refused where another is expected.
+
+use super::claims::Claims;
+use crate::details::printable;
+use crate::json::{Value, read_object};
+
+/// How much of a type's name is shown, in characters.
+const MAX_TYPE: usize = 64;
+
+/// What a token is, when it is no access token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OtherKind {
+    /// An ID token (OpenID Connect Core 2): it tells a client who logged in and is for nobody else.
+    IdToken,
+    /// A refresh token (RFC 6749 1.5): it is for the provider alone.
+    RefreshToken,
+    /// A logout token (OpenID Connect Back-Channel Logout 2.4) or another security event (RFC 8417).
+    SecurityEvent,
+    /// A signed answer of the userinfo endpoint (OpenID Connect Core 5.3.2).
+    UserInfo,
+    /// An authorization answer as a JWT (JARM 2.1).
+    AuthorizationResponse,
+    /// What else `typ` says, printable and short.
+    Other(Box<str>),
+}
+
+/// What a `typ` says the token is, if that is no access token. Only what RFC 8725 3.11 calls an explicit type counts: a media type
+/// that ends with `+jwt`, other than RFC 9068's. `JWT`, which says nothing, and names nobody registered are left to the policy.
+pub fn of_type(typ: &str) -> Option<OtherKind> {
+    let name = media_type(typ);
+    let ends = |suffix: &str| {
+        let from = name.len().checked_sub(suffix.len())?;
+        name.get(from..).filter(|end| end.eq_ignore_ascii_case(suffix))
+    };
+    ends("+jwt").or_else(|| ends("+sd-jwt"))?;
+    if name.eq_ignore_ascii_case("at+jwt") {
+        return None;
+    }
+    let is = |known: &str| name.eq_ignore_ascii_case(known);
+    if is("logout+jwt") || is("secevent+jwt") {
+        return Some(OtherKind::SecurityEvent);
+    }
+    Some(OtherKind::Other(printable(name, MAX_TYPE)))
+}
+
+/// RFC 7515 4.1.9: `application/` may be left out; media types ignore case (RFC 2045 5.1).
+pub fn media_type(typ: &str) -> &str {
+    let prefix = "application/";
+    let sub = typ.trim().split_at_checked(prefix.len()).filter(|(start, _)| start.eq_ignore_ascii_case(prefix));
+    sub.map_or(typ.trim(), |(_, rest)| rest)
+}
+
+/// What the claims say the token is, in so many words or by what only that kind has. `text` is the payload they were read from.
+pub fn of_claims(claims: &Claims<'_>, text: &str) -> Option<OtherKind> {
+    let says = match (claims.text("typ"), claims.text("token_use")) {
+        // Keycloak's `typ` claim, Cognito's `token_use`.
+        (Some("Refresh" | "Offline"), _) | (_, Some("refresh")) => Some(OtherKind::RefreshToken),
+        (Some("Logout"), _) => Some(OtherKind::SecurityEvent),
+        (Some(typ), _) if KEYCLOAKS_OTHERS.contains(&typ) => Some(OtherKind::Other(typ.into())),
+        (Some(typ), _) => of_type(typ),
+        _ => None,
+    };
+    if says.is_some() {
+        return says;
+    }
+    if claims.get("events").is_some_and(is_events) {
+        return Some(OtherKind::SecurityEvent);
+    }
+    // RFC 6749 4.1.2: what comes back to a client, which no token of access has beside each other.
+    if claims.text("code").is_some() && claims.text("state").is_some() {
+        return Some(OtherKind::AuthorizationResponse);
+    }
+    // An access token has both (RFC 9068 2.2), so that only odd ones pay for a second reading.
+    if claims.get("sub").is_some() && claims.get("exp").is_some() { None } else { incomplete(claims, text) }
+}
+
+/// Tokens of Keycloak that are for Keycloak itself: those of registrations, sessions and the links in its mails.
+const KEYCLOAKS_OTHERS: [&str; 8] = [
+    "Serialized-ID",
+    "InitialAccessToken",
+    "RegistrationAccessToken",
+    "reset-credentials",
+    "verify-email",
+    "update-email",
+    "execute-actions",
+    "idp-verify-account-via-email",
+];
+
+/// RFC 8417 2.2: an object whose members are URIs; earlier drafts had a list of them.
+fn is_events(events: &Value<'_>) -> bool {
+    let is_uri = |item: &Value<'_>| item.as_str().is_some_and(|item| item.contains("://") || item.starts_with("urn:"));
+    match events {
+        Value::Object(_) => true,
+        Value::Array(items) => items.iter().any(is_uri),
+        _ => false,
+    }
+}
+
+/// Claims of the authorization endpoint's answers (RFC 6749 4.1.2, 4.2.2; OpenID Connect Core 3.3.2.5; JARM 2.1).
+const ANSWERS: [&str; 7] = ["code", "state", "error", "access_token", "id_token", "response", "session_state"];
+/// Claims about a person (OpenID Connect Core 5.1).
+const PROFILE: [&str; 19] = [
+    "name",
+    "given_name",
+    "family_name",
+    "middle_name",
+    "nickname",
+    "preferred_username",
+    "profile",
+    "picture",
+    "website",
+    "email",
+    "email_verified",
+    "gender",
+    "birthdate",
+    "zoneinfo",
+    "locale",
+    "phone_number",
+    "phone_number_verified",
+    "address",
+    "updated_at",
+];
+
+/// What a token without `sub` or without `exp` is.
+#[cold]
+fn incomplete(claims: &Claims<'_>, text: &str) -> Option<OtherKind> {
+    let has_end = claims.get("exp").is_some();
+    let (mut is_answer, mut is_profile) = (false, false);
+    let wanted = |name: &str| {
+        let kinds = (ANSWERS.contains(&name), PROFILE.contains(&name));
+        (kinds != (false, false)).then_some(kinds)
+    };
+    read_object(text, wanted, |(answer, profile), _, value| {
+        is_answer |= answer && value.as_str().is_some();
+        is_profile |= profile;
+    })
+    .ok()?;
+    if claims.get("sub").is_none() && is_answer {
+        return Some(OtherKind::AuthorizationResponse);
+    }
+    (!has_end && is_profile && !grants(claims)).then_some(OtherKind::UserInfo)
+}
+
+/// Whether something says to whom the token was issued or for what, as access tokens do and nothing else.
+pub fn grants(claims: &Claims<'_>) -> bool {
+    ["scp", "scope", "client_id", "azp"].iter().any(|name| claims.get(name).is_some_and(|value| *value != Value::Null))
+        || says_access(claims)
+}
+
+fn says_access(claims: &Claims<'_>) -> bool {
+    matches!(claims.text("typ"), Some("Bearer" | "DPoP")) || claims.text("token_use") == Some("access")
+}
+
+/// Whether the token looks like an ID token: by what it says, or by what only those have. Many policies let one pass, as LibreChat
+/// does, where its audience is the right one.
+pub fn looks_like_id_token(claims: &Claims<'_>) -> bool {
+    if claims.text("typ") == Some("ID") || claims.text("token_use") == Some("id") {
+        return true;
+    }
+    // Older Keycloak versions put `nonce` into access tokens as well.
+    if says_access(claims) {
+        return false;
+    }
+    // OpenID Connect Core 2 and 3.1.3.6.
+    if claims.get("at_hash").is_some() || claims.get("nonce").is_some() {
+        return true;
+    }
+    // Told of a login, issued to the client that it is for, and granting nothing.
+    let is_for = |client: &str| match claims.get("aud") {
+        Some(Value::Array(audiences)) => audiences.iter().any(|audience| audience.as_str() == Some(client)),
+        Some(single) => single.as_str() == Some(client),
+        None => false,
+    };
+    let grants_nothing = ["scp", "scope", "client_id"].iter().all(|name| claims.get(name).is_none());
+    claims.get("auth_time").is_some() && grants_nothing && claims.text("azp").is_none_or(is_for)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(claims: &str) -> Option<OtherKind> {
+        of_claims(&Claims::parse(claims, |_| false).unwrap(), claims)
+    }
+
+    fn other(name: &str) -> Option<OtherKind> {
+        Some(OtherKind::Other(name.into()))
+    }
+
+    #[test]
+    fn an_explicit_type_of_another_kind_is_told_from_those_of_access_tokens() {
+        for typ in [
+            "JWT",
+            "jwt",
+            "at+jwt",
+            "AT+JWT",
+            "application/at+jwt",
+            "Application/AT+JWT",
+            "anything",
+            "",
+            "+",
+            "jwt+x",
+            "é+jw",
+        ] {
+            assert_eq!(of_type(typ), None, "{typ}");
+        }
+        for typ in ["logout+jwt", "LOGOUT+JWT", "application/logout+jwt", "secevent+jwt", " logout+jwt "] {
+            assert_eq!(of_type(typ), Some(OtherKind::SecurityEvent), "{typ}");
+        }
+        for typ in [
+            "dpop+jwt",
+            "entity-statement+jwt",
+            "oauth-authz-req+jwt",
+            "token-introspection+jwt",
+            "client-authentication+jwt",
+            "kb+jwt",
+            "vc+sd-jwt",
+            "dc+sd-jwt",
+            "okta-internal-at+jwt",
+            "xat+jwt",
+            "+jwt",
+        ] {
+            assert_eq!(of_type(typ), other(typ), "{typ}");
+            assert_eq!(of_type(&format!("application/{typ}")), other(typ), "{typ}");
+        }
+        assert_eq!(of_type("DPoP+JWT"), other("DPoP+JWT"));
+    }
+
+    #[test]
+    fn tells_what_is_no_access_token_by_its_claims() {
+        let whole = r#""sub":"u","exp":1,"#;
+        let table = [
+            (r#""x":1"#, None),
+            (r#""typ":"Bearer""#, None),
+            (r#""typ":"DPoP""#, None),
+            (r#""typ":"ID""#, None),
+            (r#""typ":"JWT""#, None),
+            (r#""typ":"at+jwt""#, None),
+            (r#""typ":"Refresh""#, Some(OtherKind::RefreshToken)),
+            (r#""typ":"Offline""#, Some(OtherKind::RefreshToken)),
+            (r#""token_use":"refresh""#, Some(OtherKind::RefreshToken)),
+            (r#""typ":"Logout""#, Some(OtherKind::SecurityEvent)),
+            (r#""typ":"logout+jwt""#, Some(OtherKind::SecurityEvent)),
+            (r#""typ":"Serialized-ID""#, other("Serialized-ID")),
+            (r#""typ":"dpop+jwt""#, other("dpop+jwt")),
+            (r#""events":{"http://schemas.openid.net/event/backchannel-logout":{}}"#, Some(OtherKind::SecurityEvent)),
+            (r#""events":{}"#, Some(OtherKind::SecurityEvent)),
+            (r#""events":["http://schemas.openid.net/event/backchannel-logout"]"#, Some(OtherKind::SecurityEvent)),
+            (r#""events":["urn:ietf:params:x"]"#, Some(OtherKind::SecurityEvent)),
+            (r#""events":["read"]"#, None),
+            (r#""events":"read""#, None),
+            (r#""code":"c","state":"s""#, Some(OtherKind::AuthorizationResponse)),
+            (r#""code":"c""#, None),
+            (r#""state":"s""#, None),
+            (r#""code":1,"state":"s""#, None),
+        ];
+        for (claims, expected) in table {
+            assert_eq!(kind(&format!("{{{whole}{claims}}}")), expected, "{claims}");
+        }
+    }
+
+    #[test]
+    fn without_subject_or_end_an_answer_of_the_provider_shows() {
+        let table = [
+            (r#"{"exp":1,"code":"c"}"#, Some(OtherKind::AuthorizationResponse)),
+            (r#"{"exp":1,"state":"s","error":"access_denied"}"#, Some(OtherKind::AuthorizationResponse)),
+            (r#"{"exp":1,"access_token":"t","scope":"a"}"#, Some(OtherKind::AuthorizationResponse)),
+            (r#"{"exp":1,"client_id":"c","scope":"a"}"#, None),
+            (r#"{"exp":1,"error":1}"#, None),
+            (r#"{"sub":"u","email":"e"}"#, Some(OtherKind::UserInfo)),
+            (r#"{"sub":"u","name":"n","iat":1,"jti":"j"}"#, Some(OtherKind::UserInfo)),
+            (r#"{"sub":"u","preferred_username":"n","updated_at":1}"#, Some(OtherKind::UserInfo)),
+            (r#"{"sub":"u","email":"e","scope":"a"}"#, None),
+            (r#"{"sub":"u","email":"e","azp":"c"}"#, None),
+            (r#"{"sub":"u","email":"e","typ":"Bearer"}"#, None),
+            (r#"{"sub":"u"}"#, None),
+            (r#"{"sub":"u","exp":1,"email":"e"}"#, None),
+        ];
+        for (claims, expected) in table {
+            assert_eq!(kind(claims), expected, "{claims}");
+        }
+    }
+
+    #[test]
+    fn an_id_token_shows_by_what_only_those_have() {
+        let table = [
+            (r#"{}"#, false),
+            (r#"{"typ":"Bearer","nonce":"n"}"#, false),
+            (r#"{"token_use":"access","at_hash":"h"}"#, false),
+            (r#"{"typ":"ID"}"#, true),
+            (r#"{"token_use":"id"}"#, true),
+            (r#"{"at_hash":"h"}"#, true),
+            (r#"{"nonce":"n"}"#, true),
+            (r#"{"auth_time":1,"azp":"c","aud":"c"}"#, true),
+            (r#"{"auth_time":1,"azp":"c","aud":["x","c"]}"#, true),
+            (r#"{"auth_time":1,"aud":"c"}"#, true),
+            (r#"{"auth_time":1,"azp":"c","aud":"api"}"#, false),
+            (r#"{"auth_time":1,"azp":"c","aud":"c","scope":"read"}"#, false),
+            (r#"{"auth_time":1,"client_id":"c","aud":"c"}"#, false),
+            (r#"{"azp":"c","aud":"c"}"#, false),
+        ];
+        for (claims, expected) in table {
+            assert_eq!(looks_like_id_token(&Claims::parse(claims, |_| false).unwrap()), expected, "{claims}");
+        }
+    }
+}
