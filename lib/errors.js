@@ -109,7 +109,7 @@ const codes = Object.freeze({
   ERR_TOKEN_NOT_YET_VALID: Object.freeze({
     fault: 'token',
     meaning: 'The token is not valid yet.',
-    action: 'Compare the clocks; `clockTolerance` allows for a difference.',
+    action: 'Compare the clocks; `clockTolerance` or `OPENID_REMOTE_CLOCK_TOLERANCE` allows for a difference.',
   }),
   ERR_TOKEN_TOO_OLD: Object.freeze({
     fault: 'token',

@@ -98,7 +98,7 @@ codes! {
     SignatureInvalid "ERR_SIGNATURE_INVALID" Token "The signature does not belong to the token and the provider's key." "The token was changed or forged, or the provider replaced its key moments ago.";
     TokenClaims "ERR_TOKEN_CLAIMS" Token "The claims are not a JSON object, or `exp` or `nbf` is missing or no number." "Use an access token; `requireExp: false` allows tokens without `exp`.";
     TokenExpired "ERR_TOKEN_EXPIRED" Token "The token has expired." "Get a new token.";
-    TokenNotYetValid "ERR_TOKEN_NOT_YET_VALID" Token "The token is not valid yet." "Compare the clocks; `clockTolerance` allows for a difference.";
+    TokenNotYetValid "ERR_TOKEN_NOT_YET_VALID" Token "The token is not valid yet." "Compare the clocks; `clockTolerance` or `OPENID_REMOTE_CLOCK_TOLERANCE` allows for a difference.";
     TokenTooOld "ERR_TOKEN_TOO_OLD" Token "The token was issued longer ago than `maxTokenAge` allows." "Get a new token.";
     TokenLifetime "ERR_TOKEN_LIFETIME" Token "The token is valid for longer than `maxTokenLifetime` allows." "Shorten the lifetime of access tokens at the provider.";
     IdToken "ERR_ID_TOKEN" Token "The token is an ID token." "Send the access token; the ID token is for the client alone.";
@@ -240,9 +240,9 @@ impl Refusal {
             Self::Claims(error) => match error {
                 ClaimsError::Malformed(_) => Code::TokenMalformed,
                 ClaimsError::NotAnObject | ClaimsError::NotANumber(_) | ClaimsError::Missing(_) => Code::TokenClaims,
-                ClaimsError::Expired => Code::TokenExpired,
-                ClaimsError::NotYetValid => Code::TokenNotYetValid,
-                ClaimsError::TooOld => Code::TokenTooOld,
+                ClaimsError::Expired(_) => Code::TokenExpired,
+                ClaimsError::NotYetValid(_) => Code::TokenNotYetValid,
+                ClaimsError::TooOld(_) => Code::TokenTooOld,
                 ClaimsError::Lifetime => Code::TokenLifetime,
                 ClaimsError::IdToken => Code::IdToken,
                 ClaimsError::RefreshToken => Code::RefreshToken,

@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 
 use remote_agent_auth::algorithm::Algorithm;
-use remote_agent_auth::error::Code;
+use remote_agent_auth::error::{Code, Refusal};
 use remote_agent_auth::policy::grant::ClaimPath;
 use remote_agent_auth::policy::{GrantOptions, Policy, PolicyOptions};
 use remote_agent_auth::time::UnixSeconds;
@@ -27,6 +27,10 @@ fn list(names: &[&str]) -> Vec<String> {
 }
 
 async fn code(options: PolicyOptions, header: Value, claims: Value) -> Option<Code> {
+    refusal(options, header, claims).await.map(|refusal| refusal.code())
+}
+
+async fn refusal(options: PolicyOptions, header: Value, claims: Value) -> Option<Refusal> {
     let signer = Signer::new("k");
     let world = World::with_jwks_uri();
     world.network.answer(JWKS, jwks(&[&signer]));
@@ -40,7 +44,7 @@ async fn code(options: PolicyOptions, header: Value, claims: Value) -> Option<Co
         head[name] = value.clone();
     }
     let policy = Arc::new(Policy::parse(options).unwrap());
-    world.check_with(&signer.sign(&head, &all), &policy).await.err().map(|refusal| refusal.code())
+    world.check_with(&signer.sign(&head, &all), &policy).await.err()
 }
 
 #[tokio::test(start_paused = true)]
@@ -63,6 +67,32 @@ async fn limits_age_and_lifetime_to_the_second() {
     assert_eq!(code(tolerant.clone(), json!({}), json!({ "iat": NOW - 106.0 })).await, Some(Code::TokenTooOld));
     assert_eq!(code(tolerant, json!({}), json!({ "iat": NOW + 5.0 })).await, None);
     assert_eq!(code(options(), json!({}), json!({ "iat": "never looked at" })).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn says_by_how_many_seconds_a_time_misses_and_which_option_allows_for_it() {
+    let aged = || PolicyOptions { max_token_age: Some(100.0), clock_tolerance: Some(2.0), ..options() };
+    let table = [
+        (options(), json!({ "nbf": NOW + 1.0 }), Code::TokenNotYetValid, "`nbf` at most 0 s", "1 s after", true),
+        (options(), json!({ "nbf": NOW + 0.7 }), Code::TokenNotYetValid, "`nbf` at most 0 s", "0.7 s after", true),
+        (aged(), json!({ "iat": NOW + 3.0 }), Code::TokenNotYetValid, "`iat` at most 2 s", "3 s after", true),
+        (options(), json!({ "nbf": NOW + 301.0 }), Code::TokenNotYetValid, "`nbf`", "301 s after", false),
+        (options(), json!({ "exp": NOW }), Code::TokenExpired, "`exp` after", "0 s before", true),
+        (options(), json!({ "exp": NOW - 40.0 }), Code::TokenExpired, "`clockTolerance`", "40 s before", true),
+        (options(), json!({ "exp": NOW - 3600.0 }), Code::TokenExpired, "`exp` after", "3600 s before", false),
+        (aged(), json!({ "iat": NOW - 103.0 }), Code::TokenTooOld, "`maxTokenAge`", "103 s before", false),
+    ];
+    for (options, claims, code, expected, got, clocks) in table {
+        let refusal = refusal(options, json!({}), claims.clone()).await.unwrap();
+        let details = refusal.details().map(|details| details.all().map(|detail| detail.is_some()));
+        let text = refusal.to_string();
+        assert_eq!(refusal.code(), code, "{claims}");
+        assert!(text.contains(expected) && text.contains(got), "{claims}: {text}");
+        assert_eq!(text.contains("OPENID_REMOTE_CLOCK_TOLERANCE"), clocks, "{claims}: {text}");
+        assert_eq!(details, Some([false, false, true, true]), "{claims}");
+    }
+    let far = refusal(options(), json!({}), json!({ "nbf": 1e300 })).await.unwrap().to_string();
+    assert!(far.len() < 600, "{far}");
 }
 
 #[tokio::test(start_paused = true)]

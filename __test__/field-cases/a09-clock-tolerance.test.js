@@ -5,6 +5,8 @@
 
 const { readFileSync, readdirSync } = require('node:fs');
 const path = require('node:path');
+const { RemoteTokenVerifier } = require('../..');
+const { Issuer } = require('../support/issuer');
 const { auth, isolateEnvironment, oidcOf, setUp } = require('../support/flow');
 
 isolateEnvironment();
@@ -44,6 +46,24 @@ test.each(['-1', '301', '5s', 'yes', '1e2', 'NaN', '0x10', 'x'.repeat(500)])('A9
   expect(warnings).toEqual([['warn', expect.stringMatching(/OPENID_REMOTE_CLOCK_TOLERANCE is ignored: it must be a number of seconds from 0 to 300, and is "/)]]);
   expect(warnings[0][1].length).toBeLessThan(220);
   expect(warnings[0][1]).toContain(text.slice(0, 40));
+});
+
+test('A9 a refusal names the difference in seconds and the setting, and the tolerance lets the token in', async () => {
+  const provider = await new Issuer().start();
+  const now = 1_800_000_000;
+  const verifier = new RemoteTokenVerifier({ clock: () => now - 0.3 });
+  const policy = { issuer: provider.url, audience: 'agents' };
+  try {
+    const fresh = provider.token({ aud: 'agents', iat: now, nbf: now, exp: now + 60 });
+    const refused = await verifier.verify(fresh, policy).catch((error) => error);
+    expect(refused).toMatchObject({ code: 'ERR_TOKEN_NOT_YET_VALID', expected: expect.stringMatching(/`nbf` at most 0 s \(`clockTolerance`\)/), got: expect.stringContaining('1 s after') });
+    expect(refused.message).toMatch(/OPENID_REMOTE_CLOCK_TOLERANCE/);
+    await expect(verifier.verify(fresh, { ...policy, clockTolerance: 1 })).resolves.toMatchObject({ expiresAt: now + 60 });
+    const old = provider.token({ aud: 'agents', iat: now - 100, exp: now - 40 });
+    expect((await verifier.verify(old, policy).catch((error) => error)).message).toMatch(/39 s before.*OPENID_REMOTE_CLOCK_TOLERANCE/);
+  } finally {
+    await provider.stop();
+  }
 });
 
 test('A9 every provider page says what to do about clocks', () => {

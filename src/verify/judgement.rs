@@ -6,7 +6,7 @@ use crate::json::{JsonError, JsonFault, Value};
 use crate::mismatch::Mismatch;
 use crate::policy::grant::GrantKind;
 use crate::policy::issuer::Issuer;
-use crate::policy::{Policy, PolicyId, TypeRule};
+use crate::policy::{MAX_CLOCK_TOLERANCE, Policy, PolicyId, TypeRule};
 use crate::time::UnixSeconds;
 use crate::token::UnverifiedToken;
 use crate::token::claims::{Claims, MalformedScope};
@@ -26,12 +26,12 @@ pub enum ClaimsError {
     NotANumber(&'static str),
     #[error("`{0}` is missing")]
     Missing(&'static str),
-    #[error("the token has expired")]
-    Expired,
-    #[error("the token is not valid yet")]
-    NotYetValid,
-    #[error("the token was issued too long ago")]
-    TooOld,
+    #[error("the token has expired: {0}")]
+    Expired(Mismatch),
+    #[error("the token is not valid yet: {0}")]
+    NotYetValid(Mismatch),
+    #[error("the token was issued too long ago: {0}")]
+    TooOld(Mismatch),
     #[error("the token is valid for too long a time")]
     Lifetime,
     #[error("`aud` names no audience of ours: {0}")]
@@ -72,7 +72,10 @@ impl ClaimsError {
     /// What was expected and what came, where that says more.
     pub const fn mismatch(&self) -> Option<&Mismatch> {
         match self {
-            Self::Audience(mismatch)
+            Self::Expired(mismatch)
+            | Self::NotYetValid(mismatch)
+            | Self::TooOld(mismatch)
+            | Self::Audience(mismatch)
             | Self::OtherKind(mismatch)
             | Self::Type(mismatch)
             | Self::Client(mismatch)
@@ -274,15 +277,16 @@ fn read<'t>(token: &'t UnverifiedToken, policy: &Policy) -> Result<(&'t str, Cla
 fn timely(times: &Times, policy: &Policy, now: UnixSeconds) -> Result<Window, ClaimsError> {
     let (now, tolerance) = (now.whole().get(), policy.clock_tolerance());
     // Each limit is computed once, and what is compared with it now is compared with it later: fractions are rounded alike.
-    let mut from = times.nbf.seconds("nbf")?.map_or(f64::NEG_INFINITY, |nbf| nbf - tolerance);
+    let nbf = times.nbf.seconds("nbf")?;
+    let mut from = nbf.map_or(f64::NEG_INFINITY, |nbf| nbf - tolerance);
     if now < from {
-        return Err(ClaimsError::NotYetValid);
+        return Err(not_yet_valid("nbf", nbf.unwrap_or_default(), now, tolerance));
     }
     let exp = times.exp.seconds("exp")?;
     let mut until = exp.map_or(f64::INFINITY, |exp| exp + tolerance);
     match exp {
         None if policy.require_exp() => return Err(ClaimsError::Missing("exp")),
-        _ if now >= until => return Err(ClaimsError::Expired),
+        Some(exp) if now >= until => return Err(expired(exp, now, tolerance)),
         _ => {}
     }
     let rules = policy.rules();
@@ -293,18 +297,56 @@ fn timely(times: &Times, policy: &Policy, now: UnixSeconds) -> Result<Window, Cl
     let iat = times.iat.seconds("iat")?.ok_or(ClaimsError::Missing("iat"))?;
     from = from.max(iat - tolerance);
     if now < from {
-        return Err(ClaimsError::NotYetValid);
+        return Err(not_yet_valid("iat", iat, now, tolerance));
     }
     // An age that is reached is still allowed, an `exp` is not.
     until = until.min(rules.max_age.map_or(f64::INFINITY, |max| (iat + max + tolerance).floor() + 1.0));
     if now >= until {
-        return Err(ClaimsError::TooOld);
+        return Err(too_old(iat, rules.max_age.unwrap_or_default(), now, tolerance));
     }
     match (rules.max_lifetime, exp) {
         (Some(_), None) => Err(ClaimsError::Missing("exp")),
         (Some(max), Some(exp)) if exp - iat > max => Err(ClaimsError::Lifetime),
         _ => Ok((from, until)),
     }
+}
+
+/// A difference of clocks that the option can make up for.
+const CLOCKS: &str = "`clockTolerance` or OPENID_REMOTE_CLOCK_TOLERANCE allows for a difference of clocks";
+
+/// What to add where clocks that differ by so many seconds would explain it.
+fn about_clocks(seconds: f64) -> Option<&'static str> {
+    (seconds <= MAX_CLOCK_TOLERANCE).then_some(CLOCKS)
+}
+
+/// Without the digits that are an artefact of binary fractions.
+fn to_milliseconds(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}
+
+#[cold]
+fn not_yet_valid(name: &str, time: f64, now: f64, tolerance: f64) -> ClaimsError {
+    let ahead = to_milliseconds(time - now);
+    let expected = format!("`{name}` at most {tolerance} s (`clockTolerance`) after {now}, the time here");
+    let got = format!("{time}, {ahead} s after it");
+    ClaimsError::NotYetValid(Mismatch::new(&expected, &got).noting(about_clocks(ahead)))
+}
+
+#[cold]
+fn expired(exp: f64, now: f64, tolerance: f64) -> ClaimsError {
+    let behind = to_milliseconds(now - exp);
+    let expected = format!("`exp` after {now}, the time here, or less than {tolerance} s (`clockTolerance`) before");
+    let got = format!("{exp}, {behind} s before it");
+    ClaimsError::Expired(Mismatch::new(&expected, &got).noting(about_clocks(behind)))
+}
+
+#[cold]
+fn too_old(iat: f64, max_age: f64, now: f64, tolerance: f64) -> ClaimsError {
+    let age = to_milliseconds(now - iat);
+    let expected = format!(
+        "`iat` at most {max_age} s (`maxTokenAge`) and {tolerance} s (`clockTolerance`) before {now}, the time here"
+    );
+    ClaimsError::TooOld(Mismatch::new(&expected, &format!("{iat}, {age} s before it")))
 }
 
 /// What a token is that no policy lets pass, whatever its option `typ` says (RFC 8725 3.11).
