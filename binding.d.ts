@@ -99,7 +99,7 @@ export interface Success {
   claims: string
   /** The JOSE header as JSON text. */
   header: string
-  /** `sub`, verbatim, never blank. */
+  /** `sub`, verbatim; empty only where the policy does not require it. */
   subject: string
   /** `oid`, not empty. */
   oid?: string

@@ -14,7 +14,7 @@ export interface VerifiedToken {
   claims: Record<string, unknown>;
   /** The JOSE header, parsed. */
   header: Record<string, unknown>;
-  /** `sub`, verbatim, never blank. */
+  /** `sub`, verbatim; empty only with `requireSubject: false`. */
   subject: string;
   /** `oid`, when it is a non-empty string (Entra ID). */
   oid?: string;

@@ -53,13 +53,16 @@ export function createAgentManagementAuth(
 export function createConversationManagementAuth(deps: ConversationManagementAuthDeps): RemoteAgentAuthHandler;
 
 /**
- * Resolves to the claims; rejects with RemoteAuthError, for a token that names no key as well.
+ * Resolves to the claims; rejects with RemoteAuthError, for a token that names no key as well. As in LibreChat a token needs neither
+ * `exp` nor `sub`: whoever calls this decides what their absence means.
  * @param options.useOpenIdJwksEnv whether `OPENID_JWKS_URL` counts; default false
+ * @param options.requireExp whether a token without `exp` is refused; default false
+ * @param options.requireSubject whether a token without `sub` is refused; default false
  */
 export function verifyOidcAccessToken(
   token: string,
   config: AccessTokenConfig,
-  options?: { useOpenIdJwksEnv?: boolean },
+  options?: { useOpenIdJwksEnv?: boolean; requireExp?: boolean; requireSubject?: boolean },
 ): Promise<Record<string, any>>;
 export function clearOidcAccessTokenCache(): void;
 

@@ -77,6 +77,8 @@ export interface PolicyRules extends KeyOptions {
   algorithms?: string[];
   /** Refuse tokens without `exp`. Default true. */
   requireExp?: boolean;
+  /** Refuse tokens without `sub`. Default true; the middleware always does. */
+  requireSubject?: boolean;
   /** Refuse tokens without `kid`. Default false. */
   requireKid?: boolean;
   /** Seconds by which `exp` and `nbf` may be missed, 0 to 300. Default 0. */
@@ -143,7 +145,7 @@ export interface Success {
   claims: string;
   /** The JOSE header, JSON text. */
   header: string;
-  /** `sub`, verbatim, never blank. */
+  /** `sub`, verbatim; empty only with `requireSubject: false`. */
   subject: string;
   /** `oid`, when it is a non-empty string. */
   oid?: string;

@@ -10,8 +10,8 @@ const { sharedBy } = require('./shared-policies');
  * @typedef {import('../index').TokenVerifier} TokenVerifier
  * @typedef {import('./auth-config').OidcFields} OidcFields
  * @typedef {import('../index').RemoteAgentAuthOptions['policy']} PolicyOption
- * @typedef {(token: string, config: AccessTokenConfig, options?: { useOpenIdJwksEnv?: boolean }) =>
- *   Promise<Record<string, unknown>>} VerifyAccessToken
+ * @typedef {{ useOpenIdJwksEnv?: boolean, requireExp?: boolean, requireSubject?: boolean }} Options
+ * @typedef {(token: string, config: AccessTokenConfig, options?: Options) => Promise<Record<string, unknown>>} VerifyAccessToken
  */
 
 /** OPENID_JWKS_URL is the browser login's. @param {OidcFields} fields */
@@ -26,7 +26,7 @@ const withoutJwksUrl = (fields) => readEnvironment(fields, false);
 function createAccessTokenVerifier({ factory, verifier, logger, prefix, policy: added }) {
   const policyExtra = createPolicyExtra(added, factory);
 
-  return async (token, config, { useOpenIdJwksEnv = false } = {}) => {
+  return async (token, config, { useOpenIdJwksEnv = false, requireExp, requireSubject } = {}) => {
     const { issuer, audience, jwksUri, tokenUse } = config;
     const scopes = readScopes(config.requiredScopes);
     const fields = {
@@ -36,7 +36,7 @@ function createAccessTokenVerifier({ factory, verifier, logger, prefix, policy: 
       // Without an audience the scopes are what says for whom the token is, so Rust judges them as well.
       scope: audience ? undefined : scopes.join(' ') || undefined,
     };
-    const extra = withTokenUse(policyExtra(fields, undefined), tokenUse);
+    const extra = withRules(policyExtra(fields, undefined), { tokenUse: tokenUse || undefined, requireExp, requireSubject });
     const { policies } = sharedBy(verifier(), logger);
     const readers = useOpenIdJwksEnv ? policies('login', undefined, prefix) : policies('machines', withoutJwksUrl, prefix);
     const { policy, failure } = readers.find(fields, extra);
@@ -51,13 +51,13 @@ function createAccessTokenVerifier({ factory, verifier, logger, prefix, policy: 
 
 /**
  * @param {import('./policy-extra').PolicyExtra} extra
- * @param {unknown} tokenUse what the configuration says; it counts more than what is added
+ * @param {import('../index').RemoteAgentPolicy} rules what the configuration and the caller say; it counts more than what is added
  * @returns {import('./policy-extra').PolicyExtra}
  */
-function withTokenUse(extra, tokenUse) {
-  if (!tokenUse) return extra;
-  const options = /** @type {any} */ ({ ...extra.options, tokenUse });
-  return { options, key: extra.key === undefined ? undefined : `${extra.key} ${JSON.stringify(tokenUse)}` };
+function withRules(extra, rules) {
+  const said = JSON.stringify(rules);
+  if (said === '{}') return extra;
+  return { options: { ...extra.options, ...JSON.parse(said) }, key: extra.key === undefined ? undefined : `${extra.key} ${said}` };
 }
 
 /** @param {unknown} scopes @returns {string[]} */

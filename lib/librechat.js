@@ -57,7 +57,8 @@ const verifyAccessToken = createAccessTokenVerifier({
 
 /** @type {LibreChat['verifyOidcAccessToken']} */
 async function verifyOidcAccessToken(token, config, options) {
-  return verifyAccessToken(token, config, options);
+  // Both are the caller's to ask for, as in LibreChat.
+  return verifyAccessToken(token, config, { requireExp: false, requireSubject: false, ...options });
 }
 
 /** @type {LibreChat['isRemoteOidcUrlAllowed']} */

@@ -14,6 +14,8 @@ const { wrongOption } = require('./errors');
 
 /** Whom to trust is the configuration's to say; OPENID_EMAIL_CLAIM names the e-mail claim. */
 const NOT_HERE = ['enabled', 'audience', 'jwksUri', 'emailClaim'];
+/** A caller without a subject could be anybody. */
+const ALWAYS = 'requireSubject';
 /**
  * Keys are one issuer's: given for every policy, they would vouch for all. Tenants belong to an issuer that has several; a list of
  * issuers is that of one provider.
@@ -71,6 +73,7 @@ function read(extra, copy, wrongPolicy) {
     const source = foreign === 'emailClaim' ? 'OPENID_EMAIL_CLAIM' : 'the oidc block of the configuration';
     throw wrongPolicy(`cannot set "${foreign}", which ${source} decides`);
   }
+  if (Object.hasOwn(extra, ALWAYS)) throw wrongPolicy(`cannot set "${ALWAYS}": the middleware always requires a subject`);
   const options = copy(extra);
   if (options === undefined) throw wrongPolicy('has a value that is no plain data');
   return { options, key: textOf(options) };

@@ -21,11 +21,15 @@ describe('F10 a scope claim', () => {
   };
 
   test.each([
+    ['0', { scp: 0, scope: 'agents:use' }],
+    ['-0', { scp: -0, scope: 'agents:use' }],
     ['false', { scp: false, scope: 'agents:use' }],
     ['an empty text', { scp: '', scope: 'agents:use' }],
     ['an empty list', { scp: [], scope: 'agents:use' }],
     ['a list with an empty text', { scp: [''], scope: 'agents:use' }],
+    ['a scope of 0', { scope: 0 }],
     ['a scope of false', { scope: false }],
+    ['scp null, scope 0', { scp: null, scope: 0 }],
   ])('F10 of %s is no scope: row 8, no API key is tried', async (_name, claims) => {
     const { world, result } = await send(claims);
     expectRefused(world, result);

@@ -234,6 +234,7 @@ fn scopes(members: &Members<'_>) -> Option<String> {
     };
     match claim {
         None | Some(Value::Null | Value::Bool(false)) => Some(String::new()),
+        Some(Value::Number(number)) if *number == 0.0 => Some(String::new()),
         Some(Value::String(text)) => Some(text.to_string()),
         Some(Value::Array(items)) => Some(items.iter().map(Value::as_str).collect::<Option<Vec<_>>>()?.join(" ")),
         Some(_) => None,

@@ -66,7 +66,7 @@ pub struct Success {
     pub claims: String,
     /// The JOSE header as JSON text.
     pub header: String,
-    /// `sub`, verbatim, never blank.
+    /// `sub`, verbatim; empty only where the policy does not require it.
     pub subject: String,
     /// `oid`, not empty.
     pub oid: Option<String>,

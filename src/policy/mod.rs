@@ -51,6 +51,8 @@ pub struct PolicyOptions {
     pub algorithms: Option<Vec<String>>,
     /// Whether `exp` must be there. True if absent.
     pub require_exp: Option<bool>,
+    /// Whether `sub` must be there. True if absent.
+    pub require_subject: Option<bool>,
     /// Whether the header must name its key. False if absent.
     pub require_kid: Option<bool>,
     /// Seconds by which clocks may differ, 0 to [`MAX_CLOCK_TOLERANCE`]. 0 if absent.
@@ -103,6 +105,7 @@ pub struct Policy {
     scope: RequiredScopes,
     algorithms: AlgorithmSet,
     require_exp: bool,
+    require_subject: bool,
     require_kid: bool,
     clock_tolerance: f64,
     email_claim: Option<String>,
@@ -157,6 +160,7 @@ impl Policy {
             scope: RequiredScopes::parse(scope.as_deref().unwrap_or_default()),
             algorithms,
             require_exp: options.require_exp.unwrap_or(true),
+            require_subject: options.require_subject.unwrap_or(true),
             require_kid: options.require_kid.unwrap_or(false),
             clock_tolerance,
             email_claim: options.email_claim.filter(|name| !is_blank(name)),
@@ -213,6 +217,11 @@ impl Policy {
     /// Whether `exp` must be there.
     pub const fn require_exp(&self) -> bool {
         self.require_exp
+    }
+
+    /// Whether `sub` must be there.
+    pub const fn require_subject(&self) -> bool {
+        self.require_subject
     }
 
     /// Whether the header must name its key.

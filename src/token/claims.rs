@@ -103,8 +103,9 @@ impl<'a> Claims<'a> {
     /// stands, an array's items are put together. `Err` when the claim that counts is of any other shape.
     pub fn scopes(&self) -> Result<Cow<'_, str>, MalformedScope> {
         match self.get("scp").filter(|value| **value != Value::Null).or_else(|| self.get("scope")) {
-            // LibreChat takes `false` for no scope at all, and any other type for an error.
+            // LibreChat takes what JavaScript finds false for no scope at all, and any other type for an error.
             None | Some(Value::Null | Value::Bool(false)) => Ok(Cow::Borrowed("")),
+            Some(Value::Number(number)) if *number == 0.0 => Ok(Cow::Borrowed("")),
             Some(Value::String(text)) => Ok(Cow::Borrowed(text)),
             Some(Value::Array(items)) => match items.as_slice() {
                 [] => Ok(Cow::Borrowed("")),
@@ -165,21 +166,32 @@ mod tests {
 
     #[test]
     fn reads_scp_before_scope() {
-        let table: [(&str, &[&str]); 8] = [
+        let table: [(&str, &[&str]); 12] = [
             (r#"{}"#, &[]),
             (r#"{"scope":"a b"}"#, &["a", "b"]),
             (r#"{"scp":"a","scope":"b"}"#, &["a"]),
             (r#"{"scp":null,"scope":"b"}"#, &["b"]),
             (r#"{"scp":"","scope":"b"}"#, &[]),
             (r#"{"scp":[],"scope":"b"}"#, &[]),
+            (r#"{"scp":false,"scope":"b"}"#, &[]),
+            (r#"{"scp":0,"scope":"b"}"#, &[]),
+            (r#"{"scp":-0.0,"scope":"b"}"#, &[]),
+            (r#"{"scope":0e9}"#, &[]),
             (r#"{"scp":["a b","c"]}"#, &["a", "b", "c"]),
             ("{\"scope\":\"a\u{a0}b\u{85}c,d\"}", &["a", "b\u{85}c,d"]),
         ];
         for (claims, expected) in table {
             assert_eq!(scopes(claims).unwrap(), expected, "{claims}");
         }
-        for claims in [r#"{"scope":1}"#, r#"{"scp":true}"#, r#"{"scp":{}}"#, r#"{"scp":["a",1]}"#, r#"{"scp":[null]}"#]
-        {
+        for claims in [
+            r#"{"scope":1}"#,
+            r#"{"scp":true}"#,
+            r#"{"scp":{}}"#,
+            r#"{"scp":["a",1]}"#,
+            r#"{"scp":[null]}"#,
+            r#"{"scp":[0]}"#,
+            r#"{"scp":1e-9}"#,
+        ] {
             assert_eq!(scopes(claims), Err(MalformedScope), "{claims}");
         }
     }

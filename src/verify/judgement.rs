@@ -226,7 +226,10 @@ pub fn judge(
     access_token(token, &claims, policy)?;
     let text = |text: &str| Text::new(text, payload);
     let scopes = granted(&claims, policy, payload)?;
-    let subject = claims.subject().ok_or(ClaimsError::Subject)?;
+    let subject = match claims.subject() {
+        None if policy.require_subject() => return Err(ClaimsError::Subject),
+        subject => subject.unwrap_or_default(),
+    };
     let email = claims.email_candidate(policy.email_claim());
     // Any tenant's administrator can write any address into a token: of several tenants, none is believed.
     let believed = !policy.issuers().is_multi_tenant();

@@ -110,7 +110,7 @@ impl Verified {
     pub fn header(&self) -> &str {
         self.signed.token().untrusted_header()
     }
-    /// `sub`, not blank, not trimmed.
+    /// `sub`, not trimmed; empty if it is missing or blank, which only a policy that does not require it lets pass.
     pub fn subject(&self) -> &str {
         self.judgement.subject.of(self.claims())
     }
