@@ -2,6 +2,7 @@
 //! carries what its claims were last judged to be, by which policy; the time is asked every time.
 
 mod judgement;
+mod times;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +17,8 @@ use crate::whitespace;
 use judgement::Judgement;
 
 pub use crate::token::email::EmailSource;
-pub use judgement::{ClaimsError, Window, untrusted_issued_at, untrusted_plausible};
+pub use judgement::{ClaimsError, untrusted_issued_at, untrusted_plausible};
+pub use times::Window;
 
 /// The keys did not confirm the token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
