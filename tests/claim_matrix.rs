@@ -37,10 +37,10 @@ const TABLE: [(&str, &str); 33] = [
     ("", "C.AISm"),
     ("null", "CCAISm"),
     ("true", "CCAISM"),
-    // LibreChat takes `false` for no scope at all.
+    // LibreChat takes `false` and 0 for no scope at all.
     ("false", "CCAISm"),
-    ("0", "X.AISM"),
-    ("-0", "X.AISM"),
+    ("0", "X.AISm"),
+    ("-0", "X.AISm"),
     ("1", "X.AISM"),
     ("-1", "X.AISM"),
     ("1799999999", "X.AISM"),
