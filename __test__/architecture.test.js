@@ -66,10 +66,13 @@ const MAY_KNOW = {
 const CRATES = {
   napi: /^node\//,
   napi_derive: /^node\//,
-  reqwest: /^provider\/fetch\.rs$/,
+  hyper: /^provider\/(client|fault)\.rs$/,
+  hyper_util: /^provider\/client\.rs$/,
+  x509_parser: /^provider\/trust\.rs$/,
+  flate2: /^provider\/coding\.rs$/,
   aws_lc_rs: /^keys\/signature\.rs$/,
   moka: /^(provider\/|verdict\.rs$)/,
-  once_cell: /^(process|provider\/fetch)\.rs$/,
+  once_cell: /^(process|provider\/trust)\.rs$/,
   tokio: /^(provider\/|verifier\/|process\.rs$|workers\.rs$|node\/)/,
 };
 
@@ -122,6 +125,7 @@ const JS_MAY_KNOW = {
   'loading-error': ['missing-file', 'native-file', 'refused-file'],
   'missing-file': ['refused-file'],
   'refused-file': [],
+  'network-warnings': ['proxy'],
   openid: ['issuer', 'log', 'lookup-metrics', 'user'],
   'policy-cache': ['issuer', 'policy-environment', 'policy-extra'],
   'policy-environment': ['issuer', 'jwks-cache-time', 'proxy'],

@@ -14,4 +14,30 @@ function readProxy(env) {
   return http || https ? { http, https, bypass: env.no_proxy ?? env.NO_PROXY } : undefined;
 }
 
-module.exports = { readProxy };
+const NAME = /^(\*|(\*?\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*)$/i;
+
+/**
+ * The entries of a bypass list that no host can fit: a range that is none, a URL, a wildcard within a name.
+ * @param {string} [list]
+ * @returns {string[]}
+ */
+function notUnderstood(list = '') {
+  return [...new Set(list.split(/[,\s]+/).filter((entry) => entry !== '' && !isUnderstood(entry)))];
+}
+
+/** @param {string} entry */
+function isUnderstood(entry) {
+  const { isIPv4, isIPv6 } = require('node:net');
+  const ended = /:(\d+)$/.exec(entry);
+  const hasPort = ended !== null && !isIPv6(entry);
+  if (hasPort && Number(ended[1]) > 65535) return false;
+  const host = hasPort ? entry.slice(0, ended.index) : entry;
+  const [network = '', bits] = host.replace(/[[\]]/g, '').split('/');
+  const fits = (/** @type {number} */ most) => bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= most);
+  if (isIPv6(network)) return fits(128);
+  if (isIPv4(network)) return fits(32);
+  // What looks like an address and is none would be a name that nobody has.
+  return NAME.test(host) && !/^[\d.-]+$/.test(host);
+}
+
+module.exports = { notUnderstood, readProxy };

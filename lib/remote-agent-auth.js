@@ -9,6 +9,7 @@ const { codes } = require('./errors');
 const { createHost } = require('./host');
 const { createLog, limitOf } = require('./log');
 const { nearest } = require('./nearest');
+const { warnOfNetworkSettings } = require('./network-warnings');
 const { goOnThrough } = require('./onward');
 const { checkDeps, readOptions } = require('./options');
 const { createPolicyExtra } = require('./policy-extra');
@@ -63,6 +64,7 @@ function createRemoteAgentAuth(deps, options) {
   // A wrong policy option shall stop the start, not turn every caller away later.
   if (typeof settings.policy === 'object') prove(policyExtra(NO_FIELDS, undefined));
   reportRoleSync();
+  warnOfNetworkSettings(log, typeof settings.policy === 'object' ? settings.policy.proxy?.bypass : undefined);
 
   return remoteAgentAuth;
 

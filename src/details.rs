@@ -1,5 +1,7 @@
 //! What an operator can compare, beside a refusal's code. For logs and callers of the API; no client ever hears it.
 
+use std::fmt;
+
 /// How many characters of each are kept: enough for a URL, a scope list or an issuer.
 pub const MOST_CHARACTERS: usize = 200;
 
@@ -48,6 +50,13 @@ impl Details {
     }
 }
 
+impl fmt::Display for Details {
+    /// What stands behind a message: the host. Reason, expected and got are what the message itself says in words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.host.as_ref().map_or(Ok(()), |host| write!(f, " (host {host})"))
+    }
+}
+
 /// The beginning of a text, at most `most` characters, with U+FFFD for whatever is not shown as itself: control characters, line separators, and those
 /// that change the direction of what follows.
 pub fn printable(text: &str, most: usize) -> Box<str> {
@@ -79,6 +88,9 @@ mod tests {
         for shown in all("a\r\n\u{1b}[31m\u{202e}\u{2028}é").all() {
             assert_eq!(shown, Some("a\u{fffd}\u{fffd}\u{fffd}[31m\u{fffd}\u{fffd}é"));
         }
+        let shown = Details::default().reason("status").host("h").expected("e").got("g");
+        assert_eq!(shown.to_string(), " (host h)");
+        assert_eq!(Details::default().to_string(), "");
         let full = "é".repeat(MOST_CHARACTERS);
         assert_eq!(all(&full).all(), [Some(&*full); 4]);
         assert_eq!(Details::default().all(), [None; 4]);

@@ -152,7 +152,7 @@ pub enum Refusal {
     #[error("{0}")]
     Internal(&'static str),
     /// One of the others, with what an operator can compare.
-    #[error("{0}")]
+    #[error("{0}{1}")]
     Detailed(Box<Self>, Box<Details>),
 }
 
@@ -194,7 +194,15 @@ impl Refusal {
     /// The refusal of a token that is too long to be looked at.
     pub const TOO_LARGE: Self = Self::Token(TokenError::TooLarge);
 
-    /// The refusal with what an operator can compare. Its code, its text and its time to retry stay the same.
+    /// What a provider could not do for us, by which cause, and on which host.
+    pub fn provider(error: ProviderError, again: Duration, host: Option<&str>) -> Self {
+        let details = Details::default();
+        let details = error.reason().map_or(details.clone(), |reason| details.reason(reason));
+        let details = host.map_or(details.clone(), |host| details.host(host));
+        Self::Provider(error, again).with(details)
+    }
+
+    /// The refusal with what an operator can compare. Its code and its time to retry stay the same.
     #[must_use]
     pub fn with(self, details: Details) -> Self {
         if details == Details::default() { self } else { Self::Detailed(Box::new(self), Box::new(details)) }
@@ -260,9 +268,6 @@ impl Refusal {
                 ClaimsError::Subject => Code::TokenSubject,
             },
             Self::Provider(error, _) => match error {
-                ProviderError::DiscoveryFetch(FetchError::Address) | ProviderError::JwksFetch(FetchError::Address) => {
-                    Code::AddressRefused
-                }
                 ProviderError::DiscoveryFetch(error) => fetch_code(*error, Code::DiscoveryFetch),
                 ProviderError::JwksFetch(error) => fetch_code(*error, Code::JwksFetch),
                 ProviderError::Discovery(error) => match error {
@@ -302,13 +307,9 @@ impl Refusal {
 
 const fn fetch_code(error: FetchError, otherwise: Code) -> Code {
     match error {
-        FetchError::Connect
-        | FetchError::Timeout
-        | FetchError::Address
-        | FetchError::TooLarge
-        | FetchError::Exchange
-        | FetchError::NoTrust => otherwise,
         FetchError::Client => Code::Internal,
+        FetchError::Address => Code::AddressRefused,
+        _ => otherwise,
     }
 }
 

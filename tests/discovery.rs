@@ -26,7 +26,7 @@ async fn finds_keys_by_openid_connect_and_by_rfc_8414() {
 async fn says_what_is_wrong_with_metadata() {
     let signer = Signer::new("k");
     let table = [
-        (Reply::Fail(FetchError::Connect), Code::DiscoveryFetch),
+        (Reply::Fail(FetchError::Refused), Code::DiscoveryFetch),
         (Reply::Fail(FetchError::Address), Code::AddressRefused),
         (Reply::Hang, Code::DiscoveryFetch),
         (Reply::Answer(status(500)), Code::DiscoveryFetch),
@@ -62,7 +62,7 @@ async fn follows_keys_to_their_new_place() {
 async fn broken_metadata_never_blocks_keys_whose_place_is_known() {
     let (old, new) = (Signer::new("old"), Signer::new("new"));
     for reply in
-        [Reply::Hang, Reply::Fail(FetchError::Connect), Reply::Answer(status(500)), Reply::Answer(ok(&json!({})))]
+        [Reply::Hang, Reply::Fail(FetchError::Refused), Reply::Answer(status(500)), Reply::Answer(ok(&json!({})))]
     {
         let world = World::with_discovery();
         world.network.answer(OIDC_METADATA, metadata(JWKS));

@@ -150,7 +150,7 @@ impl Fetch for Net {
             let ending = ending;
             match world.mode {
                 Mode::Up(ms) | Mode::Slow(ms) => sleep(Duration::from_millis(ms.into())).await,
-                Mode::Refuses => return Err(FetchError::Connect),
+                Mode::Refuses => return Err(FetchError::Refused),
                 Mode::Breaks => return Ok(status(500)),
                 Mode::Hangs => std::future::pending().await,
             }

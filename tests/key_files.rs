@@ -4,7 +4,7 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -191,7 +191,7 @@ async fn a_start_without_the_provider_uses_the_snapshot_file() {
     let signer = Signer::new("k");
     written(&dir, &signer).await;
     let process = Process::at(NOW);
-    process.network.on(JWKS, Reply::Fail(FetchError::Connect));
+    process.network.on(JWKS, Reply::Fail(FetchError::Refused));
     let policy = with_snapshot(&dir);
     assert_eq!(process.code(&signer.token(), &policy).await, None);
     assert_eq!(process.network.fetches(), 1, "the provider is asked first");
@@ -230,15 +230,43 @@ async fn the_file_holds_public_keys_only_and_is_ours_alone() {
 }
 
 #[tokio::test]
-async fn a_link_is_replaced_and_not_followed() {
-    let dir = Dir::new();
-    let signer = Signer::new("k");
-    let victim = dir.file("victim");
-    fs::write(&victim, "precious").unwrap();
-    symlink(&victim, dir.file("keys.json")).unwrap();
-    written(&dir, &signer).await;
-    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
-    assert!(fs::symlink_metadata(dir.file("keys.json")).unwrap().is_file());
+async fn what_is_no_regular_file_is_neither_followed_nor_replaced() {
+    type Make = fn(&Dir);
+    let table: [(&str, Make); 5] = [
+        ("a link", |dir| {
+            fs::write(dir.file("victim"), "precious").unwrap();
+            symlink(dir.file("victim"), dir.file("keys.json")).unwrap();
+        }),
+        ("a link to nothing", |dir| symlink(dir.file("nothing"), dir.file("keys.json")).unwrap()),
+        ("a link to a device", |dir| symlink("/dev/null", dir.file("keys.json")).unwrap()),
+        ("a folder", |dir| fs::create_dir(dir.file("keys.json")).unwrap()),
+        ("a socket", |dir| drop(std::os::unix::net::UnixListener::bind(dir.file("keys.json")).unwrap())),
+    ];
+    for (name, make) in table {
+        // At once, where it is there when the policy is made.
+        let dir = Dir::new();
+        make(&dir);
+        let mut refused = support::options(Some(JWKS), "api");
+        refused.keys.snapshot_file = text(&dir.file("keys.json"));
+        let error = remote_agent_auth::policy::Policy::parse(refused).unwrap_err();
+        assert!(error.to_string().contains("snapshotFile"), "{name}: {error}");
+
+        // And before it is written, where it came since.
+        let dir = Dir::new();
+        let policy = with_snapshot(&dir);
+        make(&dir);
+        let before = fs::symlink_metadata(dir.file("keys.json")).unwrap();
+        let (signer, process) = (Signer::new("k"), Process::at(NOW));
+        process.network.answer(JWKS, jwks(&[&signer]));
+        assert_eq!(process.code(&signer.token(), &policy).await, None, "{name}");
+        assert_eq!(process.settled().await, Some(SnapshotState::Failed(SnapshotError::NotAFile)), "{name}");
+        let after = fs::symlink_metadata(dir.file("keys.json")).unwrap();
+        assert_eq!((before.ino(), before.file_type()), (after.ino(), after.file_type()), "{name}");
+        assert!(!dir.file("nothing").exists(), "{name}");
+        if dir.file("victim").exists() {
+            assert_eq!(fs::read_to_string(dir.file("victim")).unwrap(), "precious");
+        }
+    }
 }
 
 #[tokio::test]
@@ -294,10 +322,12 @@ async fn a_file_that_is_not_exactly_what_was_written_is_ignored() {
         let dir = Dir::new();
         let signer = Signer::new("k");
         written(&dir, &signer).await;
+        // Made before the change: a policy whose file is none is refused.
+        let policy = with_snapshot(&dir);
         change(&dir);
         let process = Process::at(NOW);
-        process.network.on(JWKS, Reply::Fail(FetchError::Connect));
-        assert_eq!(process.code(&signer.token(), &with_snapshot(&dir)).await, Some(Code::JwksFetch), "{error}");
+        process.network.on(JWKS, Reply::Fail(FetchError::Refused));
+        assert_eq!(process.code(&signer.token(), &policy).await, Some(Code::JwksFetch), "{error}");
         assert_eq!(process.state(), Some(SnapshotState::Failed(error)));
     }
 }
@@ -309,7 +339,7 @@ async fn keys_of_the_file_pass_the_import_every_key_passes() {
     written(&dir, &signer).await;
     edit(&dir, |document| document["keys"][0]["use"] = json!("enc"));
     let process = Process::at(NOW);
-    process.network.on(JWKS, Reply::Fail(FetchError::Connect));
+    process.network.on(JWKS, Reply::Fail(FetchError::Refused));
     assert_eq!(process.code(&signer.token(), &with_snapshot(&dir)).await, Some(Code::JwksFetch));
     assert!(matches!(process.state(), Some(SnapshotState::Failed(SnapshotError::Keys(_)))));
 }
@@ -321,7 +351,7 @@ async fn what_was_cleared_does_not_come_back_from_the_file() {
     written(&dir, &signer).await;
     let process = Process::at(NOW);
     process.verifier.clear();
-    process.network.on(JWKS, Reply::Fail(FetchError::Connect));
+    process.network.on(JWKS, Reply::Fail(FetchError::Refused));
     assert_eq!(process.code(&signer.token(), &with_snapshot(&dir)).await, Some(Code::JwksFetch));
     assert_eq!(process.state(), Some(SnapshotState::Failed(SnapshotError::Cleared)));
 }

@@ -19,7 +19,7 @@ async fn keys_at_hand_outlive_the_provider_up_to_the_stale_bound() {
     let world = World::with_jwks_uri();
     world.network.answer(JWKS, jwks(&[&signer]));
     assert_eq!(world.code(&signer.token()).await, None);
-    world.network.on(JWKS, Reply::Fail(FetchError::Connect));
+    world.network.on(JWKS, Reply::Fail(FetchError::Refused));
     let mut elapsed = 0;
     while elapsed + 97 < STALE_BOUND {
         pass(97).await;
@@ -39,7 +39,7 @@ async fn an_outage_costs_the_provider_at_most_a_request_per_thirty_seconds() {
     let world = World::with_jwks_uri();
     world.network.answer(JWKS, jwks(&[&signer]));
     assert_eq!(world.code(&signer.token()).await, None);
-    world.network.on(JWKS, Reply::Fail(FetchError::Connect));
+    world.network.on(JWKS, Reply::Fail(FetchError::Refused));
     pass(600).await;
     for _ in 0..20 {
         // Past the steep part of the back-off.
@@ -58,7 +58,7 @@ async fn an_outage_costs_the_provider_at_most_a_request_per_thirty_seconds() {
 async fn a_cold_start_recovers_within_a_second_of_the_provider() {
     let signer = Signer::new("k");
     let world = World::with_jwks_uri();
-    world.network.on(JWKS, Reply::Fail(FetchError::Connect));
+    world.network.on(JWKS, Reply::Fail(FetchError::Refused));
     for _ in 0..200 {
         let refusal = world.check(&signer.token()).await.unwrap_err();
         assert_eq!(refusal.code(), Code::JwksFetch);
@@ -131,10 +131,10 @@ async fn a_bad_answer_takes_no_key_away() {
     let signer = Signer::new("k");
     let weak = json!({ "kty": "RSA", "kid": "weak", "n": "AQAB", "e": "AQAB" });
     let bad: Vec<(&str, Reply)> = vec![
-        ("refused", Reply::Fail(FetchError::Connect)),
-        ("timeout", Reply::Fail(FetchError::Timeout)),
+        ("refused", Reply::Fail(FetchError::Refused)),
+        ("timeout", Reply::Fail(FetchError::BodyTimeout)),
         ("too large", Reply::Fail(FetchError::TooLarge)),
-        ("broken", Reply::Fail(FetchError::Exchange)),
+        ("broken", Reply::Fail(FetchError::Reset)),
         ("refused address", Reply::Fail(FetchError::Address)),
         ("a panic", Reply::Panic),
         ("404", Reply::Answer(status(404))),
@@ -202,7 +202,7 @@ async fn a_fetch_begun_before_clear_answers_its_waiters_and_is_not_kept() {
     };
     pass(0).await;
     world.verifier.clear();
-    world.network.on(JWKS, Reply::Fail(FetchError::Connect));
+    world.network.on(JWKS, Reply::Fail(FetchError::Refused));
     assert!(waiting.await.is_ok());
     assert_eq!(world.code(&signer.token()).await, Some(Code::JwksFetch));
 }
@@ -226,7 +226,7 @@ async fn an_outage_refuses_nobody_up_to_the_stale_bound_and_everybody_after_it()
     let signer = Signer::new("k");
     let step = if long() { 3_000 } else { 60_000 };
     let outages = [
-        ("refuses", Reply::Fail(FetchError::Connect)),
+        ("refuses", Reply::Fail(FetchError::Refused)),
         ("hangs", Reply::Hang),
         ("500", Reply::Answer(status(500))),
         ("too slow", Reply::Slow(Duration::from_secs(30), jwks(&[&signer]))),
@@ -294,7 +294,7 @@ async fn a_cold_start_without_a_provider_succeeds_within_a_second_of_its_return(
         for answers_in in [0, 5, 200] {
             starts += 1;
             let world = World::with_jwks_uri();
-            world.network.on(JWKS, Reply::Fail(FetchError::Connect));
+            world.network.on(JWKS, Reply::Fail(FetchError::Refused));
             let start = tokio::time::Instant::now();
             let back = start + Duration::from_millis(away);
             let mut is_back = false;

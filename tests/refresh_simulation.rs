@@ -75,7 +75,7 @@ impl Fetch for Net {
         Box::pin(async move {
             sleep(state.delay).await;
             if !state.up {
-                return Err(FetchError::Connect);
+                return Err(FetchError::Refused);
             }
             let shown = state.behind.filter(|_| place % 2 == 1).unwrap_or(state.published);
             let keys: Vec<_> = shown.iter().map(|key| Arc::clone(&provider.keys.lock().unwrap()[*key])).collect();

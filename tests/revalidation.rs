@@ -109,7 +109,7 @@ async fn the_stale_bound_and_the_advised_life_are_the_policys() {
     let strict = with(KeyOptions { max_stale: Some(120.0), max_advised_age: Some(0.0), ..KeyOptions::default() });
     world.network.answer(JWKS, Response { cache_control: Some("max-age=86400".into()), ..jwks(&[&signer]) });
     assert!(world.check_with(&signer.token(), &strict).await.is_ok());
-    world.network.on(JWKS, Reply::Fail(FetchError::Connect));
+    world.network.on(JWKS, Reply::Fail(FetchError::Refused));
     pass(61).await;
     assert!(world.check_with(&signer.token(), &strict).await.is_ok());
     assert_eq!(world.network.fetches(), 2, "the provider's advice counts for nothing here");

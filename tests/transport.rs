@@ -42,14 +42,14 @@ async fn s19_certificates_and_addresses_decide_who_is_believed() {
 
     assert_eq!(get(&fetch, &of(good.port), transport(&ours)).await.unwrap().body, b"{}");
     let mut refused = 0;
-    for (server, trust) in [
-        (&good, Transport::default()),
-        (&good, transport(&stranger)),
-        (&expired, transport(&ours)),
-        (&wrong_name, transport(&ours)),
+    for (server, trust, cause) in [
+        (&good, Transport::default(), FetchError::TlsUntrusted),
+        (&good, transport(&stranger), FetchError::TlsUntrusted),
+        (&expired, transport(&ours), FetchError::TlsExpired),
+        (&wrong_name, transport(&ours), FetchError::TlsName),
     ] {
         let answer = get(&fetch, &of(server.port), trust).await;
-        assert_eq!(answer, Err(FetchError::Connect));
+        assert_eq!(answer, Err(cause));
         refused += 1;
     }
     assert!(expired.seen.requests.lock().unwrap().is_empty() && wrong_name.seen.requests.lock().unwrap().is_empty());
@@ -160,7 +160,7 @@ async fn https_goes_through_the_proxys_tunnel() {
     let seen = gate.seen.requests.lock().unwrap().clone();
     assert!(seen[0].starts_with(&format!("CONNECT idp.test:{} ", server.port)), "{seen:?}");
     assert!(names.admitted.lock().unwrap().is_empty(), "the proxy looks the name up, not we");
-    assert_eq!(get(&fetch, &url, using(through(&to("user:wrong@"), ""))).await, Err(FetchError::Connect));
+    assert_eq!(get(&fetch, &url, using(through(&to("user:wrong@"), ""))).await, Err(FetchError::ProxyAuth));
     // The certificate is the provider's, whatever lies between.
     assert!(
         get(&fetch, &url, Transport { proxies: through(&to("user:p%40ss@"), ""), ..Transport::default() })

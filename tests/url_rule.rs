@@ -8,7 +8,7 @@ use remote_agent_auth::error::Code;
 use remote_agent_auth::policy::endpoint::Endpoint;
 use remote_agent_auth::policy::issuer::{Issuer, normalise};
 use remote_agent_auth::policy::{Policy, PolicyError, PolicyOptions};
-use remote_agent_auth::provider::fetch::{Fetch, FetchError, HttpFetch, Request, Response};
+use remote_agent_auth::provider::fetch::{Document, Fetch, FetchError, HttpFetch, Request, Response};
 use serde::Deserialize;
 use serde_json::Value;
 use support::{JWKS, OIDC_METADATA, Signer, World, jwks, listed, metadata, score, status};
@@ -194,7 +194,8 @@ async fn no_url_that_is_not_allowed_is_ever_asked_for() {
     ] {
         cases += 1;
         let url = Endpoint::parse(&format!("https://{literal}/keys")).expect("an https URL");
-        let request = Request { url: &url, transport: &Arc::default(), if_none_match: None };
+        let (document, deadline) = (Document::Keys, tokio::time::Instant::now() + std::time::Duration::from_secs(10));
+        let request = Request { url: &url, transport: &Arc::default(), if_none_match: None, document, deadline };
         let answer = HttpFetch::default().fetch(request).await;
         if answer != Err(FetchError::Address) {
             wrong.push(format!("{literal}: {answer:?}"));

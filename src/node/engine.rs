@@ -279,7 +279,12 @@ fn source(report: &SlotReport) -> serde_json::Value {
         "url": url,
         "age": report.age.map(seconds),
         "lifeLeft": report.life_left.map(seconds),
-        "lastFailure": report.last_failure.map(|(age, error)| json!({ "age": seconds(age), "message": error.to_string() })),
+        "lastFailure": report.last_failure.map(|(age, error)| {
+            let details = [("reason", error.reason()), ("host", report.failed_host.as_deref())];
+            let told = details.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text?))));
+            let failure = [("age".to_owned(), json!(seconds(age))), ("message".to_owned(), json!(error.to_string()))];
+            serde_json::Value::from_iter(failure.into_iter().chain(told))
+        }),
         "refreshes": {
             "begun": report.counters.begun,
             "succeeded": report.counters.succeeded,

@@ -1,5 +1,6 @@
 //! Where keys come from, and everything that decides which answer may be believed.
 
+use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -72,7 +73,7 @@ impl KeyOptions {
             refuse_private_addresses: self.refuse_private_addresses.unwrap_or(false),
             max_body_bytes,
         };
-        let snapshot = self.snapshot_file.as_deref().map(|path| absolute("snapshotFile", path)).transpose()?;
+        let snapshot = self.snapshot_file.as_deref().map(snapshot_file).transpose()?;
         let from_url = matches!(provider, Origin::Jwks(_));
         let origin = match (self.jwks, self.jwks_file) {
             (None, None) => return Ok(KeySource::new(provider, transport, snapshot)),
@@ -98,6 +99,15 @@ fn inline(text: String, max_bytes: usize) -> Result<Arc<str>, PolicyError> {
         Some(keys) if !keys.is_empty() => Ok(text.into()),
         _ => Err(wrong("jwks", "a JWK Set: an object with a list `keys` that is not empty")),
     }
+}
+
+/// A regular file or nothing yet. Anything else there is somebody's, and writing would replace it.
+fn snapshot_file(path: &str) -> Result<PathBuf, PolicyError> {
+    let path = absolute("snapshotFile", path)?;
+    // Links are not followed. What cannot be looked at now is looked at again before it is written.
+    let other = path.file_name().is_none() || fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file());
+    let expected = "the path of a regular file, or of nothing yet: no folder, link, device, socket or pipe";
+    if other { Err(wrong("snapshotFile", expected)) } else { Ok(path) }
 }
 
 fn absolute(key: &str, path: &str) -> Result<PathBuf, PolicyError> {

@@ -17,7 +17,9 @@ const MAX_REDIRECTS: u8 = 3;
 pub enum DiscoveryError {
     #[error("the issuer's metadata URL is not allowed")]
     Url,
-    #[error("the provider answered its metadata request with status {0}")]
+    #[error(
+        "the provider answered its metadata request with status {0}; check `issuer`, or name the key URL by `jwksUri`"
+    )]
     Status(u16),
     #[error("the provider redirected its metadata to another place, or too often")]
     Redirect,

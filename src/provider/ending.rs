@@ -42,7 +42,12 @@ impl Ending {
 
     /// Puts an answer into the slot. Only one refresh of a slot is under way at a time, so an older answer can never
     /// replace a newer one.
-    pub fn settle(&self, answer: Answer, kept: Option<Result<Kept, SnapshotError>>) -> Outcome {
+    pub fn settle(
+        &self,
+        answer: Answer,
+        asked: Option<Box<str>>,
+        kept: Option<Result<Kept, SnapshotError>>,
+    ) -> Outcome {
         let (slot, now) = (&self.slot, self.clock.monotonic());
         let mut state = slot.state();
         state.under_way = None;
@@ -63,6 +68,7 @@ impl Ending {
                 state.counters.succeeded = state.counters.succeeded.saturating_add(1);
                 state.counters.not_modified = state.counters.not_modified.saturating_add(u64::from(not_modified));
                 state.failed = None;
+                state.failed_host = None;
                 let refreshes = state.counters.succeeded;
                 if !not_modified {
                     let older = slot.snapshot();
@@ -80,6 +86,7 @@ impl Ending {
                 let in_a_row = state.failed.map_or(0, |(failed, _)| failed.in_a_row).saturating_add(1);
                 state.failed = Some((FailedRefresh { began: self.began.monotonic, ended: now, in_a_row }, error));
                 state.failed_at = Some(self.clock.wall());
+                state.failed_host = asked.map(Arc::from);
                 match kept {
                     None => {}
                     Some(Err(error)) => state.snapshot_file = Some(SnapshotState::Failed(error)),

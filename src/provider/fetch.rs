@@ -1,29 +1,23 @@
-//! One GET over the network, and the rules every connection obeys. The one module that names the HTTP client.
+//! One GET over the network, as an argument, and the way it takes.
 
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use moka::sync::Cache;
-use once_cell::sync::OnceCell;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use tokio::time::Instant;
 
 use super::address::{self, Reach};
+use super::client::{Client, Route, Wanted};
+pub use super::fault::{Coding, FetchError, ProxyTrouble, Unusable};
 use super::proxy;
+pub use super::trust::trust_certificates;
 use crate::policy::endpoint::Endpoint;
-use crate::policy::transport::{ProxyUrl, Transport};
+use crate::policy::transport::Transport;
 
-/// How long making a connection may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many clients are kept, one for each way of reaching a provider; the least used go first.
 const MAX_CLIENTS: u64 = 256;
-/// How long an idle connection is kept for the next refresh.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// What came back, as far as anybody here looks at it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,24 +34,23 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// Why there is no answer. Deliberately without the URL or any text of the other side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum FetchError {
-    #[error("no connection could be made")]
-    Connect,
-    #[error("the answer did not come in time")]
-    Timeout,
-    #[error("the host's address is one that is never connected to")]
-    Address,
-    #[error("the body is larger than is read")]
-    TooLarge,
-    #[error("the connection broke or did not speak HTTP")]
-    Exchange,
-    #[error("no trusted certificates were handed over, so no https connection can be made")]
-    NoTrust,
-    #[error("the HTTP client could not be made")]
-    Client,
+/// What kind of document is asked for, and so in which formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Document {
+    /// OpenID Connect Discovery 1.0 4.2, RFC 8414 3.2.
+    Metadata,
+    /// RFC 7517 8.5.2; some servers answer 406 to whoever does not ask for exactly this.
+    Keys,
+}
+
+impl Document {
+    /// `Accept` (RFC 9110 12.5.1).
+    pub const fn accept(self) -> &'static str {
+        match self {
+            Self::Metadata => "application/json, */*;q=0.1",
+            Self::Keys => "application/jwk-set+json, application/json;q=0.9, */*;q=0.1",
+        }
+    }
 }
 
 /// What is asked for.
@@ -69,6 +62,10 @@ pub struct Request<'r> {
     pub transport: &'r Arc<Transport>,
     /// The entity tag of the answer at hand (RFC 9110 13.1.2): 304 then says that it still stands.
     pub if_none_match: Option<&'r str>,
+    /// What it is.
+    pub document: Document,
+    /// When the answer is no longer waited for.
+    pub deadline: Instant,
 }
 
 /// A fetch under way.
@@ -76,23 +73,8 @@ pub type Fetching = Pin<Box<dyn Future<Output = Result<Response, FetchError>> + 
 
 /// The network, as an argument.
 pub trait Fetch: Send + Sync {
-    /// GETs a document. Follows no redirect, stores no cookie, decompresses nothing.
+    /// GETs a document. Follows no redirect, stores no cookie, asks for no compression.
     fn fetch(&self, request: Request<'_>) -> Fetching;
-}
-
-static TRUST: OnceCell<Vec<CertificateDer<'static>>> = OnceCell::new();
-
-/// Hands over the certificates that https connections are checked with, as PEM texts. The first call counts: the
-/// process has one answer to whom it trusts. Texts without a certificate are passed over.
-///
-/// Gives back how many certificates are trusted.
-pub fn trust_certificates<S: AsRef<str>>(pems: &[S]) -> usize {
-    TRUST
-        .get_or_init(|| {
-            let parse = |pem: &S| CertificateDer::pem_slice_iter(pem.as_ref().as_bytes()).flatten().collect::<Vec<_>>();
-            pems.iter().flat_map(parse).collect()
-        })
-        .len()
 }
 
 /// Names into addresses, as an argument.
@@ -121,20 +103,11 @@ impl Resolver for SystemResolver {
     }
 }
 
-/// How one request leaves this machine.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Route {
-    /// A connection to the host itself.
-    Direct(Reach),
-    /// Whatever the proxy does for us. Its own address is the operator's word and not judged.
-    Through(ProxyUrl),
-}
-
 /// The network.
 #[derive(Debug)]
 pub struct HttpFetch {
     /// A client that could not be made is kept as its error: trying again would give the same.
-    clients: Cache<(Arc<Transport>, Route), Result<reqwest::Client, FetchError>>,
+    clients: Cache<(Arc<Transport>, Route), Result<Arc<Client>, FetchError>>,
     resolver: Arc<dyn Resolver>,
 }
 
@@ -150,7 +123,7 @@ impl HttpFetch {
         Self { clients: Cache::new(MAX_CLIENTS), resolver }
     }
 
-    fn client(&self, url: &Endpoint, transport: &Arc<Transport>) -> Result<reqwest::Client, FetchError> {
+    fn client(&self, url: &Endpoint, transport: &Arc<Transport>) -> Result<Arc<Client>, FetchError> {
         let reach = match (url.is_plain(), transport.refuse_private_addresses) {
             (true, _) => Reach::ThisMachine,
             (false, false) => Reach::Everywhere,
@@ -177,150 +150,25 @@ impl HttpFetch {
         }
         // A plain request needs nobody's certificate, and must not wait for one.
         let speaks_tls = !url.is_plain() || matches!(&key.1, Route::Through(proxy) if proxy.url().scheme() == "https");
+        let made = Client::new(transport, key.1.clone(), Arc::clone(&self.resolver), speaks_tls).map(Arc::new);
         // That there is no trust yet is the one failure that passes, so it is not kept.
-        let roots = if speaks_tls { roots(transport)? } else { RootCertStore::empty() };
-        self.clients.get_with_by_ref(&key, || self.build(&key, roots))
-    }
-
-    fn build(
-        &self,
-        (transport, route): &(Arc<Transport>, Route),
-        roots: RootCertStore,
-    ) -> Result<reqwest::Client, FetchError> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|_| FetchError::Client)?
-            .with_root_certificates(roots);
-        let tls = match &transport.client_certificate {
-            None => tls.with_no_client_auth(),
-            Some(ours) => {
-                let (chain, key) = ours.der().ok_or(FetchError::Client)?;
-                tls.with_client_auth_cert(chain, key).map_err(|_| FetchError::Client)?
-            }
-        };
-        let client = reqwest::Client::builder()
-            .use_preconfigured_tls(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .http1_only()
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .user_agent(concat!("remote-agent-auth/", env!("CARGO_PKG_VERSION")));
-        let reach = match route {
-            Route::Direct(reach) => *reach,
-            Route::Through(_) => Reach::Unchecked,
-        };
-        let client = client.dns_resolver(Arc::new(CheckedResolver { reach, resolver: Arc::clone(&self.resolver) }));
-        match route {
-            Route::Direct(_) => client,
-            Route::Through(proxy) => {
-                client.proxy(reqwest::Proxy::all(proxy.url().clone()).map_err(|_| FetchError::Client)?)
-            }
+        if made.as_ref().is_err_and(|error| *error == FetchError::NoTrust) {
+            return made;
         }
-        .build()
-        .map_err(|_| FetchError::Client)
+        self.clients.get_with_by_ref(&key, || made)
     }
-}
-
-/// Node's trust, and what the policy adds to it.
-fn roots(transport: &Transport) -> Result<RootCertStore, FetchError> {
-    let extra = transport.extra_ca.iter().flat_map(|pem| CertificateDer::pem_slice_iter(pem.as_bytes()).flatten());
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(TRUST.get().into_iter().flatten().cloned().chain(extra));
-    if roots.is_empty() { Err(FetchError::NoTrust) } else { Ok(roots) }
 }
 
 impl Fetch for HttpFetch {
-    fn fetch(&self, Request { url, transport, if_none_match }: Request<'_>) -> Fetching {
-        let max_body_bytes = transport.max_body_bytes;
-        let request = self
-            .client(url, transport)
-            .map(|client| client.get(url.url().clone()).header("accept", "application/json"))
-            .map(|request| match if_none_match {
-                Some(etag) => request.header("if-none-match", etag),
-                None => request,
-            });
-        Box::pin(async move {
-            let mut response = request?.send().await.map_err(|error| cause(&error))?;
-            let text = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
-            let mut answer = Response {
-                status: response.status().as_u16(),
-                location: text("location"),
-                cache_control: text("cache-control"),
-                etag: text("etag"),
-                body: Vec::new(),
-            };
-            while let Some(chunk) = response.chunk().await.map_err(|error| cause(&error))? {
-                if answer.body.len().saturating_add(chunk.len()) > max_body_bytes {
-                    return Err(FetchError::TooLarge);
-                }
-                answer.body.extend_from_slice(&chunk);
-            }
-            Ok(answer)
-        })
-    }
-}
-
-fn cause(error: &reqwest::Error) -> FetchError {
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        if inner.is::<RefusedAddress>() {
-            return FetchError::Address;
-        }
-        source = inner.source();
-    }
-    if error.is_timeout() {
-        FetchError::Timeout
-    } else if error.is_connect() {
-        FetchError::Connect
-    } else {
-        FetchError::Exchange
-    }
-}
-
-/// Resolves names and checks every address: the address checked is the one connected to.
-#[derive(Debug)]
-struct CheckedResolver {
-    reach: Reach,
-    resolver: Arc<dyn Resolver>,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("refused address")]
-struct RefusedAddress;
-
-impl Resolve for CheckedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (reach, resolver) = (self.reach, Arc::clone(&self.resolver));
-        Box::pin(async move {
-            let name = name.as_str().trim_end_matches('.').to_ascii_lowercase();
-            let addresses: Vec<IpAddr> = if address::is_localhost_name(&name) {
-                // RFC 6761 6.3: these names are this machine, whatever a resolver says.
-                vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
-            } else {
-                resolver.lookup(&name).await?
-            };
-            // One bad address condemns the name: which of them is used is not for an attacker's DNS to choose.
-            if addresses.iter().any(|found| address::is_refused(*found, reach)) {
-                return Err(Box::new(RefusedAddress) as Box<dyn std::error::Error + Send + Sync>);
-            }
-            Ok(Box::new(resolver.admit(addresses).into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs)
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn localhost_names_never_leave_this_machine() {
-        let resolver = CheckedResolver { reach: Reach::ThisMachine, resolver: Arc::new(SystemResolver) };
-        for name in ["localhost", "a.b.localhost"] {
-            let addresses = resolver.resolve(name.parse().unwrap()).await.unwrap();
-            assert!(addresses.map(|address| address.ip()).all(|ip| ip.is_loopback()));
-        }
+    fn fetch(&self, request: Request<'_>) -> Fetching {
+        let client = self.client(request.url, request.transport);
+        let wanted = Wanted {
+            url: request.url.url().clone(),
+            accept: request.document.accept(),
+            if_none_match: request.if_none_match.map(str::to_owned),
+            max_body_bytes: request.transport.max_body_bytes,
+            deadline: request.deadline,
+        };
+        Box::pin(async move { client?.get(&wanted).await })
     }
 }

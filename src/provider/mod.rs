@@ -5,8 +5,12 @@
 
 pub mod address;
 pub mod budget;
+mod client;
+mod coding;
+mod dial;
 pub mod discovery;
 mod ending;
+pub mod fault;
 pub mod fetch;
 pub mod freshness;
 mod missing;
@@ -15,6 +19,7 @@ mod refresh;
 mod slot;
 pub mod snapshot;
 mod store;
+mod trust;
 mod turn;
 
 use std::time::Duration;
@@ -70,7 +75,9 @@ pub enum ProviderError {
     Discovery(#[from] DiscoveryError),
     #[error("the provider's keys could not be fetched: {0}")]
     JwksFetch(FetchError),
-    #[error("the provider answered the request for its keys with status {0}")]
+    #[error(
+        "the provider answered the request for its keys with status {0}; open the key URL, and look at the provider's log"
+    )]
     JwksStatus(u16),
     #[error(transparent)]
     JwksDocument(#[from] KeySetError),
@@ -78,6 +85,17 @@ pub enum ProviderError {
     File(#[from] FileError),
     #[error("the refresh ended without an answer")]
     Lost,
+}
+
+impl ProviderError {
+    /// The stable word for what happened on the way to the provider, where that is the cause.
+    pub const fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::DiscoveryFetch(error) | Self::JwksFetch(error) => Some(error.reason()),
+            Self::Discovery(DiscoveryError::Status(_)) | Self::JwksStatus(_) => Some("status"),
+            Self::Discovery(_) | Self::JwksDocument(_) | Self::File(_) | Self::Lost => None,
+        }
+    }
 }
 
 /// Why a file of keys brought none.

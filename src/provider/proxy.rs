@@ -1,6 +1,6 @@
 //! Which requests go through a proxy: a pure rule of settings and URL.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use url::{Host, Url};
 
@@ -15,7 +15,8 @@ pub fn choose<'p>(proxies: &'p Proxies, url: &Url) -> Option<&'p ProxyUrl> {
 
 /// Whether a list in the notation of `NO_PROXY` names the URL's host: entries separated by commas or white space; `*` is
 /// every host; a name is that host and all below it, with or without `.` or `*.` before it; `:port` must be the URL's;
-/// IPv6 addresses stand in brackets.
+/// IPv6 addresses stand in brackets. An address with `/` and a number of bits is every address that begins with these
+/// (RFC 4632 3.1): of hosts that the URL spells out, because nobody has looked a name up yet.
 fn is_bypassed(list: &str, url: &Url) -> bool {
     let Some(host) = url.host() else { return false };
     list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty()).any(|entry| {
@@ -52,11 +53,34 @@ fn names(name: &str, host: &Host<&str>) -> bool {
             let name = name.strip_prefix('.').unwrap_or(name).to_ascii_lowercase();
             !name.is_empty() && domain.strip_suffix(&*name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         }
-        Host::Ipv4(address) => name.parse() == Ok(*address),
-        Host::Ipv6(address) => {
-            let inner = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-            inner.parse() == Ok(*address)
+        Host::Ipv4(address) => within(name, IpAddr::V4(*address)),
+        Host::Ipv6(address) => within(name, IpAddr::V6(*address)),
+    }
+}
+
+/// Whether an address is the one named, or in the range named.
+fn within(name: &str, address: IpAddr) -> bool {
+    let (network, bits) = match name.split_once('/') {
+        None => (name, None),
+        Some((network, bits)) => (network, Some(bits)),
+    };
+    // `[fd00::/8]` and `[fd00::]/8`
+    let unopened = network.strip_prefix('[').unwrap_or(network);
+    let network = unopened.strip_suffix(']').unwrap_or(unopened);
+    let Ok(network) = network.parse::<IpAddr>() else { return false };
+    let Some(bits) = bits else { return network == address };
+    let Ok(bits) = bits.strip_suffix(']').unwrap_or(bits).parse::<u32>() else { return false };
+    // What is behind the bits is shifted away; a shift by all of them leaves nothing to compare.
+    match (network, address) {
+        (IpAddr::V4(network), IpAddr::V4(address)) if bits <= 32 => {
+            let behind = 32_u32.saturating_sub(bits);
+            network.to_bits().checked_shr(behind) == address.to_bits().checked_shr(behind)
         }
+        (IpAddr::V6(network), IpAddr::V6(address)) if bits <= 128 => {
+            let behind = 128_u32.saturating_sub(bits);
+            network.to_bits().checked_shr(behind) == address.to_bits().checked_shr(behind)
+        }
+        _ => false,
     }
 }
 
@@ -108,6 +132,32 @@ mod tests {
             ("[::2]", "http://[::1]/", false),
             ("localhost", "http://localhost:3000/", true),
             ("localhost", "http://idp.localhost/", true),
+            ("10.0.0.0/8", "https://10.1.2.3/", true),
+            ("10.9.9.9/8", "https://10.1.2.3/", true),
+            ("10.0.0.0/8", "https://11.0.0.1/", false),
+            ("10.1.2.0/23", "https://10.1.3.255/", true),
+            ("10.1.2.0/23", "https://10.1.4.0/", false),
+            ("10.1.2.3/32", "https://10.1.2.3/", true),
+            ("10.1.2.3/32", "https://10.1.2.4/", false),
+            ("0.0.0.0/0", "https://10.1.2.3/", true),
+            ("0.0.0.0/0", "https://a.example/", false),
+            ("0.0.0.0/0", "https://[fd00::1]/", false),
+            ("10.0.0.0/8:8443", "https://10.1.2.3:8443/", true),
+            ("10.0.0.0/8:8443", "https://10.1.2.3/", false),
+            ("10.0.0.0/33", "https://10.0.0.0/", false),
+            ("10.0.0.0/", "https://10.0.0.0/", false),
+            ("10.0.0.0/-1", "https://10.0.0.0/", false),
+            ("10.0.0/8", "https://10.0.0.0/", false),
+            ("fd00::/8", "https://[fd12::1]/", true),
+            ("[fd00::]/8", "https://[fd12::1]/", true),
+            ("[fd00::/8]", "https://[fd12::1]/", true),
+            ("[fd00::]/8:443", "https://[fd12::1]/", true),
+            ("fd00::/8", "https://[fe00::1]/", false),
+            ("2001:db8::/33", "https://[2001:db8:7fff::1]/", true),
+            ("2001:db8::/33", "https://[2001:db8:8000::1]/", false),
+            ("::/0", "https://[fd12::1]/", true),
+            ("::1/129", "https://[::1]/", false),
+            ("other,192.168.0.0/16", "https://192.168.7.7/", true),
             (".", "https://a.example/", false),
             ("*.", "https://a.example/", false),
             ("https://a.example", "https://a.example/", false),

@@ -3,16 +3,16 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::discovery::{Discovery, Next};
-use super::fetch::{Fetch, FetchError, Request, Response};
+use super::fetch::{Document, Fetch, FetchError, Request, Response};
 use super::freshness::{self, advised_life};
-use super::{EXCHANGE_DEADLINE, FileError, ProviderError, Snapshot, snapshot};
+use super::{EXCHANGE_DEADLINE, FileError, ProviderError, Snapshot, proxy, snapshot};
 use crate::keys::KeySet;
 use crate::policy::KeySource;
 use crate::policy::endpoint::Endpoint;
@@ -71,6 +71,8 @@ pub struct Asking {
     pub now: Moment,
     /// When it ends, whatever happens.
     pub deadline: Instant,
+    /// Whom the last request went to, or the proxy that kept it from getting there: of a failure, who is to be looked at.
+    pub asked: Arc<Mutex<Option<Box<str>>>>,
 }
 
 impl Asking {
@@ -121,7 +123,10 @@ impl Asking {
             match next {
                 Next::Found(endpoint) => return Ok(endpoint),
                 Next::Fetch(url) => {
-                    let response = self.get(&url, None, deadline).await.map_err(ProviderError::DiscoveryFetch)?;
+                    let response = self
+                        .get(&url, Document::Metadata, None, deadline)
+                        .await
+                        .map_err(ProviderError::DiscoveryFetch)?;
                     next = discovery.answer(&response)?;
                 }
             }
@@ -134,7 +139,8 @@ impl Asking {
             snapshot.validator.as_ref().filter(|validator| validator.url == *url).map(|validator| (snapshot, validator))
         });
         let etag = known.map(|(_, validator)| validator.etag.as_str());
-        let response = self.get(url, etag, self.within(EXCHANGE_DEADLINE)).await.map_err(ProviderError::JwksFetch)?;
+        let deadline = self.within(EXCHANGE_DEADLINE);
+        let response = self.get(url, Document::Keys, etag, deadline).await.map_err(ProviderError::JwksFetch)?;
         let advised = response.cache_control.as_deref().map(advised_life);
         let validator = response.etag.map(|etag| Validator { url: url.clone(), etag });
         match (response.status, known) {
@@ -156,9 +162,25 @@ impl Asking {
         }
     }
 
-    async fn get(&self, url: &Endpoint, etag: Option<&str>, deadline: Instant) -> Result<Response, FetchError> {
-        let fetching = self.fetch.fetch(Request { url, transport: self.source.transport(), if_none_match: etag });
-        tokio::time::timeout_at(deadline, fetching).await.unwrap_or(Err(FetchError::Timeout))
+    async fn get(
+        &self,
+        url: &Endpoint,
+        document: Document,
+        etag: Option<&str>,
+        deadline: Instant,
+    ) -> Result<Response, FetchError> {
+        self.remember_asking(url.url().host_str());
+        let transport = self.source.transport();
+        let fetching = self.fetch.fetch(Request { url, transport, if_none_match: etag, document, deadline });
+        let answer = tokio::time::timeout_at(deadline, fetching).await.unwrap_or(Err(FetchError::BodyTimeout));
+        if answer.as_ref().is_err_and(|error| error.is_the_proxys()) {
+            self.remember_asking(proxy::choose(&transport.proxies, url.url()).and_then(|proxy| proxy.url().host_str()));
+        }
+        answer
+    }
+
+    fn remember_asking(&self, host: Option<&str>) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = host.map(Into::into);
     }
 }
 

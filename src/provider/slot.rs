@@ -106,6 +106,8 @@ pub(super) struct State {
     pub(super) failed: Option<(FailedRefresh, ProviderError)>,
     /// When that was, by the wall clock.
     pub(super) failed_at: Option<UnixSeconds>,
+    /// Whom that failure was met at.
+    pub(super) failed_host: Option<Arc<str>>,
     pub(super) budgets: Budgets,
     /// The `jwks_uri` discovery found last, and when.
     pub(super) learned: Option<Learned>,
@@ -145,6 +147,7 @@ impl Slot {
         let state = State {
             under_way: None,
             paid: Payment::Scheduled,
+            failed_host: None,
             failed: None,
             failed_at: None,
             budgets: Budgets::new(pacing),
@@ -192,6 +195,7 @@ impl Slot {
             last_failure: state
                 .failed_as_seen_at(seen_at)
                 .map(|(failed, error)| (now.saturating_sub(failed.ended), error)),
+            failed_host: state.failed_host.clone(),
             counters: state.counters,
             snapshot_file: state.snapshot_file,
         }
@@ -206,6 +210,8 @@ pub struct SlotReport {
     pub age: Option<Duration>,
     pub snapshot: Option<Arc<Snapshot>>,
     pub last_failure: Option<(Duration, ProviderError)>,
+    /// Whom that failure was met at: the provider's host, or the proxy's.
+    pub failed_host: Option<Arc<str>>,
     pub counters: Counters,
     /// Until the keys are asked for again, as the last asker lets them live.
     pub life_left: Option<Duration>,

@@ -34,7 +34,7 @@ const KEPT_MEMBERS: [&str; 11] = ["kty", "crv", "x", "y", "n", "e", "kid", "alg"
 pub enum SnapshotError {
     #[error("there is no snapshot file yet")]
     Absent,
-    #[error("the snapshot file is not a regular file")]
+    #[error("`snapshotFile` is not a regular file; name one, or a path where there is nothing yet")]
     NotAFile,
     #[error("the snapshot file belongs to somebody else")]
     Owner,
@@ -172,21 +172,44 @@ pub fn read(
 /// Writes the file: beside its place first, then put there in one step, so that nobody ever reads half of it.
 ///
 /// # Errors
-/// [`SnapshotError::Write`].
+/// [`SnapshotError::Write`], and [`SnapshotError::NotAFile`] where something else than a regular file has that name.
 pub fn write(path: &Path, source: &KeySource, fetched_at: UnixSeconds, keys: Vec<Value>) -> Result<(), SnapshotError> {
     let document = Document { format: FORMAT.to_owned(), source: binding(source), fetched_at: fetched_at.get(), keys };
     let text = serde_json::to_vec(&document).map_err(|_| SnapshotError::Format)?;
     let failed = |error: io::Error| SnapshotError::Write(error.kind());
+    may_be_replaced(path)?;
     let (beside, mut file) = create_beside(path).map_err(failed)?;
-    let written = file.write_all(&text).and_then(|()| file.sync_all()).and_then(|()| {
-        drop(file);
-        // A link at `path` is replaced, not followed.
-        fs::rename(&beside, path)
+    let written = file.write_all(&text).and_then(|()| file.sync_all()).map_err(failed);
+    drop(file);
+    let placed = written.and_then(|()| may_be_replaced(path)).and_then(|kind| match kind {
+        // A link put there since is replaced, not followed.
+        Found::File => fs::rename(&beside, path).map_err(failed),
+        // A second name for the new file is only made where there is none: whatever was put there since stays.
+        Found::Nothing => fs::hard_link(&beside, path).or_else(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Err(SnapshotError::NotAFile),
+            // Some file systems have no second names.
+            _ => fs::rename(&beside, path).map_err(failed),
+        }),
     });
-    written.map_err(|error| {
-        let _ = fs::remove_file(&beside);
-        failed(error)
-    })
+    // Where it was renamed, there is nothing left to remove.
+    let _ = fs::remove_file(&beside);
+    placed
+}
+
+/// What has the name of the snapshot file.
+enum Found {
+    File,
+    Nothing,
+}
+
+/// Whether nothing but a regular file would be replaced. Links are not followed.
+fn may_be_replaced(path: &Path) -> Result<Found, SnapshotError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_file() => Ok(Found::File),
+        Ok(_) => Err(SnapshotError::NotAFile),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
+        Err(error) => Err(SnapshotError::Write(error.kind())),
+    }
 }
 
 /// A new file, readable by us alone, in the directory of `path`.

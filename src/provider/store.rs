@@ -256,6 +256,11 @@ impl KeyStore {
         Some((error, failed.pause_ends(with_keys).saturating_sub(now)))
     }
 
+    /// Whom the last failure was met at: the provider's host, or the proxy's.
+    pub fn failed_host(&self, slot: &Slot) -> Option<Arc<str>> {
+        slot.state().failed_host.clone()
+    }
+
     /// Refreshes whatever the age of the keys at hand, joining a refresh under way.
     pub fn refresh(&self, slot: &Arc<Slot>) -> Refresh {
         self.join(slot, &mut slot.state(), self.clock.monotonic())
@@ -285,7 +290,9 @@ impl KeyStore {
             learned: state.learned.clone(),
             now: began,
             deadline: after(REFRESH_DEADLINE),
+            asked: Arc::default(),
         };
+        let asked = Arc::clone(&asking.asked);
         let ending = Ending {
             changes: Arc::clone(&self.changes),
             slot: Arc::clone(slot),
@@ -300,7 +307,8 @@ impl KeyStore {
             let lost = |_| Answer { fetched: Err(ProviderError::Lost), learned: None };
             let answer = task.await.unwrap_or_else(lost);
             let kept = ending.kept(&answer).await;
-            let outcome = ending.settle(answer, kept);
+            let host = asked.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let outcome = ending.settle(answer, host, kept);
             sender.send_replace(Some(outcome.clone()));
             if let Ok(snapshot) = outcome {
                 ending.keep(&snapshot).await;

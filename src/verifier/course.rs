@@ -109,7 +109,7 @@ impl Verifier {
         match self.store.offer(&job.slot, job.policy.lifetimes()) {
             Offer::Keys(snapshot) => self.step(job, &snapshot, caller),
             Offer::Wait(refresh, fallback) => Step::Wait(Wait::Keys(refresh, fallback)),
-            Offer::Refused(error, again) => Step::done(Err(Refusal::Provider(error, again))),
+            Offer::Refused(error, again) => Step::done(Err(self.refused_by(&job.slot, error, again))),
         }
     }
 
@@ -167,7 +167,7 @@ impl Verifier {
                     continue;
                 }
                 Wait::Better(refresh, at_hand, error) => {
-                    let late = Err(ProviderError::JwksFetch(FetchError::Timeout));
+                    let late = Err(ProviderError::JwksFetch(FetchError::BodyTimeout));
                     match (tokio::time::timeout_at(deadline, refresh.wait()).await.unwrap_or(late), error.clone()) {
                         (Ok(snapshot), _) => snapshot,
                         // What somebody else began before this request came says nothing about the provider now.
@@ -194,7 +194,13 @@ impl Verifier {
     }
 
     fn provider_refusal(&self, job: &Job, error: ProviderError) -> Refusal {
-        Refusal::Provider(error, self.store.last_failure(&job.slot).map_or(Duration::ZERO, |(_, again)| again))
+        let again = self.store.last_failure(&job.slot).map_or(Duration::ZERO, |(_, again)| again);
+        self.refused_by(&job.slot, error, again)
+    }
+
+    /// What the provider of a slot could not do for us, and on which host.
+    pub(super) fn refused_by(&self, slot: &Slot, error: ProviderError, again: Duration) -> Refusal {
+        Refusal::provider(error, again, self.store.failed_host(slot).as_deref())
     }
 
     /// With keys at hand: an answer, a fetch that may bring better keys, or the wait for a thread.
@@ -294,7 +300,7 @@ impl Verifier {
     fn still_missing(&self, job: &Job, unknown: Option<&KeyId>, refusal: Refusal) -> Refusal {
         // While the provider cannot be asked, nobody knows that the key does not exist.
         match self.store.last_failure(&job.slot).filter(|_| unknown.is_some()) {
-            Some((error, again)) => Refusal::Provider(error, again),
+            Some((error, again)) => self.refused_by(&job.slot, error, again),
             None => refusal,
         }
     }

@@ -175,7 +175,7 @@ impl Verifier {
         let this = Arc::clone(self);
         async move {
             let again = |this: &Self| this.store.last_failure(&slot).map_or(Duration::ZERO, |(_, again)| again);
-            refresh.wait().await.map(|_| ()).map_err(|error| Refusal::Provider(error, again(&this)))
+            refresh.wait().await.map(|_| ()).map_err(|error| this.refused_by(&slot, error, again(&this)))
         }
     }
 

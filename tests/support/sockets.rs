@@ -11,7 +11,7 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use remote_agent_auth::policy::endpoint::Endpoint;
 use remote_agent_auth::policy::transport::Transport;
-use remote_agent_auth::provider::fetch::{Fetch, FetchError, HttpFetch, Lookup, Request, Resolver, Response};
+use remote_agent_auth::provider::fetch::{Document, Fetch, FetchError, HttpFetch, Lookup, Request, Resolver, Response};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -49,13 +49,26 @@ impl Authority {
         self.issue(params)
     }
 
-    fn issue(&self, params: CertificateParams) -> Identity {
+    pub fn not_yet_valid(&self, name: &str) -> Identity {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_before = date_time_ymd(3000, 1, 1);
+        params.not_after = date_time_ymd(3001, 1, 1);
+        self.issue(params)
+    }
+
+    pub fn issue(&self, params: CertificateParams) -> Identity {
         let key = KeyPair::generate().unwrap();
         Identity { cert: params.signed_by(&key, &self.issuer).unwrap().pem(), key: key.serialize_pem() }
     }
 }
 
 impl Identity {
+    /// A certificate that is its own issuer.
+    pub fn self_signed(params: &CertificateParams) -> Self {
+        let key = KeyPair::generate().unwrap();
+        Self { cert: params.self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
+    }
+
     /// A server that shows this certificate, and wants one signed by `clients`.
     pub fn server(&self, clients: Option<&Authority>) -> Arc<ServerConfig> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -226,6 +239,8 @@ pub fn transport(authority: &Authority) -> Transport {
 
 pub async fn get(fetch: &HttpFetch, url: &str, transport: Transport) -> Result<Response, FetchError> {
     let (url, transport) = (Endpoint::parse(url).unwrap(), Arc::new(transport));
-    let fetching = fetch.fetch(Request { url: &url, transport: &transport, if_none_match: None });
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    let (document, if_none_match) = (Document::Keys, None);
+    let fetching = fetch.fetch(Request { url: &url, transport: &transport, if_none_match, document, deadline });
     tokio::time::timeout(Duration::from_secs(20), fetching).await.expect("an answer within 20 s")
 }

@@ -1,0 +1,129 @@
+'use strict';
+
+// Every way in which Node can be told whom to trust, each in every Node this package is for, with Node's own https as the judge.
+
+const { execFile } = require('node:child_process');
+const { generateKeyPairSync } = require('node:crypto');
+const fs = require('node:fs');
+const https = require('node:https');
+const path = require('node:path');
+const { certificates } = require('../support/certificates');
+const { nodeOf } = require('../support/nodes');
+const { score } = require('../support/score');
+
+const CHILD = path.join(__dirname, '..', 'support', 'children', 'trust.js');
+const MAJORS = [20, 22, 24];
+const jwk = { ...generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' }), kid: 'k' };
+
+const made = certificates();
+const root = made.make('root', { ca: true, host: '' });
+const between = made.make('between', { ca: true, host: '', issuer: 'root', more: ['authorityKeyIdentifier=keyid'] });
+const ofRoot = made.make('of-root', { issuer: 'root', more: ['authorityKeyIdentifier=keyid'] });
+const ofBetween = made.make('of-between', { issuer: 'between', more: ['authorityKeyIdentifier=keyid'] });
+const ownCa = made.make('own-ca', { ca: true });
+const own = made.make('own');
+const wrongName = made.make('wrong-name', { ca: true, host: 'other.test' });
+const signing = made.make('signing', { ca: true, more: ['keyUsage=critical,keyCertSign,cRLSign'] });
+const rootHashed = made.hashed('hashed', root.file);
+const plainFolder = path.join(made.folder, 'plain');
+fs.mkdirSync(plainFolder);
+fs.copyFileSync(root.file, path.join(plainFolder, 'root.pem'));
+const file = (name, text) => (fs.writeFileSync(made.at(name), text), made.at(name));
+const both = file('both.pem', root.cert + between.cert);
+const garbage = file('garbage.pem', 'no certificate');
+const brokenSecond = file('broken.pem', `${root.cert}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`);
+const goodSecond = file('second.pem', `-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n${root.cert}`);
+const nowhere = made.at('nowhere.pem');
+
+const extra = (where) => ({ env: { NODE_EXTRA_CA_CERTS: where } });
+const openssl = (env, args = ['--use-openssl-ca']) => ({ env, args });
+
+/** What is shown, what Node is told; `needs` a switch of newer Nodes. */
+const ROWS = [
+  ['nothing', ofRoot, {}],
+  ['the root, NODE_EXTRA_CA_CERTS', ofRoot, extra(root.file)],
+  ['another root, NODE_EXTRA_CA_CERTS', ofRoot, extra(ownCa.file)],
+  ['a file that is not there, NODE_EXTRA_CA_CERTS', ofRoot, extra(nowhere)],
+  ['a file without certificates, NODE_EXTRA_CA_CERTS', ofRoot, extra(garbage)],
+  ['the root before one that is broken, NODE_EXTRA_CA_CERTS', ofRoot, extra(brokenSecond)],
+  ['the root behind one that is broken, NODE_EXTRA_CA_CERTS', ofRoot, extra(goodSecond)],
+  ['the server itself, CA:TRUE', ownCa, extra(ownCa.file)],
+  ['the server itself, CA:FALSE', own, extra(own.file)],
+  ['the server itself, for another name', wrongName, extra(wrongName.file)],
+  ['the server itself, made for signing certificates alone', signing, extra(signing.file)],
+  ['a self-signed server nobody listed', own, extra(ownCa.file)],
+  ['a leaf without its issuer', ofRoot, extra(ofRoot.file)],
+  ['an intermediate without its root', ofBetween, extra(between.file)],
+  ['an intermediate with its root, neither sent', ofBetween, extra(both)],
+  ['the root, and no intermediate sent', ofBetween, extra(root.file)],
+  ['SSL_CERT_FILE alone', ofRoot, { env: { SSL_CERT_FILE: root.file } }],
+  ['--use-openssl-ca, SSL_CERT_FILE', ofRoot, openssl({ SSL_CERT_FILE: root.file })],
+  ['--use_openssl_ca, SSL_CERT_FILE', ofRoot, openssl({ SSL_CERT_FILE: root.file }, ['--use_openssl_ca'])],
+  ['NODE_OPTIONS=--use-openssl-ca, SSL_CERT_FILE', ofRoot, openssl({ SSL_CERT_FILE: root.file, NODE_OPTIONS: '--no-warnings --use-openssl-ca' }, [])],
+  ['--use-openssl-ca, SSL_CERT_FILE of a server itself', ownCa, openssl({ SSL_CERT_FILE: ownCa.file })],
+  ['--use-openssl-ca, a file that is not there', ofRoot, openssl({ SSL_CERT_FILE: nowhere, SSL_CERT_DIR: made.at('nowhere') })],
+  ['--use-openssl-ca, SSL_CERT_DIR of c_rehash', ofRoot, openssl({ SSL_CERT_DIR: rootHashed })],
+  ['--use-openssl-ca, two folders', ofRoot, openssl({ SSL_CERT_DIR: `${made.at('nowhere')}:${rootHashed}` })],
+  ['--use-openssl-ca, SSL_CERT_DIR without hashes', ofRoot, openssl({ SSL_CERT_DIR: plainFolder })],
+  ['--use-openssl-ca, NODE_EXTRA_CA_CERTS', ofRoot, openssl({ NODE_EXTRA_CA_CERTS: root.file })],
+  ['--use-openssl-ca, and nothing said', ofRoot, openssl({})],
+  ['--use-bundled-ca, SSL_CERT_FILE', ofRoot, openssl({ SSL_CERT_FILE: root.file }, ['--use-bundled-ca'])],
+  ['--use-system-ca, SSL_CERT_FILE', ofRoot, { ...openssl({ SSL_CERT_FILE: root.file }, ['--use-system-ca']), needs: '--use-system-ca' }],
+  ['NODE_USE_SYSTEM_CA=1, SSL_CERT_FILE', ofRoot, { env: { NODE_USE_SYSTEM_CA: '1', SSL_CERT_FILE: root.file } }],
+  ['tls.setDefaultCACertificates of the root', ofRoot, { set: [root.cert] }],
+  ['tls.setDefaultCACertificates of another', ofRoot, { set: [ownCa.cert], env: { NODE_EXTRA_CA_CERTS: root.file } }],
+  ['tls.setDefaultCACertificates, --use-openssl-ca', ofRoot, { set: [ownCa.cert], ...openssl({ SSL_CERT_FILE: root.file }) }],
+];
+
+/** @returns {Promise<string>} stdout, or '' where this Node does not know what it was told */
+const run = (node, args, env = {}) =>
+  new Promise((resolve, reject) => {
+    const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(NODE_|SSL_CERT|JEST)|proxy$/i.test(name)));
+    execFile(node, args, { env: { ...clean, ...env }, timeout: 60_000 }, (error, stdout, stderr) => {
+      if (error && !/bad option|is not a function/.test(stderr)) return reject(new Error(stderr));
+      resolve(error ? '' : stdout);
+    });
+  });
+
+const servers = new Map();
+
+/** The URL of a server that shows this certificate. */
+async function urlOf(identity) {
+  if (!servers.has(identity)) {
+    const server = https.createServer(identity, (req, res) => res.end(JSON.stringify({ keys: [jwk] })));
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    servers.set(identity, server);
+  }
+  return `https://localhost:${servers.get(identity).address().port}/`;
+}
+
+afterAll(() => {
+  for (const server of servers.values()) server.close(() => {}).closeAllConnections();
+  made.remove();
+});
+
+test('A11, A12 every certificate that Node accepts is accepted, and no other', async () => {
+  const wrong = [];
+  let asked = 0;
+  const accepted = new Set();
+  for (const major of MAJORS) {
+    const { node, reason } = nodeOf(major);
+    if (node === undefined) throw new Error(`Node ${major}: ${reason}`);
+    const answers = await Promise.all(
+      ROWS.map(async ([name, identity, { env, args = [], set }]) => {
+        const told = await run(node, [...args, CHILD, await urlOf(identity), ...(set ? [JSON.stringify(set)] : [])], env);
+        return [name, told === '' ? undefined : JSON.parse(told)];
+      }),
+    );
+    for (const [name, told] of answers) {
+      if (told === undefined) continue;
+      asked += 1;
+      if (told.node === 'ok') accepted.add(name);
+      if ((told.node === 'ok') !== (told.ours === 'ok')) wrong.push(`Node ${major}, ${name}: Node ${told.node}, we ${told.ours}`);
+    }
+  }
+  expect(wrong).toEqual([]);
+  expect(accepted.has('the server itself, CA:TRUE')).toBe(true);
+  expect(asked).toBeGreaterThan(2.5 * ROWS.length);
+  score('S44', `${asked} rows of ${ROWS.length} ways on Node ${MAJORS.join(', ')}: ${asked - wrong.length} as Node`, 'all rows as Node', wrong.length === 0);
+}, 300_000);

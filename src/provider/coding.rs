@@ -1,0 +1,110 @@
+//! Content codings of a body (RFC 9110 8.4). None is asked for; gzip is decoded all the same, because some servers send it to
+//! everybody.
+
+use std::io::Read;
+
+use flate2::read::MultiGzDecoder;
+
+use super::fault::{Coding, FetchError};
+
+/// How a body is encoded, by what all `Content-Encoding` fields say.
+pub fn named<'v>(values: impl Iterator<Item = &'v str>) -> Result<Encoded, FetchError> {
+    let mut codings = values.flat_map(|value| value.split(',')).map(str::trim).filter(|name| !name.is_empty());
+    let is_identity = |name: &&str| name.eq_ignore_ascii_case("identity");
+    let mut told = codings.by_ref().filter(|name| !is_identity(name));
+    let Some(coding) = told.next() else { return Ok(Encoded::No) };
+    if told.next().is_some() {
+        return Err(FetchError::Encoding(Coding::Several));
+    }
+    let named = match coding.to_ascii_lowercase().as_str() {
+        "gzip" | "x-gzip" => return Ok(Encoded::Gzip),
+        "br" => Coding::Brotli,
+        "deflate" => Coding::Deflate,
+        "zstd" => Coding::Zstd,
+        "compress" | "x-compress" => Coding::Compress,
+        _ => Coding::Unknown,
+    };
+    Err(FetchError::Encoding(named))
+}
+
+/// Whether there is something to decode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoded {
+    /// The body is the document.
+    No,
+    /// RFC 1952.
+    Gzip,
+}
+
+impl Encoded {
+    /// The document. Never more than `most` bytes are made of however few.
+    pub fn decode(self, body: Vec<u8>, most: usize) -> Result<Vec<u8>, FetchError> {
+        // An answer without content has nothing to decode, whatever it says: 304, or an error page that is empty.
+        if self == Self::No || body.is_empty() {
+            return Ok(body);
+        }
+        let mut document = Vec::new();
+        let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+        let decoded = MultiGzDecoder::new(&*body).take(limit).read_to_end(&mut document);
+        decoded.map_err(|_| FetchError::Encoding(Coding::BrokenGzip))?;
+        if document.len() > most { Err(FetchError::TooLarge) } else { Ok(document) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn gzip_is_decoded_within_the_cap_and_every_other_coding_named() {
+        let of = |values: &[&str]| named(values.iter().copied());
+        for none in [&[][..], &[""], &["identity"], &["Identity, "], &[" , "]] {
+            assert_eq!(of(none), Ok(Encoded::No));
+        }
+        for one in [&["gzip"][..], &["GZIP"], &["x-gzip"], &["identity, gzip"], &["identity", "gzip"]] {
+            assert_eq!(of(one), Ok(Encoded::Gzip));
+        }
+        for (values, coding) in [
+            (&["br"][..], Coding::Brotli),
+            (&["deflate"], Coding::Deflate),
+            (&["zstd"], Coding::Zstd),
+            (&["x-compress"], Coding::Compress),
+            (&["gzip, gzip"], Coding::Several),
+            (&["br", "gzip"], Coding::Several),
+            (&["rot13"], Coding::Unknown),
+            (&["gzip;q=1"], Coding::Unknown),
+        ] {
+            assert_eq!(of(values), Err(FetchError::Encoding(coding)), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn a_small_body_never_becomes_a_large_document() {
+        let text = vec![b' '; 50_000_000];
+        let bomb = gzip(&text);
+        assert!(bomb.len() < 60_000);
+        assert_eq!(Encoded::Gzip.decode(bomb, 1024), Err(FetchError::TooLarge));
+        for most in [3, 4] {
+            assert_eq!(Encoded::Gzip.decode(gzip(b"abc"), most).unwrap(), b"abc");
+        }
+        assert_eq!(Encoded::Gzip.decode(gzip(b"abc"), 2), Err(FetchError::TooLarge));
+        let two = [gzip(b"ab"), gzip(b"c")].concat();
+        assert_eq!(Encoded::Gzip.decode(two, 3).unwrap(), b"abc");
+        let broken = FetchError::Encoding(Coding::BrokenGzip);
+        assert_eq!(Encoded::Gzip.decode(b"abc".to_vec(), 9), Err(broken));
+        let whole = gzip(b"abc");
+        assert_eq!(Encoded::Gzip.decode(whole[..whole.len() - 1].to_vec(), 9), Err(broken));
+        assert_eq!(Encoded::Gzip.decode(Vec::new(), 9).unwrap(), b"");
+    }
+}
