@@ -116,6 +116,10 @@ class PolicyCache {
     const { issuer, issuers } = issuersOf(fields.issuer, extra.options.issuer);
     const options = { ...network, ...extra.options, ...fields, issuer, scope, jwksUri: fields.jwksUri ?? jwksUri, emailClaim };
     try {
+      // Keys that the environment locates do not make the issuer one that is only compared: LibreChat wants a URL all the same.
+      if (jwksUri !== undefined && fields.jwksUri === undefined && !isHttps(issuer)) {
+        this.#compile(/** @type {PolicyOptions} */ ({ issuer, audience: 'any' }));
+      }
       // Rust judges the types too, each with a code of its own.
       const policy = this.#compile(/** @type {PolicyOptions} */ (options));
       return { policy, emailClaim, scope, issuer: normalizeIssuer(fields.issuer), ...(issuers && { issuers }) };
@@ -125,6 +129,11 @@ class PolicyCache {
       throw error;
     }
   }
+}
+
+/** Any https URL may be an issuer; what else may is Rust's to say. @param {unknown} issuer */
+function isHttps(issuer) {
+  return typeof issuer === 'string' && URL.canParse(issuer) && new URL(issuer).protocol === 'https:';
 }
 
 /**
