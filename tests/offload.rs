@@ -94,6 +94,9 @@ async fn every_vector_is_answered_alike_on_the_callers_thread_and_off_it() {
             Checked::Now(answer) => *answer,
             Checked::Later(future) => future.await,
         };
+        // What the first check learned of an unknown `kid` would give the second another text.
+        world.verifier.clear();
+        let _ = world.verifier.prefetch(&policy).await;
         let there = match world.verifier.check_for(Some(&caller), &row.token, &policy, at, Memory::None) {
             Checked::Now(answer) => *answer,
             Checked::Later(Later { future, away }) => {
