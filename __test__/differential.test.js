@@ -13,6 +13,8 @@ const { RemoteTokenVerifier } = require('../lib/verifier');
 const { long } = require('./support/score');
 
 const SEED = Number(process.env.DIFFERENTIAL_SEED ?? 20_261_123);
+/** How many fetches unknown `kid`s buy at once (docs/keys.md). */
+const BURST = 3;
 const TOKENS = long ? 200_000 : 20_000;
 
 /**
@@ -24,11 +26,14 @@ const TOKENS = long ? 200_000 : 20_000;
 const KEY = ['ERR_KEY_NOT_FOUND', 'ERR_KEY_UNSUITABLE', 'ERR_SIGNATURE_INVALID', 'ERR_JWKS_DOCUMENT'];
 const LIMITS = 'token over 16 KiB, JSON deeper than 16 levels, `kid` over 256 bytes, more than 1,000 keys in a set';
 const NOT_FINITE = 'a number that is not finite (`1e400`), in `exp` or anywhere else';
+const ANOTHER_KIND =
+  'a logout token or another security event, a refresh or offline token, a signed userinfo or authorization answer, and whatever else says by `typ` (`…+jwt`, but `at+jwt`) that it is no access token';
 const NOT_TEXT = 'text that is not UTF-8, or half a surrogate pair, in header or claims';
 
 /** @type {Difference[]} */
 const FROM_LIBRECHAT = [
   { row: '`crit` in the JWS header', labels: ['crit'], codes: ['ERR_TOKEN_CRITICAL'] },
+  { row: ANOTHER_KIND, labels: ['typ'], codes: ['ERR_TOKEN_TYPE'] },
   { row: 'RSA key under 2048 bits', labels: ['weak'], codes: KEY },
   { row: 'JWK whose `alg` or `key_ops` forbids this use', labels: ['jwk alg', 'key_ops'], codes: KEY },
   { row: 'duplicate members in header or claims', labels: ['twice in the header', 'twice in the claims'], codes: ['ERR_TOKEN_MALFORMED'] },
@@ -85,7 +90,7 @@ test(
     const tally = new Map();
     const count = (what) => tally.set(what, (tally.get(what) ?? 0) + 1);
     const unexplained = [];
-    let tried = 0;
+    let [tried, bought] = [0, 0];
     try {
       for await (const line of readline.createInterface({ input: child.stdout })) {
         if (line === 'done') break;
@@ -98,6 +103,13 @@ test(
         now = made.now;
         const outcome = await verifier.check(made.token, verifier.compile(policy));
         const ours = outcome.ok ? 'ok' : outcome.code;
+        if (ours === 'ERR_KEY_NOT_FOUND') bought += 1;
+        if (bought === BURST) {
+          // From now on tokens of unknown keys would wait for their turn.
+          verifier.clear();
+          prefetched.clear();
+          bought = 0;
+        }
         tried += 1;
         count(`ours ${outcome.ok ? 'accepted' : 'refused'}`);
         for (const [peer, known] of [['librechat', FROM_LIBRECHAT], ['jose', FROM_JOSE]]) {
