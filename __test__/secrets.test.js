@@ -66,6 +66,22 @@ function leaks(text, token, allowed) {
   return false;
 }
 
+/** What an operator is told of a refused token: which kind it is, whose, for whom, when and what it may; never who it is about. */
+const TOLD = ['typ', 'alg', 'iss', 'aud', 'azp', 'client_id', 'scope', 'scp', 'roles', 'permissions', 'token_use', 'exp', 'nbf', 'iat'];
+
+/** @param {string} token @returns {string} the values of those members, where header and claims can be read */
+function told(token) {
+  const values = token.split('.').slice(0, 2).flatMap((part) => {
+    try {
+      const members = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
+      return TOLD.map((name) => members[name]).filter((value) => value !== undefined);
+    } catch {
+      return [];
+    }
+  });
+  return values.flat().map((value) => `${JSON.stringify(value)} ${String(value)}`).join(' ');
+}
+
 test('a piece of a token, and a name in it, would be found', () => {
   const token = ROWS[0].token;
   const claims = Buffer.from(token.split('.')[1], 'base64url').toString('utf8');
@@ -84,8 +100,10 @@ test('no hostile token leaves a trace in logs and errors', async () => {
   let refused = 0;
   for (const [index, row] of ROWS.entries()) {
     now = row.now;
+    // With a budget of its own for each: from the fourth unknown `kid` on, a token would wait for its turn.
+    verifier.clear();
     const policy = { ...row.policy, jwksUri: `${origin}/${NAMES.indexOf(row.keys)}` };
-    const allowed = `${JSON.stringify(policy)} ${FIXED}`;
+    const allowed = `${JSON.stringify(policy)} ${told(row.token)} ${FIXED}`;
     await verifier.verify(row.token, policy).then(
       () => {},
       (error) => {
