@@ -38,7 +38,10 @@ const OF_THE_REPOSITORY = Object.freeze({
 });
 
 /** Suites that start Nodes of other versions, which npm has for glibc and x64 only. */
-const OF_OTHER_NODES = Object.freeze({ 'contexts.test.js': 'Nodes of other versions for the same platform' });
+const OF_OTHER_NODES = Object.freeze({
+  'contexts.test.js': 'Nodes of other versions for the same platform',
+  'field-cases/a11-a12-trust-is-nodes.test.js': 'what Nodes of other versions trust',
+});
 
 /** What the suites need beside the package. */
 const BESIDE = ['__test__', 'jest.config.js', 'scripts', 'benchmark', 'examples', 'tests/vectors'];
