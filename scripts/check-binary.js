@@ -30,8 +30,8 @@ const LIBRARIES = {
 const LIBC = {
   both: `__errno_location __stack_chk_fail __stack_chk_guard __tls_get_addr __xpg_strerror_r abort bcmp bind calloc clock_gettime clock_nanosleep close connect
    dl_iterate_phdr dladdr dlclose dlerror dlopen dlsym epoll_create1 epoll_ctl epoll_wait eventfd fcntl fflush fprintf free freeaddrinfo
-   fsync fwrite gai_strerror getaddrinfo getauxval getcwd getenv getpeername getpid getsockname getsockopt ioctl madvise malloc memchr
-   memcmp memcpy memmove memset mmap munmap nanosleep open pause perror posix_memalign pow pthread_attr_destroy pthread_attr_init
+   fsync fwrite gai_strerror getaddrinfo getauxval getcwd getenv getpeername getpid getsockname getsockopt ioctl linkat madvise malloc
+   memchr memcmp memcpy memmove memset mmap munmap nanosleep open pause perror posix_memalign pow pthread_attr_destroy pthread_attr_init
    pthread_attr_setstacksize pthread_create pthread_detach pthread_getspecific pthread_join pthread_key_create pthread_key_delete
    pthread_mutex_lock pthread_mutex_unlock pthread_once pthread_rwlock_destroy pthread_rwlock_init pthread_rwlock_rdlock
    pthread_rwlock_unlock pthread_rwlock_wrlock pthread_self pthread_setname_np pthread_setspecific read readlink realloc realpath recv
