@@ -84,7 +84,7 @@ export interface Failure {
 }
 
 /**
- * Checks one token against one compiled policy, for lib/crossing.js. The text comes back at once and the numbers in `facts`;
+ * Checks one token against one compiled policy, for lib/verifier/native-check.js. The text comes back at once and the numbers in `facts`;
  * with a verdict, or later, all comes in one list.
  */
 export declare function judge(token: string, policy: CompiledPolicy, facts: Float64Array): string | Array<any> | Promise<Array<any>>

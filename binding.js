@@ -4,13 +4,13 @@
 
 const { existsSync, readFileSync } = require('node:fs');
 const { extname, join, resolve } = require('node:path');
-const { inspectNativeFile } = require('./lib/native-file');
+const { inspectNativeFile } = require('./lib/loader/native-file');
 
 const manifest = /** @type {{ version: string, optionalDependencies?: Record<string, string> }} */ (require('./package.json'));
 
 /**
- * @typedef {import('./lib/loading-error').Attempt} Attempt
- * @typedef {import('./lib/loading-error').Problem} Problem
+ * @typedef {import('./lib/loader/loading-error').Attempt} Attempt
+ * @typedef {import('./lib/loader/loading-error').Problem} Problem
  */
 
 /** `musl` or `gnu`: the C library of this process, by what is mapped into it; the machine may have both. */
@@ -63,7 +63,7 @@ function requirePackage(platform) {
 
 /** @param {Attempt} attempt @param {Problem} problem @param {unknown} [cause] @returns {never} */
 function fail(attempt, problem, cause) {
-  const { loadingError } = require('./lib/loading-error');
+  const { loadingError } = require('./lib/loader/loading-error');
   throw loadingError(attempt, problem, cause);
 }
 

@@ -4,7 +4,7 @@
 // this entry calls Rust without anything in between.
 
 const { compilePolicy, createRemoteAgentAuth, trustCertificates, verifyRemoteToken } = require('./binding');
-const { trustedCertificates } = require('./lib/trust');
+const { trustedCertificates } = require('./lib/verifier/certificates');
 
 trustCertificates(trustedCertificates());
 

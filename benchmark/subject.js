@@ -1,6 +1,6 @@
 'use strict';
 
-// What is measured: the package as it would be installed, release build, staged by scripts/bench.js.
+// What is measured: the package as it would be installed, release build, staged by scripts/checks/bench.js.
 
 const path = require('node:path');
 

@@ -1,5 +1,5 @@
 //! Every row of the vector tables through the pure path: policy, keys, token and time in, one verdict out.
-//! `__test__/vectors.test.js` runs the same bytes through the native addon.
+//! `__test__/journey/vectors.test.js` runs the same bytes through the native addon.
 
 use std::collections::HashMap;
 use std::sync::Arc;

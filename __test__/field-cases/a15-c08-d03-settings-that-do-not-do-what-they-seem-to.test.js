@@ -4,7 +4,7 @@ const fs = require('node:fs');
 const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
-const { notUnderstood } = require('../../lib/proxy');
+const { notUnderstood } = require('../../lib/policy/proxy');
 
 const variables = ['NO_PROXY', 'no_proxy', 'NODE_TLS_REJECT_UNAUTHORIZED'];
 const before = Object.fromEntries(variables.map((name) => [name, process.env[name]]));

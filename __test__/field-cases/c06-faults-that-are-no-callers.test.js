@@ -2,7 +2,7 @@
 
 // With API keys on, a refused token is told at debug alone. Where the configuration or the provider is at fault, the operator is warned.
 
-const { createRemoteAgentAuth } = require('../../lib/remote-agent-auth');
+const { createRemoteAgentAuth } = require('../../lib/middleware/remote-agent-auth');
 const { configOf, failure, fakeVerifier, fullResponse, recordingLogger } = require('../support/fakes');
 const { auth, isolateEnvironment, oidcOf, setUp } = require('../support/flow');
 

@@ -7,7 +7,7 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { promisify } = require('node:util');
-const { fileName, ownPlatform, packageName, platforms } = require('../../scripts/platforms');
+const { fileName, ownPlatform, packageName, platforms } = require('../../scripts/platforms/table');
 const { installApplication } = require('../support/packed-application');
 
 const ROOT = path.join(__dirname, '..', '..');

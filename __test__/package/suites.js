@@ -6,7 +6,7 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
-const { JEST_IS_DONE, run } = require('../../scripts/run');
+const { JEST_IS_DONE, run } = require('../../scripts/checks/run');
 const { nodeOf } = require('../support/nodes');
 
 const ROOT = path.join(__dirname, '..', '..');
@@ -15,31 +15,31 @@ const TIME_LIMIT_MS = 15 * 60_000;
 
 /** Suites that test something else than the package, and what. */
 const OF_THE_REPOSITORY = Object.freeze({
-  'architecture.test.js': 'the imports of the Rust sources',
-  'check-binary.test.js': 'the script that checks built files',
-  'codes.test.js': 'that generated files are those of Rust',
-  'deny.test.js': 'the crates',
-  'docs.test.js': 'the documents',
+  'repo/architecture.test.js': 'the imports of the Rust sources',
+  'repo/check-binary.test.js': 'the script that checks built files',
+  'repo/codes.test.js': 'that generated files are those of Rust',
+  'repo/deny.test.js': 'the crates',
+  'repo/docs.test.js': 'the documents',
   'field-cases/d01-tracers-find-the-native-file.test.js': 'packs the repository',
   'field-cases/d02-why-the-native-file-is-refused.test.js': 'packs the repository',
-  'loader.test.js': 'copies of the package with a build of this checkout',
-  'notices.test.js': 'the licence notices of the crates',
-  'pack.test.js': 'the script that packs',
-  'packed-files.test.js': 'what npm would pack from the repository',
-  'panics.test.js': 'a native file built with exports that panic',
-  'parity-list.test.js': 'a list of the tests',
-  'platforms.test.js': 'npm/ and the table it is written from',
-  'providers.test.js': 'other providers, which it installs from Debian and PyPI',
-  'publish.test.js': 'the release scripts',
-  'scripts.test.js': 'the scripts of the repository',
-  'types.test.js': 'the types in the repository; the installed ones are compiled by a check of their own',
-  'version.test.js': 'the version in every manifest',
-  'workflows.test.js': 'the workflow files',
+  'unit/loader/loading-error.test.js': 'copies of the package with a build of this checkout',
+  'repo/notices.test.js': 'the licence notices of the crates',
+  'repo/pack.test.js': 'the script that packs',
+  'repo/packed-files.test.js': 'what npm would pack from the repository',
+  'journey/panics.test.js': 'a native file built with exports that panic',
+  'repo/parity-list.test.js': 'a list of the tests',
+  'repo/platforms.test.js': 'npm/ and the table it is written from',
+  'journey/providers.test.js': 'other providers, which it installs from Debian and PyPI',
+  'repo/publish.test.js': 'the release scripts',
+  'repo/scripts.test.js': 'the scripts of the repository',
+  'repo/types.test.js': 'the types in the repository; the installed ones are compiled by a check of their own',
+  'repo/version.test.js': 'the version in every manifest',
+  'repo/workflows.test.js': 'the workflow files',
 });
 
 /** Suites that start Nodes of other versions, which npm has for glibc and x64 only. */
 const OF_OTHER_NODES = Object.freeze({
-  'contexts.test.js': 'Nodes of other versions for the same platform',
+  'journey/contexts.test.js': 'Nodes of other versions for the same platform',
   'field-cases/a11-a12-trust-is-nodes.test.js': 'what Nodes of other versions trust',
 });
 

@@ -2,7 +2,7 @@
 
 // One request through the middleware over a fake verifier, with everything around it recorded.
 
-const { createRemoteAgentAuth } = require('../../lib/remote-agent-auth');
+const { createRemoteAgentAuth } = require('../../lib/middleware/remote-agent-auth');
 const { configOf, fakeVerifier, fullResponse, recordingLogger, success } = require('./fakes');
 
 const ISSUER = 'https://issuer.example/realms/a';

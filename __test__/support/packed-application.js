@@ -5,8 +5,8 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
-const { stageMain } = require('../../scripts/pack');
-const { fileName, ownPlatform, packageName } = require('../../scripts/platforms');
+const { stageMain } = require('../../scripts/release/pack');
+const { fileName, ownPlatform, packageName } = require('../../scripts/platforms/table');
 
 const ROOT = path.join(__dirname, '..', '..');
 

@@ -5,7 +5,7 @@
 // that cannot be had (no Java, no Go, nothing fetched) is skipped with a line that says so.
 
 const { inspect } = require('node:util');
-const { setUp, SetupError } = require('../setup.js');
+const { setUp, SetupError } = require('../build/setup.js');
 const { Missing } = require('./fetched');
 const { parseOptions } = require('./options');
 const { closingLine, skipLine, table } = require('./table');

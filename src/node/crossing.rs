@@ -1,4 +1,4 @@
-//! The crossing lib/crossing.js makes for every token: one text and a few numbers instead of an object with a dozen
+//! The crossing lib/verifier/native-check.js makes for every token: one text and a few numbers instead of an object with a dozen
 //! members, each of which costs a call into the engine.
 //!
 //! Numbers go both ways through a `Float64Array` that JavaScript brings along; what comes back is in `told.rs`.
@@ -35,7 +35,7 @@ thread_local! {
     static TOKEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Checks one token against one compiled policy, for lib/crossing.js. The text comes back at once and the numbers in `facts`;
+/// Checks one token against one compiled policy, for lib/verifier/native-check.js. The text comes back at once and the numbers in `facts`;
 /// with a verdict, or later, all comes in one list.
 #[napi(
     catch_unwind,

@@ -16,7 +16,7 @@ use crate::policy::Policy;
 use crate::process::Process;
 use crate::verifier::{Answer, EmailSource, Verified};
 
-/// How many numbers cross. lib/outcome.js names them in this order.
+/// How many numbers cross. lib/verifier/outcome.js names them in this order.
 pub const FACTS: usize = 13;
 /// Where the verdict stands in a list: behind the text and the numbers.
 const VERDICT_AT: u32 = 14;
@@ -103,7 +103,7 @@ impl Told {
     }
 }
 
-/// Its place in the list of lib/outcome.js.
+/// Its place in the list of lib/verifier/outcome.js.
 fn number_of(source: EmailSource) -> f64 {
     match source {
         EmailSource::Configured => 0.0,

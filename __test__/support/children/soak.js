@@ -4,7 +4,7 @@
 
 const path = require('node:path');
 const { generateKeyPairSync, sign } = require('node:crypto');
-const { RemoteTokenVerifier } = require(path.join(__dirname, '../../../lib/verifier.js'));
+const { RemoteTokenVerifier } = require(path.join(__dirname, '../../../lib/verifier/index.js'));
 const native = require(path.join(__dirname, '../../../binding.js'));
 
 const checks = Number(process.argv[2]);

@@ -1,0 +1,195 @@
+'use strict';
+
+// Who may know whom (docs/design.md, section 4), read from the imports of both languages.
+
+const { readdirSync, readFileSync } = require('node:fs');
+const path = require('node:path');
+
+const ROOT = path.join(__dirname, '..', '..');
+
+/** All files under a folder, relative to it, with forward slashes. */
+const filesUnder = (folder, extension) =>
+  readdirSync(path.join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(extension))
+    .map((entry) => path.relative(path.join(ROOT, folder), path.join(entry.parentPath ?? entry.path, entry.name)))
+    .map((file) => file.split(path.sep).join('/'))
+    .sort();
+
+// ---- Rust
+
+/** The code of a file without its comments, texts and unit tests, which may know anything. */
+function rustCode(file) {
+  const source = readFileSync(path.join(ROOT, 'src', file), 'utf8');
+  return source
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/\/\/.*$/gm, '')
+    .replace(/"(?:\\.|[^"\\])*"/g, '""')
+    .split(/^#\[cfg\(test\)\]\s*\nmod /m)[0];
+}
+
+/** The modules of ours a file names by `crate::a` or `crate::{a, b::c}`; where `super` is the crate, by that. */
+function modulesNamed(text, file = 'lib.rs') {
+  const atTop = !file.includes('/') || /^\w+\/mod\.rs$/.test(file);
+  const code = atTop ? text.replace(/\bsuper::/g, 'crate::') : text;
+  const single = [...code.matchAll(/\bcrate::(\w+)/g)].map(([, name]) => name);
+  const grouped = [...code.matchAll(/\bcrate::\{([^;]*)\};/g)].flatMap(([, list]) => topLevelNames(list));
+  return new Set([...single, ...grouped]);
+}
+
+/** `a::{b, c}, d` names `a` and `d`. */
+function topLevelNames(list) {
+  let flat = list;
+  while (/\{[^{}]*\}/.test(flat)) flat = flat.replace(/\{[^{}]*\}/g, '');
+  return flat.split(',').map((item) => /\w+/.exec(item)?.[0]).filter(Boolean);
+}
+
+const VOCABULARY = ['algorithm', 'base64url', 'details', 'json', 'key_id', 'mismatch', 'scope', 'time', 'whitespace'];
+
+/** For each module of ours, the others it may name; vocabulary is open to all but itself. */
+const MAY_KNOW = {
+  policy: [],
+  token: [],
+  keys: [],
+  offload: [],
+  queue: [],
+  workers: [],
+  provider: ['policy', 'keys'],
+  verify: ['policy', 'token', 'keys', 'error'],
+  verdict: ['policy', 'token', 'verify'],
+  error: ['policy', 'token', 'keys', 'provider', 'verify'],
+  verifier: ['policy', 'token', 'keys', 'provider', 'verify', 'verdict', 'offload', 'queue', 'error'],
+  process: ['provider', 'verifier', 'workers', 'error'],
+  node: ['process', 'verifier', 'policy', 'error'],
+};
+
+/** Crates that may appear in certain files only. */
+const CRATES = {
+  napi: /^node\//,
+  napi_derive: /^node\//,
+  hyper: /^provider\/(client|fault)\.rs$/,
+  hyper_util: /^provider\/client\.rs$/,
+  x509_parser: /^provider\/trust\.rs$/,
+  flate2: /^provider\/coding\.rs$/,
+  aws_lc_rs: /^keys\/signature\.rs$/,
+  moka: /^(provider\/|verdict\.rs$)/,
+  once_cell: /^(process|provider\/trust)\.rs$/,
+  tokio: /^(provider\/|verifier\/|process\.rs$|workers\.rs$|node\/)/,
+};
+
+const rustFiles = filesUnder('src', '.rs').filter((file) => file !== 'lib.rs');
+
+describe('Rust', () => {
+  test('is read at all, imports included', () => {
+    expect(rustFiles).toEqual(expect.arrayContaining(['keys/signature.rs', 'verify/mod.rs', 'node/mod.rs']));
+    expect(rustCode('keys/signature.rs')).toContain('aws_lc_rs');
+    expect([...modulesNamed('use crate::{a::{b, c}, d};\nuse crate::e::f;')].sort()).toEqual(['a', 'd', 'e']);
+  });
+
+  test.each(rustFiles)('src/%s names only modules it may know', (file) => {
+    const home = file.split('/')[0].replace(/\.rs$/, '');
+    const code = rustCode(file);
+    const isVocabulary = VOCABULARY.includes(home);
+    // One step up stays inside the module; two would leave it unseen by this test.
+    expect(code).not.toMatch(/super::super::/);
+    expect(isVocabulary || home in MAY_KNOW || `${home}: add it to MAY_KNOW`).toBe(true);
+
+    const allowed = isVocabulary ? VOCABULARY : [home, ...VOCABULARY, ...MAY_KNOW[home]];
+    expect([...modulesNamed(code, file)].filter((name) => !allowed.includes(name))).toEqual([]);
+  });
+
+  test.each(rustFiles)('src/%s uses only crates it may use', (file) => {
+    const code = rustCode(file);
+    // `rustls::crypto::aws_lc_rs` is a name inside another crate, not the crate.
+    const used = Object.keys(CRATES).filter((crate) => new RegExp(`(?<!::)\\b${crate}::`).test(code));
+    expect(used.filter((crate) => !CRATES[crate].test(file))).toEqual([]);
+  });
+});
+
+// ---- JavaScript
+
+/** What a file requires at run time, by literal name. */
+const requires = (file) => [...readFileSync(path.join(ROOT, file), 'utf8').matchAll(/\brequire\((.*?)\)/g)].map(([, name]) => name);
+
+/** For each room of lib, the other rooms it may require. */
+const ROOMS = {
+  loader: [],
+  verifier: [],
+  policy: ['verifier'],
+  middleware: ['policy', 'verifier'],
+  librechat: ['middleware', 'policy', 'verifier'],
+};
+/** What lies outside lib, and the one file that leads there. */
+const DOORS = {
+  "'../../binding'": 'verifier/native-check',
+  "'@librechat/api'": 'librechat/data-schemas',
+  "'@librechat/data-schemas'": 'librechat/data-schemas',
+};
+/** Rules and tables: of ours they require these names of their own room, and nothing else. */
+const PURE = {
+  'middleware/bearer': [],
+  'middleware/claim-path': [],
+  'middleware/decision': ['responses'],
+  'middleware/email-address': [],
+  'middleware/log': [],
+  'middleware/responses': [],
+  'policy/issuer': [],
+  'policy/oidc-config': [],
+  'policy/proxy': [],
+  'verifier/errors': [],
+  'verifier/outcome': [],
+  'verifier/outcome-cache': [],
+};
+
+const libFiles = filesUnder('lib', '.js').map((file) => file.replace(/\.js$/, ''));
+/** The files of ours that a file of lib requires, as `room/name`. */
+const ownOf = (name) =>
+  requires(`lib/${name}.js`)
+    .map((required) => /^'(\.\.?\/[^']+)'$/.exec(required)?.[1])
+    .filter((specifier) => specifier !== undefined && !specifier.startsWith('../../'))
+    .map((specifier) => path.posix.join(path.posix.dirname(name), specifier))
+    .map((target) => (target in ROOMS ? `${target}/index` : target));
+
+describe('JavaScript', () => {
+  test.each(libFiles)('lib/%s.js requires only what it may know', (name) => {
+    const [room] = name.split('/');
+    expect(Object.keys(ROOMS)).toContain(room);
+    const own = ownOf(name);
+    expect(own.filter((file) => !libFiles.includes(file))).toEqual([]);
+    const others = own.map((file) => file.split('/')[0]).filter((other) => other !== room);
+    expect(others.filter((other) => !ROOMS[room].includes(other))).toEqual([]);
+    if (name in PURE) expect(own).toEqual(PURE[name].map((file) => `${room}/${file}`));
+
+    const outside = requires(`lib/${name}.js`).filter((required) => !/^'(node:[a-z_/]+|\.\/[a-z-]+|\.\.\/[a-z]+(\/[a-z-]+)?)'$/.test(required));
+    expect(outside.filter((required) => DOORS[required] !== name)).toEqual([]);
+  });
+
+  test('every file and room the tables name is there', () => {
+    expect([...new Set(libFiles.map((file) => file.split('/')[0]))].sort()).toEqual(Object.keys(ROOMS).sort());
+    expect([...Object.keys(PURE), ...Object.values(DOORS)].filter((file) => !libFiles.includes(file))).toEqual([]);
+  });
+
+  test('the entries require only our own files', () => {
+    for (const file of ['index.js', 'native.js']) {
+      expect(requires(file).filter((name) => !/^'\.\/(binding|lib\/[a-z]+(\/[a-z-]+)?)'$/.test(name))).toEqual([]);
+    }
+  });
+
+  test('only the adapter leads to LibreChat’s packages', () => {
+    const reached = new Set();
+    const visit = (name) => {
+      if (reached.has(name)) return;
+      reached.add(name);
+      ownOf(name).forEach(visit);
+    };
+    const entries = requires('index.js').map((required) => required.slice("'./lib/".length, -1));
+    entries.map((target) => (target in ROOMS ? `${target}/index` : target)).forEach(visit);
+    expect(reached.size).toBeGreaterThan(15);
+    expect([...reached]).not.toContain('librechat/data-schemas');
+  });
+
+  test('the package has no run-time dependency', () => {
+    const { dependencies, peerDependencies } = require('../../package.json');
+    expect(dependencies).toBeUndefined();
+    expect(peerDependencies).toBeUndefined();
+  });
+});

@@ -1,0 +1,56 @@
+'use strict';
+
+const { execFileSync } = require('node:child_process');
+const { readFileSync } = require('node:fs');
+const path = require('node:path');
+const ts = require('typescript');
+
+const ROOT = path.join(__dirname, '..', '..');
+
+/** The values (not the types) a declaration file exports. */
+function declaredValues(file) {
+  const program = ts.createProgram([path.join(ROOT, file)], { module: ts.ModuleKind.CommonJS });
+  const checker = program.getTypeChecker();
+  const source = program.getSourceFile(path.join(ROOT, file));
+  return checker
+    .getExportsOfModule(checker.getSymbolAtLocation(source))
+    .filter((symbol) => !symbol.declarations.some((named) => ts.isExportSpecifier(named) && named.parent.parent.isTypeOnly))
+    .map((symbol) => (symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol))
+    .filter((symbol) => symbol.flags & ts.SymbolFlags.Value)
+    .map((symbol) => symbol.name)
+    .sort();
+}
+
+test('the main entry exports exactly what its types declare', () => {
+  expect(Object.keys(require('../..')).sort()).toEqual(declaredValues('index.d.ts'));
+});
+
+test('the native entry exports exactly what its types declare', () => {
+  expect(Object.keys(require('../../native')).sort()).toEqual(declaredValues('native.d.ts'));
+});
+
+test('the adapter exports exactly what its types declare', () => {
+  expect(Object.keys(require('../../lib/librechat')).sort()).toEqual(declaredValues('librechat.d.ts'));
+});
+
+test('an ES module imports all entries by name', () => {
+  const script = `
+    import * as main from 'remote-agent-auth';
+    import * as native from 'remote-agent-auth/native';
+    import * as librechat from 'remote-agent-auth/librechat';
+    console.log(JSON.stringify([main, native, librechat].map((entry) => Object.keys(entry))));`;
+  const printed = execFileSync(process.execPath, ['--input-type=module', '-e', script], { cwd: ROOT, encoding: 'utf8' });
+  const named = JSON.parse(printed).map((names) => names.filter((name) => !['default', 'module.exports'].includes(name)).sort());
+  expect(named).toEqual(['../..', '../../native', '../../lib/librechat'].map((entry) => Object.keys(require(entry)).sort()));
+});
+
+test('the entry points of package.json exist, the types of each beside it', () => {
+  const { exports: entries, files } = require('../../package.json');
+  for (const entry of Object.values(entries)) {
+    for (const file of typeof entry === 'string' ? [entry] : Object.values(entry)) {
+      expect(readFileSync(path.join(ROOT, file), 'utf8')).not.toBe('');
+      const packed = files.some((name) => file === `./${name}` || file.startsWith(`./${name}/`));
+      if (file !== './package.json') expect(packed).toBe(true);
+    }
+  }
+});

@@ -1,0 +1,329 @@
+'use strict';
+
+const { CAPACITY, PolicyCache } = require('../../../lib/policy/policy-cache');
+const { RemoteAuthError } = require('../../../lib/verifier/errors');
+const { createLog } = require('../../../lib/middleware/log');
+const { createPolicyExtra } = require('../../../lib/policy/option');
+const { recordingLogger } = require('../../support/fakes');
+
+const CACHE = ['OPENID_JWKS_URL_CACHE_ENABLED', 'OPENID_JWKS_URL_CACHE_TIME'];
+const TOLERANCE = 'OPENID_REMOTE_CLOCK_TOLERANCE';
+const PROXIES = ['PROXY', 'proxy', 'http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'];
+const VARIABLES = ['OPENID_JWKS_URL', 'OPENID_ISSUER', 'OPENID_EMAIL_CLAIM', ...CACHE, TOLERANCE, ...PROXIES, 'no_proxy', 'NO_PROXY'];
+const fields = (over = {}) => ({
+  issuer: 'https://issuer.example/realms/a/',
+  audience: 'agents',
+  jwksUri: undefined,
+  scope: undefined,
+  ...over,
+});
+
+let saved;
+beforeEach(() => {
+  saved = VARIABLES.map((name) => process.env[name]);
+  for (const name of VARIABLES) delete process.env[name];
+});
+afterEach(() => {
+  VARIABLES.forEach((name, index) => {
+    if (saved[index] === undefined) delete process.env[name];
+    else process.env[name] = saved[index];
+  });
+});
+
+/** A cache whose compile gives the options back, with the list of them and the log. */
+function setUp(settings = {}) {
+  const compiled = [];
+  const logger = recordingLogger();
+  const cache = new PolicyCache({
+    compile: (options) => {
+      compiled.push(options);
+      return { of: options };
+    },
+    log: createLog(logger),
+    ...settings,
+  });
+  return { cache, compiled, logger };
+}
+
+describe('finding a compiled policy', () => {
+  test('equal fields give the same policy, whatever object they come from', () => {
+    const { cache, compiled } = setUp();
+    expect(cache.find(fields()).policy).toBe(cache.find(fields()).policy);
+    expect(compiled).toHaveLength(1);
+  });
+
+  test.each([
+    ['issuer', { issuer: 'https://issuer.example/realms/a' }],
+    ['audience', { audience: 'others' }],
+    ['list of audiences', { audience: ['agents'] }],
+    ['jwksUri', { jwksUri: 'https://issuer.example/jwks' }],
+    ['scope', { scope: 'agents:use' }],
+  ])('another %s is another policy', (_name, change) => {
+    const { cache, compiled } = setUp();
+    cache.find(fields());
+    cache.find(fields(change));
+    expect(compiled).toHaveLength(2);
+  });
+
+  test('values are not confused by where one ends and the next begins', () => {
+    const { cache, compiled } = setUp();
+    cache.find(fields({ audience: 'a","b', scope: 'c' }));
+    cache.find(fields({ audience: 'a', scope: 'b","c' }));
+    cache.find(fields({ audience: ['a', 'b'] }));
+    cache.find(fields({ audience: ['a","b'] }));
+    expect(compiled).toHaveLength(4);
+  });
+
+  test('a config changed in place gives the policy it now asks for', () => {
+    const { cache } = setUp();
+    const oidc = fields();
+    cache.find(oidc);
+    oidc.audience = 'changed';
+    expect(cache.find(oidc).policy.of.audience).toBe('changed');
+  });
+
+  test('a list of audiences changed in place gives the policy it now asks for', () => {
+    const { cache, compiled } = setUp();
+    const oidc = fields({ audience: ['agents', 'others'] });
+    cache.find(oidc);
+    cache.find(fields({ audience: ['agents', 'others'] }));
+    oidc.audience[1] = 'changed';
+    expect(cache.find(oidc).policy.of.audience).toEqual(['agents', 'changed']);
+    oidc.audience.pop();
+    expect(cache.find(oidc).policy.of.audience).toEqual(['agents']);
+    expect(compiled).toHaveLength(3);
+  });
+
+  test.each(['issuer', 'jwksUri', 'scope'])('a list as %s, changed in place, is another policy', (name) => {
+    const { cache, compiled } = setUp();
+    const list = ['https://issuer.example'];
+    cache.find(fields({ [name]: list }));
+    list[0] = 'https://other.example';
+    cache.find(fields({ [name]: list }));
+    expect(compiled).toHaveLength(2);
+  });
+
+  test('policies of one issuer, asked for by turns, are compiled once each', () => {
+    const { cache, compiled } = setUp();
+    const asked = [fields(), fields({ scope: 'a' }), fields({ audience: ['agents'] }), fields({ jwksUri: 'https://issuer.example/jwks' })];
+    const first = asked.map((it) => cache.find(it).policy);
+    expect(asked.map((it) => cache.find(it).policy)).toEqual(first);
+    expect(compiled).toHaveLength(asked.length);
+  });
+
+  test('what the options add is part of every policy', () => {
+    const { cache, compiled } = setUp();
+    cache.find(fields(), createPolicyExtra({ requireExp: false, clockTolerance: 5 })(fields()));
+    expect(compiled[0]).toMatchObject({ requireExp: false, clockTolerance: 5, audience: 'agents' });
+  });
+
+  test('other options are another policy; the same ones in another order are not', () => {
+    const { cache, compiled } = setUp();
+    const answers = [{ typ: 'required', maxTokenAge: 5 }, { maxTokenAge: 5, typ: 'required' }, { typ: 'off' }, undefined];
+    const extra = createPolicyExtra(() => answers[0]);
+    while (answers.length > 0) {
+      cache.find(fields(), extra(fields()));
+      answers.shift();
+    }
+    expect(compiled.map(({ typ }) => typ)).toEqual(['required', 'off', undefined]);
+  });
+
+  test.each([
+    ['from its class', (keys) => new (class KeySet { toJSON() { return { keys }; } })()],
+    ['from its prototype', (keys) => Object.create({ toJSON: () => ({ keys }) })],
+    ['as a list', (keys) => Object.assign([], { toJSON: () => ({ keys }) })],
+    ['in members nobody lists', (keys) => Object.defineProperty({}, 'keys', { value: keys })],
+    ['in an instance', (keys) => ({ keys: [new Number(keys[0])] })],
+  ])('what says its keys %s is another policy for each tenant', (_how, make) => {
+    const { cache, compiled } = setUp();
+    const sets = { a: make([1]), b: make([2]) };
+    const extra = createPolicyExtra((_oidc, { tenantId }) => ({ jwks: sets[tenantId] }));
+    for (const tenantId of ['a', 'b', 'a']) cache.find(fields(), extra(fields(), tenantId));
+    expect(compiled.map(({ jwks }) => jwks)).toEqual([sets.a, sets.b, sets.a]);
+  });
+
+  test.each([
+    ['a b', 'c', 'a b c'],
+    [undefined, 'c', 'c'],
+    ['a', undefined, 'a'],
+    [7, 'c', 7],
+    ['a', 7, 7],
+  ])('a configured scope %p and an added one %p are both required', (scope, added, required) => {
+    const { cache, compiled } = setUp();
+    const entry = cache.find(fields({ scope }), createPolicyExtra({ scope: added })(fields()));
+    expect(compiled[0].scope).toBe(required);
+    expect(entry.scope).toBe(required);
+  });
+
+  test('the least recently used policy goes first, and no more than the capacity are held', () => {
+    const { cache, compiled } = setUp();
+    const at = (index) => cache.find(fields({ audience: `a${index}` }));
+    for (let index = 0; index < CAPACITY; index += 1) at(index);
+    at(0);
+    at(CAPACITY);
+    expect(compiled).toHaveLength(CAPACITY + 1);
+    at(0);
+    expect(compiled).toHaveLength(CAPACITY + 1);
+    at(1);
+    expect(compiled).toHaveLength(CAPACITY + 2);
+  });
+});
+
+describe('a policy that cannot be used', () => {
+  const refusing = (error) => {
+    let compilations = 0;
+    const compile = () => {
+      compilations += 1;
+      throw error;
+    };
+    return { ...setUp({ compile }), compilations: () => compilations };
+  };
+
+  test('is a failure with its code, remembered so that it is judged once', () => {
+    const error = new RemoteAuthError({ code: 'ERR_POLICY_ISSUER', fault: 'config', message: 'not a URL' });
+    const { cache, compilations } = refusing(error);
+    expect(cache.find(fields({ issuer: 'nonsense' }))).toEqual({ failure: error });
+    expect(cache.find(fields({ issuer: 'nonsense' })).failure).toBe(error);
+    expect(compilations()).toBe(1);
+  });
+
+  test('with values no policy can be made of is judged each time, never mistaken for another', () => {
+    const { cache, compiled } = setUp();
+    cache.find(fields({ scope: undefined }));
+    cache.find(fields({ scope: () => 'a' }));
+    cache.find(fields({ issuer: 10n }));
+    expect(compiled).toHaveLength(3);
+  });
+
+  test('any other error of the compiler is a bug and not swallowed', () => {
+    const { cache } = refusing(new Error('bug'));
+    expect(() => cache.find(fields())).toThrow('bug');
+  });
+});
+
+describe('the environment', () => {
+  test('OPENID_JWKS_URL stands in where the config has no jwksUri', () => {
+    process.env.OPENID_JWKS_URL = 'https://login.example/jwks';
+    const { cache, compiled } = setUp();
+    cache.find(fields());
+    cache.find(fields({ jwksUri: 'https://issuer.example/jwks' }));
+    expect(compiled.map(({ jwksUri }) => jwksUri)).toEqual(['https://login.example/jwks', 'https://issuer.example/jwks']);
+  });
+
+  test.each([
+    ['OPENID_JWKS_URL_CACHE_TIME', '2 * 60 * 1000', { cacheMaxAge: 120000 }],
+    ['PROXY', 'http://p.example:3128', { proxy: { http: 'http://p.example:3128', https: 'http://p.example:3128' } }],
+    ['HTTPS_PROXY', 'http://p.example:3128', { proxy: { https: 'http://p.example:3128' } }],
+  ])('%s makes another policy, at the very next request', (name, value, expected) => {
+    const { cache, compiled } = setUp();
+    cache.find(fields());
+    process.env[name] = value;
+    cache.find(fields());
+    cache.find(fields());
+    expect(compiled).toHaveLength(2);
+    expect(compiled[0]).toMatchObject({ cacheMaxAge: 60000, proxy: undefined });
+    expect(compiled[1]).toMatchObject(expected);
+  });
+
+  test('a bypass list that changes is another policy too', () => {
+    process.env.PROXY = 'http://p.example:3128';
+    const { cache, compiled } = setUp();
+    cache.find(fields());
+    process.env.NO_PROXY = 'issuer.example';
+    cache.find(fields());
+    expect(compiled.map(({ proxy }) => proxy.bypass)).toEqual([undefined, 'issuer.example']);
+  });
+
+  test('what the options say goes before it', () => {
+    process.env.PROXY = 'http://p.example:3128';
+    const { cache, compiled } = setUp();
+    cache.find(fields(), createPolicyExtra({ proxy: {}, cacheMaxAge: 90000 })(fields()));
+    expect(compiled[0]).toMatchObject({ proxy: {}, cacheMaxAge: 90000 });
+  });
+
+  test('OPENID_JWKS_URL of blanks counts: it is a wrong value, not an absent one', () => {
+    process.env.OPENID_JWKS_URL = '  ';
+    const { cache, compiled } = setUp();
+    cache.find(fields());
+    expect(compiled[0].jwksUri).toBe('  ');
+  });
+
+  test('a variable changed between two requests gives another policy', () => {
+    const { cache, compiled } = setUp();
+    process.env.OPENID_JWKS_URL = 'https://login.example/one';
+    cache.find(fields());
+    process.env.OPENID_JWKS_URL = 'https://login.example/two';
+    cache.find(fields());
+    process.env.OPENID_JWKS_URL = 'https://login.example/one';
+    cache.find(fields());
+    delete process.env.OPENID_JWKS_URL;
+    cache.find(fields());
+    expect(compiled.map(({ jwksUri }) => jwksUri)).toEqual([
+      'https://login.example/one',
+      'https://login.example/two',
+      undefined,
+    ]);
+  });
+
+  test.each([
+    ['the same issuer', 'https://issuer.example/realms/a/'],
+    ['the same issuer without its slash', 'https://issuer.example/realms/a'],
+    ['the same issuer as a discovery URL', 'https://issuer.example/realms/a/.well-known/openid-configuration'],
+  ])('OPENID_JWKS_URL counts when OPENID_ISSUER is %s', (_name, issuer) => {
+    process.env.OPENID_JWKS_URL = 'https://issuer.example/jwks';
+    process.env.OPENID_ISSUER = issuer;
+    const { cache, compiled, logger } = setUp();
+    cache.find(fields());
+    expect(compiled[0].jwksUri).toBe('https://issuer.example/jwks');
+    expect(logger.lines).toEqual([]);
+  });
+
+  test('OPENID_JWKS_URL is ignored, with one warning, when OPENID_ISSUER names another issuer', () => {
+    process.env.OPENID_JWKS_URL = 'https://login.example/jwks';
+    process.env.OPENID_ISSUER = 'https://login.example';
+    const { cache, compiled, logger } = setUp();
+    cache.find(fields());
+    cache.find(fields());
+    expect(compiled.map(({ jwksUri }) => jwksUri)).toEqual([undefined]);
+    expect(logger.lines).toEqual([['warn', expect.stringContaining('OPENID_JWKS_URL is ignored for issuer')]]);
+  });
+
+  test('OPENID_EMAIL_CLAIM becomes part of the policy, trimmed', () => {
+    process.env.OPENID_EMAIL_CLAIM = '  mail ';
+    const { cache, compiled } = setUp();
+    expect(cache.find(fields()).emailClaim).toBe('mail');
+    expect(compiled[0].emailClaim).toBe('mail');
+  });
+
+  test('OPENID_EMAIL_CLAIM of blanks is not set', () => {
+    process.env.OPENID_EMAIL_CLAIM = '   ';
+    const { cache, compiled } = setUp();
+    cache.find(fields());
+    expect(compiled[0].emailClaim).toBeUndefined();
+  });
+
+  test('each variable is read only on the branch that needs it', () => {
+    const original = process.env;
+    const read = [];
+    process.env = new Proxy({ ...original }, {
+      get: (target, name) => {
+        read.push(name);
+        return target[name];
+      },
+    });
+    try {
+      const { cache } = setUp();
+      cache.find(fields({ jwksUri: 'https://issuer.example/jwks' }));
+      expect(read).toEqual(['OPENID_EMAIL_CLAIM', ...CACHE, TOLERANCE, ...PROXIES]);
+      read.length = 0;
+      cache.find(fields());
+      expect(read).toEqual(['OPENID_EMAIL_CLAIM', ...CACHE, TOLERANCE, ...PROXIES, 'OPENID_JWKS_URL']);
+      process.env.OPENID_JWKS_URL = 'https://login.example/jwks';
+      read.length = 0;
+      cache.find(fields());
+      expect(read).toEqual(['OPENID_EMAIL_CLAIM', ...CACHE, TOLERANCE, ...PROXIES, 'OPENID_JWKS_URL', 'OPENID_ISSUER']);
+    } finally {
+      process.env = original;
+    }
+  });
+});

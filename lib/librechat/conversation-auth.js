@@ -1,0 +1,113 @@
+'use strict';
+
+const { decide } = require('../middleware/decision');
+const { createLog } = require('../middleware/log');
+const { checkFunctions } = require('../middleware/options');
+const { sendRejection } = require('../middleware/responses');
+
+/**
+ * @typedef {import('../../index').ConversationManagementAuthDeps} Deps
+ * @typedef {import('../../index').RemoteAgentAuthRequest} Request
+ * @typedef {import('../../index').RemoteAgentAuthResponse} Response
+ * @typedef {import('../../index').AppConfigOptions & { refresh?: boolean }} ConfigOptions
+ * @typedef {(options?: ConfigOptions) => any} GetAppConfig
+ * @typedef {(value?: any) => void} Next
+ */
+
+const FACTORY = 'createConversationManagementAuth';
+const REALM = 'remote-agent-api';
+
+/**
+ * LibreChat's choice of who authenticates its conversation API, by `endpoints.agents.conversationApi.auth` of the base
+ * configuration: `remote` or `management`, alone. Nothing falls back from one to the other, and anything else is 401.
+ * @param {Deps} deps
+ * @returns {import('../../index').RemoteAgentAuthHandler}
+ */
+function createConversationManagementAuth(deps) {
+  checkFunctions(FACTORY, deps, ['getAppConfig', 'remoteAuth', 'managementAuth'], ['remoteAccess']);
+  const log = createLog(deps.logger, '[conversationManagementAuth] ');
+
+  return async function conversationManagementAuth(req, res, next) {
+    const downstream = watched(next);
+    try {
+      const config = await deps.getAppConfig({ baseOnly: true });
+      const mode = /** @type {any} */ (config).endpoints?.agents?.conversationApi?.auth;
+      if (mode !== 'remote' && mode !== 'management') return refuse(res, 'machine-off');
+      // One request is judged by one configuration, whoever asks for it.
+      const getConfig = (/** @type {ConfigOptions | undefined} */ options) =>
+        options?.baseOnly === true && !options.refresh ? Promise.resolve(config) : deps.getAppConfig(options);
+      if (mode === 'management') await handlerOf(deps.managementAuth, getConfig, deps)(req, res, downstream.next);
+      else await handlerOf(deps.remoteAuth, getConfig, deps)(req, res, checkGrant(req, res, downstream.next));
+    } catch (error) {
+      // What comes after is the application's to answer for.
+      if (downstream.threw(error)) throw error;
+      log.error('Failed to resolve authentication policy', error);
+      if (!res.headersSent) refuse(res, 'unexpected');
+    }
+  };
+
+  /**
+   * The permission check, which is for people: a machine client has a binding instead.
+   * @param {Request} req
+   * @param {Response} res
+   * @param {Next} next
+   * @returns {Next}
+   */
+  function checkGrant(req, res, next) {
+    return async (value) => {
+      if (value !== undefined && value !== null) return next(value);
+      if (deps.remoteAccess === undefined) return next();
+      try {
+        await deps.remoteAccess(req, res, next);
+      } catch (error) {
+        goOnWith(error, next);
+      }
+    };
+  }
+
+  /** Nobody waits for the permission check: what it throws must not be lost. @param {unknown} error @param {Next} next */
+  function goOnWith(error, next) {
+    try {
+      next(error);
+    } catch (failure) {
+      log.error('an error thrown after the permission check', failure);
+    }
+  }
+
+  /** @param {Response} res @param {'machine-off' | 'unexpected'} cause */
+  function refuse(res, cause) {
+    const decision = decide(cause);
+    if (decision.action === 'reject') sendRejection(res, decision.rejection, { realm: REALM });
+  }
+}
+
+/**
+ * LibreChat passes functions that make a middleware over the getter they are given; before it passed the middlewares themselves.
+ * @param {any} auth
+ * @param {GetAppConfig} getConfig
+ * @param {Deps} deps
+ * @returns {(req: Request, res: Response, next: Next) => unknown}
+ */
+function handlerOf(auth, getConfig, deps) {
+  return auth.length >= 3 ? auth.bind(deps) : auth.call(deps, getConfig);
+}
+
+/** `next`, with what it threw told apart from what others throw. @param {Next} next */
+function watched(next) {
+  /** @type {{ error: unknown } | undefined} */
+  let thrown;
+  return {
+    /** @type {Next} */
+    next: (...args) => {
+      try {
+        return next(...args);
+      } catch (error) {
+        thrown = { error };
+        throw error;
+      }
+    },
+    threw: (/** @type {unknown} */ error) => thrown !== undefined && thrown.error === error,
+  };
+}
+
+module.exports = { createConversationManagementAuth };

@@ -1,0 +1,192 @@
+'use strict';
+
+const { createAccessTokenVerifier } = require('./access-token');
+const { bearerToken } = require('../middleware/bearer');
+const { decide } = require('../middleware/decision');
+const { createLog } = require('../middleware/log');
+const { goOnThrough } = require('../middleware/tenant-context');
+const { checkFunctions, readOptions } = require('../middleware/options');
+const { createPolicyExtra } = require('../policy/option');
+const { sendRejection } = require('../middleware/responses');
+const { sharedBy } = require('../middleware/shared-policies');
+const { sharedVerifier } = require('../verifier/shared-verifier');
+const { createTimeLimit } = require('../middleware/time-limit');
+
+/**
+ * @typedef {import('../../index').AgentManagementAuthDeps} Deps
+ * @typedef {import('../../index').AgentManagementAuthOptions} Options
+ * @typedef {import('../../index').AccessTokenConfig} AccessTokenConfig
+ * @typedef {import('../../index').RemoteAgentAuthRequest & { authStrategy?: string }} Request
+ * @typedef {import('../../index').RemoteAgentAuthResponse} Response
+ * @typedef {import('../middleware/decision').Cause} Cause
+ * @typedef {{ clientId: string, subject?: string, userId: string, tenantId: string }} Binding
+ * @typedef {{ stopped: true, cause: Cause, about?: string, error?: unknown }} Stop
+ */
+
+const FACTORY = 'createAgentManagementAuth';
+const PREFIX = '[agentManagementAuth] ';
+const STRATEGY = 'agentManagementM2M';
+/** An option `policy` that is an object is the same for all. */
+const NO_FIELDS = Object.freeze({ issuer: undefined, audience: undefined, jwksUri: undefined, scope: undefined });
+/** Outside all isolation: no client may be bound to it. */
+const SYSTEM_TENANT = '__SYSTEM__';
+const OPTIONS = ['bodies', 'callbackTimeout', 'policy', 'realm', 'verifier'];
+/** Where a host has no `isPrincipalActive`: the field of a user whose deletion has begun, which is read only where it is asked for. */
+const DELETION = 'agentTriggerDeletionStartedAt';
+
+/**
+ * Machine clients of LibreChat's management API: a token of a client that the configuration binds to one user of one
+ * tenant. By the README's table of machine clients; nothing falls back, nothing is written.
+ * @param {Deps} deps
+ * @param {Options} [options]
+ * @returns {import('../../index').RemoteAgentAuthHandler}
+ */
+function createAgentManagementAuth(deps, options) {
+  const settings = readOptions(options, { factory: FACTORY, names: OPTIONS });
+  const optional = ['isPrincipalActive', 'verifyAccessToken', 'tenantContextMiddleware'];
+  checkFunctions(FACTORY, deps, ['findUser', 'getAppConfig', 'runInTenant'], optional);
+  const log = createLog(deps.logger, PREFIX);
+  const within = createTimeLimit(settings.callbackTimeout);
+  const verifier = () => settings.verifier ?? sharedVerifier();
+  const { policy } = settings;
+  const verify = createAccessTokenVerifier({ factory: FACTORY, verifier, logger: deps.logger, prefix: PREFIX, policy });
+  if (typeof policy === 'object') sharedBy(verifier(), deps.logger).prove(createPolicyExtra(policy, FACTORY)(NO_FIELDS, undefined));
+
+  return async function agentManagementAuth(req, res, next) {
+    const outcome = await authenticate(req).catch(unexpected);
+    if ('stopped' in outcome) return refuse(res, outcome);
+    const { user, tenantId } = outcome;
+    Object.assign(req, { user, authStrategy: STRATEGY, tenantId });
+    const enter = (/** @type {() => void} */ go) =>
+      deps.tenantContextMiddleware ? deps.tenantContextMiddleware(req, res, go) : deps.runInTenant(tenantId, go);
+    const onward = await goOnThrough(enter, () => next(), log);
+    if (onward.failed) refuse(res, unexpected(onward.error));
+  };
+
+  /** @param {Request} req @returns {Promise<Stop | { user: any, tenantId: string }>} */
+  async function authenticate(req) {
+    const config = /** @type {any} */ (await within('getAppConfig', () => deps.getAppConfig({ baseOnly: true })));
+    if (config === null || config === undefined) throw new TypeError('getAppConfig returned no configuration');
+    const auth = config.endpoints?.agents?.managementApi?.auth;
+    const oidc = readOidc(auth?.oidc);
+    if (oidc === undefined) return stop('machine-off');
+    const token = bearerToken(req.headers?.authorization);
+    if (token === null) return stop('machine-no-bearer');
+
+    let claims;
+    let clientId;
+    try {
+      claims = await within('verifyAccessToken', () =>
+        deps.verifyAccessToken === undefined ? verify(token, oidc) : deps.verifyAccessToken(token, oidc),
+      );
+      clientId = getMachineClientId(claims);
+    } catch (error) {
+      if (/** @type {any} */ (error)?.fault === 'capacity') return stop('overloaded');
+      // No detail of the error: what a token says is nobody's business, not even the log's.
+      return stop('machine-refused', /** @type {any} */ (error)?.code ?? 'the token is not that of a machine client');
+    }
+
+    const binding = findBinding(auth.clients, clientId);
+    if (binding === undefined) return stop('machine-refused', 'the client is not bound to a user');
+    if (!isSubjectOf(binding, claims.sub)) return stop('machine-refused', 'the subject is not that of the client');
+
+    const { userId, tenantId } = binding;
+    return deps.runInTenant(tenantId, async () => {
+      const filter = { _id: userId, tenantId };
+      const find = () => (deps.isPrincipalActive === undefined ? deps.findUser(filter, `+${DELETION}`) : deps.findUser(filter));
+      const user = /** @type {any} */ (await within('findUser', find));
+      if (!isBound(user, binding)) return stop('machine-refused', 'the user is not in the tenant');
+      const id = String(user._id ?? user.id);
+      if (!(await isActive(user, id))) return stop('account-deletion');
+      return { user: Object.assign(user, { id }), tenantId };
+    });
+  }
+
+  /** @param {object} user @param {string} id @returns {unknown} */
+  function isActive(user, id) {
+    if (deps.isPrincipalActive === undefined) return !Object.hasOwn(user, DELETION);
+    return within('isPrincipalActive', () => deps.isPrincipalActive?.(id));
+  }
+
+  /** @param {Response} res @param {Stop} stopped */
+  function refuse(res, { cause, about, error }) {
+    const { action, line, ...decision } = decide(cause);
+    if (line !== undefined) log[line.level](about === undefined ? line.text : `${line.text}: ${about}`, error);
+    if (action !== 'reject' || !('rejection' in decision)) return;
+    try {
+      sendRejection(res, decision.rejection, { realm: settings.realm, bodies: settings.bodies });
+    } catch (failure) {
+      log.error('Unexpected error while answering', failure);
+    }
+  }
+}
+
+/** @param {Cause} cause @param {string} [about] @returns {Stop} */
+function stop(cause, about) {
+  return { stopped: true, cause, about };
+}
+
+/** @param {unknown} error @returns {Stop} */
+function unexpected(error) {
+  return { stopped: true, cause: 'unexpected', error };
+}
+
+/**
+ * @param {any} oidc the block of `managementApi.auth`
+ * @returns {AccessTokenConfig | undefined} undefined where nothing says for whom a token must be: an audience, or kind and
+ *   scopes together (Cognito)
+ */
+function readOidc(oidc) {
+  if (oidc?.enabled !== true || !oidc.issuer) return undefined;
+  const byScopes = oidc.tokenUse === 'access' && Array.isArray(oidc.requiredScopes) && oidc.requiredScopes.length > 0;
+  // As it is configured, for a host's own `verifyAccessToken`; a copy, since the host may change it meanwhile.
+  return oidc.audience || byScopes ? { ...oidc } : undefined;
+}
+
+/**
+ * The client a machine's token was issued to, by `azp` or `client_id`.
+ * @param {Record<string, unknown>} claims
+ * @returns {string}
+ * @throws {Error} when they disagree or neither is there, and for a token without an end to come
+ */
+function getMachineClientId({ azp, client_id: clientId, exp }) {
+  const [first, second] = [azp, clientId].map((value) => (typeof value === 'string' ? value.trim() : ''));
+  if (first && second && first !== second) throw new Error('azp and client_id name two clients');
+  if (!first && !second) throw new Error('the token names no client');
+  if (typeof exp !== 'number' || !Number.isFinite(exp) || exp <= Date.now() / 1000) {
+    throw new Error('the token has no end to come');
+  }
+  return /** @type {string} */ (first || second);
+}
+
+/**
+ * Configurations come from databases as well: a binding that is no plain text is none.
+ * @param {unknown} clients
+ * @param {string} clientId
+ * @returns {Binding | undefined}
+ */
+function findBinding(clients, clientId) {
+  const binding = Array.isArray(clients)
+    ? clients.find((client) => client?.clientId === clientId && client.enabled !== false)
+    : undefined;
+  if (typeof binding?.userId !== 'string' || typeof binding.tenantId !== 'string') return undefined;
+  const tenantId = binding.tenantId.trim();
+  return binding.userId === '' || tenantId === '' || tenantId === SYSTEM_TENANT ? undefined : { ...binding, tenantId };
+}
+
+/** @param {Binding} binding @param {unknown} sub */
+function isSubjectOf({ clientId, subject }, sub) {
+  if (typeof sub !== 'string') return false;
+  // Auth0 writes a machine's subject with a suffix; a person's never looks like either.
+  const accepted = subject ? [subject] : [clientId, `${clientId}@clients`];
+  return accepted.includes(sub.trim());
+}
+
+/** @param {any} user @param {Binding} binding */
+function isBound(user, { userId, tenantId }) {
+  if (user === null || user === undefined) return false;
+  const id = String(user._id ?? user.id);
+  return (id === userId || id === userId.toLowerCase()) && user.tenantId === tenantId;
+}
+
+module.exports = { createAgentManagementAuth, getMachineClientId };

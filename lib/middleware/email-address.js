@@ -1,0 +1,46 @@
+'use strict';
+
+/**
+ * @typedef {import('../../native').Success['emailSource']} EmailSource
+ */
+
+/** local@domain, as the look-up will see it: the database trims. Neither part may hold blanks or control characters. */
+const ADDRESS = /^[^\s\p{Cc}@]+@[^\s\p{Cc}@]+$/u;
+
+/** Names, which a provider may let its users choose: OpenID Connect Core 5.1 promises nothing about them. */
+const USER_NAMES = ['preferred_username', 'upn'];
+
+const GUID = '[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}';
+/** Where Entra ID issues tokens of one tenant: its v2 hosts of the global cloud, of the US government's and of China's. */
+const V2 = String.raw`login\.(?:microsoftonline\.com|microsoftonline\.us|partner\.microsoftonline\.cn)/(${GUID})/v2\.0`;
+/** The same in tokens of version 1. */
+const V1 = String.raw`sts\.(?:windows\.net|chinacloudapi\.cn)/(${GUID})`;
+const ENTRA_TENANT = new RegExp(`^https://(?:${V2}|${V1})$`);
+/** The "tenant" of all private Microsoft accounts, whose names their owners choose. */
+const PRIVATE_ACCOUNTS = '9188040d-6c67-4c5b-b112-36a304b66dad';
+
+/** @param {string} text */
+function isEmailAddress(text) {
+  return ADDRESS.test(text.trim());
+}
+
+/**
+ * Whether an issuer is one tenant of Entra ID: there the user names are the directory's, given by its administrators.
+ * @param {string | undefined} issuer normalised
+ */
+function isEntraTenant(issuer) {
+  const [, v2, v1] = ENTRA_TENANT.exec(issuer ?? '') ?? [];
+  const tenant = v2 ?? v1;
+  return tenant !== undefined && tenant.toLowerCase() !== PRIVATE_ACCOUNTS;
+}
+
+/**
+ * Whether an address is nothing but a user name that nobody vouches for: Keycloak, for one, lets somebody register as
+ * `ada@victim.example` and calls only the e-mail address unverified.
+ * @param {{ emailSource?: EmailSource, issuer: string | undefined }} identity
+ */
+function isMereUserName({ emailSource, issuer }) {
+  return emailSource !== undefined && USER_NAMES.includes(emailSource) && !isEntraTenant(issuer);
+}
+
+module.exports = { isEmailAddress, isEntraTenant, isMereUserName };

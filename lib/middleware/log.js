@@ -1,0 +1,104 @@
+'use strict';
+
+/**
+ * @typedef {import('../../index').RemoteAgentAuthLogger} Logger
+ * @typedef {'debug' | 'info' | 'warn' | 'error'} Level
+ * @typedef {{ [level in Level]: (message: string, detail?: unknown) => void }} Log
+ */
+
+const PREFIX = '[remoteAgentAuth] ';
+
+/** @type {Logger} */
+const consoleLogger = {
+  debug() {},
+  info() {},
+  warn: (...args) => console.warn(...args),
+  error: (...args) => console.error(...args),
+};
+
+/**
+ * The logger every line of a request goes through. A logger that throws, rejects or lacks a level
+ * costs the line, never the request: otherwise a full disk would lock callers out.
+ * @param {Partial<Logger>} [logger] winston's shape; warn and error to the console when absent
+ * @param {string} [prefix] what every line begins with
+ * @returns {Log}
+ */
+function createLog(logger = consoleLogger, prefix = PREFIX) {
+  /** @param {Level} level @returns {(message: string, detail?: unknown) => void} */
+  const at = (level) => (message, detail) => {
+    try {
+      // Operators' alerts and LibreChat's tests tell "no second argument" from `undefined`.
+      const result =
+        detail === undefined
+          ? logger[level]?.(prefix + message)
+          : logger[level]?.(prefix + message, detail);
+      if (isThenable(result)) result.then(undefined, () => {});
+    } catch {
+      // Nothing is left to report to.
+    }
+  };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+/** Milliseconds between two lines about one cause. */
+const PAUSE = 60_000;
+/** Causes remembered: one for each issuer and fault; beyond that a line is left out. */
+const MOST_CAUSES = 100;
+
+/**
+ * Lets each cause through once a minute, and at most 100 causes in it.
+ * @param {() => number} [clock] milliseconds, never back
+ * @returns {(cause: string) => boolean} whether the line may be written
+ */
+function onceAMinute(clock = () => performance.now()) {
+  /** When each was let through, the oldest first. @type {Map<string, number>} */
+  const last = new Map();
+  return (cause) => {
+    const now = clock();
+    for (const [known, time] of last) {
+      if (now - time < PAUSE) break;
+      last.delete(known);
+    }
+    if (last.has(cause) || last.size >= MOST_CAUSES) return false;
+    last.set(cause, now);
+    return true;
+  };
+}
+
+/** @type {WeakMap<object, (cause: string) => boolean>} */
+const limits = new WeakMap();
+
+/**
+ * One limit for all who write to one logger: hosts make a middleware per request.
+ * @param {Partial<Logger>} [logger]
+ * @returns {(cause: string) => boolean}
+ */
+function limitOf(logger = consoleLogger) {
+  const limit = limits.get(logger) ?? onceAMinute();
+  limits.set(logger, limit);
+  return limit;
+}
+
+/** @param {unknown} value @returns {value is PromiseLike<unknown>} */
+function isThenable(value) {
+  return typeof (/** @type {{ then?: unknown } | null | undefined} */ (value)?.then) === 'function';
+}
+
+/** @type {Buffer | undefined} */
+let pseudonymKey;
+
+/**
+ * A stand-in for personal data in a log line: equal values look equal within one process, and the
+ * value cannot be guessed from the line, not even by trying every address in the company (the key is
+ * random and never leaves the process).
+ * @param {string} value
+ * @returns {string} 16 hexadecimal digits
+ */
+function pseudonym(value) {
+  // Here, because loading it takes milliseconds that most processes need not spend.
+  const { createHmac, randomBytes } = require('node:crypto');
+  pseudonymKey ??= randomBytes(32);
+  return createHmac('sha256', pseudonymKey).update(value, 'utf8').digest('hex').slice(0, 16);
+}
+
+module.exports = { createLog, limitOf, onceAMinute, pseudonym };

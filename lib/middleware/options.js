@@ -1,0 +1,168 @@
+'use strict';
+
+const { wrongOption } = require('../verifier/errors');
+const { nearest } = require('./nearest');
+const { BODY_STYLES, isRealm } = require('./responses');
+
+/**
+ * @typedef {import('../../index').RemoteAgentAuthOptions} Options
+ * @typedef {import('../../index').RemoteAgentAuthDeps} Deps
+ * @typedef {'policy' | 'tenantConflict' | 'verifier'} Undecided `tenantConflict`: nothing is compared
+ * @typedef {Required<Omit<Options, Undecided>> & Pick<Options, Undecided>} Settings
+ */
+
+const DEFAULT_REALM = 'remote-agent-api';
+/** Milliseconds. Longer than a database needs, shorter than most proxies wait. */
+const DEFAULT_CALLBACK_TIMEOUT = 30_000;
+/** Milliseconds. What a Node timer can hold; it fires at once for more. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
+
+/** What each option may be, besides absent. */
+const OPTIONS = {
+  allowEmailFallback: isBoolean('allowEmailFallback'),
+  allowUnverifiedEmail: isBoolean('allowUnverifiedEmail'),
+  allowUsernameAsEmail: isBoolean('allowUsernameAsEmail'),
+  bodies: isOneOf('bodies', BODY_STYLES),
+  callbackTimeout: isTimeout,
+  fallbackOnInvalidToken: isBoolean('fallbackOnInvalidToken'),
+  groupOverage: isOneOf('groupOverage', ['keep', 'fallback']),
+  policy: () => undefined,
+  realm: (/** @type {unknown} */ value) =>
+    isRealm(value) ? undefined : 'realm must be a string of printable ASCII characters',
+  responses: isOneOf('responses', ['librechat', 'standard']),
+  tenantConflict: isOneOf('tenantConflict', ['allow', 'reject']),
+  verifier: isVerifier,
+};
+const NAMES = Object.keys(OPTIONS);
+const UNDECIDED_TENANTS =
+  'createRemoteAgentAuth: with deps.isPrincipalActive, which LibreChat passes from v0.8.8 on, the option tenantConflict must be given: ' +
+  "'reject', as that LibreChat does, with deps.getTenantId, and with deps.tenantContextMiddleware for what follows; or 'allow', as v0.8.7. " +
+  'remote-agent-auth/librechat does all of it by itself (its option compat)';
+/** Options of a policy that hosts might write one level too high. */
+const POLICY_NAMES = [
+  ...['requireExp', 'requireKid', 'algorithms', 'clockTolerance', 'typ', 'tokenUse', 'scope'],
+  ...['cacheMaxAge', 'maxStale', 'maxAdvisedAge', 'snapshotFile', 'proxy', 'ca', 'clientCertificate'],
+  ...['refusePrivateAddresses', 'maxBodyBytes', 'jwks', 'jwksFile'],
+];
+
+const REQUIRED_DEPS = /** @type {const} */ (['apiKeyMiddleware', 'findUser', 'updateUser', 'getAppConfig']);
+const OPTIONAL_DEPS = /** @type {const} */ ([
+  'getRolesByNames',
+  'getTenantId',
+  'isPrincipalActive',
+  'onUserLookup',
+  'runInTenant',
+  'tenantContextMiddleware',
+]);
+
+/**
+ * Checked once, at the factory: a misspelt option that tightens something must not be dropped in silence.
+ * The values inside `policy` are Rust's to judge.
+ * @param {unknown} options
+ * @param {{ factory?: string, names?: string[] }} [of] the factory they are given to, and the options it has
+ * @returns {Settings}
+ * @throws {RemoteAuthError} ERR_POLICY_OPTION
+ */
+function readOptions(options = {}, { factory = 'createRemoteAgentAuth', names = NAMES } = {}) {
+  /** @param {string} problem */
+  const wrong = (problem) => wrongOption(`${factory}: ${problem}`);
+  if (typeof options !== 'object' || options === null) throw wrong('options must be an object');
+  for (const [name, value] of Object.entries(options)) {
+    if (names.includes('policy') && POLICY_NAMES.includes(name)) throw wrong(`"${name}" belongs into the option policy`);
+    if (!names.includes(name)) {
+      throw wrong(`unknown option "${name}"; did you mean "${nearest(name, names)}"?`);
+    }
+    const problem = value === undefined ? undefined : OPTIONS[/** @type {keyof typeof OPTIONS} */ (name)](value);
+    if (problem !== undefined) throw wrong(problem);
+  }
+  const {
+    allowEmailFallback = true,
+    allowUnverifiedEmail = false,
+    allowUsernameAsEmail = false,
+    bodies = 'librechat',
+    callbackTimeout = DEFAULT_CALLBACK_TIMEOUT,
+    groupOverage = 'keep',
+    policy,
+    realm = DEFAULT_REALM,
+    responses = 'librechat',
+    fallbackOnInvalidToken = responses === 'librechat',
+    tenantConflict,
+    verifier,
+  } = /** @type {Options} */ (options);
+  return {
+    allowEmailFallback,
+    allowUnverifiedEmail,
+    allowUsernameAsEmail,
+    bodies,
+    callbackTimeout,
+    fallbackOnInvalidToken,
+    groupOverage,
+    policy,
+    realm,
+    responses,
+    tenantConflict,
+    verifier,
+  };
+}
+
+/**
+ * Other members are left alone: hosts pass the dependency object they share among factories.
+ * @param {Deps} deps
+ * @param {Settings} settings
+ * @throws {TypeError} naming the first dependency that cannot be called
+ * @throws {RemoteAuthError} ERR_POLICY_OPTION where the dependencies ask for a decision that no option takes
+ */
+function checkDeps(deps, { tenantConflict }) {
+  checkFunctions('createRemoteAgentAuth', deps, REQUIRED_DEPS, OPTIONAL_DEPS);
+  // The routes that pass it are those of a LibreChat whose own middleware keeps tenants apart.
+  if (deps.isPrincipalActive !== undefined && tenantConflict === undefined) throw wrongOption(UNDECIDED_TENANTS);
+  // Without it there would never be a request tenant to be in conflict with.
+  if (tenantConflict === 'reject' && deps.getTenantId === undefined) {
+    throw new TypeError("createRemoteAgentAuth: tenantConflict: 'reject' needs deps.getTenantId");
+  }
+}
+
+/**
+ * @param {string} factory
+ * @param {any} deps
+ * @param {readonly string[]} required
+ * @param {readonly string[]} optional
+ */
+function checkFunctions(factory, deps, required, optional) {
+  for (const name of required) {
+    if (typeof deps?.[name] !== 'function') throw new TypeError(`${factory}: deps.${name} must be a function`);
+  }
+  for (const name of optional) {
+    if (deps[name] !== undefined && typeof deps[name] !== 'function') {
+      throw new TypeError(`${factory}: deps.${name} must be a function when given`);
+    }
+  }
+}
+
+/** @param {string} name @returns {(value: unknown) => string | undefined} */
+function isBoolean(name) {
+  return (value) => (typeof value === 'boolean' ? undefined : `${name} must be a boolean`);
+}
+
+/** @param {string} name @param {readonly string[]} values @returns {(value: unknown) => string | undefined} */
+function isOneOf(name, values) {
+  return (value) =>
+    values.includes(/** @type {any} */ (value))
+      ? undefined
+      : `${name} must be ${values.map((allowed) => `'${allowed}'`).join(' or ')}`;
+}
+
+/** @param {unknown} value */
+function isTimeout(value) {
+  return typeof value === 'number' && value >= 0 && value <= LONGEST_TIMEOUT
+    ? undefined
+    : `callbackTimeout must be a number of milliseconds from 0 (no limit) to ${LONGEST_TIMEOUT}`;
+}
+
+/** @param {any} verifier */
+function isVerifier(verifier) {
+  const missing = ['compile', 'check', 'recheck'].find((method) => typeof verifier?.[method] !== 'function');
+  return missing === undefined ? undefined : `verifier.${missing} must be a function`;
+}
+
+module.exports = { checkDeps, checkFunctions, readOptions };

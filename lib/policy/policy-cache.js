@@ -1,0 +1,222 @@
+'use strict';
+
+const { normalizeIssuer } = require('./issuer');
+const { readEnvironment } = require('./environment');
+const { NOTHING } = require('./option');
+
+/**
+ * @typedef {import('../../native').PolicyOptions} PolicyOptions
+ * @typedef {import('../../native').CompiledPolicy} CompiledPolicy
+ * @typedef {import('../verifier/errors').RemoteAuthError} RemoteAuthError
+ * @typedef {import('./oidc-config').OidcFields} OidcFields
+ * @typedef {import('../middleware/log').Log} Log
+ * @typedef {import('./environment').Environment} Environment
+ * @typedef {import('./option').PolicyExtra} PolicyExtra
+ *
+ * @typedef {{ policy: CompiledPolicy, failure?: undefined } | { policy?: undefined, failure: RemoteAuthError }} Judged
+ * `scope`: the scopes the policy requires, for what is said about them. `issuer`: under which its users are stored. `issuers`: where the
+ * policy names several, the same for each, by its place.
+ * @typedef {Judged & { emailClaim?: string, scope?: unknown, issuer?: string, issuers?: readonly (string | undefined)[] }} Entry
+ *
+ * An entry with what it was made from.
+ * @typedef {{ key: string, fields: OidcFields, environment: Environment, extraKey: string, entry: Entry }} Known
+ */
+
+/** Distinct policies held: as many as there may be sources of keys. A tenant has one or a few; an entry is about 5 KB. */
+const CAPACITY = 10_000;
+/** Characters of a wrong value in a line. */
+const LONGEST_SHOWN = 40;
+
+/**
+ * Compiled policies, found by value: hosts mutate their configuration in place, so the identity of an
+ * `oidc` object proves nothing. The key is everything a policy is made from, environment included.
+ */
+class PolicyCache {
+  /** @type {Map<string, Known>} oldest use first */
+  #entries = new Map();
+  /** @type {Known | undefined} */
+  #newest;
+  /** The one used last of each issuer. @type {Map<unknown, Known>} */
+  #latest = new Map();
+  #compile;
+  #environment;
+  #log;
+  /** @type {string | undefined} */
+  #ignoredTolerance;
+
+  /**
+   * @param {{ compile: (options: PolicyOptions) => CompiledPolicy, log: Log,
+   *   environment?: (fields: OidcFields) => Environment }} settings
+   */
+  constructor({ compile, log, environment = (fields) => readEnvironment(fields) }) {
+    this.#compile = compile;
+    this.#environment = environment;
+    this.#log = log;
+  }
+
+  /**
+   * @param {OidcFields} fields
+   * @param {PolicyExtra} [extra] what the host's `oidc` block cannot say
+   * @returns {Entry} the policy, or why there is none: a wrong policy is remembered like a right one,
+   *   or every request would pay for judging it again
+   */
+  find(fields, extra = NOTHING) {
+    const environment = this.#environment(fields);
+    // Comparing is cheaper than making a key, and an issuer's policy is seldom another than the last time.
+    const latest = this.#latest.get(fields.issuer);
+    if (latest !== undefined && isMadeFrom(latest, fields, environment, extra)) return this.#use(latest);
+    const key = keyOf(fields, environment, extra);
+    if (key === undefined) return this.#judge(fields, environment, extra);
+    const known = this.#entries.get(key) ?? {
+      key,
+      fields: copyOf(fields),
+      environment,
+      extraKey: /** @type {string} */ (extra.key),
+      entry: this.#judge(fields, environment, extra),
+    };
+    return this.#use(known);
+  }
+
+  /** @param {Known} known @returns {Entry} */
+  #use(known) {
+    if (known === this.#newest) return known.entry;
+    this.#newest = known;
+    this.#entries.delete(known.key);
+    this.#entries.set(known.key, known);
+    if (isOfTexts(known.fields)) this.#latest.set(known.fields.issuer, known);
+    if (this.#entries.size > CAPACITY) this.#forgetOldest();
+    return known.entry;
+  }
+
+  #forgetOldest() {
+    const oldest = /** @type {Known} */ (this.#entries.values().next().value);
+    this.#entries.delete(oldest.key);
+    const { issuer } = oldest.fields;
+    if (this.#latest.get(issuer) === oldest) this.#latest.delete(issuer);
+  }
+
+  /** Once for each value: there may be thousands of policies. @param {string | undefined} value */
+  #warnOfClockTolerance(value) {
+    if (value === undefined || value === this.#ignoredTolerance) return;
+    this.#ignoredTolerance = value;
+    const shown = value.slice(0, LONGEST_SHOWN);
+    this.#log.warn(`OPENID_REMOTE_CLOCK_TOLERANCE is ignored: it must be a number of seconds from 0 to 300, and is "${shown}"`);
+  }
+
+  /** @param {OidcFields} fields @param {Environment} environment @param {PolicyExtra} extra @returns {Entry} */
+  #judge(fields, { jwksUri, ignoredJwksUri, ignoredClockTolerance, emailClaim, ...network }, extra) {
+    this.#warnOfClockTolerance(ignoredClockTolerance);
+    if (ignoredJwksUri !== undefined) {
+      this.#log.warn(
+        `OPENID_JWKS_URL is ignored for issuer ${String(fields.issuer)}: OPENID_ISSUER names another issuer; ` +
+          'set oidc.jwksUri, or leave the keys to discovery',
+      );
+    }
+    const scope = bothScopes(fields.scope, extra.options.scope);
+    const { issuer, issuers } = issuersOf(fields.issuer, extra.options.issuer);
+    const options = { ...network, ...extra.options, ...fields, issuer, scope, jwksUri: fields.jwksUri ?? jwksUri, emailClaim };
+    try {
+      // Keys that the environment locates do not make the issuer one that is only compared: LibreChat wants a URL all the same.
+      if (jwksUri !== undefined && fields.jwksUri === undefined && !isHttps(issuer)) {
+        this.#compile(/** @type {PolicyOptions} */ ({ issuer, audience: 'any' }));
+      }
+      // Rust judges the types too, each with a code of its own.
+      const policy = this.#compile(/** @type {PolicyOptions} */ (options));
+      return { policy, emailClaim, scope, issuer: normalizeIssuer(fields.issuer), ...(issuers && { issuers }) };
+    } catch (error) {
+      const failure = /** @type {RemoteAuthError | undefined} */ (error);
+      if (failure?.fault === 'config') return { failure };
+      throw error;
+    }
+  }
+}
+
+/** Any https URL may be an issuer; what else may is Rust's to say. @param {unknown} issuer */
+function isHttps(issuer) {
+  return typeof issuer === 'string' && URL.canParse(issuer) && new URL(issuer).protocol === 'https:';
+}
+
+/**
+ * The issuers a policy is made of. The configured one is text, accepted in both of its spellings; a list is that of the option `policy`.
+ * @param {unknown} configured
+ * @param {unknown} list
+ * @returns {{ issuer: unknown, issuers?: (string | undefined)[] }} what Rust is given, and under which issuer the users of each are stored
+ */
+function issuersOf(configured, list) {
+  // A list in the configuration is not LibreChat's, and refused like anything else that is no text.
+  if (typeof configured !== 'string') return { issuer: Array.isArray(configured) ? undefined : configured };
+  const normal = normalizeIssuer(configured);
+  if (!Array.isArray(list) || normal === undefined) return { issuer: configured };
+  const issuer = [...new Set([configured, normal, ...list])];
+  return { issuer, issuers: issuer.map(normalizeIssuer) };
+}
+
+/**
+ * What is added never takes the place of what is configured. A value of the wrong type is handed on, to be refused.
+ * @param {unknown} configured
+ * @param {unknown} added
+ */
+function bothScopes(configured, added) {
+  if (added === undefined || configured === undefined) return configured ?? added;
+  if (typeof configured !== 'string') return configured;
+  return typeof added === 'string' ? `${configured} ${added}` : added;
+}
+
+/** The host may change a list in place. @param {OidcFields} fields @returns {OidcFields} */
+function copyOf(fields) {
+  return { ...fields, audience: Array.isArray(fields.audience) ? [...fields.audience] : fields.audience };
+}
+
+/** Only the audience may be a list; a list elsewhere, which is refused, is found by its key. @param {OidcFields} fields */
+function isOfTexts({ issuer, jwksUri, scope }) {
+  return typeof issuer === 'string' && typeof jwksUri !== 'object' && typeof scope !== 'object';
+}
+
+/** @param {unknown} a @param {unknown} b */
+function sameAudience(a, b) {
+  if (!Array.isArray(a) || !Array.isArray(b)) return a === b;
+  return a.length === b.length && a.every((audience, index) => audience === b[index]);
+}
+
+/**
+ * @param {Known} known
+ * @param {OidcFields} fields
+ * @param {Environment} environment
+ * @param {PolicyExtra} extra
+ */
+function isMadeFrom({ fields: from, environment: then, extraKey }, fields, environment, extra) {
+  return (
+    from.issuer === fields.issuer &&
+    sameAudience(from.audience, fields.audience) &&
+    from.jwksUri === fields.jwksUri &&
+    from.scope === fields.scope &&
+    extraKey === extra.key &&
+    then.jwksUri === environment.jwksUri &&
+    then.ignoredJwksUri === environment.ignoredJwksUri &&
+    then.emailClaim === environment.emailClaim &&
+    then.cacheMaxAge === environment.cacheMaxAge &&
+    then.clockTolerance === environment.clockTolerance &&
+    then.ignoredClockTolerance === environment.ignoredClockTolerance &&
+    then.proxy?.http === environment.proxy?.http &&
+    then.proxy?.https === environment.proxy?.https &&
+    then.proxy?.bypass === environment.proxy?.bypass
+  );
+}
+
+/**
+ * @param {OidcFields} fields
+ * @param {Environment} environment
+ * @param {PolicyExtra} extra
+ * @returns {string | undefined} undefined for a block with values no policy can be made of: JSON would
+ *   give some of those the same text
+ */
+function keyOf({ issuer, audience, jwksUri, scope }, environment, extra) {
+  if (extra.key === undefined) return undefined;
+  const fields = [issuer, audience, jwksUri, scope];
+  if (!fields.flat().every((value) => value === undefined || typeof value === 'string')) return undefined;
+  const { jwksUri: uri, ignoredJwksUri, emailClaim, cacheMaxAge: age, clockTolerance, ignoredClockTolerance, proxy } = environment;
+  const network = [age, clockTolerance, ignoredClockTolerance, proxy?.http, proxy?.https, proxy?.bypass];
+  return JSON.stringify([...fields, uri, ignoredJwksUri, emailClaim, ...network, extra.key]);
+}
+
+module.exports = { CAPACITY, PolicyCache };

@@ -1,0 +1,194 @@
+'use strict';
+
+// The native verifier as JavaScript objects and errors, and the one place that sees its "outcome now, or a promise of it".
+
+const { performance } = require('node:perf_hooks');
+const crossing = require('./native-check');
+const { RemoteAuthError, wrongOption } = require('./errors');
+const { FACTS, Success, outcomeOf } = require('./outcome');
+const { PolicyMemo } = require('./policy-memo');
+const { RecentOutcomes, holds } = require('./outcome-cache');
+
+/**
+ * @typedef {import('../../native').CompiledPolicy} CompiledPolicy
+ * @typedef {import('../../native').Outcome} Outcome
+ * @typedef {import('../../native').PolicyOptions} PolicyOptions
+ */
+
+const { KEEP_VERDICT, TELL_FRESHNESS, USE_VERDICTS, compilePolicy, cross, facts, judge, keyChanges, listed } = crossing;
+
+/** LibreChat's clock: whole seconds are what claims are compared with; fractions are cut natively. */
+const systemClock = () => Date.now() / 1000;
+
+/** Seconds by which the wall clock may be ahead of the monotonic one before that counts as sleep: less is the clock being set. */
+const CLOCK_SET = 5;
+
+/** How many checks of the process may wait for a thread. */
+const MAX_QUEUED = 8192;
+
+const OPTIONS = ['clock', 'maxQueued', 'sharedClaims', 'verdictCache'];
+
+class RemoteTokenVerifier {
+  #native;
+  #clock;
+  #maxQueued;
+  /** Undefined where every signature is to be verified. */
+  #recent;
+  #sharedClaims;
+  #policies = new PolicyMemo((options) => this.compile(options));
+
+  /** @param {import('../../index').RemoteTokenVerifierOptions} [options] */
+  constructor(options = {}) {
+    const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
+    if (unknown !== undefined) throw wrongOption(`\`${unknown}\` is not an option; there are ${OPTIONS.join(', ')}`);
+    const { clock = systemClock, sharedClaims = false, verdictCache = true, maxQueued = MAX_QUEUED } = options;
+    if (typeof clock !== 'function') throw wrongOption('`clock` must be a function that returns seconds');
+    if (typeof sharedClaims !== 'boolean') throw wrongOption('`sharedClaims` must be true or false');
+    if (typeof verdictCache !== 'boolean') throw wrongOption('`verdictCache` must be true or false');
+    if (!(Number.isInteger(maxQueued) && maxQueued >= 0 && maxQueued <= MAX_QUEUED)) {
+      throw wrongOption(`\`maxQueued\` must be a whole number from 0 to ${MAX_QUEUED}`);
+    }
+    this.#clock = clock;
+    this.#maxQueued = maxQueued;
+    this.#sharedClaims = sharedClaims;
+    this.#native = crossing.createRemoteAgentAuth({ verdictCache, maxQueued });
+    this.#recent = verdictCache ? new RecentOutcomes() : undefined;
+  }
+
+  /**
+   * @param {PolicyOptions} options
+   * @returns {CompiledPolicy}
+   */
+  compile(options) {
+    return compilePolicy(options);
+  }
+
+  /**
+   * @param {string} token
+   * @param {CompiledPolicy} policy
+   * @param {{ forRecheck?: boolean }} [options]
+   * @returns {Outcome | Promise<Outcome>}
+   */
+  check(token, policy, options) {
+    const now = this.#clock();
+    const recent = this.#recent;
+    const forRecheck = options?.forRecheck === true;
+    if (recent === undefined && !forRecheck) return judge(token, policy, now, 0, this.#maxQueued);
+    const monotonic = performance.now();
+    if (recent !== undefined && typeof token === 'string') {
+      const known = recent.find(token, policy, now, monotonic, keyChanges);
+      if (known !== undefined) return known;
+    }
+    const wishes = recent === undefined ? KEEP_VERDICT | TELL_FRESHNESS : USE_VERDICTS | TELL_FRESHNESS;
+    const told = cross(token, policy, now, wishes, this.#maxQueued);
+    if (typeof told === 'string') return this.#dated(outcomeOf(token, told, facts, 0), token, policy, now, monotonic, facts, 0);
+    const date = (/** @type {any[]} */ list) => this.#dated(listed(token, list), token, policy, now, monotonic, list, 1);
+    return Array.isArray(told) ? date(told) : told.then(date);
+  }
+
+  /**
+   * The outcome, with how long it is good for, and kept for so long.
+   * @param {Outcome} outcome
+   * @param {string} token
+   * @param {CompiledPolicy} policy
+   * @param {number} now seconds of wall time when the check began
+   * @param {number} monotonic the same, in milliseconds of the monotonic clock
+   * @param {ArrayLike<any>} told
+   * @param {number} at the first fact
+   */
+  #dated(outcome, token, policy, now, monotonic, told, at) {
+    if (!(outcome instanceof Success)) return outcome;
+    const freshFor = told[at + FACTS.freshFor];
+    const entry = {
+      token,
+      policy,
+      epoch: told[at + FACTS.epoch],
+      from: told[at + FACTS.from],
+      // The monotonic clock may stand still while the machine sleeps; then the wall clock says that the keys want a look.
+      until: Math.min(told[at + FACTS.until], now + freshFor / 1000 + CLOCK_SET),
+      freshUntil: monotonic + freshFor,
+      outcome,
+      by: this,
+    };
+    Success.date(outcome, entry);
+    this.#recent?.keep(entry);
+    // Many requests may get this very object.
+    return Object.freeze(outcome);
+  }
+
+  /**
+   * Whether `check` would give this outcome of its own again for this policy, now.
+   * @param {Outcome} outcome
+   * @param {CompiledPolicy} policy
+   * @returns {boolean}
+   */
+  stillHolds(outcome, policy) {
+    const entry = Success.entryOf(outcome);
+    if (entry?.policy !== policy || entry.by !== this) return false;
+    return holds(entry, this.#clock(), performance.now(), keyChanges);
+  }
+
+  /**
+   * @param {import('../../native').Verdict} verdict
+   * @param {CompiledPolicy} policy
+   * @returns {Outcome | Promise<Outcome>}
+   */
+  recheck(verdict, policy) {
+    const verified = Success.behind(verdict);
+    if (verified === undefined || verified.native !== undefined) {
+      return this.#native.recheck(verified?.native ?? verdict, policy, this.#clock());
+    }
+    if (this.#recent === undefined) return judge(verified.token, policy, this.#clock(), 0, this.#maxQueued);
+    const now = this.#clock();
+    const known = this.#recent.find(verified.token, policy, now, performance.now(), keyChanges);
+    return known ?? judge(verified.token, policy, now, USE_VERDICTS, this.#maxQueued);
+  }
+
+  /**
+   * The claims of a good token: a fresh object for each call, or with `sharedClaims` the same deep-frozen one for everybody.
+   * @param {import('../../native').Success} outcome
+   * @returns {Record<string, unknown>}
+   */
+  claimsOf(outcome) {
+    return (this.#sharedClaims ? Success.sharedClaimsOf(outcome) : undefined) ?? JSON.parse(outcome.claims);
+  }
+
+  /**
+   * @param {string} token
+   * @param {PolicyOptions} policy
+   */
+  async verify(token, policy) {
+    const checked = this.check(token, this.#policies.find(policy));
+    const outcome = 'then' in checked ? await checked : checked;
+    if (!outcome.ok) throw new RemoteAuthError(outcome);
+    const { subject, oid, email, emailSource, emailVerified, scopes, expiresAt } = outcome;
+    return {
+      claims: this.claimsOf(outcome),
+      header: JSON.parse(outcome.header),
+      subject,
+      ...(oid !== undefined && { oid }),
+      ...(email !== undefined && { email, emailSource }),
+      ...(emailVerified !== undefined && { emailVerified }),
+      scopes: [...scopes],
+      ...(expiresAt !== undefined && { expiresAt }),
+    };
+  }
+
+  /** @param {PolicyOptions} policy */
+  async prefetch(policy) {
+    const outcome = await this.#native.prefetch(this.compile(policy));
+    if (!outcome.ok) throw new RemoteAuthError(outcome);
+  }
+
+  /** @returns {any} */
+  stats() {
+    return JSON.parse(this.#native.stats());
+  }
+
+  clear() {
+    this.#recent?.clear();
+    this.#native.clear();
+  }
+}
+
+module.exports = { RemoteTokenVerifier };
