@@ -37,8 +37,8 @@ test('hold every file an entry point requires, by whichever way', () => {
     const source = readFileSync(path.join(ROOT, file), 'utf8');
     for (const [, name] of source.matchAll(/\brequire\('(\.[^']+)'\)/g)) {
       const at = path.posix.join(path.posix.dirname(file), /** @type {string} */ (name));
-      const file = [at, `${at}.js`, `${at}/index.js`].find((candidate) => statSync(path.join(ROOT, candidate), { throwIfNoEntry: false })?.isFile());
-      reached.add(file ?? `${at}.js`);
+      const found = [at, `${at}.js`, `${at}/index.js`].find((candidate) => statSync(path.join(ROOT, candidate), { throwIfNoEntry: false })?.isFile());
+      reached.add(found ?? `${at}.js`);
     }
   }
   expect(reached.size).toBeGreaterThan(20);
