@@ -1,6 +1,6 @@
 'use strict';
 
-// Tables from a result, as Markdown: for the terminal, and between the marks of README.md and docs/performance.md
+// Tables from a result, as Markdown: for the terminal, and between the marks of docs/performance.md
 // (`node benchmark/report.js docs/benchmark.json`).
 
 const fs = require('node:fs');
@@ -71,7 +71,7 @@ function tables(result) {
   return parts.join('\n\n');
 }
 
-/** The README's: our throughput over each peer's, by case. */
+/** At a glance: our throughput over each peer's, by case. */
 function overview(result) {
   const PEERS = ['incumbent', 'jose', 'fast-jwt', 'fast-jwt (cache)', 'aws-jwt-verify', 'express-oauth2-jwt-bearer', '@node-rs/jsonwebtoken'];
   const CASES = [
@@ -114,6 +114,6 @@ if (require.main === module) {
   const { gates } = require('./gates');
   fill(path.join(root, 'docs', 'performance.md'), 'gates', gates(result));
   fill(path.join(root, 'docs', 'performance.md'), 'tables', tables(result));
-  fill(path.join(root, 'README.md'), 'overview', `${overview(result)}\n\n${circumstances(result)}`);
+  fill(path.join(root, 'docs', 'performance.md'), 'overview', `${overview(result)}\n\n${circumstances(result)}`);
   require('./chart').draw(result, path.join(root, 'docs', 'benchmark.svg'));
 }

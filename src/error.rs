@@ -2,7 +2,7 @@
 //!
 //! Stages raise errors of their own; here each variant gets its code in one match without wildcard, so that a new variant
 //! does not compile until it has one. Codes are API: they are declared here once, and the JavaScript table, the types and
-//! the README are generated from [`Code::ALL`].
+//! the `docs/errors.md` are generated from [`Code::ALL`].
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 'use strict';
 
-// What replaces Node's `http` or `fetch` in a test does not see what native code fetches. The README says so, and what to do instead.
+// What replaces Node's `http` or `fetch` in a test does not see what native code fetches. docs/testing.md says so, and what to do instead.
 
 const fs = require('node:fs');
 const http = require('node:http');
@@ -29,13 +29,13 @@ async function ask(auth, token) {
   return req.user?.email ?? res.sent[0]?.status;
 }
 
-test('C9 the README says that such tools see nothing of this package, and names `jwks` and the test kit', () => {
-  const section = read('README.md').split(/^## /m).find((text) => text.startsWith('In your own tests'));
-  for (const word of ['nock', 'msw', '`jwks`', 'real network', 'test kit']) expect(section).toContain(word);
+test('C9 docs/testing.md says that such tools see nothing of this package, and names `jwks` and the test kit', () => {
+  const page = read('docs/testing.md');
+  for (const word of ['nock', 'msw', '`jwks`', 'real network', 'test kit']) expect(page).toContain(word);
 });
 
 test('C9 its block lets tokens of the test’s own key in, without any request', async () => {
-  const block = blocksOf(read('README.md'), 'README.md').find(({ marker }) => marker === 'testing');
+  const block = blocksOf(read('docs/testing.md'), 'docs/testing.md').find(({ marker }) => marker === 'testing');
   // Inside the repository, where `remote-agent-auth` is this very package.
   fs.mkdirSync(path.join(ROOT, '.cache'), { recursive: true });
   const folder = fs.mkdtempSync(path.join(ROOT, '.cache', 'testing-'));

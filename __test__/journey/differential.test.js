@@ -1,7 +1,7 @@
 'use strict';
 
 // Twenty thousand generated tokens and their key sets before this verifier, jsonwebtoken with jwks-rsa as LibreChat uses
-// them, and jose. Where two disagree, the disagreement falls under a row of the README's table of differences, or, for
+// them, and jose. Where two disagree, the disagreement falls under a row of docs/differences.md, or, for
 // jose, under a rule that is LibreChat's and not jose's. Nothing is left over.
 // DIFFERENTIAL_SEED chooses other tokens.
 
@@ -18,7 +18,7 @@ const BURST = 3;
 const TOKENS = long ? 200_000 : 20_000;
 
 /**
- * A difference: the row of the README it falls under, what the generator did to bring it about, and the answers that it
+ * A difference: the row of docs/differences.md it falls under, what the generator did to bring it about, and the answers that it
  * explains.
  * @typedef {{ row: string, labels: string[], codes: string[] }} Difference
  */
@@ -68,9 +68,9 @@ const FROM_JOSE = [
   { row: 'LibreChat: `key_ops` may say more than `verify`, or nothing', labels: ['key_ops'], codes: ['ok'] },
 ];
 
-test('every difference from LibreChat is a row of the README', () => {
-  const readme = readFileSync(path.join(__dirname, '..', '..', 'README.md'), 'utf8');
-  for (const { row } of FROM_LIBRECHAT) expect(readme).toContain(`\n| ${row} | `);
+test('every difference from LibreChat is a row of docs/differences.md', () => {
+  const page = readFileSync(path.join(__dirname, '..', '..', 'docs', 'differences.md'), 'utf8');
+  for (const { row } of FROM_LIBRECHAT) expect(page).toContain(`\n| ${row} | `);
 });
 
 /** @param {Difference[]} known @param {{ labels: string[] }} made @param {string} ours */

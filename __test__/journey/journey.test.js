@@ -1,6 +1,6 @@
 'use strict';
 
-// The rows of the README's decision table once more, now with nothing faked: HTTP, Express 5, a provider of the
+// The rows of the decision table of docs/requests.md once more, now with nothing faked: HTTP, Express 5, a provider of the
 // test's own, real tokens, the real native verifier.
 
 const { createHmac, generateKeyPairSync } = require('node:crypto');

@@ -305,7 +305,7 @@ describe('what fails', () => {
     await world.send(world.token());
     expect(world.deps.apiKeyMiddleware).toHaveBeenCalledTimes(1);
     expect(world.logged('error')).toEqual([]);
-    // Of the provider's fault, which is no caller's, the operator hears once a minute: README, differences.
+    // Of the provider's fault, which is no caller's, the operator hears once a minute: docs/differences.md.
     expect(world.logged('warn')).toEqual([['warn', expect.stringContaining('API keys are tried instead'), expect.objectContaining({ fault: 'upstream' })]]);
     expect(world.logged('debug', 'trying API key auth')).toEqual([[expect.anything(), expect.anything(), expect.any(Error)]]);
   });

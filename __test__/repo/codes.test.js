@@ -9,7 +9,7 @@ const { generateCodes } = require('../../scripts/build/generate-codes');
 
 const FAULTS = ['config', 'request', 'token', 'scope', 'upstream', 'capacity', 'internal'];
 
-test('the codes in JavaScript, in the types and in the README are those Rust declares', () => {
+test('the codes in JavaScript, in the types and in docs/errors.md are those Rust declares', () => {
   expect(generateCodes(errorCodes(), { check: true })).toEqual([]);
   expect(codes).toEqual(
     Object.fromEntries(errorCodes().map(({ code, fault, meaning, action }) => [code, { fault, meaning, action }])),
@@ -29,12 +29,12 @@ test('no code is declared twice', () => {
 });
 
 describe('the generator', () => {
-  const FILES = ['lib/verifier/errors.js', 'index.d.ts', 'README.md'];
+  const FILES = ['lib/verifier/errors.js', 'index.d.ts', 'docs/errors.md'];
   let root;
 
   beforeEach(() => {
     root = mkdtempSync(path.join(tmpdir(), 'codes-'));
-    mkdirSync(path.join(root, 'lib', 'verifier'), { recursive: true });
+    for (const folder of ['docs', 'lib/verifier']) mkdirSync(path.join(root, folder), { recursive: true });
     for (const file of FILES) copyFileSync(path.join(__dirname, '..', '..', file), path.join(root, file));
   });
   afterEach(() => rmSync(root, { recursive: true }));
@@ -53,15 +53,15 @@ describe('the generator', () => {
   test('writes what a check then finds fresh, quotes and pipes included', () => {
     expect(generateCodes(more, { check: false, root })).toEqual(FILES);
     expect(generateCodes(more, { check: true, root })).toEqual([]);
-    const [errors, types, readme] = FILES.map((file) => readFileSync(path.join(root, file), 'utf8'));
+    const [errors, types, page] = FILES.map((file) => readFileSync(path.join(root, file), 'utf8'));
     expect(errors).toContain("meaning: 'it\\'s a \\\\ pipe | new'");
     expect(types).toContain("  | 'ERR_NEW';");
-    expect(readme).toContain('| `ERR_NEW` | token | it\'s a \\ pipe \\| new | mend it |');
+    expect(page).toContain('| `ERR_NEW` | token | it\'s a \\ pipe \\| new | mend it |');
   });
 
   test('refuses a file that has lost its markers', () => {
-    const file = path.join(root, 'README.md');
+    const file = path.join(root, 'docs', 'errors.md');
     require('node:fs').writeFileSync(file, 'no markers');
-    expect(() => generateCodes(more, { check: true, root })).toThrow('README.md lacks');
+    expect(() => generateCodes(more, { check: true, root })).toThrow('docs/errors.md lacks');
   });
 });

@@ -1,7 +1,7 @@
 'use strict';
 
 // What `npm run parity` would find without running anything: every listed scenario stands in some title, no title names another,
-// and what differs names a row of the README.
+// and what differs names a row of docs/differences.md.
 
 const fs = require('node:fs');
 const path = require('node:path');
@@ -29,8 +29,8 @@ test('the list has every scenario a drop-in must meet, each once', () => {
   expect(scenarios.map(({ number }) => number)).toEqual(required);
 });
 
-test('what differs on purpose names a row of the README’s table', () => {
-  const rows = differencesIn(fs.readFileSync(path.join(__dirname, '..', '..', 'README.md'), 'utf8'));
+test('what differs on purpose names a row of docs/differences.md', () => {
+  const rows = differencesIn(fs.readFileSync(path.join(__dirname, '..', '..', 'docs', 'differences.md'), 'utf8'));
   expect(rows.length).toBeGreaterThan(20);
   expect(scenarios.filter(({ differs }) => differs !== undefined && !rows.includes(differs))).toEqual([]);
 });

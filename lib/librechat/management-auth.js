@@ -36,7 +36,7 @@ const DELETION = 'agentTriggerDeletionStartedAt';
 
 /**
  * Machine clients of LibreChat's management API: a token of a client that the configuration binds to one user of one
- * tenant. By the README's table of machine clients; nothing falls back, nothing is written.
+ * tenant. By the table of machine clients in docs/requests.md; nothing falls back, nothing is written.
  * @param {Deps} deps
  * @param {Options} [options]
  * @returns {import('../../index').RemoteAgentAuthHandler}

@@ -21,7 +21,7 @@
 
 /**
  * Runs the host's API-key middleware and judges its user's own configuration before the request goes on
- * (the second table of the README). That middleware is not ours: it may call `next` twice, late, or after answering, and
+ * (the second table of docs/requests.md). That middleware is not ours: it may call `next` twice, late, or after answering, and
  * may fail after calling it. The first answer stands and a failure before it closes the request.
  *
  * The promise settles with the middleware and with what its `next` started. It rejects only with what the

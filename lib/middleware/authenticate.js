@@ -60,7 +60,7 @@ function createAuthenticate({ deps, host, verifier, policyFor, isForbiddenTenant
   return authenticate;
 
   /**
-   * One request, top to bottom, by the README's decision table. Nothing is changed before the last paragraph.
+   * One request, top to bottom, by the decision table of docs/requests.md. Nothing is changed before the last paragraph.
    * @param {Visit} visit
    * @returns {Promise<typeof PASS | Stop>}
    */

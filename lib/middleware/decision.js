@@ -53,7 +53,7 @@ const refusedByUserPolicy = {
 };
 
 /**
- * The decision table of the README, which the numbers refer to. A cause without
+ * The decision table of docs/requests.md, which the numbers refer to. A cause without
  * `fallback` never reaches the API-key middleware, whatever is enabled.
  * @satisfies {Record<string, Row>}
  */

@@ -21,7 +21,7 @@ const NONE = Object.freeze([]);
 /**
  * What one configuration asks for. Configs come from a database as well as from validated YAML, so
  * nothing about their types is assumed: only the exact boolean `false` switches API keys off, only the
- * exact boolean `true` switches OIDC on (the README's first table).
+ * exact boolean `true` switches OIDC on (the first table of docs/requests.md).
  * @param {unknown} config LibreChat's app config
  * @returns {AuthPlan}
  * @throws {TypeError} when there is no config at all

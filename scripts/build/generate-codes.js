@@ -2,7 +2,7 @@
 'use strict';
 
 // Writes the error codes, which are declared once in Rust, where people and compilers read them:
-// lib/verifier/errors.js, index.d.ts and README.md, each between two markers. `--check` fails when one is stale.
+// lib/verifier/errors.js, index.d.ts and docs/errors.md, each between two markers. `--check` fails when one is stale.
 
 const { readFileSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
@@ -39,7 +39,7 @@ const TARGETS = [
       codes.map(({ code }, index) => `  | ${quoted(code)}${index === codes.length - 1 ? ';' : ''}`),
   },
   {
-    file: 'README.md',
+    file: 'docs/errors.md',
     begin: '<!-- codes -->',
     end: '<!-- /codes -->',
     render: (codes) => [

@@ -7,7 +7,7 @@
 //   parity: 277 of 277 scenarios have a passing test, 4 of them differ on purpose
 //
 // The list is __test__/parity/scenarios.json; a test names the scenarios it covers in its title, as `[n]`. Fails on a
-// number without a passing test, on a failing test, and on a `differs` that is no row of the README's table.
+// number without a passing test, on a failing test, and on a `differs` that is no row of docs/differences.md.
 //
 // A scenario is LibreChat's only where it passes as LibreChat's callers call: through `remote-agent-auth/librechat`, with the members
 // LibreChat gives to each argument (__test__/parity/librechat.js keeps book). What passes by names that are only ours does not count, but
@@ -37,10 +37,9 @@ function numbersIn(title) {
   return [...title.matchAll(/\[(\d+)\]/g)].map(([, number]) => Number(number));
 }
 
-/** The first cells of the README's table of differences. @param {string} readme @returns {string[]} */
-function differencesIn(readme) {
-  const table = readme.split('\n## ').find((part) => part.startsWith('Where it differs')) ?? '';
-  return [...table.matchAll(/^\| (.*?) \| /gm)].map(([, cell]) => /** @type {string} */ (cell));
+/** The first cells of the table of differences. @param {string} page docs/differences.md @returns {string[]} */
+function differencesIn(page) {
+  return [...page.matchAll(/^\| (.*?) \| /gm)].map(([, cell]) => /** @type {string} */ (cell));
 }
 
 /** Runs the parity tests with jest. @returns {{ results: Result[], calls: Call[] }} */
@@ -92,7 +91,7 @@ function judge(scenarios, results, differences, calls) {
     if (!green) problems.push(`[${scenario.number}] has no passing test: ${scenario.what}`);
     else if (!called) problems.push(`[${scenario.number}] passes in our own spelling only: ${scenario.what}`);
     if (differs !== undefined && !differences.includes(differs)) {
-      problems.push(`[${scenario.number}] differs by a row the README does not have: ${differs}`);
+      problems.push(`[${scenario.number}] differs by a row docs/differences.md does not have: ${differs}`);
     }
     return { ...scenario, tests, passed };
   });
@@ -110,9 +109,9 @@ function printed({ number, what, differs, tests, passed }) {
 
 function main() {
   const scenarios = readScenarios();
-  const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
+  const page = fs.readFileSync(path.join(root, 'docs', 'differences.md'), 'utf8');
   const { results, calls } = runTests();
-  const { rows, problems } = judge(scenarios, results, differencesIn(readme), calls);
+  const { rows, problems } = judge(scenarios, results, differencesIn(page), calls);
   process.exitCode = problems.length === 0 ? 0 : 1;
   if (process.argv.includes('--json')) return void console.log(JSON.stringify({ rows, problems }));
   console.log('   no  result   test');

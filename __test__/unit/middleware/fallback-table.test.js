@@ -1,7 +1,7 @@
 'use strict';
 
 // Who answers, and how, for every cause: response mode x fallback option x API keys x cause. Row S36. The table is
-// written from the README; the defaults' rows are LibreChat's.
+// written from docs/options.md and docs/requests.md; the defaults' rows are LibreChat's.
 
 const { Http, Issuer, SUBJECT, World, clearRemoteAgentAuthCache, knownUser } = require('../../parity/world');
 const { score } = require('../../support/score');
@@ -60,7 +60,7 @@ const TABLE = CAUSES.flatMap((row) =>
   ),
 );
 
-/** The README's rule, in one place. */
+/** The rule of docs/options.md, in one place. */
 function expectedOf({ responses, fallbackOnInvalidToken = responses === 'librechat', apiKeys, fallback, ...row }) {
   if (apiKeys && (fallback === 'always' || (fallback === 'jwt' && fallbackOnInvalidToken))) return KEY;
   return row[responses];

@@ -1,6 +1,6 @@
 'use strict';
 
-// The flow of one request over a fake verifier: every row of the README's decision table by its number. The same rows
+// The flow of one request over a fake verifier: every row of the decision table of docs/requests.md by its number. The same rows
 // with real tokens are in journey.test.js.
 
 const { createRemoteAgentAuth } = require('../../../lib/middleware/remote-agent-auth');

@@ -63,7 +63,7 @@ const sense = () => ({
 });
 const ANYTHING = [undefined, null, true, false, 0, 1, -1, NaN, Infinity, '', ' ', '*', '\u0000', [], {}, [null], [[]], { $exists: true }, { toString: () => 'agents' }, Symbol('s'), 10n, () => 'agents', new Date(0), 'x'.repeat(5000)];
 
-/** Whether the words of a policy allow a token; written from the README, not from the code. */
+/** Whether the words of a policy allow a token; written from docs/options.md, not from the code. */
 function allows({ issuer: configured, audience, scope, algorithms, requireExp, requireKid, clockTolerance = 0 }, { claims, options, forged }) {
   if (forged) return false;
   const now = Date.now() / 1000;
