@@ -51,7 +51,7 @@ test('the blocks about a token in a file read it and judge it', async () => {
   expect(withTokenFile.length).toBe(3);
   await withToken(async ({ folder, issuer }) => {
     expect(JSON.parse(await bash(print.text, folder))).toMatchObject({ iss: issuer, sub: 'subject-1' });
-    fs.writeFileSync(path.join(folder, 'judge.js'), script.text);
+    fs.writeFileSync(path.join(folder, 'check.js'), script.text);
     const here = judge.text.replace('https://auth.example.com', issuer);
     expect(here).toContain(issuer);
     expect(await bash(here, folder)).toMatch(/^accepted \{ subject: 'subject-1', scopes: \[ 'agents:use' \] \}/);

@@ -140,6 +140,22 @@ describe('a block that cannot be checked fails', () => {
   });
 });
 
+// ---- the pages as a whole
+
+const pages = documents().filter((file) => file.startsWith('docs/') && !file.endsWith('README.md'));
+
+test.each(documents().filter((file) => file.startsWith('docs/')))('%s says first whom it is for', (file) => {
+  expect(read(file)).toMatch(/^# .+\n\nFor \w/);
+});
+
+test('docs/README.md names every page', () => {
+  const linked = linksOf(read('docs/README.md')).map((link) => path.posix.join('docs', link));
+  // Who installs the package has neither: the page on releasing is named there, and not linked.
+  const named = ['docs/releasing.md'].filter((file) => read('docs/README.md').includes(`\`${file}\``));
+  const listed = [...linked, ...named, ...linksOf(read('docs/providers/README.md')).map((link) => path.posix.join('docs/providers', link))];
+  expect(pages.filter((file) => !listed.includes(file))).toEqual([]);
+});
+
 // ---- links
 
 /** Who installs the package reads its README there, or on the registry's page. */

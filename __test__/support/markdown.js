@@ -7,7 +7,7 @@ const path = require('node:path');
 
 const ROOT = path.join(__dirname, '..', '..');
 /** Who installs the package or clones it reads these; examples/ and the rest of docs/ are found below. */
-const AT_ROOT = ['README.md', 'CHANGELOG.md', 'SECURITY.md'];
+const AT_ROOT = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'];
 const FOLDERS = ['docs', 'examples', 'npm'];
 
 /**
