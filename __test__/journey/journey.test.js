@@ -60,47 +60,47 @@ async function expectRejected(request, status, body, challenge, lines) {
   expect(logged()).toEqual(lines);
 }
 
-describe('2.1', () => {
-  test('2.1 row 0: the request’s tenant chooses the configuration', async () => {
+describe('a request, by the first table of docs/requests.md', () => {
+  test('row 0: the request’s tenant chooses the configuration', async () => {
     app.configure({ apiKey: { enabled: false } }, 'acme');
     await expectRejected(app.get(issuer.token(), { tenant: 'acme' }), 401, A, CREDENTIALS, []);
     expect(app.calls.getAppConfig).toEqual([{ tenantId: 'acme' }]);
   });
 
-  test('2.1 row 0: a configuration that cannot be loaded is 500', async () => {
+  test('row 0: a configuration that cannot be loaded is 500', async () => {
     app.configure(new Error('config down'));
     await expectRejected(app.get(issuer.token()), 500, S, null, [line('error', /Unexpected error/, 'config down')]);
   });
 
-  test('2.1 row 1: OIDC off, API keys on: the API-key middleware decides', async () => {
+  test('row 1: OIDC off, API keys on: the API-key middleware decides', async () => {
     app.configure({});
     expect(await app.get('sk-good')).toMatchObject({ status: 200, body: { id: 'key-user' } });
     expect(await app.get(issuer.token())).toMatchObject({ status: 403, body: { error: 'no such API key' } });
     expect(logged()).toEqual([]);
   });
 
-  test('2.1 row 2: OIDC off, API keys off, is 401 A', async () => {
+  test('row 2: OIDC off, API keys off, is 401 A', async () => {
     app.configure({ apiKey: { enabled: false } });
     await expectRejected(app.get(issuer.token()), 401, A, CREDENTIALS, []);
   });
 
-  test('2.1 row 3: OIDC on without an issuer is 500', async () => {
+  test('row 3: OIDC on without an issuer is 500', async () => {
     configure({ oidc: oidcOf({ issuer: undefined }) });
     await expectRejected(app.get('sk-good'), 500, S, null, [line('error', /issuer/)]);
   });
 
-  test('2.1 row 3a: OIDC on without an audience is 500', async () => {
+  test('row 3a: OIDC on without an audience is 500', async () => {
     configure({ oidc: oidcOf({ audience: '' }) });
     await expectRejected(app.get(), 500, S, null, [line('error', /audience/)]);
   });
 
-  test('2.1 row 4: no usable header, API keys on: the API-key middleware decides', async () => {
+  test('row 4: no usable header, API keys on: the API-key middleware decides', async () => {
     expect(await app.get(undefined)).toMatchObject({ status: 403, body: { error: 'no such API key' } });
     expect(await app.get(undefined, { authorization: 'Basic YTpi' })).toMatchObject({ status: 403 });
     expect(logged()).toEqual([]);
   });
 
-  test('2.1 row 5: no usable header, API keys off, is 401 B', async () => {
+  test('row 5: no usable header, API keys off, is 401 B', async () => {
     configure({ apiKey: false });
     await expectRejected(app.get(), 401, B, CREDENTIALS, []);
     await expectRejected(app.get(undefined, { authorization: 'Bearer a b' }), 401, B, CREDENTIALS, []);
@@ -139,7 +139,7 @@ describe('2.1', () => {
     return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
   }
 
-  test.each(BAD)('2.1 row 6: a token %s, API keys on, is tried as an API key', async (_name, mint, code, over) => {
+  test.each(BAD)('row 6: a token %s, API keys on, is tried as an API key', async (_name, mint, code, over) => {
     configure({ oidc: oidcOf(over) });
     const token = mint();
     expect(await app.get(token)).toMatchObject({ status: 403, body: { error: 'no such API key' } });
@@ -147,7 +147,7 @@ describe('2.1', () => {
     expect(logged()).toEqual([line('debug', /trying API key auth/, code)]);
   });
 
-  test.each(BAD)('2.1 row 7: a token %s, API keys off, is 401 U', async (_name, mint, code, over) => {
+  test.each(BAD)('row 7: a token %s, API keys off, is 401 U', async (_name, mint, code, over) => {
     configure({ apiKey: false, oidc: oidcOf(over) });
     await expectRejected(app.get(mint()), 401, U, INVALID, [line('error', /OIDC verification failed/, code)]);
     expect(app.calls.findUser).toEqual([]);
@@ -161,18 +161,18 @@ describe('2.1', () => {
     ['no audience in the list', { audience: [] }, 'ERR_POLICY_AUDIENCE'],
     ['keys over plain http to another host', { jwksUri: 'http://issuer.example/keys' }, 'ERR_POLICY_JWKS_URI'],
     ['a scope of another type', { scope: ['agents:use'] }, 'ERR_POLICY_SCOPE'],
-  ])('2.1 row 7: a policy with %s is a failed verification', async (_name, over, code) => {
+  ])('row 7: a policy with %s is a failed verification', async (_name, over, code) => {
     configure({ apiKey: false, oidc: oidcOf(over) });
     await expectRejected(app.get(issuer.token()), 401, U, INVALID, [line('error', /OIDC verification failed/, code)]);
   });
 
-  test('2.1 row 8: a missing scope is 401 U, even with API keys on', async () => {
+  test('row 8: a missing scope is 401 U, even with API keys on', async () => {
     configure({ oidc: oidcOf({ scope: 'agents:use agents:run' }) });
     await expectRejected(app.get(issuer.token({ scope: 'agents:use' })), 401, U, INVALID, [line('warn', /agents:use agents:run/)]);
     expect(app.calls.apiKey).toEqual([]);
   });
 
-  test('2.1 row 8: the scope is enough as a text or as a list', async () => {
+  test('row 8: the scope is enough as a text or as a list', async () => {
     configure({ oidc: oidcOf({ scope: 'agents:use agents:run' }) });
     expect(await app.get(issuer.token({ scope: 'x agents:run agents:use' }))).toMatchObject({ status: 200 });
     expect(await app.get(issuer.token({ scp: ['agents:use', 'agents:run'] }))).toMatchObject({ status: 200 });
@@ -182,14 +182,14 @@ describe('2.1', () => {
     ['absent', undefined],
     ['blank', ' \t'],
     ['a number', 7],
-  ])('2.1 row 9: a subject that is %s is 401 U, without a lookup, even with API keys on', async (_name, sub) => {
+  ])('row 9: a subject that is %s is 401 U, without a lookup, even with API keys on', async (_name, sub) => {
     const token = issuer.token({ sub });
     expect(await app.get(token)).toEqual({ status: 401, body: U, challenge: INVALID });
     expect(app.calls).toMatchObject({ apiKey: [], findUser: [] });
     expect(logged()).toEqual([line('warn', /missing_sub_claim/)]);
   });
 
-  test('2.1 row 10: a lookup that fails is 500', async () => {
+  test('row 10: a lookup that fails is 500', async () => {
     await app.stop();
     const findUser = async () => Promise.reject(new Error('database down'));
     app = await new App({ deps: { findUser } }).start();
@@ -198,7 +198,7 @@ describe('2.1', () => {
     expect(app.calls.apiKey).toEqual([]);
   });
 
-  test('2.1 row 11: the subject’s account under another issuer is 401 U', async () => {
+  test('row 11: the subject’s account under another issuer is 401 U', async () => {
     app.users = [{ _id: 'id-1', email: 'ada@example.com', openidId: 'subject-1', openidIssuer: 'https://other.example' }];
     await expectRejected(app.get(issuer.token({ email: 'ada@example.com' })), 401, U, INVALID, [
       line('warn', /looked up by e-mail: found/),
@@ -208,13 +208,13 @@ describe('2.1', () => {
     expect(app.calls.apiKey).toEqual([]);
   });
 
-  test('2.1 row 12: no such user, API keys on: the API-key middleware decides', async () => {
+  test('row 12: no such user, API keys on: the API-key middleware decides', async () => {
     app.users = [];
     expect(await app.get(issuer.token())).toMatchObject({ status: 403, body: { error: 'no such API key' } });
     expect(logged()).toEqual([line('warn', /no matching LibreChat user/)]);
   });
 
-  test('2.1 row 13: no such user, API keys off, is 401 U', async () => {
+  test('row 13: no such user, API keys off, is 401 U', async () => {
     configure({ apiKey: false });
     app.users = [];
     await expectRejected(app.get(issuer.token()), 401, U, INVALID, [line('warn', /no matching LibreChat user/)]);
@@ -226,28 +226,28 @@ describe('2.1', () => {
       configure({ oidc: oidcOf({ audience: 'acme-agents', scope: 'acme:use' }) }, 'acme');
     });
 
-    test('2.1 row 14: passes when its own configuration accepts the token, too', async () => {
+    test('row 14: passes when its own configuration accepts the token, too', async () => {
       const token = issuer.token({ aud: ['agents', 'acme-agents'], scope: 'acme:use' });
       expect(await app.get(token)).toMatchObject({ status: 200, body: { id: 'id-1' } });
       expect(app.calls.getAppConfig).toEqual([{ baseOnly: true }, { role: 'USER', userId: 'id-1', tenantId: 'acme' }]);
     });
 
-    test('2.1 row 14: is refused when OIDC is off there', async () => {
+    test('row 14: is refused when OIDC is off there', async () => {
       app.configure({}, 'acme');
       await expectRejected(app.get(issuer.token()), 401, U, INVALID, [line('warn', /not enabled/)]);
     });
 
-    test('2.1 row 15: is 500 when an audience is missing there', async () => {
+    test('row 15: is 500 when an audience is missing there', async () => {
       configure({ oidc: oidcOf({ audience: '' }) }, 'acme');
       await expectRejected(app.get(issuer.token()), 500, S, null, [line('error', /Unexpected error.*audience/, 'oidc.audience is not set')]);
     });
 
-    test('2.1 row 16: is refused when the token is not for the audience there', async () => {
+    test('row 16: is refused when the token is not for the audience there', async () => {
       await expectRejected(app.get(issuer.token()), 401, U, INVALID, [line('warn', /resolved user/, 'ERR_TOKEN_AUDIENCE')]);
       expect(app.calls.apiKey).toEqual([]);
     });
 
-    test('2.1 row 16: is refused when the issuer there is another, with keys of its own', async () => {
+    test('row 16: is refused when the issuer there is another, with keys of its own', async () => {
       const other = await new Issuer().start();
       configure({ oidc: oidcOf({ issuer: other.url }) }, 'acme');
       const answer = await app.get(issuer.token()).finally(() => other.stop());
@@ -256,12 +256,12 @@ describe('2.1', () => {
       expect(logged()).toEqual([line('warn', /resolved user/, expect.stringMatching(/^ERR_/))]);
     });
 
-    test('2.1 row 17: is refused when the scope there is missing', async () => {
+    test('row 17: is refused when the scope there is missing', async () => {
       const token = issuer.token({ aud: ['agents', 'acme-agents'] });
       await expectRejected(app.get(token), 401, U, INVALID, [line('warn', /acme:use/)]);
     });
 
-    test('2.1 row 18: is updated in its own tenant', async () => {
+    test('row 18: is updated in its own tenant', async () => {
       app.users[0].role = null;
       const token = issuer.token({ aud: ['agents', 'acme-agents'], scope: 'acme:use' });
       expect(await app.get(token)).toMatchObject({ status: 200 });
@@ -270,7 +270,7 @@ describe('2.1', () => {
     });
   });
 
-  test('2.1 row 18: a user known by e-mail is bound once, and found by subject from then on', async () => {
+  test('row 18: a user known by e-mail is bound once, and found by subject from then on', async () => {
     app.users = [{ _id: 'id-1', email: 'Ada@Example.com' }];
     const token = issuer.token({ email: 'ada@example.com', email_verified: true });
     expect(await app.get(token)).toMatchObject({ status: 200, body: { id: 'id-1' } });
@@ -284,14 +284,14 @@ describe('2.1', () => {
     expect(app.calls.updateUser).toHaveLength(1);
   });
 
-  test('2.1 row 18: a user stored before issuers were recorded is bound when this is the login issuer', async () => {
+  test('row 18: a user stored before issuers were recorded is bound when this is the login issuer', async () => {
     process.env.OPENID_ISSUER = `${issuer.url}/`;
     app.users = [{ _id: 'id-1', openidId: 'subject-1', role: 'USER' }];
     expect(await app.get(issuer.token())).toMatchObject({ status: 200 });
     expect(app.users[0].openidIssuer).toBe(issuer.url);
   });
 
-  test('2.1 row 18: an update that fails is 500', async () => {
+  test('row 18: an update that fails is 500', async () => {
     await app.stop();
     app = await new App({ deps: { updateUser: async () => Promise.reject(new Error('database down')) } }).start();
     configure();
@@ -299,7 +299,7 @@ describe('2.1', () => {
     await expectRejected(app.get(issuer.token()), 500, S, null, [line('error', /Unexpected error/, 'database down')]);
   });
 
-  test('2.1 row 19: the request goes on with the user, its id and its tokens', async () => {
+  test('row 19: the request goes on with the user, its id and its tokens', async () => {
     const exp = now() + 120;
     const token = issuer.token({ exp });
     expect(await app.get(token)).toEqual({ status: 200, body: { id: 'id-1' }, challenge: null });
@@ -319,7 +319,7 @@ describe('2.1', () => {
     expect(logged()).toEqual([]);
   });
 
-  test('2.1 row 19: without exp, where that is allowed, expires_at is absent', async () => {
+  test('row 19: without exp, where that is allowed, expires_at is absent', async () => {
     await app.stop();
     app = await new App({ options: { policy: { requireExp: false } } }).start();
     configure();
@@ -330,26 +330,26 @@ describe('2.1', () => {
   });
 });
 
-describe('2.2', () => {
+describe('an API key, by the second table of docs/requests.md', () => {
   beforeEach(() => app.configure({}));
   const ofAcme = (req, res, next) => {
     req.user = { id: 'key-user', tenantId: 'acme' };
     next();
   };
 
-  test('2.2 row 1: what the API-key middleware answers stands', async () => {
+  test('row 1: what the API-key middleware answers stands', async () => {
     expect(await app.get('sk-unknown')).toEqual({ status: 403, body: { error: 'no such API key' }, challenge: null });
     expect(app.calls.getAppConfig).toHaveLength(1);
   });
 
-  test('2.2 row 2: an error it passes to next reaches the application’s error handler', async () => {
+  test('row 2: an error it passes to next reaches the application’s error handler', async () => {
     app.apiKeys['sk-error'] = (req, res, next) => next(new Error('mine'));
     expect(await app.get('sk-error')).toMatchObject({ status: 418, body: { error: 'from the application' } });
     expect(app.errors).toEqual([expect.objectContaining({ message: 'mine' })]);
     expect(app.calls.getAppConfig).toHaveLength(1);
   });
 
-  test('2.2 row 2: next("route") leaves the route, as Express means it', async () => {
+  test('row 2: next("route") leaves the route, as Express means it', async () => {
     app.apiKeys['sk-route'] = (req, res, next) => next('route');
     const response = await fetch(app.url, { headers: { authorization: 'Bearer sk-route' } });
     await response.text();
@@ -357,26 +357,26 @@ describe('2.2', () => {
     expect(app.passed).toEqual([]);
   });
 
-  test('2.2 row 3: the configuration of its user’s tenant is consulted', async () => {
+  test('row 3: the configuration of its user’s tenant is consulted', async () => {
     app.apiKeys['sk-acme'] = ofAcme;
     app.configure({}, 'acme');
     expect(await app.get('sk-acme')).toMatchObject({ status: 200, body: { id: 'key-user' } });
     expect(app.calls.getAppConfig).toEqual([{ baseOnly: true }, { tenantId: 'acme' }]);
   });
 
-  test('2.2 row 4: API keys off there is 401 U', async () => {
+  test('row 4: API keys off there is 401 U', async () => {
     app.apiKeys['sk-acme'] = ofAcme;
     app.configure({ apiKey: { enabled: false } }, 'acme');
     await expectRejected(app.get('sk-acme'), 401, U, INVALID, [line('warn', /API keys are not enabled/)]);
   });
 
-  test('2.2 row 5: that configuration failing to load is 500', async () => {
+  test('row 5: that configuration failing to load is 500', async () => {
     app.apiKeys['sk-acme'] = ofAcme;
     app.configure(new Error('config down'), 'acme');
     await expectRejected(app.get('sk-acme'), 500, S, null, [line('error', /Unexpected error/, 'config down')]);
   });
 
-  test('2.2 row 6: an allowed key goes on', async () => {
+  test('row 6: an allowed key goes on', async () => {
     expect(await app.get('sk-good')).toEqual({ status: 200, body: { id: 'key-user' }, challenge: null });
     expect(logged()).toEqual([]);
   });
@@ -384,12 +384,12 @@ describe('2.2', () => {
   test.each([
     ['throws', () => { throw new Error('broken'); }],
     ['rejects', async () => Promise.reject(new Error('broken'))],
-  ])('2.2 row 7: a middleware that %s is 500', async (_name, act) => {
+  ])('row 7: a middleware that %s is 500', async (_name, act) => {
     app.apiKeys['sk-broken'] = act;
     await expectRejected(app.get('sk-broken'), 500, S, null, [line('error', /Unexpected error/, 'broken')]);
   });
 
-  test('2.2 row 8: next called after the promise has settled is judged all the same', async () => {
+  test('row 8: next called after the promise has settled is judged all the same', async () => {
     app.apiKeys['sk-late'] = (req, res, next) => {
       req.user = { id: 'key-user', tenantId: 'acme' };
       setImmediate(next);

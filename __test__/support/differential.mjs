@@ -278,7 +278,7 @@ function judge(payload, policy) {
   return 'ok';
 }
 
-/** behaviour.md 3.2 to 3.9, state R. */
+/** As LibreChat verifies: jsonwebtoken with each key that jwks-rsa finds, then scopes and subject. */
 async function librechat(keysFor, { token, policy, now }) {
   const { kid } = jsonwebtoken.decode(token, { complete: true }).header;
   const candidates = await keysFor(typeof kid === 'string' ? kid : undefined);

@@ -29,7 +29,7 @@ const {
 
 isolateEnvironment();
 
-describe('2.1', () => {
+describe('a request, by the first table of docs/requests.md', () => {
   describe('row 0: the configuration', () => {
     test.each([
       ['{ tenantId } of the user already on the request', { user: { tenantId: 't1' } }, 't2', { tenantId: 't1' }],
@@ -37,7 +37,7 @@ describe('2.1', () => {
       ['{ tenantId } of the async context when that user has none', { user: { tenantId: null } }, 't2', { tenantId: 't2' }],
       ['{ baseOnly: true } when that user’s tenant is empty', { user: { tenantId: '' } }, 't2', { baseOnly: true }],
       ['{ baseOnly: true } without any tenant', {}, undefined, { baseOnly: true }],
-    ])('2.1 row 0: is asked for with %s', async (_name, req, tenant, scope) => {
+    ])('row 0: is asked for with %s', async (_name, req, tenant, scope) => {
       const app = setUp({ config: configOf({ apiKey: { enabled: false } }), deps: { getTenantId: () => tenant } });
       await app.call({ req });
       expect(app.getAppConfig.mock.calls).toEqual([[scope]]);
@@ -46,20 +46,20 @@ describe('2.1', () => {
     test.each([
       ['rejects', async () => Promise.reject(new Error('config down'))],
       ['throws', () => { throw new Error('config down'); }],
-    ])('2.1 row 0: getAppConfig that %s is 500', async (_name, getAppConfig) => {
+    ])('row 0: getAppConfig that %s is 500', async (_name, getAppConfig) => {
       const app = setUp({ deps: { getAppConfig } });
       expectRejected(app, await app.call(), 500, S, undefined);
       expect(app.lines).toEqual([line('error', 'Unexpected error', expect.objectContaining({ message: 'config down' }))]);
       expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
     });
 
-    test.each([null, undefined])('2.1 row 0: a config that is %s is 500', async (config) => {
+    test.each([null, undefined])('row 0: a config that is %s is 500', async (config) => {
       const app = setUp({ deps: { getAppConfig: async () => config } });
       expectRejected(app, await app.call(), 500, S, undefined);
       expect(app.lines).toEqual([line('error', 'Unexpected error', expect.objectContaining({ name: 'TypeError' }))]);
     });
 
-    test('2.1 row 0: getTenantId that throws is 500', async () => {
+    test('row 0: getTenantId that throws is 500', async () => {
       const app = setUp({ deps: { getTenantId: () => { throw new Error('no context'); } } });
       expectRejected(app, await app.call(), 500, S, undefined);
     });
@@ -82,42 +82,42 @@ describe('2.1', () => {
     expect(app.lines.filter(([, text]) => /unknown/.test(text))).toHaveLength(100);
   });
 
-  test('2.1 row 1: OIDC off and API keys on asks the API-key middleware, in silence', async () => {
+  test('row 1: OIDC off and API keys on asks the API-key middleware, in silence', async () => {
     const app = setUp({ config: configOf({}) });
     expectApiKeyPath(app, await app.call());
     expect(app.lines).toEqual([]);
     expect(app.verifier.calls.check).toEqual([]);
   });
 
-  test('2.1 row 2: OIDC off and API keys off is 401 A, in silence', async () => {
+  test('row 2: OIDC off and API keys off is 401 A, in silence', async () => {
     const app = setUp({ config: configOf({ apiKey: { enabled: false } }) });
     expectRejected(app, await app.call(), 401, A, CREDENTIALS);
     expect(app.lines).toEqual([]);
     expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
   });
 
-  test.each([true, false])('2.1 row 3: OIDC on without an issuer is 500 before the header is read (API keys: %s)', async (apiKey) => {
+  test.each([true, false])('row 3: OIDC on without an issuer is 500 before the header is read (API keys: %s)', async (apiKey) => {
     const app = setUp({ config: auth({ apiKey, oidc: oidcOf({ issuer: '' }) }) });
     const headers = new Proxy({}, { get: () => { throw new Error('the header was read'); } });
     expectRejected(app, await app.call({ req: { headers } }), 500, S, undefined);
     expect(app.lines).toEqual([line('error', 'issuer')]);
   });
 
-  test('2.1 row 3a: OIDC on without an audience is 500', async () => {
+  test('row 3a: OIDC on without an audience is 500', async () => {
     const app = setUp({ config: auth({ oidc: oidcOf({ audience: undefined }) }) });
     expectRejected(app, await app.call({ authorization: null }), 500, S, undefined);
     expect(app.lines).toEqual([line('error', 'audience')]);
     expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
   });
 
-  test.each([null, 'Basic abc', 'Bearer', ' Bearer abc', 'Bearer a b'])('2.1 row 4: no usable header (%j), API keys on, asks the API-key middleware', async (authorization) => {
+  test.each([null, 'Basic abc', 'Bearer', ' Bearer abc', 'Bearer a b'])('row 4: no usable header (%j), API keys on, asks the API-key middleware', async (authorization) => {
     const app = setUp();
     expectApiKeyPath(app, await app.call({ authorization }));
     expect(app.lines).toEqual([]);
     expect(app.verifier.calls.check).toEqual([]);
   });
 
-  test('2.1 row 5: no usable header, API keys off, is 401 B', async () => {
+  test('row 5: no usable header, API keys off, is 401 B', async () => {
     const app = setUp({ config: auth({ apiKey: false }) });
     expectRejected(app, await app.call({ authorization: null }), 401, B, CREDENTIALS);
     expect(app.lines).toEqual([]);
@@ -131,7 +131,7 @@ describe('2.1', () => {
     ['that is none', failure('ERR_TOKEN_ARGUMENT', 'request')],
   ];
 
-  test.each(REFUSED)('2.1 row 6: a token %s, API keys on, goes on to the API-key middleware with its header', async (_name, refused) => {
+  test.each(REFUSED)('row 6: a token %s, API keys on, goes on to the API-key middleware with its header', async (_name, refused) => {
     const app = setUp({ answers: { agents: refused } });
     const outcome = await app.call();
     expectApiKeyPath(app, outcome);
@@ -141,7 +141,7 @@ describe('2.1', () => {
     expect(app.findUser).not.toHaveBeenCalled();
   });
 
-  test.each(REFUSED)('2.1 row 7: a token %s, API keys off, is 401 U', async (_name, refused) => {
+  test.each(REFUSED)('row 7: a token %s, API keys off, is 401 U', async (_name, refused) => {
     const app = setUp({ config: auth({ apiKey: false }), answers: { agents: Promise.resolve(refused) } });
     expectRejected(app, await app.call(), 401, U, INVALID);
     expect(app.lines).toEqual([line('error', 'OIDC verification failed', anError(refused.code))]);
@@ -150,7 +150,7 @@ describe('2.1', () => {
   test.each([
     [6, true, 'debug'],
     [7, false, 'error'],
-  ])('2.1 row %i: a policy that cannot be used is a failed verification, judged once', async (_row, apiKey, level) => {
+  ])('row %i: a policy that cannot be used is a failed verification, judged once', async (_row, apiKey, level) => {
     const unusable = new RemoteAuthError({ code: 'ERR_POLICY_JWKS_URI', fault: 'config', message: 'http' });
     const app = setUp({ config: auth({ apiKey }), answers: { compile: unusable } });
     await app.call();
@@ -162,7 +162,7 @@ describe('2.1', () => {
     expect(app.verifier.calls.check).toEqual([]);
   });
 
-  test.each([true, false])('2.1 row 8: a missing scope is 401 U and never an API key (API keys: %s)', async (apiKey) => {
+  test.each([true, false])('row 8: a missing scope is 401 U and never an API key (API keys: %s)', async (apiKey) => {
     const app = setUp({
       config: auth({ apiKey, oidc: oidcOf({ scope: 'agents:use agents:run' }) }),
       answers: { agents: failure('ERR_SCOPE_MISSING', 'scope') },
@@ -172,7 +172,7 @@ describe('2.1', () => {
     expect(app.lines).toEqual([line('warn', 'agents:use agents:run')]);
   });
 
-  test.each([true, false])('2.1 row 9: a token without a subject is 401 U, without lookup or API key (API keys: %s)', async (apiKey) => {
+  test.each([true, false])('row 9: a token without a subject is 401 U, without lookup or API key (API keys: %s)', async (apiKey) => {
     const app = setUp({ config: auth({ apiKey }), answers: { agents: failure('ERR_TOKEN_SUBJECT', 'token') } });
     expectRejected(app, await app.call(), 401, U, INVALID);
     expect(app.findUser).not.toHaveBeenCalled();
@@ -180,27 +180,27 @@ describe('2.1', () => {
     expect(app.lines).toEqual([line('warn', 'missing_sub_claim')]);
   });
 
-  test('2.1 row 10: a lookup that throws is 500, never an API key', async () => {
+  test('row 10: a lookup that throws is 500, never an API key', async () => {
     const app = setUp({ deps: { findUser: async () => { throw new Error('database down'); } } });
     expectRejected(app, await app.call(), 500, S, undefined);
     expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
     expect(app.lines).toEqual([line('error', 'Unexpected error', expect.objectContaining({ message: 'database down' }))]);
   });
 
-  test('2.1 row 11: an account bound elsewhere is 401 U, never an API key', async () => {
+  test('row 11: an account bound elsewhere is 401 U, never an API key', async () => {
     const app = setUp({ user: storedUser({ openidIssuer: 'https://other.example' }) });
     expectRejected(app, await app.call(), 401, U, INVALID);
     expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
     expect(app.lines).toEqual([line('warn', 'user refused'), line('warn', 'auth_failed')]);
   });
 
-  test('2.1 row 12: no such user, API keys on, asks the API-key middleware', async () => {
+  test('row 12: no such user, API keys on, asks the API-key middleware', async () => {
     const app = setUp();
     expectApiKeyPath(app, await app.call());
     expect(app.lines.at(-1)).toEqual(line('warn', 'no matching LibreChat user'));
   });
 
-  test('2.1 row 13: no such user, API keys off, is 401 U', async () => {
+  test('row 13: no such user, API keys off, is 401 U', async () => {
     const app = setUp({ config: auth({ apiKey: false }) });
     expectRejected(app, await app.call(), 401, U, INVALID);
     expect(app.lines.at(-1)).toEqual(line('warn', 'no matching LibreChat user'));
@@ -211,7 +211,7 @@ describe('2.1', () => {
   const tenantUser = (over = {}) => storedUser({ tenantId: 'acme', ...over });
 
   describe('rows 14 to 17: the resolved user’s own configuration', () => {
-    test('2.1 row 14: is loaded with the user’s role, id and tenant, and a token it accepts passes', async () => {
+    test('row 14: is loaded with the user’s role, id and tenant, and a token it accepts passes', async () => {
       const user = tenantUser({ role: 'BOSS' });
       const app = setUp({
         config: ownConfig(auth({ oidc: oidcOf({ audience: 'acme-agents' }) })),
@@ -223,7 +223,7 @@ describe('2.1', () => {
       expect(app.verifier.calls.recheck).toEqual([{ verdict: { of: 'token' }, audience: 'acme-agents' }]);
     });
 
-    test.each([true, false])('2.1 row 14: is judged again unless the verifier says that the outcome still holds (%s)', async (holds) => {
+    test.each([true, false])('row 14: is judged again unless the verifier says that the outcome still holds (%s)', async (holds) => {
       const user = tenantUser();
       const app = setUp({ user });
       app.verifier.stillHolds = jest.fn(() => holds);
@@ -234,21 +234,21 @@ describe('2.1', () => {
       expect(app.verifier.calls.recheck).toHaveLength(holds ? 0 : 1);
     });
 
-    test('2.1 row 14: is loaded again even when the request’s tenant is the user’s', async () => {
+    test('row 14: is loaded again even when the request’s tenant is the user’s', async () => {
       const user = tenantUser();
       const app = setUp({ user, deps: { getTenantId: () => 'acme' } });
       expectPassed(await app.call(), user);
       expect(app.getAppConfig.mock.calls).toEqual([[{ tenantId: 'acme' }], [{ role: 'USER', userId: 'id-1', tenantId: 'acme' }]]);
     });
 
-    test('2.1 row 14: is the base config for a user without a tenant under a request tenant', async () => {
+    test('row 14: is the base config for a user without a tenant under a request tenant', async () => {
       const user = storedUser();
       const app = setUp({ user, deps: { getTenantId: () => 'acme' } });
       expectPassed(await app.call(), user);
       expect(app.getAppConfig.mock.calls).toEqual([[{ tenantId: 'acme' }], [{ baseOnly: true }]]);
     });
 
-    test('2.1 row 14: is not loaded again for a user without a tenant under no tenant', async () => {
+    test('row 14: is not loaded again for a user without a tenant under no tenant', async () => {
       const user = storedUser();
       const app = setUp({ user });
       expectPassed(await app.call(), user);
@@ -256,13 +256,13 @@ describe('2.1', () => {
       expect(app.verifier.calls.recheck).toEqual([]);
     });
 
-    test('2.1 row 14: is asked for with the default role when the user has none', async () => {
+    test('row 14: is asked for with the default role when the user has none', async () => {
       const app = setUp({ user: tenantUser({ role: null }) });
       await app.call();
       expect(app.getAppConfig.mock.calls[1]).toEqual([{ role: 'USER', userId: 'id-1', tenantId: 'acme' }]);
     });
 
-    test('2.1 row 14: with OIDC off refuses with 401 U, and nothing has changed', async () => {
+    test('row 14: with OIDC off refuses with 401 U, and nothing has changed', async () => {
       const user = tenantUser({ role: '', openidIssuer: undefined });
       process.env.OPENID_ISSUER = ISSUER;
       const before = { ...user };
@@ -273,13 +273,13 @@ describe('2.1', () => {
       expect(app.lines).toEqual([line('warn', 'not enabled')]);
     });
 
-    test.each(['issuer', 'audience'])('2.1 row 15: without an %s is 500', async (field) => {
+    test.each(['issuer', 'audience'])('row 15: without an %s is 500', async (field) => {
       const app = setUp({ config: ownConfig(auth({ oidc: oidcOf({ [field]: '' }) })), user: tenantUser() });
       expectRejected(app, await app.call(), 500, S, undefined);
       expect(app.lines).toEqual([line('error', `Unexpected error.*${field}`, expect.objectContaining({ message: `oidc.${field} is not set` }))]);
     });
 
-    test('2.1 row 15: that cannot be loaded is 500', async () => {
+    test('row 15: that cannot be loaded is 500', async () => {
       const app = setUp({
         config: (scope) => {
           if (scope.tenantId) throw new Error('config down');
@@ -294,7 +294,7 @@ describe('2.1', () => {
     test.each([
       ['at once', (refused) => refused],
       ['as a promise', (refused) => Promise.resolve(refused)],
-    ])('2.1 row 16: that refuses the token (%s) is 401 U, never an API key', async (_name, give) => {
+    ])('row 16: that refuses the token (%s) is 401 U, never an API key', async (_name, give) => {
       const app = setUp({
         config: ownConfig(auth({ oidc: oidcOf({ audience: 'acme-agents' }) })),
         user: tenantUser(),
@@ -305,7 +305,7 @@ describe('2.1', () => {
       expect(app.lines).toEqual([line('warn', 'own|resolved user', anError('ERR_TOKEN_AUDIENCE'))]);
     });
 
-    test('2.1 row 16: that cannot be used as a policy is 401 U', async () => {
+    test('row 16: that cannot be used as a policy is 401 U', async () => {
       const app = setUp({ config: ownConfig(auth({ oidc: oidcOf({ issuer: 'nonsense' }) })), user: tenantUser() });
       const compile = app.verifier.compile.bind(app.verifier);
       app.verifier.compile = (options) => {
@@ -316,7 +316,7 @@ describe('2.1', () => {
       expect(app.lines).toEqual([line('warn', 'resolved user', anError('ERR_POLICY_ISSUER'))]);
     });
 
-    test('2.1 row 17: whose scope is missing is 401 U, naming the scope', async () => {
+    test('row 17: whose scope is missing is 401 U, naming the scope', async () => {
       const app = setUp({
         config: ownConfig(auth({ oidc: oidcOf({ audience: 'acme-agents', scope: 'acme:use' }) })),
         user: tenantUser(),
@@ -331,7 +331,7 @@ describe('2.1', () => {
     const emailUser = (over = {}) => ({ _id: 'id-1', email: 'ada@example.com', role: 'USER', ...over });
     const findByEmail = (user) => jest.fn(async (filter) => (filter.email ? user : null));
 
-    test('2.1 row 18: an account linked by e-mail is updated once, with exactly the binding', async () => {
+    test('row 18: an account linked by e-mail is updated once, with exactly the binding', async () => {
       const user = emailUser();
       const app = setUp({ deps: { findUser: findByEmail(user) } });
       expectPassed(await app.call(), user);
@@ -339,7 +339,7 @@ describe('2.1', () => {
       expect(user).toMatchObject({ provider: 'openid', openidId: 'subject-1', openidIssuer: ISSUER });
     });
 
-    test('2.1 row 18: binding and default role go into one update', async () => {
+    test('row 18: binding and default role go into one update', async () => {
       const user = emailUser({ role: undefined });
       const app = setUp({ deps: { findUser: findByEmail(user) } });
       await app.call();
@@ -348,13 +348,13 @@ describe('2.1', () => {
       ]);
     });
 
-    test('2.1 row 18: the issuer is stored normalised', async () => {
+    test('row 18: the issuer is stored normalised', async () => {
       const app = setUp({ config: auth({ oidc: oidcOf({ issuer: `${ISSUER}/.well-known/openid-configuration` }) }), deps: { findUser: findByEmail(emailUser()) } });
       await app.call();
       expect(app.updateUser.mock.calls[0][1].openidIssuer).toBe(ISSUER);
     });
 
-    test.each([undefined, null, ''])('2.1 row 18: a missing role (%j) becomes USER, stored and on the request', async (role) => {
+    test.each([undefined, null, ''])('row 18: a missing role (%j) becomes USER, stored and on the request', async (role) => {
       const user = storedUser({ role });
       const app = setUp({ user });
       expectPassed(await app.call(), user);
@@ -362,7 +362,7 @@ describe('2.1', () => {
       expect(user.role).toBe('USER');
     });
 
-    test('2.1 row 18: an update that rejects is 500, never an API key, and the user is untouched', async () => {
+    test('row 18: an update that rejects is 500, never an API key, and the user is untouched', async () => {
       const user = emailUser();
       const before = { ...user };
       const updateUser = jest.fn(async () => Promise.reject(new Error('database down')));
@@ -376,7 +376,7 @@ describe('2.1', () => {
       expect(app.lines.at(-1)).toEqual(line('error', 'Unexpected error', expect.objectContaining({ message: 'database down' })));
     });
 
-    test('2.1 row 18: a result of null is no failure', async () => {
+    test('row 18: a result of null is no failure', async () => {
       const user = emailUser();
       const app = setUp({ deps: { findUser: findByEmail(user), updateUser: jest.fn(() => null) } });
       expectPassed(await app.call(), user);
@@ -387,7 +387,7 @@ describe('2.1', () => {
       ['in the user’s tenant when the request has none', undefined, 'acme', ['acme']],
       ['where it is when the tenants are the same', 'acme', 'acme', []],
       ['where it is when the user has none', 'acme', undefined, []],
-    ])('2.1 row 18: the update runs %s', async (_name, requestTenant, userTenant, entered) => {
+    ])('row 18: the update runs %s', async (_name, requestTenant, userTenant, entered) => {
       const tenants = [];
       const runInTenant = (tenantId, fn) => {
         tenants.push(tenantId);
@@ -399,7 +399,7 @@ describe('2.1', () => {
       expect(tenants).toEqual(entered);
     });
 
-    test('2.1 row 18: without runInTenant the update runs where it is', async () => {
+    test('row 18: without runInTenant the update runs where it is', async () => {
       const app = setUp({ user: storedUser({ role: '', tenantId: 'acme' }) });
       await app.call();
       expect(app.updateUser).toHaveBeenCalledTimes(1);
@@ -410,7 +410,7 @@ describe('2.1', () => {
     test.each([
       ['at once', success()],
       ['as a promise', Promise.resolve(success())],
-    ])('2.1 row 19: a verified token (%s) of a known user passes with the very object findUser gave', async (_name, verified) => {
+    ])('row 19: a verified token (%s) of a known user passes with the very object findUser gave', async (_name, verified) => {
       const user = storedUser();
       const app = setUp({ user, answers: { agents: verified } });
       expectPassed(await app.call(), user);
@@ -420,7 +420,7 @@ describe('2.1', () => {
       expect(app.findUser.mock.calls.every((args) => args.length === 1)).toBe(true);
     });
 
-    test('2.1 row 19: the id is the user’s _id in its own string form', async () => {
+    test('row 19: the id is the user’s _id in its own string form', async () => {
       const _id = { toString: () => 'object-id-1' };
       const user = storedUser({ _id, id: 'something else' });
       await setUp({ user }).call();
@@ -428,13 +428,13 @@ describe('2.1', () => {
       expect(user._id).toBe(_id);
     });
 
-    test('2.1 row 19: a store without _id is served by its id', async () => {
+    test('row 19: a store without _id is served by its id', async () => {
       const user = storedUser({ _id: undefined, id: 7 });
       await setUp({ user }).call();
       expect(user.id).toBe('7');
     });
 
-    test('2.1 row 19: a user without any id is 500: everything downstream is keyed by it', async () => {
+    test('row 19: a user without any id is 500: everything downstream is keyed by it', async () => {
       const app = setUp({ user: storedUser({ _id: undefined }) });
       expectRejected(app, await app.call(), 500, S, undefined);
     });
@@ -443,14 +443,14 @@ describe('2.1', () => {
       ['with exp', { expiresAt: 1700000000.5 }, { access_token: TOKEN, expires_at: 1700000000.5 }],
       ['without exp', {}, { access_token: TOKEN }],
       ['with exp null', { expiresAt: null }, { access_token: TOKEN }],
-    ])('2.1 row 19: federatedTokens of a token %s', async (_name, over, tokens) => {
+    ])('row 19: federatedTokens of a token %s', async (_name, over, tokens) => {
       const user = storedUser();
       await setUp({ user, answers: { agents: success(over) } }).call();
       expect(user.federatedTokens).toEqual(tokens);
       expect(Object.keys(user.federatedTokens)).toEqual(Object.keys(tokens));
     });
 
-    test('2.1 row 19: the token is taken from the header without its blanks', async () => {
+    test('row 19: the token is taken from the header without its blanks', async () => {
       const app = setUp({ user: storedUser() });
       await app.call({ authorization: `bearer \t ${TOKEN}  ` });
       expect(app.verifier.calls.check).toEqual([{ token: TOKEN, audience: 'agents' }]);
@@ -458,7 +458,7 @@ describe('2.1', () => {
   });
 });
 
-describe('2.2', () => {
+describe('an API key, by the second table of docs/requests.md', () => {
   const viaApiKey = (apiKeyMiddleware, over = {}) => setUp({ config: configOf({}), ...over, deps: { apiKeyMiddleware, ...over.deps } });
   const keyUser = { id: 'key-user', tenantId: 'acme' };
   const setsUser = (req, res, next) => {
@@ -466,7 +466,7 @@ describe('2.2', () => {
     next();
   };
 
-  test('2.2 row 1: what the API-key middleware answers itself stands', async () => {
+  test('row 1: what the API-key middleware answers itself stands', async () => {
     const app = viaApiKey((req, res) => res.status(429).json({ error: 'slow down' }));
     const { answer, answers, next } = await app.call();
     expect(answer).toEqual({ status: 429, body: { error: 'slow down' } });
@@ -475,7 +475,7 @@ describe('2.2', () => {
     expect(app.getAppConfig).toHaveBeenCalledTimes(1);
   });
 
-  test.each([[new Error('mine')], ['route']])('2.2 row 2: next(%p) is forwarded untouched, without a policy check', async (value) => {
+  test.each([[new Error('mine')], ['route']])('row 2: next(%p) is forwarded untouched, without a policy check', async (value) => {
     const app = viaApiKey((req, res, next) => next(value));
     const { next, answers } = await app.call();
     expect(next.mock.calls).toEqual([[value]]);
@@ -483,7 +483,7 @@ describe('2.2', () => {
     expect(app.getAppConfig).toHaveBeenCalledTimes(1);
   });
 
-  test.each([[[]], [[undefined]], [[null]]])('2.2 row 3: next(...%j) loads the config of the user it has set', async (args) => {
+  test.each([[[]], [[undefined]], [[null]]])('row 3: next(...%j) loads the config of the user it has set', async (args) => {
     const app = viaApiKey((req, res, next) => {
       req.user = keyUser;
       next(...args);
@@ -493,14 +493,14 @@ describe('2.2', () => {
     expect(next.mock.calls).toEqual([[]]);
   });
 
-  test.each([true, false])('2.2 row 3: a user without a tenant is judged by the request’s (tenant known: %s)', async (known) => {
+  test.each([true, false])('row 3: a user without a tenant is judged by the request’s (tenant known: %s)', async (known) => {
     const app = viaApiKey((req, res, next) => next(), { deps: { getTenantId: () => (known ? 't1' : undefined) } });
     await app.call();
     const scope = known ? { tenantId: 't1' } : { baseOnly: true };
     expect(app.getAppConfig.mock.calls).toEqual([[scope], [scope]]);
   });
 
-  test('2.2 row 4: API keys off for that user is 401 U; the user stays as the API-key middleware set it', async () => {
+  test('row 4: API keys off for that user is 401 U; the user stays as the API-key middleware set it', async () => {
     const config = (scope) => (scope.tenantId ? configOf({ apiKey: { enabled: false } }) : configOf({}));
     const app = viaApiKey(setsUser, { config });
     const { answer, answers, next, req, challenge } = await app.call();
@@ -512,7 +512,7 @@ describe('2.2', () => {
     expect(app.lines).toEqual([line('warn', 'API keys are not enabled')]);
   });
 
-  test('2.2 row 5: that config failing to load is 500', async () => {
+  test('row 5: that config failing to load is 500', async () => {
     const config = (scope) => {
       if (scope.tenantId) throw new Error('config down');
       return configOf({});
@@ -525,7 +525,7 @@ describe('2.2', () => {
     expect(app.lines).toEqual([line('error', 'Unexpected error', expect.any(Error))]);
   });
 
-  test('2.2 row 6: API keys on for that user goes on without arguments, and adds nothing to the user', async () => {
+  test('row 6: API keys on for that user goes on without arguments, and adds nothing to the user', async () => {
     const app = viaApiKey(setsUser);
     const { next, req } = await app.call();
     expect(next.mock.calls).toEqual([[]]);
@@ -537,7 +537,7 @@ describe('2.2', () => {
   test.each([
     ['throws', () => { throw new Error('broken'); }],
     ['rejects', async () => Promise.reject(new Error('broken'))],
-  ])('2.2 row 7: an API-key middleware that %s is 500', async (_name, apiKeyMiddleware) => {
+  ])('row 7: an API-key middleware that %s is 500', async (_name, apiKeyMiddleware) => {
     const app = viaApiKey(apiKeyMiddleware);
     const { answer, next } = await app.call();
     expect(answer).toEqual({ status: 500, body: S });
@@ -545,7 +545,7 @@ describe('2.2', () => {
     expect(app.lines).toEqual([line('error', 'Unexpected error', expect.objectContaining({ message: 'broken' }))]);
   });
 
-  test('2.2 row 8: next called after the promise has settled is judged all the same, and its failure is a 500', async () => {
+  test('row 8: next called after the promise has settled is judged all the same, and its failure is a 500', async () => {
     let late;
     let loads = 0;
     const app = viaApiKey((req, res, next) => { late = next; }, {

@@ -34,7 +34,7 @@ const bySub = JSON.stringify({ openidId: SUB, openidIssuer: I });
 const byOid = JSON.stringify({ idOnTheSource: 'oid-1', openidIssuer: I });
 const email = 'Ada@Example.com';
 
-describe('4.2 lookups', () => {
+describe('lookups', () => {
   test('by sub and issuer first, and nothing more after a hit', async () => {
     const user = { _id: 1, openidId: SUB, openidIssuer: I };
     const result = await resolve({ oid: 'oid-1', email }, { hits: { [bySub]: user } });
@@ -112,7 +112,7 @@ describe('4.2 lookups', () => {
   });
 });
 
-describe('4.3 a user found by identifier', () => {
+describe('a user found by identifier', () => {
   const found = (user, options = {}) => resolve({ oid: 'oid-1' }, { hits: { [bySub]: user }, ...options });
 
   test.each([
@@ -166,7 +166,7 @@ describe('4.3 a user found by identifier', () => {
   });
 });
 
-describe('4.3 a user found by e-mail', () => {
+describe('a user found by e-mail', () => {
   const found = (user, identity = {}, options = {}) =>
     resolve({ email, ...identity }, { hits: { [byEmail]: user }, ...options });
 
