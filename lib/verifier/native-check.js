@@ -104,6 +104,28 @@ function compilePolicy(options) {
   return policy;
 }
 
+/**
+ * Calls to the provider's other endpoints, for `provider-client.js`: what comes back is as it crossed.
+ * @type {Record<'userinfo' | 'exchange' | 'graph', (...args: unknown[]) => Promise<any>>}
+ */
+const providerCalls = {
+  userinfo: (...args) => (trustNodesCertificates(), /** @type {any} */ (binding).providerUserinfo(...args)),
+  exchange: (...args) => (trustNodesCertificates(), /** @type {any} */ (binding).providerExchange(...args)),
+  graph: (...args) => (trustNodesCertificates(), /** @type {any} */ (binding).providerGraph(...args)),
+};
+
 const { createRemoteAgentAuth, keyChanges } = binding;
 
-module.exports = { KEEP_VERDICT, TELL_FRESHNESS, USE_VERDICTS, compilePolicy, createRemoteAgentAuth, cross, facts, judge, keyChanges, listed };
+module.exports = {
+  KEEP_VERDICT,
+  TELL_FRESHNESS,
+  USE_VERDICTS,
+  compilePolicy,
+  createRemoteAgentAuth,
+  cross,
+  facts,
+  judge,
+  keyChanges,
+  listed,
+  providerCalls,
+};
