@@ -3,7 +3,7 @@
  * servers. Tokens, keys and policies are judged natively; users, requests and responses stay here.
  */
 
-import type { CompiledPolicy, KeyOptions, Outcome, PolicyOptions, Success, Verdict } from './native';
+import type { CompiledPolicy, Outcome, PolicyOptions, Success, Verdict } from './native';
 
 export type { CompiledPolicy, KeyOptions, Outcome, PolicyOptions, Verdict } from './native';
 

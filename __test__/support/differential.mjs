@@ -1,7 +1,6 @@
 // A child process of __test__/journey/differential.test.js (jwks-rsa needs jose, which is ESM only, so Jest cannot load it):
 // generates tokens and key sets from a seed, serves the sets over loopback http, and prints, a line each, what jsonwebtoken
 // with jwks-rsa (as LibreChat uses them) and jose say. Arguments: seed, number of tokens. Ends when its input does.
-import crypto from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
 import { createRequire } from 'node:module';

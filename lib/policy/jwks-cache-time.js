@@ -37,7 +37,7 @@ function cacheTime(value) {
   if (value !== undefined && value !== last.text) last = { text: value, result: evaluate(value) };
   const result = value === undefined ? undefined : last.result;
   if (result === undefined) return DEFAULT_TIME;
-  return result < 0 ? 0 : result;
+  return Math.max(0, result);
 }
 
 /**
