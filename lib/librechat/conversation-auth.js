@@ -3,7 +3,7 @@
 const { decide } = require('../middleware/decision');
 const { createLog } = require('../middleware/log');
 const { checkFunctions } = require('../middleware/options');
-const { sendRejection } = require('../middleware/responses');
+const { sendErrorResponse } = require('../middleware/responses');
 
 /**
  * @typedef {import('../../index').ConversationManagementAuthDeps} Deps
@@ -77,7 +77,7 @@ function createConversationManagementAuth(deps) {
   /** @param {Response} res @param {'machine-off' | 'unexpected'} cause */
   function refuse(res, cause) {
     const decision = decide(cause);
-    if (decision.action === 'reject') sendRejection(res, decision.rejection, { realm: REALM });
+    if (decision.action === 'reject') sendErrorResponse(res, decision.response, { realm: REALM });
   }
 }
 

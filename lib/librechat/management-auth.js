@@ -4,10 +4,10 @@ const { createAccessTokenVerifier } = require('./access-token');
 const { bearerToken } = require('../middleware/bearer');
 const { decide } = require('../middleware/decision');
 const { createLog } = require('../middleware/log');
-const { goOnThrough } = require('../middleware/tenant-context');
+const { runThrough } = require('../middleware/tenant-context');
 const { checkFunctions, readOptions } = require('../middleware/options');
 const { createPolicyExtra } = require('../policy/option');
-const { sendRejection } = require('../middleware/responses');
+const { refuse, unexpected } = require('../middleware/rejection');
 const { sharedBy } = require('../middleware/shared-policies');
 const { sharedVerifier } = require('../verifier/shared-verifier');
 const { createTimeLimit } = require('../middleware/time-limit');
@@ -17,10 +17,9 @@ const { createTimeLimit } = require('../middleware/time-limit');
  * @typedef {import('../../index').AgentManagementAuthOptions} Options
  * @typedef {import('../../index').AccessTokenConfig} AccessTokenConfig
  * @typedef {import('../../index').RemoteAgentAuthRequest & { authStrategy?: string }} Request
- * @typedef {import('../../index').RemoteAgentAuthResponse} Response
  * @typedef {import('../middleware/decision').Cause} Cause
  * @typedef {{ clientId: string, subject?: string, userId: string, tenantId: string }} Binding
- * @typedef {{ stopped: true, cause: Cause, about?: string, error?: unknown }} Stop
+ * @typedef {import('../middleware/rejection').Rejection} Rejection
  */
 
 const FACTORY = 'createAgentManagementAuth';
@@ -54,24 +53,24 @@ function createAgentManagementAuth(deps, options) {
 
   return async function agentManagementAuth(req, res, next) {
     const outcome = await authenticate(req).catch(unexpected);
-    if ('stopped' in outcome) return refuse(res, outcome);
+    if ('cause' in outcome) return refuse(res, decide(outcome.cause), outcome, { log, settings });
     const { user, tenantId } = outcome;
     Object.assign(req, { user, authStrategy: STRATEGY, tenantId });
     const enter = (/** @type {() => void} */ go) =>
       deps.tenantContextMiddleware ? deps.tenantContextMiddleware(req, res, go) : deps.runInTenant(tenantId, go);
-    const onward = await goOnThrough(enter, () => next(), log);
-    if (onward.failed) refuse(res, unexpected(onward.error));
+    const entered = await runThrough(enter, () => next(), log);
+    if (entered.failed) refuse(res, decide('unexpected'), unexpected(entered.error), { log, settings });
   };
 
-  /** @param {Request} req @returns {Promise<Stop | { user: any, tenantId: string }>} */
+  /** @param {Request} req @returns {Promise<Rejection | { user: any, tenantId: string }>} */
   async function authenticate(req) {
     const config = /** @type {any} */ (await within('getAppConfig', () => deps.getAppConfig({ baseOnly: true })));
     if (config === null || config === undefined) throw new TypeError('getAppConfig returned no configuration');
     const auth = config.endpoints?.agents?.managementApi?.auth;
     const oidc = readOidc(auth?.oidc);
-    if (oidc === undefined) return stop('machine-off');
+    if (oidc === undefined) return rejected('machine-off');
     const token = bearerToken(req.headers?.authorization);
-    if (token === null) return stop('machine-no-bearer');
+    if (token === null) return rejected('machine-no-bearer');
 
     let claims;
     let clientId;
@@ -81,23 +80,23 @@ function createAgentManagementAuth(deps, options) {
       );
       clientId = getMachineClientId(claims);
     } catch (error) {
-      if (/** @type {any} */ (error)?.fault === 'capacity') return stop('overloaded');
+      if (/** @type {any} */ (error)?.fault === 'capacity') return rejected('overloaded');
       // No detail of the error: what a token says is nobody's business, not even the log's.
-      return stop('machine-refused', /** @type {any} */ (error)?.code ?? 'the token is not that of a machine client');
+      return rejected('machine-refused', /** @type {any} */ (error)?.code ?? 'the token is not that of a machine client');
     }
 
     const binding = findBinding(auth.clients, clientId);
-    if (binding === undefined) return stop('machine-refused', 'the client is not bound to a user');
-    if (!isSubjectOf(binding, claims.sub)) return stop('machine-refused', 'the subject is not that of the client');
+    if (binding === undefined) return rejected('machine-refused', 'the client is not bound to a user');
+    if (!isSubjectOf(binding, claims.sub)) return rejected('machine-refused', 'the subject is not that of the client');
 
     const { userId, tenantId } = binding;
     return deps.runInTenant(tenantId, async () => {
       const filter = { _id: userId, tenantId };
       const find = () => (deps.isPrincipalActive === undefined ? deps.findUser(filter, `+${DELETION}`) : deps.findUser(filter));
       const user = /** @type {any} */ (await within('findUser', find));
-      if (!isBound(user, binding)) return stop('machine-refused', 'the user is not in the tenant');
+      if (!isBound(user, binding)) return rejected('machine-refused', 'the user is not in the tenant');
       const id = String(user._id ?? user.id);
-      if (!(await isActive(user, id))) return stop('account-deletion');
+      if (!(await isActive(user, id))) return rejected('account-deletion');
       return { user: Object.assign(user, { id }), tenantId };
     });
   }
@@ -107,28 +106,11 @@ function createAgentManagementAuth(deps, options) {
     if (deps.isPrincipalActive === undefined) return !Object.hasOwn(user, DELETION);
     return within('isPrincipalActive', () => deps.isPrincipalActive?.(id));
   }
-
-  /** @param {Response} res @param {Stop} stopped */
-  function refuse(res, { cause, about, error }) {
-    const { action, line, ...decision } = decide(cause);
-    if (line !== undefined) log[line.level](about === undefined ? line.text : `${line.text}: ${about}`, error);
-    if (action !== 'reject' || !('rejection' in decision)) return;
-    try {
-      sendRejection(res, decision.rejection, { realm: settings.realm, bodies: settings.bodies });
-    } catch (failure) {
-      log.error('Unexpected error while answering', failure);
-    }
-  }
 }
 
-/** @param {Cause} cause @param {string} [about] @returns {Stop} */
-function stop(cause, about) {
-  return { stopped: true, cause, about };
-}
-
-/** @param {unknown} error @returns {Stop} */
-function unexpected(error) {
-  return { stopped: true, cause: 'unexpected', error };
+/** @param {Cause} cause @param {string} [about] @returns {Rejection} */
+function rejected(cause, about) {
+  return { cause, about };
 }
 
 /**

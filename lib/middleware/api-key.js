@@ -6,7 +6,7 @@
  *
  * @typedef {{
  *   run: (next: (value?: unknown) => void) => unknown,
- *   judge: () => Promise<Cause | undefined>,
+ *   objection: () => Promise<Cause | undefined>,
  *   pass: () => unknown,
  *   forward: (value: unknown) => void,
  *   refuse: (cause: Cause) => void,
@@ -14,13 +14,13 @@
  *   hasAnswered: () => boolean,
  *   log: Log,
  * }} ApiKeyRequest
- *   `run`: calls the API-key middleware with our `next`; `judge`: why the user it has set must not go on,
+ *   `run`: calls the API-key middleware with our `next`; `objection`: why the user it has set must not pass,
  *   undefined when nothing speaks against it; `pass`, `forward`, `refuse`, `fail`: the four answers, of which
  *   `pass` is waited for; `hasAnswered`: whether a response is already under way
  */
 
 /**
- * Runs the host's API-key middleware and judges its user's own configuration before the request goes on
+ * Runs the host's API-key middleware and checks its user's own configuration before the request proceeds
  * (the second table of docs/requests.md). That middleware is not ours: it may call `next` twice, late, or after answering, and
  * may fail after calling it. The first answer stands and a failure before it closes the request.
  *
@@ -53,11 +53,11 @@ async function runApiKey(request) {
   };
 
   /** @param {unknown} value */
-  const goOn = async (value) => {
+  const proceed = async (value) => {
     if (value !== undefined && value !== null) return answer(() => request.forward(value));
     let objection;
     try {
-      objection = await request.judge();
+      objection = await request.objection();
     } catch (error) {
       return answer(() => request.fail(error));
     }
@@ -67,14 +67,14 @@ async function runApiKey(request) {
   /** @param {unknown} [value] */
   const next = (value) => {
     const isError = value !== undefined && value !== null;
-    // An error that follows a bare next() still counts while the policy is being judged.
+    // An error that follows a bare next() still counts while the policy is being checked.
     if (answered || (asked && !isError)) {
       log.warn('the API-key middleware called next again: ignored');
       return;
     }
     asked = true;
     const late = returned;
-    const started = goOn(value).catch((error) => {
+    const started = proceed(value).catch((error) => {
       if (late) log.error('an error thrown after the API-key middleware had returned', error);
       else downstream ??= { error };
     });

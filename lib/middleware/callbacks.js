@@ -8,7 +8,7 @@ const { createTimeLimit } = require('./time-limit');
  * @typedef {import('../../index').RemoteAgentUserFilter} Filter
  * @typedef {import('../../index').RemoteAgentUserUpdate} Update
  * @typedef {import('../../index').AppConfigOptions} AppConfigOptions
- * @typedef {ReturnType<typeof createHost>} Host
+ * @typedef {ReturnType<typeof createCallbacks>} Callbacks
  */
 
 /**
@@ -17,7 +17,7 @@ const { createTimeLimit } = require('./time-limit');
  * @param {Deps} deps
  * @param {number} timeout milliseconds; 0: no limit
  */
-function createHost(deps, timeout) {
+function createCallbacks(deps, timeout) {
   const within = createTimeLimit(timeout);
   return {
     /** @param {AppConfigOptions} scope @returns {unknown} */
@@ -53,4 +53,4 @@ function createHost(deps, timeout) {
   };
 }
 
-module.exports = { createHost };
+module.exports = { createCallbacks };

@@ -3,37 +3,37 @@
 const { BODIES } = require('./responses');
 
 /**
- * @typedef {import('./responses').Rejection} Rejection
+ * @typedef {import('./responses').ErrorResponse} ErrorResponse
  * @typedef {import('../../native').Failure} Failure
  * @typedef {'debug' | 'warn' | 'error'} Level
  *
  * @typedef {{ level: Level, text: string }} Line one log line; its detail comes from the flow
- * @typedef {{ action: 'api-key', line?: Line } | { action: 'reject', rejection: Rejection, line?: Line }} Decision
+ * @typedef {{ action: 'api-key', line?: Line } | { action: 'reject', response: ErrorResponse, line?: Line }} Decision
  *
- * What a request can run into, besides passing. `standard`: the rejection of `responses: 'standard'`, where it is
+ * What a request can run into, besides passing. `standard`: the response of `responses: 'standard'`, where it is
  * another. `fallback`: with API keys enabled the API-key middleware is asked instead, and `fallbackLine` is what is
  * logged then; `unless-invalid`: only where `fallbackOnInvalidToken` allows it or what came is no JWT.
- * @typedef {{ rejection: Rejection, standard?: Rejection, line?: Line, fallback?: 'always' | 'unless-invalid',
+ * @typedef {{ response: ErrorResponse, standard?: ErrorResponse, line?: Line, fallback?: 'always' | 'unless-invalid',
  *   fallbackLine?: Line }} Row
  *
  * @typedef {{ apiKeyEnabled?: boolean, standard?: boolean, noApiKeyForThisToken?: boolean }} Circumstances
  */
 
-/** @type {Rejection} */
+/** @type {ErrorResponse} */
 const askForCredentials = { status: 401, body: BODIES.authenticationRequired, challenge: 'credentials' };
-/** @type {Rejection} */
+/** @type {ErrorResponse} */
 const askForBearer = { status: 401, body: BODIES.bearerRequired, challenge: 'credentials' };
-/** @type {Rejection} */
+/** @type {ErrorResponse} */
 const askMachine = { status: 401, body: BODIES.unauthorized, challenge: 'credentials' };
-/** @type {Rejection} */
+/** @type {ErrorResponse} */
 const unauthorized = { status: 401, body: BODIES.unauthorized, challenge: 'invalid-token' };
-/** RFC 6750 3.1. @type {Rejection} */
+/** RFC 6750 3.1. @type {ErrorResponse} */
 const forbidden = { status: 403, body: BODIES.forbidden, challenge: 'insufficient-scope' };
-/** @type {Rejection} */
+/** @type {ErrorResponse} */
 const unavailable = { status: 503, body: BODIES.unavailable, retryAfter: 1 };
-/** @type {Rejection} */
+/** @type {ErrorResponse} */
 const beingDeleted = { status: 409, body: BODIES.accountDeletion };
-/** @type {Rejection} */
+/** @type {ErrorResponse} */
 const broken = { status: 500, body: BODIES.internal };
 
 /** @param {Level} level @param {string} text @returns {Line} */
@@ -42,13 +42,13 @@ const line = (level, text) => ({ level, text });
 const noUser = line('warn', 'OIDC token is valid but there is no matching LibreChat user');
 /** @satisfies {Row} */
 const refusedToken = /** @type {const} */ ({
-  rejection: unauthorized,
+  response: unauthorized,
   line: line('error', 'OIDC verification failed'),
   fallback: 'unless-invalid',
   fallbackLine: line('debug', 'OIDC verification failed, trying API key auth'),
 });
 const refusedByUserPolicy = {
-  rejection: unauthorized,
+  response: unauthorized,
   line: line('warn', "OIDC token refused by the resolved user's policy"),
 };
 
@@ -58,69 +58,69 @@ const refusedByUserPolicy = {
  * @satisfies {Record<string, Row>}
  */
 const TABLE = {
-  /* 1, 2 */ 'oidc-off': { rejection: askForCredentials, fallback: 'always' },
+  /* 1, 2 */ 'oidc-off': { response: askForCredentials, fallback: 'always' },
   /* 3, 3a */ 'oidc-misconfigured': {
-    rejection: broken,
+    response: broken,
     line: line('error', 'OIDC is enabled without a required setting'),
   },
-  /* 4, 5 */ 'no-bearer': { rejection: askForBearer, fallback: 'always' },
+  /* 4, 5 */ 'no-bearer': { response: askForBearer, fallback: 'always' },
   /* 6, 7 */ 'token-refused': refusedToken,
   /* 6, 7 */ 'provider-unreachable': { ...refusedToken, standard: unavailable },
   /* 7a */ overloaded: {
-    rejection: unavailable,
+    response: unavailable,
     line: line('warn', 'more tokens wait to be checked than can be in time'),
   },
   /* 8 */ 'scope-missing': {
-    rejection: unauthorized,
+    response: unauthorized,
     standard: forbidden,
     line: line('warn', 'OIDC token lacks a required scope'),
   },
   /* 9 */ 'subject-missing': {
-    rejection: unauthorized,
+    response: unauthorized,
     line: line('warn', 'OIDC token refused, reason: missing_sub_claim'),
   },
   /* 11 */ 'user-conflict': {
-    rejection: unauthorized,
+    response: unauthorized,
     line: line('warn', 'OIDC user refused, reason: auth_failed'),
   },
   /* 11a; second table 3a */ 'tenant-conflict': {
-    rejection: unauthorized,
+    response: unauthorized,
     line: line('warn', 'the user belongs to another tenant than the request'),
   },
   /* 12, 13 */ 'no-user': {
-    rejection: unauthorized,
+    response: unauthorized,
     line: noUser,
     fallback: 'unless-invalid',
     fallbackLine: noUser,
   },
   /* 14 */ 'user-oidc-off': {
-    rejection: unauthorized,
+    response: unauthorized,
     line: line('warn', "OIDC is not enabled in the resolved user's configuration"),
   },
   /* 15 */ 'user-oidc-misconfigured': {
-    rejection: broken,
+    response: broken,
     line: line('error', "Unexpected error: OIDC is enabled without a required setting in the resolved user's configuration"),
   },
   /* 16 */ 'user-token-refused': refusedByUserPolicy,
   /* 16 */ 'user-provider-unreachable': { ...refusedByUserPolicy, standard: unavailable },
   /* 17 */ 'user-scope-missing': {
-    rejection: unauthorized,
+    response: unauthorized,
     standard: forbidden,
     line: line('warn', "OIDC token lacks a scope the resolved user's policy requires"),
   },
-  /* 17a */ 'account-deletion': { rejection: beingDeleted },
+  /* 17a */ 'account-deletion': { response: beingDeleted },
   /* second table 4 */ 'api-key-off': {
-    rejection: unauthorized,
+    response: unauthorized,
     line: line('warn', "API keys are not enabled in the API user's configuration"),
   },
-  /* machine clients, 2 */ 'machine-off': { rejection: askMachine },
-  /* machine clients, 3 */ 'machine-no-bearer': { rejection: askMachine },
+  /* machine clients, 2 */ 'machine-off': { response: askMachine },
+  /* machine clients, 3 */ 'machine-no-bearer': { response: askMachine },
   /* machine clients, 4 to 8 */ 'machine-refused': {
-    rejection: unauthorized,
+    response: unauthorized,
     line: line('warn', 'machine client refused'),
   },
   /* 0, 10, 18; second table 5, 7; machine clients, 1 */ unexpected: {
-    rejection: broken,
+    response: broken,
     line: line('error', 'Unexpected error'),
   },
 };
@@ -137,8 +137,8 @@ function decide(cause, { apiKeyEnabled = false, standard = false, noApiKeyForThi
   const row = TABLE[cause];
   const mayFallBack = row.fallback === 'always' || (row.fallback === 'unless-invalid' && !noApiKeyForThisToken);
   if (apiKeyEnabled && mayFallBack) return { action: 'api-key', line: row.fallbackLine };
-  const rejection = (standard ? row.standard : undefined) ?? row.rejection;
-  return { action: 'reject', rejection, line: row.line };
+  const response = (standard ? row.standard : undefined) ?? row.response;
+  return { action: 'reject', response, line: row.line };
 }
 
 /**

@@ -1,13 +1,28 @@
 'use strict';
 
+/** More edits than that are no slip of the keyboard. */
+const MOST_EDITS = 2;
+
 /**
  * @param {string} name
- * @param {readonly string[]} known at least one
- * @returns {string} the known name fewest edits away
+ * @param {readonly string[]} known
+ * @returns {string | undefined} the known name fewest edits away, where that is near enough to be meant
  */
 function nearest(name, known) {
   const ranked = known.map((candidate) => ({ candidate, edits: editDistance(name, candidate) }));
-  return ranked.reduce((best, next) => (next.edits < best.edits ? next : best)).candidate;
+  const [best] = ranked.sort((a, b) => a.edits - b.edits);
+  return best !== undefined && best.edits <= MOST_EDITS ? best.candidate : undefined;
+}
+
+/**
+ * What an error about an unknown name ends with.
+ * @param {string} name
+ * @param {readonly string[]} known
+ * @returns {string} empty where nothing is near
+ */
+function didYouMean(name, known) {
+  const near = nearest(name, known);
+  return near === undefined ? '' : `; did you mean "${near}"?`;
 }
 
 /** Levenshtein's distance, letter case ignored. @param {string} a @param {string} b */
@@ -25,4 +40,4 @@ function editDistance(a, b) {
   return Number(previous[to.length]);
 }
 
-module.exports = { nearest };
+module.exports = { didYouMean };

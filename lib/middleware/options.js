@@ -1,8 +1,9 @@
 'use strict';
 
 const { wrongOption } = require('../verifier/errors');
-const { nearest } = require('./nearest');
+const { didYouMean } = require('./nearest');
 const { BODY_STYLES, isRealm } = require('./responses');
+const { POLICY_OPTIONS } = require('../policy/option');
 
 /**
  * @typedef {import('../../index').RemoteAgentAuthOptions} Options
@@ -38,13 +39,6 @@ const UNDECIDED_TENANTS =
   'createRemoteAgentAuth: with deps.isPrincipalActive, which LibreChat passes from v0.8.8 on, the option tenantConflict must be given: ' +
   "'reject', as that LibreChat does, with deps.getTenantId, and with deps.tenantContextMiddleware for what follows; or 'allow', as v0.8.7. " +
   'remote-agent-auth/librechat does all of it by itself (its option compat)';
-/** Options of a policy that hosts might write one level too high. */
-const POLICY_NAMES = [
-  ...['requireExp', 'requireKid', 'algorithms', 'clockTolerance', 'typ', 'tokenUse', 'scope'],
-  ...['cacheMaxAge', 'maxStale', 'maxAdvisedAge', 'snapshotFile', 'proxy', 'ca', 'clientCertificate'],
-  ...['refusePrivateAddresses', 'maxBodyBytes', 'jwks', 'jwksFile'],
-];
-
 const REQUIRED_DEPS = /** @type {const} */ (['apiKeyMiddleware', 'findUser', 'updateUser', 'getAppConfig']);
 const OPTIONAL_DEPS = /** @type {const} */ ([
   'getRolesByNames',
@@ -68,9 +62,10 @@ function readOptions(options = {}, { factory = 'createRemoteAgentAuth', names = 
   const wrong = (problem) => wrongOption(`${factory}: ${problem}`);
   if (typeof options !== 'object' || options === null) throw wrong('options must be an object');
   for (const [name, value] of Object.entries(options)) {
-    if (names.includes('policy') && POLICY_NAMES.includes(name)) throw wrong(`"${name}" belongs into the option policy`);
+    // Hosts write them one level too high.
+    if (names.includes('policy') && POLICY_OPTIONS.includes(name)) throw wrong(`"${name}" belongs into the option policy`);
     if (!names.includes(name)) {
-      throw wrong(`unknown option "${name}"; did you mean "${nearest(name, names)}"?`);
+      throw wrong(`unknown option "${name}"${didYouMean(name, names)}`);
     }
     const problem = value === undefined ? undefined : OPTIONS[/** @type {keyof typeof OPTIONS} */ (name)](value);
     if (problem !== undefined) throw wrong(problem);

@@ -36,9 +36,9 @@ const OPENAI_NAMES = new Map([
  * @typedef {'credentials' | 'invalid-token' | 'insufficient-scope'} Challenge
  *
  * @typedef {{ error: string, code?: string }} Body
- * @typedef {{ status: number, body: Body, challenge?: Challenge, retryAfter?: number }} Rejection `retryAfter`: seconds
+ * @typedef {{ status: number, body: Body, challenge?: Challenge, retryAfter?: number }} ErrorResponse `retryAfter`: seconds
  *
- * `scope`: what would be enough, for `insufficient-scope`. `retryAfter`: seconds, in place of the rejection's.
+ * `scope`: what would be enough, for `insufficient-scope`. `retryAfter`: seconds, in place of the response's.
  * @typedef {{ realm: string, bodies?: typeof BODY_STYLES[number], scope?: unknown, retryAfter?: number }} Answer
  */
 
@@ -68,7 +68,7 @@ function challengeHeader(challenge, realm, scope) {
   return `${bearer}, error="insufficient_scope"${parameter}`;
 }
 
-/** @param {Rejection} rejection @param {Answer['bodies']} style */
+/** @param {ErrorResponse} response @param {Answer['bodies']} style */
 function bodyOf({ status, body }, style) {
   if (style !== 'openai') return body;
   const [type, code] = OPENAI_NAMES.get(status) ?? ['invalid_request_error', null];
@@ -76,24 +76,24 @@ function bodyOf({ status, body }, style) {
 }
 
 /**
- * Sends a rejection, unless something has answered already. Hosts' own tests pass a response that has
+ * Sends a response, unless something has answered already. Hosts' own tests pass a response that has
  * only `status` and `json`.
  * @param {import('../../index').RemoteAgentAuthResponse} res
- * @param {Rejection} rejection
+ * @param {ErrorResponse} response
  * @param {Answer} answer
  */
-function sendRejection(res, rejection, { realm, bodies, scope, retryAfter }) {
+function sendErrorResponse(res, response, { realm, bodies, scope, retryAfter }) {
   if (res.headersSent) return;
   if (typeof res.setHeader === 'function') {
-    if (rejection.challenge !== undefined) {
-      res.setHeader('WWW-Authenticate', challengeHeader(rejection.challenge, realm, scope));
+    if (response.challenge !== undefined) {
+      res.setHeader('WWW-Authenticate', challengeHeader(response.challenge, realm, scope));
     }
-    if (rejection.retryAfter !== undefined) {
+    if (response.retryAfter !== undefined) {
       // RFC 9110 10.2.3: whole seconds.
-      res.setHeader('Retry-After', String(Math.max(1, Math.ceil(retryAfter ?? rejection.retryAfter))));
+      res.setHeader('Retry-After', String(Math.max(1, Math.ceil(retryAfter ?? response.retryAfter))));
     }
   }
-  res.status(rejection.status).json(bodyOf(rejection, bodies));
+  res.status(response.status).json(bodyOf(response, bodies));
 }
 
-module.exports = { BODIES, BODY_STYLES, challengeHeader, isRealm, sendRejection };
+module.exports = { BODIES, BODY_STYLES, challengeHeader, isRealm, sendErrorResponse };

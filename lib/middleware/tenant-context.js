@@ -12,14 +12,14 @@
  *   it went on
  * @throws what `next` threw
  */
-async function goOnThrough(middleware, next, log) {
-  let wentOn = false;
+async function runThrough(middleware, next, log) {
+  let proceeded = false;
   let returned = false;
   /** @type {{ error: unknown } | undefined} */
   let downstream;
   const once = () => {
-    if (wentOn) return;
-    wentOn = true;
+    if (proceeded) return;
+    proceeded = true;
     try {
       next();
     } catch (error) {
@@ -30,7 +30,7 @@ async function goOnThrough(middleware, next, log) {
   try {
     await middleware(once);
   } catch (error) {
-    if (!wentOn) return { failed: true, error };
+    if (!proceeded) return { failed: true, error };
     log.error('the tenant-context middleware failed after it had gone on', error);
   } finally {
     returned = true;
@@ -39,4 +39,4 @@ async function goOnThrough(middleware, next, log) {
   return { failed: false };
 }
 
-module.exports = { goOnThrough };
+module.exports = { runThrough };

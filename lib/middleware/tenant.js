@@ -13,7 +13,7 @@
  * @param {string | undefined} contextTenant
  * @returns {AppConfigOptions}
  */
-function requestScope(req, contextTenant) {
+function requestConfigOptions(req, contextTenant) {
   const tenantId = req.user?.tenantId ?? contextTenant;
   return tenantId ? { tenantId } : { baseOnly: true };
 }
@@ -34,7 +34,7 @@ function isTenantConflict(requestTenant, userTenant) {
  * @param {{ role: string, userId: string }} user
  * @returns {AppConfigOptions}
  */
-function userScope(tenantId, { role, userId }) {
+function userConfigOptions(tenantId, { role, userId }) {
   return tenantId ? { role, userId, tenantId } : { baseOnly: true };
 }
 
@@ -44,7 +44,7 @@ function userScope(tenantId, { role, userId }) {
  * @param {AppConfigOptions} a
  * @param {AppConfigOptions} b
  */
-function sameScope(a, b) {
+function sameConfigOptions(a, b) {
   return (
     a.tenantId === b.tenantId && a.baseOnly === b.baseOnly && a.role === b.role && a.userId === b.userId
   );
@@ -64,4 +64,4 @@ function inTenantOf(deps, tenantId, write) {
   return deps.runInTenant(tenantId, write);
 }
 
-module.exports = { inTenantOf, isTenantConflict, requestScope, sameScope, userScope };
+module.exports = { inTenantOf, isTenantConflict, requestConfigOptions, sameConfigOptions, userConfigOptions };

@@ -12,6 +12,13 @@ const { wrongOption } = require('../verifier/errors');
  * @typedef {{ options: Policy, key: string | undefined }} PolicyExtra
  */
 
+/** What the option may set. A test compares these with the options that Rust has. */
+const POLICY_OPTIONS = Object.freeze([
+  ...['algorithms', 'allowedClients', 'allowedTenants', 'clockTolerance', 'issuer', 'maxTokenAge', 'maxTokenBytes', 'maxTokenLifetime'],
+  ...['requireExp', 'requireKid', 'requiredAppRoles', 'requiredPermissions', 'requiredRoles', 'scope', 'tokenUse', 'typ'],
+  ...['ca', 'cacheMaxAge', 'clientCertificate', 'jwks', 'jwksFile', 'maxAdvisedAge', 'maxBodyBytes', 'maxStale', 'proxy'],
+  ...['refusePrivateAddresses', 'snapshotFile'],
+]);
 /** Whom to trust is the configuration's to say; OPENID_EMAIL_CLAIM names the e-mail claim. */
 const NOT_HERE = ['enabled', 'audience', 'jwksUri', 'emailClaim'];
 /** A caller without a subject could be anybody. */
@@ -143,4 +150,4 @@ function joined(name, member) {
   return member === undefined ? undefined : `${name}:${member}`;
 }
 
-module.exports = { NOTHING, createPolicyExtra };
+module.exports = { ALWAYS, NOTHING, NOT_HERE, POLICY_OPTIONS, createPolicyExtra };

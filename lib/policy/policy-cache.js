@@ -13,10 +13,10 @@ const { NOTHING } = require('./option');
  * @typedef {import('./environment').Environment} Environment
  * @typedef {import('./option').PolicyExtra} PolicyExtra
  *
- * @typedef {{ policy: CompiledPolicy, failure?: undefined } | { policy?: undefined, failure: RemoteAuthError }} Judged
+ * @typedef {{ policy: CompiledPolicy, failure?: undefined } | { policy?: undefined, failure: RemoteAuthError }} Compiled
  * `scope`: the scopes the policy requires, for what is said about them. `issuer`: under which its users are stored. `issuers`: where the
  * policy names several, the same for each, by its place.
- * @typedef {Judged & { emailClaim?: string, scope?: unknown, issuer?: string, issuers?: readonly (string | undefined)[] }} Entry
+ * @typedef {Compiled & { emailClaim?: string, scope?: unknown, issuer?: string, issuers?: readonly (string | undefined)[] }} Entry
  *
  * An entry with what it was made from.
  * @typedef {{ key: string, fields: OidcFields, environment: Environment, extraKey: string, entry: Entry }} Known
@@ -58,7 +58,7 @@ class PolicyCache {
    * @param {OidcFields} fields
    * @param {PolicyExtra} [extra] what the host's `oidc` block cannot say
    * @returns {Entry} the policy, or why there is none: a wrong policy is remembered like a right one,
-   *   or every request would pay for judging it again
+   *   or every request would pay for compiling it again
    */
   find(fields, extra = NOTHING) {
     const environment = this.#environment(fields);
@@ -66,13 +66,13 @@ class PolicyCache {
     const latest = this.#latest.get(fields.issuer);
     if (latest !== undefined && isMadeFrom(latest, fields, environment, extra)) return this.#use(latest);
     const key = keyOf(fields, environment, extra);
-    if (key === undefined) return this.#judge(fields, environment, extra);
+    if (key === undefined) return this.#compileEntry(fields, environment, extra);
     const known = this.#entries.get(key) ?? {
       key,
       fields: copyOf(fields),
       environment,
       extraKey: /** @type {string} */ (extra.key),
-      entry: this.#judge(fields, environment, extra),
+      entry: this.#compileEntry(fields, environment, extra),
     };
     return this.#use(known);
   }
@@ -104,7 +104,7 @@ class PolicyCache {
   }
 
   /** @param {OidcFields} fields @param {Environment} environment @param {PolicyExtra} extra @returns {Entry} */
-  #judge(fields, { jwksUri, ignoredJwksUri, ignoredClockTolerance, emailClaim, ...network }, extra) {
+  #compileEntry(fields, { jwksUri, ignoredJwksUri, ignoredClockTolerance, emailClaim, ...network }, extra) {
     this.#warnOfClockTolerance(ignoredClockTolerance);
     if (ignoredJwksUri !== undefined) {
       this.#log.warn(
@@ -172,10 +172,31 @@ function isOfTexts({ issuer, jwksUri, scope }) {
   return typeof issuer === 'string' && typeof jwksUri !== 'object' && typeof scope !== 'object';
 }
 
-/** @param {unknown} a @param {unknown} b */
-function sameAudience(a, b) {
-  if (!Array.isArray(a) || !Array.isArray(b)) return a === b;
-  return a.length === b.length && a.every((audience, index) => audience === b[index]);
+/**
+ * Everything a policy is made from, beside the option `policy`. Whether two are the same and the key both follow from this list: a value
+ * that is missing here would be served to those who ask for another.
+ * @type {ReadonlyArray<(fields: OidcFields, environment: Environment) => unknown>}
+ */
+const MADE_FROM = [
+  (fields) => fields.issuer,
+  (fields) => fields.audience,
+  (fields) => fields.jwksUri,
+  (fields) => fields.scope,
+  (_fields, environment) => environment.jwksUri,
+  (_fields, environment) => environment.ignoredJwksUri,
+  (_fields, environment) => environment.emailClaim,
+  (_fields, environment) => environment.cacheMaxAge,
+  (_fields, environment) => environment.clockTolerance,
+  (_fields, environment) => environment.ignoredClockTolerance,
+  (_fields, environment) => environment.proxy?.http,
+  (_fields, environment) => environment.proxy?.https,
+  (_fields, environment) => environment.proxy?.bypass,
+];
+
+/** Only an audience may be a list. @param {unknown} a @param {unknown} b */
+function isSame(a, b) {
+  if (a === b) return true;
+  return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((item, index) => item === b[index]);
 }
 
 /**
@@ -184,23 +205,12 @@ function sameAudience(a, b) {
  * @param {Environment} environment
  * @param {PolicyExtra} extra
  */
-function isMadeFrom({ fields: from, environment: then, extraKey }, fields, environment, extra) {
-  return (
-    from.issuer === fields.issuer &&
-    sameAudience(from.audience, fields.audience) &&
-    from.jwksUri === fields.jwksUri &&
-    from.scope === fields.scope &&
-    extraKey === extra.key &&
-    then.jwksUri === environment.jwksUri &&
-    then.ignoredJwksUri === environment.ignoredJwksUri &&
-    then.emailClaim === environment.emailClaim &&
-    then.cacheMaxAge === environment.cacheMaxAge &&
-    then.clockTolerance === environment.clockTolerance &&
-    then.ignoredClockTolerance === environment.ignoredClockTolerance &&
-    then.proxy?.http === environment.proxy?.http &&
-    then.proxy?.https === environment.proxy?.https &&
-    then.proxy?.bypass === environment.proxy?.bypass
-  );
+function isMadeFrom(known, fields, environment, extra) {
+  if (known.extraKey !== extra.key) return false;
+  for (const read of MADE_FROM) {
+    if (!isSame(read(known.fields, known.environment), read(fields, environment))) return false;
+  }
+  return true;
 }
 
 /**
@@ -210,13 +220,10 @@ function isMadeFrom({ fields: from, environment: then, extraKey }, fields, envir
  * @returns {string | undefined} undefined for a block with values no policy can be made of: JSON would
  *   give some of those the same text
  */
-function keyOf({ issuer, audience, jwksUri, scope }, environment, extra) {
+function keyOf(fields, environment, extra) {
   if (extra.key === undefined) return undefined;
-  const fields = [issuer, audience, jwksUri, scope];
-  if (!fields.flat().every((value) => value === undefined || typeof value === 'string')) return undefined;
-  const { jwksUri: uri, ignoredJwksUri, emailClaim, cacheMaxAge: age, clockTolerance, ignoredClockTolerance, proxy } = environment;
-  const network = [age, clockTolerance, ignoredClockTolerance, proxy?.http, proxy?.https, proxy?.bypass];
-  return JSON.stringify([...fields, uri, ignoredJwksUri, emailClaim, ...network, extra.key]);
+  if (!Object.values(fields).flat().every((value) => value === undefined || typeof value === 'string')) return undefined;
+  return JSON.stringify([...MADE_FROM.map((read) => read(fields, environment)), extra.key]);
 }
 
 module.exports = { CAPACITY, PolicyCache };

@@ -12,7 +12,7 @@ function setUp(run, over = {}) {
   const logger = recordingLogger();
   const request = {
     run,
-    judge: async () => undefined,
+    objection: async () => undefined,
     hasAnswered: () => false,
     pass: () => answers.push('pass'),
     forward: (value) => answers.push(['forward', value]),
@@ -44,25 +44,25 @@ test.each([
 test.each([[new Error('boom')], ['route'], [0], [false], ['']])(
   'next(%p) is forwarded at once, without a policy check',
   async (value) => {
-    const judge = jest.fn();
-    const { done, answers } = setUp((next) => next(value), { judge });
+    const objection = jest.fn();
+    const { done, answers } = setUp((next) => next(value), { objection });
     expect(answers).toEqual([['forward', value]]);
     await done;
-    expect(judge).not.toHaveBeenCalled();
+    expect(objection).not.toHaveBeenCalled();
   },
 );
 
 test('a policy that disables API keys refuses', async () => {
-  const { done, answers } = setUp((next) => next(), { judge: async () => 'api-key-off' });
+  const { done, answers } = setUp((next) => next(), { objection: async () => 'api-key-off' });
   await done;
   expect(answers).toEqual([['refuse', 'api-key-off']]);
 });
 
 test('a policy check that fails is a failure', async () => {
-  const judge = async () => {
+  const objection = async () => {
     throw new Error('config down');
   };
-  const { done, answers } = setUp((next) => next(), { judge });
+  const { done, answers } = setUp((next) => next(), { objection });
   await done;
   expect(answers).toEqual([['fail', 'config down']]);
 });
@@ -115,7 +115,7 @@ describe('a middleware that misbehaves', () => {
     expect(levels()).toEqual(['warn']);
   });
 
-  test('an error that follows next() while the policy is being judged stops the request', async () => {
+  test('an error that follows next() while the policy is being checked stops the request', async () => {
     const error = new Error('no such key');
     const { done, answers } = setUp((next) => {
       next();
@@ -125,7 +125,7 @@ describe('a middleware that misbehaves', () => {
     expect(answers).toEqual([['forward', error]]);
   });
 
-  test('failing after next(), while the policy is being judged, closes the request', async () => {
+  test('failing after next(), while the policy is being checked, closes the request', async () => {
     const { done, answers } = setUp((next) => {
       next();
       throw new Error('broken');
@@ -152,7 +152,7 @@ describe('a middleware that misbehaves', () => {
     expect(levels()).toEqual(['warn']);
   });
 
-  test('calling next late is judged like any other', async () => {
+  test('calling next late is checked like any other', async () => {
     let late;
     const allowed = setUp((next) => {
       late = next;
@@ -162,7 +162,7 @@ describe('a middleware that misbehaves', () => {
     await tick();
     expect(allowed.answers).toEqual(['pass']);
 
-    const refused = setUp((next) => { late = next; }, { judge: async () => 'api-key-off' });
+    const refused = setUp((next) => { late = next; }, { objection: async () => 'api-key-off' });
     await refused.done;
     late();
     await tick();
@@ -176,7 +176,7 @@ describe('a middleware that misbehaves', () => {
         late = next;
       },
       {
-        judge: async () => {
+        objection: async () => {
           throw new Error('config down');
         },
       },

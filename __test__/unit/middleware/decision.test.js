@@ -40,12 +40,12 @@ const EXPECTED = [
 
 test.each(EXPECTED)('%s is decided as the table says', (cause, on, levelOn, status, body, challenge, levelOff) => {
   const enabled = decide(cause, { apiKeyEnabled: true });
-  expect(enabled.action === API ? API : enabled.rejection.status).toBe(on);
+  expect(enabled.action === API ? API : enabled.response.status).toBe(on);
   expect(enabled.line?.level).toBe(levelOn);
 
   const disabled = decide(cause);
-  expect(disabled).toMatchObject({ action: 'reject', rejection: { status, body } });
-  expect(disabled.rejection.challenge).toBe(challenge);
+  expect(disabled).toMatchObject({ action: 'reject', response: { status, body } });
+  expect(disabled.response.challenge).toBe(challenge);
   expect(disabled.line?.level).toBe(levelOff);
 });
 
@@ -106,7 +106,7 @@ describe('the fallback truth table: responses x fallbackOnInvalidToken x API key
     const falls = ALWAYS.includes(cause) || (UNLESS_INVALID.includes(cause) && !noApiKeyForThisToken);
     expect(decision.action).toBe(apiKeyEnabled && falls ? API : 'reject');
     if (decision.action === API) return;
-    expect(decision.rejection.status).toBe((standard && STANDARD[cause]) || decide(cause).rejection.status);
+    expect(decision.response.status).toBe((standard && STANDARD[cause]) || decide(cause).response.status);
     expect(decision.line).toEqual(decide(cause).line);
   });
 });

@@ -50,13 +50,17 @@ describe('options', () => {
     ['callbacktimeout', 'callbackTimeout'],
     ['allowUnverifiedEmails', 'allowUnverifiedEmail'],
     ['relm', 'realm'],
-    ['verify', 'verifier'],
+    ['verifer', 'verifier'],
   ])('an unknown name (%s) is an error that names the nearest known one (%s)', (unknown, known) => {
     const error = thrown(() => make({ [unknown]: true }));
     expect(error).toBeInstanceOf(RemoteAuthError);
     expect(error).toMatchObject({ code: 'ERR_POLICY_OPTION', fault: 'config' });
     expect(error.message).toContain(`"${unknown}"`);
     expect(error.message).toContain(`did you mean "${known}"`);
+  });
+
+  test.each(['verify', 'clients', 'x'])('nothing is suggested for a name that is far from all (%s)', (unknown) => {
+    expect(thrown(() => make({ [unknown]: true })).message).toBe(`createRemoteAgentAuth: unknown option "${unknown}"`);
   });
 
   test.each([

@@ -1,6 +1,6 @@
 'use strict';
 
-const { BODIES, challengeHeader, isRealm, sendRejection } = require('../../../lib/middleware/responses');
+const { BODIES, challengeHeader, isRealm, sendErrorResponse } = require('../../../lib/middleware/responses');
 const { bareResponse, fullResponse } = require('../../support/fakes');
 
 test('the bodies are LibreChat’s, to the letter', () => {
@@ -57,27 +57,27 @@ describe('sending a rejection', () => {
 
   test('sets status, challenge and body', () => {
     const res = fullResponse();
-    sendRejection(res, rejection, { realm: 'agents' });
+    sendErrorResponse(res, rejection, { realm: 'agents' });
     expect(res.sent).toEqual([{ status: 401, body: { error: 'Unauthorized' } }]);
     expect(res.headers).toEqual({ 'WWW-Authenticate': 'Bearer realm="agents", error="invalid_token"' });
   });
 
   test('works with a response that has only status and json', () => {
     const res = bareResponse();
-    sendRejection(res, rejection, { realm: 'agents' });
+    sendErrorResponse(res, rejection, { realm: 'agents' });
     expect(res.sent).toEqual([{ status: 401, body: { error: 'Unauthorized' } }]);
   });
 
   test('sends no challenge with a 500', () => {
     const res = fullResponse();
-    sendRejection(res, { status: 500, body: BODIES.internal }, { realm: 'agents' });
+    sendErrorResponse(res, { status: 500, body: BODIES.internal }, { realm: 'agents' });
     expect(res.headers).toEqual({});
   });
 
   test('leaves a response alone that is under way', () => {
     const res = fullResponse();
     res.headersSent = true;
-    sendRejection(res, rejection, { realm: 'agents' });
+    sendErrorResponse(res, rejection, { realm: 'agents' });
     expect(res.sent).toEqual([]);
     expect(res.headers).toEqual({});
   });
@@ -88,7 +88,7 @@ describe('sending a rejection', () => {
     [29.1, '30'],
   ])('a Retry-After of %p seconds is written as %s', (retryAfter, written) => {
     const res = fullResponse();
-    sendRejection(res, { status: 503, body: BODIES.unavailable, retryAfter: 1 }, { realm: 'agents', retryAfter });
+    sendErrorResponse(res, { status: 503, body: BODIES.unavailable, retryAfter: 1 }, { realm: 'agents', retryAfter });
     expect(res.headers).toEqual({ 'Retry-After': written });
     expect(res.sent).toEqual([{ status: 503, body: { error: 'Service unavailable' } }]);
   });
@@ -101,7 +101,7 @@ describe('sending a rejection', () => {
     [503, 'server_error', 'service_unavailable'],
   ])('a %i in the form OpenAI’s clients read', (status, type, code) => {
     const res = fullResponse();
-    sendRejection(res, { status, body: { error: 'Text' } }, { realm: 'agents', bodies: 'openai' });
+    sendErrorResponse(res, { status, body: { error: 'Text' } }, { realm: 'agents', bodies: 'openai' });
     expect(res.sent).toEqual([{ status, body: { error: { message: 'Text', type, param: null, code } } }]);
   });
 });

@@ -4,6 +4,8 @@ const { CAPACITY, PolicyCache } = require('../../../lib/policy/policy-cache');
 const { RemoteAuthError } = require('../../../lib/verifier/errors');
 const { createLog } = require('../../../lib/middleware/log');
 const { createPolicyExtra } = require('../../../lib/policy/option');
+const { readEnvironment } = require('../../../lib/policy/environment');
+const { readAuthConfig } = require('../../../lib/policy/oidc-config');
 const { recordingLogger } = require('../../support/fakes');
 
 const CACHE = ['OPENID_JWKS_URL_CACHE_ENABLED', 'OPENID_JWKS_URL_CACHE_TIME'];
@@ -324,6 +326,51 @@ describe('the environment', () => {
       expect(read).toEqual(['OPENID_EMAIL_CLAIM', ...CACHE, TOLERANCE, ...PROXIES, 'OPENID_JWKS_URL', 'OPENID_ISSUER']);
     } finally {
       process.env = original;
+    }
+  });
+});
+
+describe('everything that is read for a policy is part of what it is found by', () => {
+  /** Environments that between them have every member `readEnvironment` can give. */
+  const everyMember = () => {
+    Object.assign(process.env, { OPENID_EMAIL_CLAIM: 'mail', OPENID_JWKS_URL: 'https://issuer.example/jwks', NO_PROXY: 'a.example' });
+    Object.assign(process.env, { HTTP_PROXY: 'http://proxy.example:1', HTTPS_PROXY: 'http://proxy.example:2', [TOLERANCE]: '5' });
+    const accepted = readEnvironment(fields());
+    Object.assign(process.env, { OPENID_ISSUER: 'https://other.example', [TOLERANCE]: 'five' });
+    return { ...accepted, ...readEnvironment(fields()) };
+  };
+  /** The names of all members, those of `proxy` as `proxy.http`. */
+  const membersOf = (object, prefix = '') =>
+    Object.entries(object).flatMap(([name, value]) =>
+      typeof value === 'object' && value !== null ? membersOf(value, `${prefix}${name}.`) : [`${prefix}${name}`],
+    );
+  const changed = (object, name) => {
+    const [first, ...rest] = name.split('.');
+    return { ...object, [first]: rest.length > 0 ? changed(object[first], rest.join('.')) : `other ${object[first]}` };
+  };
+
+  test('of the environment', () => {
+    const environment = everyMember();
+    const members = membersOf(environment);
+    expect(members).toEqual(expect.arrayContaining(['jwksUri', 'ignoredJwksUri', 'ignoredClockTolerance', 'proxy.http', 'proxy.bypass']));
+    for (const name of members) {
+      let current = environment;
+      const { cache, compiled } = setUp({ environment: () => current });
+      cache.find(fields());
+      const before = compiled.length;
+      current = changed(environment, name);
+      cache.find(fields());
+      expect([name, compiled.length > before]).toEqual([name, true]);
+    }
+  });
+
+  test('of the block', () => {
+    const { oidc } = readAuthConfig({ endpoints: { agents: { remoteApi: { auth: { oidc: { enabled: true, issuer: 'https://issuer.example', audience: 'a' } } } } } });
+    for (const name of Object.keys(oidc.fields)) {
+      const { cache, compiled } = setUp();
+      cache.find(oidc.fields);
+      cache.find({ ...oidc.fields, [name]: 'https://other.example' });
+      expect([name, compiled.length]).toEqual([name, 2]);
     }
   });
 });
