@@ -1,6 +1,7 @@
 'use strict';
 
 const { normalizeIssuer } = require('../policy/issuer');
+const { emailClaimWarning } = require('../middleware/email-address');
 const { createLog } = require('../middleware/log');
 const { observedLookup } = require('../middleware/lookup-metrics');
 const { loginIssuer, resolveUser, withoutIssuer } = require('../middleware/user');
@@ -58,8 +59,7 @@ function createOpenId(logger, hostRecorder = () => undefined) {
     if (configured) {
       const value = Object.hasOwn(claims, configured) ? claims[configured] : undefined;
       if (text(value) !== undefined) return text(value);
-      const problem = value === undefined || value === null ? 'not present in userinfo' : `of type ${typeof value}, not usable`;
-      log.warn(`the claim "${configured}" (OPENID_EMAIL_CLAIM) is ${problem}; using the default claims`);
+      log.warn(emailClaimWarning(configured, value === undefined || value === null ? 'absent' : typeof value));
     }
     return EMAIL_CLAIMS.map((name) => text(claims[name])).find((email) => email !== undefined);
   }

@@ -30,66 +30,84 @@
  * @returns {Promise<void>}
  */
 async function runApiKey(request) {
-  const { log } = request;
-  let answered = false;
-  let asked = false;
-  let returned = false;
-  /** @type {{ error: unknown } | undefined} */
-  let downstream;
+  const run = new ApiKeyRun(request);
+  try {
+    await request.run((value) => run.next(value));
+  } catch (error) {
+    run.failed(error);
+  }
+  await run.ended();
+}
+
+/** One call of the API-key middleware: which of the four answers was given, and what its `next` started. */
+class ApiKeyRun {
+  #request;
+  #answered = false;
+  #asked = false;
+  #returned = false;
+  /** What the host's own `next` threw. @type {{ error: unknown } | undefined} */
+  #downstream;
   /** @type {Promise<void> | undefined} */
-  let pending;
+  #pending;
 
-  /** @param {() => unknown} give */
-  const answer = (give) => {
-    if (answered) return undefined;
-    answered = true;
-    return give();
-  };
+  /** @param {ApiKeyRequest} request */
+  constructor(request) {
+    this.#request = request;
+  }
 
-  const pass = () => {
-    if (!request.hasAnswered()) return request.pass();
-    log.warn('the API-key middleware answered and called next: its answer stands');
-    return undefined;
-  };
-
-  /** @param {unknown} value */
-  const proceed = async (value) => {
-    if (value !== undefined && value !== null) return answer(() => request.forward(value));
-    let objection;
-    try {
-      objection = await request.objection();
-    } catch (error) {
-      return answer(() => request.fail(error));
-    }
-    return answer(() => (objection === undefined ? pass() : request.refuse(objection)));
-  };
-
-  /** @param {unknown} [value] */
-  const next = (value) => {
+  /** What the middleware is given as its `next`. @param {unknown} [value] */
+  next(value) {
     const isError = value !== undefined && value !== null;
     // An error that follows a bare next() still counts while the policy is being checked.
-    if (answered || (asked && !isError)) {
-      log.warn('the API-key middleware called next again: ignored');
+    if (this.#answered || (this.#asked && !isError)) {
+      this.#request.log.warn('the API-key middleware called next again: ignored');
       return;
     }
-    asked = true;
-    const late = returned;
-    const started = proceed(value).catch((error) => {
-      if (late) log.error('an error thrown after the API-key middleware had returned', error);
-      else downstream ??= { error };
+    this.#asked = true;
+    const late = this.#returned;
+    const started = this.#proceed(value).catch((error) => {
+      if (late) this.#request.log.error('an error thrown after the API-key middleware had returned', error);
+      else this.#downstream ??= { error };
     });
-    pending = Promise.all([pending, started]).then(() => {});
-  };
-
-  try {
-    await request.run(next);
-  } catch (error) {
-    if (answered) log.error('the API-key middleware failed after it had called next', error);
-    else answer(() => request.fail(error));
+    this.#pending = Promise.all([this.#pending, started]).then(() => {});
   }
-  returned = true;
-  await pending;
-  if (downstream !== undefined) throw downstream.error;
+
+  /** @param {unknown} error what the middleware threw */
+  failed(error) {
+    if (this.#answered) this.#request.log.error('the API-key middleware failed after it had called next', error);
+    else this.#answer(() => this.#request.fail(error));
+  }
+
+  async ended() {
+    this.#returned = true;
+    await this.#pending;
+    if (this.#downstream !== undefined) throw this.#downstream.error;
+  }
+
+  /** @param {unknown} value */
+  async #proceed(value) {
+    if (value !== undefined && value !== null) return this.#answer(() => this.#request.forward(value));
+    let objection;
+    try {
+      objection = await this.#request.objection();
+    } catch (error) {
+      return this.#answer(() => this.#request.fail(error));
+    }
+    return this.#answer(() => (objection === undefined ? this.#pass() : this.#request.refuse(objection)));
+  }
+
+  #pass() {
+    if (!this.#request.hasAnswered()) return this.#request.pass();
+    this.#request.log.warn('the API-key middleware answered and called next: its answer stands');
+    return undefined;
+  }
+
+  /** The first answer stands. @param {() => unknown} give */
+  #answer(give) {
+    if (this.#answered) return undefined;
+    this.#answered = true;
+    return give();
+  }
 }
 
 module.exports = { runApiKey };

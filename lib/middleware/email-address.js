@@ -43,4 +43,13 @@ function isMereUserName({ emailSource, issuer }) {
   return emailSource !== undefined && USER_NAMES.includes(emailSource) && !isEntraTenant(issuer);
 }
 
-module.exports = { isEmailAddress, isEntraTenant, isMereUserName };
+/**
+ * @param {string | undefined} claim the one OPENID_EMAIL_CLAIM names
+ * @param {string} problem `absent`, or the type of what was there
+ */
+function emailClaimWarning(claim, problem) {
+  const found = problem === 'absent' ? 'not present in userinfo' : `of type ${problem}, not usable`;
+  return `the claim "${claim}" (OPENID_EMAIL_CLAIM) is ${found}; using the default claims`;
+}
+
+module.exports = { emailClaimWarning, isEmailAddress, isEntraTenant, isMereUserName };

@@ -1,6 +1,6 @@
 'use strict';
 
-const { isEmailAddress, isMereUserName } = require('./email-address');
+const { emailClaimWarning, isEmailAddress, isMereUserName } = require('./email-address');
 const { normalizeIssuer } = require('../policy/issuer');
 const { pseudonym } = require('./log');
 
@@ -46,24 +46,16 @@ const withoutIssuer = () => [{ openidIssuer: { $exists: false } }, { openidIssue
  * @returns {Promise<Resolution>}
  */
 async function resolveUser(identity, surroundings) {
-  warnAboutEmailClaim(identity, surroundings);
-  const { subject, issuer } = identity;
+  const { subject, issuer, emailClaim, emailClaimProblem } = identity;
+  if (emailClaimProblem !== undefined) surroundings.log.warn(emailClaimWarning(emailClaim, emailClaimProblem));
   // Nearly everybody is found by the first question.
   const known = issuer && subject ? await surroundings.findUser({ openidId: subject, openidIssuer: issuer }) : null;
   const bound = /** @type {User | null} */ (known) || (await findByOtherBinding(identity, surroundings));
-  if (bound !== null) return judgeBinding(bound, identity, surroundings);
+  if (bound !== null) return checkBinding(bound, identity, surroundings);
   // A service account's user name, for one, is no address: nobody can be found by it.
   if (!identity.email || !surroundings.allowEmailFallback || !isEmailAddress(identity.email)) return { user: null };
   const linkable = await findByEmail(identity.email, identity, surroundings);
-  return linkable === null ? { user: null } : judgeEmailMatch(linkable, identity, surroundings);
-}
-
-/** @param {Identity} identity @param {Surroundings} surroundings */
-function warnAboutEmailClaim({ emailClaim, emailClaimProblem }, { log }) {
-  if (emailClaimProblem === undefined) return;
-  const problem =
-    emailClaimProblem === 'absent' ? 'not present in userinfo' : `of type ${emailClaimProblem}, not usable`;
-  log.warn(`the claim "${emailClaim}" (OPENID_EMAIL_CLAIM) is ${problem}; using the default claims`);
+  return linkable === null ? { user: null } : checkEmailMatch(linkable, identity, surroundings);
 }
 
 /**
@@ -111,10 +103,10 @@ async function findByEmail(email, { subject }, { findUser, log }) {
  * @param {Surroundings} surroundings
  * @returns {Resolution}
  */
-function judgeBinding(user, identity, surroundings) {
+function checkBinding(user, identity, surroundings) {
   // Found by `oid` and never bound to a subject: accepted, and left unbound, as LibreChat does.
   if (!user.openidId) return unchanged(user);
-  return judgeIssuer(user, identity, surroundings);
+  return checkIssuer(user, identity, surroundings);
 }
 
 /**
@@ -123,13 +115,13 @@ function judgeBinding(user, identity, surroundings) {
  * @param {Surroundings} surroundings
  * @returns {Resolution}
  */
-function judgeEmailMatch(user, identity, surroundings) {
+function checkEmailMatch(user, identity, surroundings) {
   if (user.provider && user.provider !== 'openid') {
     return conflict('the account found by e-mail belongs to another provider', surroundings);
   }
   if (user.openidId) {
     return user.openidId === identity.subject
-      ? judgeIssuer(user, identity, surroundings)
+      ? checkIssuer(user, identity, surroundings)
       : conflict('the account found by e-mail is bound to another subject', surroundings);
   }
   // Whoever can put an unproven address into a token would own every unbound account.
@@ -155,7 +147,7 @@ function judgeEmailMatch(user, identity, surroundings) {
  * @param {Surroundings} surroundings
  * @returns {Resolution}
  */
-function judgeIssuer(user, identity, surroundings) {
+function checkIssuer(user, identity, surroundings) {
   const stored = normalizeIssuer(user.openidIssuer);
   if (stored !== undefined) {
     return stored === identity.issuer

@@ -60,19 +60,18 @@ function createWarnings({ log, said, mayWarn }) {
       const name = String(issuer).slice(0, LONGEST_ISSUER);
       if (!mayWarn(JSON.stringify([code, reason, host, name]))) return;
       const action = code === undefined ? '' : ` ${codes[code]?.action ?? ''}`;
-      log.warn(`${consequenceOf(code, fault, name)}.${action}`, error);
+      if (code === 'ERR_KEY_NOT_ASKED') {
+        // The provider is well, and tokens of known keys pass.
+        log.warn(
+          `some tokens of issuer ${name} cannot be checked yet, API keys are tried instead: their keys are unknown, and the provider is asked for such keys no more often.${action}`,
+          error,
+        );
+        return;
+      }
+      const whose = fault === 'config' ? 'the configuration is wrong' : 'the provider does not answer as it should';
+      log.warn(`no token of issuer ${name} can be checked, API keys are tried instead: ${whose}.${action}`, error);
     },
   };
-}
-
-/** @param {string | undefined} code @param {'config' | 'upstream'} fault @param {string} issuer */
-function consequenceOf(code, fault, issuer) {
-  // The provider is well, and tokens of known keys pass.
-  if (code === 'ERR_KEY_NOT_ASKED') {
-    return `some tokens of issuer ${issuer} cannot be checked yet, API keys are tried instead: their keys are unknown, and the provider is asked for such keys no more often`;
-  }
-  const whose = fault === 'config' ? 'the configuration is wrong' : 'the provider does not answer as it should';
-  return `no token of issuer ${issuer} can be checked, API keys are tried instead: ${whose}`;
 }
 
 module.exports = { createWarnings };

@@ -6,8 +6,8 @@ const { performance } = require('node:perf_hooks');
 const crossing = require('./native-check');
 const { RemoteAuthError, wrongOption } = require('./errors');
 const { FACTS, Success, outcomeOf } = require('./outcome');
-const { PolicyMemo } = require('./policy-memo');
-const { RecentOutcomes, holds } = require('./outcome-cache');
+const { CompiledPolicies } = require('./compiled-policies');
+const { OutcomeCache, holds } = require('./outcome-cache');
 
 /**
  * @typedef {import('../../native').CompiledPolicy} CompiledPolicy
@@ -35,7 +35,7 @@ class RemoteTokenVerifier {
   /** Undefined where every signature is to be verified. */
   #recent;
   #sharedClaims;
-  #policies = new PolicyMemo((options) => this.compile(options));
+  #policies = new CompiledPolicies((options) => this.compile(options));
 
   /** @param {import('../../index').RemoteTokenVerifierOptions} [options] */
   constructor(options = {}) {
@@ -52,7 +52,7 @@ class RemoteTokenVerifier {
     this.#maxQueued = maxQueued;
     this.#sharedClaims = sharedClaims;
     this.#native = crossing.createRemoteAgentAuth({ verdictCache, maxQueued });
-    this.#recent = verdictCache ? new RecentOutcomes() : undefined;
+    this.#recent = verdictCache ? new OutcomeCache() : undefined;
   }
 
   /**

@@ -41,7 +41,7 @@ const TAIL = 24;
  * Two generations instead of a list by last use: what is asked for again moves to the young one, and when that is
  * full the old one goes.
  */
-class RecentOutcomes {
+class OutcomeCache {
   /** @type {Map<string, Entry>} */
   #young = new Map();
   /** @type {Map<string, Entry>} */
@@ -106,4 +106,4 @@ class RecentOutcomes {
   }
 }
 
-module.exports = { RecentOutcomes, holds };
+module.exports = { OutcomeCache, holds };

@@ -1,6 +1,6 @@
 'use strict';
 
-const { RecentOutcomes } = require('../../../lib/verifier/outcome-cache');
+const { OutcomeCache } = require('../../../lib/verifier/outcome-cache');
 
 const policy = { a: 'policy' };
 const entry = (over = {}) => ({
@@ -16,7 +16,7 @@ const entry = (over = {}) => ({
 
 /** Whether an entry answers, asked so. */
 function answers({ token = entry().token, by = policy, now = 150, monotonic = 0, epoch = 7 } = {}) {
-  const recent = new RecentOutcomes();
+  const recent = new OutcomeCache();
   recent.keep(entry());
   return recent.find(token, by, now, monotonic, () => epoch) !== undefined;
 }
@@ -38,7 +38,7 @@ test.each([
 });
 
 test.each([-Infinity, Infinity, NaN, '150', null, undefined])('does not answer for the time %p, not even where the claims have none', (now) => {
-  const recent = new RecentOutcomes();
+  const recent = new OutcomeCache();
   recent.keep(entry({ from: -Infinity, until: Infinity }));
   expect(recent.find(entry().token, policy, now, 0, () => 7)).toBeUndefined();
 });
@@ -52,14 +52,14 @@ test.each([
 });
 
 test('an entry that no longer holds is gone for good, also when the clock steps back', () => {
-  const recent = new RecentOutcomes();
+  const recent = new OutcomeCache();
   recent.keep(entry());
   expect(recent.find(entry().token, policy, 200, 0, () => 7)).toBeUndefined();
   expect(recent.find(entry().token, policy, 150, 0, () => 7)).toBeUndefined();
 });
 
 test('keeps what is asked for and lets go of the rest', () => {
-  const recent = new RecentOutcomes(10);
+  const recent = new OutcomeCache(10);
   const tokenOf = (n) => `header.payload.${String(n).padStart(40, '0')}`;
   const has = (n) => recent.find(tokenOf(n), policy, 150, 0, () => 7) !== undefined;
   recent.keep(entry({ token: tokenOf(0) }));
@@ -75,7 +75,7 @@ test('keeps what is asked for and lets go of the rest', () => {
 });
 
 test('lets go of long tokens sooner', () => {
-  const recent = new RecentOutcomes();
+  const recent = new OutcomeCache();
   const tokenOf = (n) => `${'x'.repeat(16_000)}${String(n).padStart(40, '0')}`;
   for (let n = 0; n < 3000; n += 1) recent.keep(entry({ token: tokenOf(n) }));
   const kept = Array.from({ length: 3000 }, (_, n) => n).filter((n) => recent.find(tokenOf(n), policy, 150, 0, () => 7) !== undefined);

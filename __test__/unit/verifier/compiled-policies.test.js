@@ -1,11 +1,11 @@
 'use strict';
 
-const { PolicyMemo } = require('../../../lib/verifier/policy-memo');
+const { CompiledPolicies } = require('../../../lib/verifier/compiled-policies');
 
 /** A memo, and what it had compiled. */
 function memo() {
   const compiled = [];
-  const policies = new PolicyMemo((options) => {
+  const policies = new CompiledPolicies((options) => {
     if (options?.issuer === 'wrong') throw new Error('wrong');
     compiled.push(options);
     return { number: compiled.length };

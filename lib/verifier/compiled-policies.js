@@ -16,7 +16,7 @@ const DEPTH = 6;
  * Compiled policies of options that are equal, member by member, to those compiled before. Equality is all that counts: hosts
  * write the options anew for every call, or change them between two calls. What was compiled is the copy that is compared with.
  */
-class PolicyMemo {
+class CompiledPolicies {
   /** @type {Map<unknown, Entry[]>} */
   #byIssuer = new Map();
   #compile;
@@ -95,4 +95,4 @@ function isSame(copy, value) {
   return keys.length === Object.keys(copy).length && keys.every((key) => Object.hasOwn(copy, key) && isSame(copy[key], value[key]));
 }
 
-module.exports = { PolicyMemo };
+module.exports = { CompiledPolicies };
