@@ -30,6 +30,7 @@ const OF_THE_REPOSITORY = Object.freeze({
   'repo/parity-list.test.js': 'a list of the tests',
   'repo/platforms.test.js': 'npm/ and the table it is written from',
   'journey/providers.test.js': 'other providers, which it installs from Debian and PyPI',
+  'repo/providers-script.test.js': 'the script that starts real providers',
   'repo/publish.test.js': 'the release scripts',
   'repo/scripts.test.js': 'the scripts of the repository',
   'repo/types.test.js': 'the types in the repository; the installed ones are compiled by a check of their own',
