@@ -20,6 +20,14 @@ const { createTimeLimit } = require('../middleware/time-limit');
  * @typedef {import('../middleware/decision').Cause} Cause
  * @typedef {{ clientId: string, subject?: string, userId: string, tenantId: string }} Binding
  * @typedef {import('../middleware/rejection').Rejection} Rejection
+ *
+ * @typedef {{
+ *   deps: Deps,
+ *   within: ReturnType<typeof createTimeLimit>,
+ *   verify: ReturnType<typeof createAccessTokenVerifier>,
+ *   log: import('../middleware/log').Log,
+ *   settings: import('../middleware/options').Settings,
+ * }} Context
  */
 
 const FACTORY = 'createAgentManagementAuth';
@@ -51,61 +59,63 @@ function createAgentManagementAuth(deps, options) {
   const verify = createAccessTokenVerifier({ factory: FACTORY, verifier, logger: deps.logger, prefix: PREFIX, policy });
   if (typeof policy === 'object') sharedBy(verifier(), deps.logger).prove(createPolicyExtra(policy, FACTORY)(NO_FIELDS, undefined));
 
+  /** @type {Context} */
+  const context = { deps, within, verify, log, settings };
+
   return async function agentManagementAuth(req, res, next) {
-    const outcome = await authenticate(req).catch(unexpected);
-    if ('cause' in outcome) return refuse(res, decide(outcome.cause), outcome, { log, settings });
+    const outcome = await authenticate(context, req).catch(unexpected);
+    if ('cause' in outcome) return refuse(res, decide(outcome.cause), outcome, context);
     const { user, tenantId } = outcome;
     Object.assign(req, { user, authStrategy: STRATEGY, tenantId });
-    const enter = (/** @type {() => void} */ go) =>
-      deps.tenantContextMiddleware ? deps.tenantContextMiddleware(req, res, go) : deps.runInTenant(tenantId, go);
+    const enter = (/** @type {() => void} */ enclosed) =>
+      deps.tenantContextMiddleware ? deps.tenantContextMiddleware(req, res, enclosed) : deps.runInTenant(tenantId, enclosed);
     const entered = await runThrough(enter, () => next(), log);
-    if (entered.failed) refuse(res, decide('unexpected'), unexpected(entered.error), { log, settings });
+    if (entered.failed) refuse(res, decide('unexpected'), unexpected(entered.error), context);
   };
+}
 
-  /** @param {Request} req @returns {Promise<Rejection | { user: any, tenantId: string }>} */
-  async function authenticate(req) {
-    const config = /** @type {any} */ (await within('getAppConfig', () => deps.getAppConfig({ baseOnly: true })));
-    if (config === null || config === undefined) throw new TypeError('getAppConfig returned no configuration');
-    const auth = config.endpoints?.agents?.managementApi?.auth;
-    const oidc = readOidc(auth?.oidc);
-    if (oidc === undefined) return rejected('machine-off');
-    const token = bearerToken(req.headers?.authorization);
-    if (token === null) return rejected('machine-no-bearer');
+/** @param {Context} context @param {Request} req @returns {Promise<Rejection | { user: any, tenantId: string }>} */
+async function authenticate(context, req) {
+  const { deps, within, verify } = context;
+  const config = /** @type {any} */ (await within('getAppConfig', () => deps.getAppConfig({ baseOnly: true })));
+  if (config === null || config === undefined) throw new TypeError('getAppConfig returned no configuration');
+  const auth = config.endpoints?.agents?.managementApi?.auth;
+  const oidc = readOidc(auth?.oidc);
+  if (oidc === undefined) return rejected('machine-off');
+  const token = bearerToken(req.headers?.authorization);
+  if (token === null) return rejected('machine-no-bearer');
 
-    let claims;
-    let clientId;
-    try {
-      claims = await within('verifyAccessToken', () =>
-        deps.verifyAccessToken === undefined ? verify(token, oidc) : deps.verifyAccessToken(token, oidc),
-      );
-      clientId = getMachineClientId(claims);
-    } catch (error) {
-      if (/** @type {any} */ (error)?.fault === 'capacity') return rejected('overloaded');
-      // No detail of the error: what a token says is nobody's business, not even the log's.
-      return rejected('machine-refused', /** @type {any} */ (error)?.code ?? 'the token is not that of a machine client');
-    }
-
-    const binding = findBinding(auth.clients, clientId);
-    if (binding === undefined) return rejected('machine-refused', 'the client is not bound to a user');
-    if (!isSubjectOf(binding, claims.sub)) return rejected('machine-refused', 'the subject is not that of the client');
-
-    const { userId, tenantId } = binding;
-    return deps.runInTenant(tenantId, async () => {
-      const filter = { _id: userId, tenantId };
-      const find = () => (deps.isPrincipalActive === undefined ? deps.findUser(filter, `+${DELETION}`) : deps.findUser(filter));
-      const user = /** @type {any} */ (await within('findUser', find));
-      if (!isBound(user, binding)) return rejected('machine-refused', 'the user is not in the tenant');
-      const id = String(user._id ?? user.id);
-      if (!(await isActive(user, id))) return rejected('account-deletion');
-      return { user: Object.assign(user, { id }), tenantId };
-    });
+  let claims;
+  let clientId;
+  try {
+    claims = await within('verifyAccessToken', () =>
+      deps.verifyAccessToken === undefined ? verify(token, oidc) : deps.verifyAccessToken(token, oidc),
+    );
+    clientId = getMachineClientId(claims);
+  } catch (error) {
+    if (/** @type {any} */ (error)?.fault === 'capacity') return rejected('overloaded');
+    // No detail of the error: what a token says is nobody's business, not even the log's.
+    return rejected('machine-refused', /** @type {any} */ (error)?.code ?? 'the token is not that of a machine client');
   }
 
-  /** @param {object} user @param {string} id @returns {unknown} */
-  function isActive(user, id) {
-    if (deps.isPrincipalActive === undefined) return !Object.hasOwn(user, DELETION);
-    return within('isPrincipalActive', () => deps.isPrincipalActive?.(id));
-  }
+  const binding = findBinding(auth.clients, clientId);
+  if (binding === undefined) return rejected('machine-refused', 'the client is not bound to a user');
+  if (!isSubjectOf(binding, claims.sub)) return rejected('machine-refused', 'the subject is not that of the client');
+  return deps.runInTenant(binding.tenantId, () => findBoundUser(context, binding));
+}
+
+/** @param {Context} context @param {Binding} binding @returns {Promise<Rejection | { user: any, tenantId: string }>} */
+async function findBoundUser({ deps, within }, binding) {
+  const { userId, tenantId } = binding;
+  const filter = { _id: userId, tenantId };
+  const isAsked = deps.isPrincipalActive !== undefined;
+  const user = /** @type {any} */ (
+    await within('findUser', () => (isAsked ? deps.findUser(filter) : deps.findUser(filter, `+${DELETION}`)))
+  );
+  if (!isBound(user, binding)) return rejected('machine-refused', 'the user is not in the tenant');
+  const id = String(user._id ?? user.id);
+  const isActive = isAsked ? await within('isPrincipalActive', () => deps.isPrincipalActive?.(id)) : !Object.hasOwn(user, DELETION);
+  return isActive ? { user: Object.assign(user, { id }), tenantId } : rejected('account-deletion');
 }
 
 /** @param {Cause} cause @param {string} [about] @returns {Rejection} */

@@ -48,72 +48,98 @@ function cacheTime(value) {
  */
 function evaluate(text) {
   if (text.length > LONGEST_TEXT || !/^[-+\d.\s*/%()]+$/.test(text)) return undefined;
-  const tokens = text.match(/\d+\.?\d*|\.\d+|[-+*/%()]|\S/g) ?? [];
-  let at = 0;
-  const startsOperand = () => /^[\d(.]/.test(tokens[at] ?? '');
-  const refuse = () => {
-    throw new SyntaxError('not arithmetic');
-  };
+  try {
+    return new Arithmetic(text).whole();
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** A term: `isPercentage` for a number before a `%` that no other number follows. @typedef {{ value: number, isPercentage: boolean }} Term */
+
+/** A recursive-descent reader: sums of products of signed operands. Throws a SyntaxError for what is no arithmetic. */
+class Arithmetic {
+  #tokens;
+  #at = 0;
+
+  /** @param {string} text */
+  constructor(text) {
+    this.#tokens = text.match(/\d+\.?\d*|\.\d+|[-+*/%()]|\S/g) ?? [];
+  }
 
   /** @returns {number} */
-  function sum() {
-    let { value } = product();
-    while (tokens[at] === '+' || tokens[at] === '-') {
-      const sign = tokens[at++] === '+' ? 1 : -1;
-      const right = product();
+  whole() {
+    const value = this.#sum();
+    return this.#at === this.#tokens.length ? value : refuse();
+  }
+
+  get #next() {
+    return this.#tokens[this.#at] ?? '';
+  }
+
+  /** @returns {number} */
+  #sum() {
+    let { value } = this.#product();
+    while (this.#next === '+' || this.#next === '-') {
+      const sign = this.#sign();
+      const right = this.#product();
       value += sign * (right.isPercentage ? value * right.value : right.value);
     }
     return value;
   }
 
-  /** @returns {{ value: number, isPercentage: boolean }} */
-  function product() {
-    let { value, isPercentage } = signed();
-    for (;;) {
-      const operator = tokens[at] ?? '';
-      if (!['*', '/', '%'].includes(operator)) return { value, isPercentage };
-      at += 1;
-      const right = signed().value;
+  /** @returns {Term} */
+  #product() {
+    let { value, isPercentage } = this.#signed();
+    while (['*', '/', '%'].includes(this.#next)) {
+      const operator = this.#next;
+      this.#at += 1;
+      const right = this.#signed().value;
       if (operator === '*') value *= right;
       else if (operator === '/') value /= right;
       else value = right === 0 ? value : value - right * Math.floor(value / right);
       isPercentage = false;
     }
+    return { value, isPercentage };
   }
 
-  /** @returns {{ value: number, isPercentage: boolean }} */
-  function signed() {
-    if (tokens[at] === '+' || tokens[at] === '-') {
-      const sign = tokens[at++] === '+' ? 1 : -1;
-      const operand = signed();
-      return { ...operand, value: sign * operand.value };
+  /** @returns {Term} */
+  #signed() {
+    if (this.#next === '+' || this.#next === '-') {
+      const sign = this.#sign();
+      const term = this.#signed();
+      return { ...term, value: sign * term.value };
     }
-    const value = operand();
-    if (tokens[at] !== '%') return { value, isPercentage: false };
-    at += 1;
-    if (startsOperand()) {
-      at -= 1;
-      return { value, isPercentage: false };
-    }
-    return { value: value / 100, isPercentage: true };
+    const value = this.#operand();
+    const isPercentage = this.#next === '%' && !/^[\d(.]/.test(this.#tokens[this.#at + 1] ?? '');
+    if (isPercentage) this.#at += 1;
+    return { value: isPercentage ? value / 100 : value, isPercentage };
   }
 
   /** @returns {number} */
-  function operand() {
-    const token = tokens[at++] ?? refuse();
+  #operand() {
+    const token = this.#next;
+    this.#at += 1;
     if (token === '(') {
-      const value = sum();
-      return tokens[at++] === ')' ? value : refuse();
+      const value = this.#sum();
+      if (this.#next !== ')') refuse();
+      this.#at += 1;
+      return value;
     }
     return /^[\d.]/.test(token) && token !== '.' ? Number(token) : refuse();
   }
 
-  try {
-    const value = sum();
-    return at === tokens.length ? value : undefined;
-  } catch {
-    return undefined;
+  #sign() {
+    const sign = this.#next === '+' ? 1 : -1;
+    this.#at += 1;
+    return sign;
   }
+}
+
+/** @returns {never} */
+function refuse() {
+  throw new SyntaxError('not arithmetic');
 }
 
 module.exports = { cacheMaxAge, cacheTime, isCacheEnabled };
