@@ -23,7 +23,7 @@ describe('E the page says', () => {
     ['what the log says of a missing subject', /`ERR_TOKEN_SUBJECT` \| `OIDC token refused, reason: missing_sub_claim`/],
     ['what a service account needs', /Give that account an address and `emailVerified`/],
     ['that the password example needs a public client', /a \*\*public\*\* client[^]*unauthorized_client/],
-    ['what to do where the public issuer cannot be reached', /name the keys' inner address:\s+`jwksUri/],
+    ['what to do where the public issuer cannot be reached', /name the keys'\s+inner address:\s+`jwksUri/],
     ['which mappers write a member twice', /named `sid`, `allowed-origins`, `resource_access` or `realm_access`/],
     ['that ID tokens are refused by typ: preferred', /`typ: 'preferred'` refuses ID tokens/],
   ])('%s', (_what, words) => expect(page).toMatch(words));
