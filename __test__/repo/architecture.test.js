@@ -1,6 +1,6 @@
 'use strict';
 
-// Who may know whom (docs/design.md, section 4), read from the imports of both languages.
+// What may import what (docs/design.md, section 4), read from the imports of both languages.
 
 const { readdirSync, readFileSync } = require('node:fs');
 const path = require('node:path');
