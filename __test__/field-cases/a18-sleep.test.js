@@ -3,11 +3,9 @@
 // The native side is tried with clocks of its own by tests/sleeping_machine.rs (`a18_...`).
 
 const { RemoteTokenVerifier } = require('../../lib/verifier');
-const { Issuer } = require('../support/issuer');
+const { issuerWhileTesting } = require('../support/surroundings');
 
-const issuer = new Issuer();
-beforeAll(() => issuer.start());
-afterAll(() => issuer.stop());
+const issuer = issuerWhileTesting();
 
 test('A18 what is remembered of a token is not believed after a sleep that only the wall clock shows', async () => {
   let seconds = Date.now() / 1000;

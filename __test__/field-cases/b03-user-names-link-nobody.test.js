@@ -2,18 +2,15 @@
 
 // A user of Keycloak may register as `ada@victim.example`: the name is no proof of the address, and must bind nobody's account.
 
-const { Issuer, SUBJECT, World, expectPassed, expectRefused, isolateEnvironment, knownUser } = require('../parity/world');
+const { SUBJECT, World, expectPassed, expectRefused, isolateEnvironment, knownUser } = require('../parity/world');
 const { configOf } = require('../support/fakes');
+const { issuerWhileTesting } = require('../support/surroundings');
 
 const VICTIM = 'ada@victim.example';
 const BINDING = (issuer) => ({ provider: 'openid', openidId: SUBJECT, openidIssuer: issuer });
 
-let issuer;
 isolateEnvironment();
-beforeAll(async () => {
-  issuer = await new Issuer().start();
-});
-afterAll(() => issuer.stop());
+const issuer = issuerWhileTesting();
 
 /** A host with one account that has an address and is bound to nobody. */
 function hostWith({ options, account = {}, deps = {} } = {}) {

@@ -2,15 +2,12 @@
 
 // The user name of a service account is no address: nobody is looked up by it.
 
-const { Issuer, SUBJECT, World, expectAnswered, expectPassed, U, isolateEnvironment } = require('../parity/world');
+const { SUBJECT, World, expectAnswered, expectPassed, U, isolateEnvironment } = require('../parity/world');
+const { issuerWhileTesting } = require('../support/surroundings');
 const { findOpenIDUser } = require('remote-agent-auth/librechat');
 
-let issuer;
 isolateEnvironment();
-beforeAll(async () => {
-  issuer = await new Issuer().start();
-});
-afterAll(() => issuer.stop());
+const issuer = issuerWhileTesting();
 
 const NO_ADDRESS = [
   'service-account-x',

@@ -10,27 +10,20 @@ const { getTenantId, logger, tenantStorage } = require('@librechat/data-schemas'
 const main = require('remote-agent-auth');
 const adapter = require('remote-agent-auth/librechat');
 const { bareResponse, configOf } = require('../support/fakes');
-const { Issuer } = require('../support/issuer');
+const { issuerWhileTesting, linesOf } = require('../support/surroundings');
 
 const U = { error: 'Unauthorized' };
 const TENANT_REQUIRED = { error: 'Tenant context required in strict isolation mode' };
 
-let issuer;
-let lines;
-beforeAll(async () => {
-  issuer = await new Issuer().start();
-});
-afterAll(() => issuer.stop());
+const issuer = issuerWhileTesting();
+const lines = linesOf(logger);
 beforeEach(() => {
   delete process.env.TENANT_ISOLATION_STRICT;
   adapter._resetTenantMiddlewareStrictCache();
-  lines = [];
-  for (const level of ['info', 'warn', 'error']) jest.spyOn(logger, level).mockImplementation((...args) => lines.push([level, ...args]));
 });
 afterEach(() => {
   delete process.env.TENANT_ISOLATION_STRICT;
   adapter._resetTenantMiddlewareStrictCache();
-  jest.restoreAllMocks();
 });
 
 /** The object LibreChat v0.8.7's routes pass. */

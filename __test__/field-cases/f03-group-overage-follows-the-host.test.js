@@ -8,22 +8,19 @@ process.env.LOG_TO_FILE = 'false';
 const main = require('../..');
 const librechat = require('remote-agent-auth/librechat');
 const { logger } = require('@librechat/data-schemas');
-const { Issuer, World, expectPassed, isolateEnvironment, knownUser } = require('../parity/world');
+const { World, expectPassed, isolateEnvironment, knownUser } = require('../parity/world');
 const { bareResponse } = require('../support/fakes');
+const { issuerWhileTesting, linesOf } = require('../support/surroundings');
 
 const OVERAGE = [
   ['hasgroups', { hasgroups: true }],
   ['claim names', { _claim_names: { groups: 'src1' }, _claim_sources: { src1: { endpoint: 'https://graph.example' } } }],
 ];
 
-let issuer;
 isolateEnvironment();
-beforeAll(async () => {
-  issuer = await new Issuer().start();
-});
-afterAll(() => issuer.stop());
+const issuer = issuerWhileTesting();
+linesOf(logger);
 beforeEach(() => {
-  for (const level of ['info', 'warn', 'error']) jest.spyOn(logger, level).mockImplementation(() => logger);
   Object.assign(process.env, {
     OPENID_ROLE_SYNC_ENABLED: 'true',
     OPENID_ROLE_SYNC_API_ENABLED: 'true',
@@ -33,7 +30,6 @@ beforeEach(() => {
     OPENID_ROLE_SYNC_FALLBACK_ROLE: 'USER',
   });
 });
-afterEach(() => jest.restoreAllMocks());
 
 /** The role on the request and what was written, for a user with a role the groups once gave. */
 async function roleAfter({ from = librechat, claims = { hasgroups: true }, options, newer = false } = {}) {

@@ -8,15 +8,12 @@ const mockRecord = jest.fn();
 let mockApi = () => ({ recordOpenIDUserLookup: mockRecord });
 jest.mock('@librechat/api', () => mockApi(), { virtual: true });
 
-const { Issuer, World, isolateEnvironment, knownUser } = require('../parity/world');
+const { World, isolateEnvironment, knownUser } = require('../parity/world');
 const { bareResponse } = require('../support/fakes');
+const { issuerWhileTesting } = require('../support/surroundings');
 
-let issuer;
 isolateEnvironment();
-beforeAll(async () => {
-  issuer = await new Issuer().start();
-});
-afterAll(() => issuer.stop());
+const issuer = issuerWhileTesting();
 beforeEach(() => {
   jest.resetModules();
   mockRecord.mockReset();

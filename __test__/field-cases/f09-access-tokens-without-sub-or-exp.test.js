@@ -6,14 +6,11 @@ process.env.LOG_TO_FILE = 'false';
 
 const { createRemoteAgentAuth, verifyRemoteToken } = require('../..');
 const { clearOidcAccessTokenCache, verifyOidcAccessToken } = require('remote-agent-auth/librechat');
-const { Issuer, World, expectRefused, isolateEnvironment } = require('../parity/world');
+const { World, expectRefused, isolateEnvironment } = require('../parity/world');
+const { issuerWhileTesting } = require('../support/surroundings');
 
-let issuer;
 isolateEnvironment();
-beforeAll(async () => {
-  issuer = await new Issuer().start();
-});
-afterAll(() => issuer.stop());
+const issuer = issuerWhileTesting();
 const config = () => ({ issuer: issuer.url, audience: 'agents', jwksUri: issuer.jwksUri });
 const verify = (claims, options) => verifyOidcAccessToken(issuer.token(claims), config(), options);
 

@@ -4,15 +4,12 @@
 
 process.env.LOG_TO_FILE = 'false';
 
-const { Issuer, World, U, expectAnswered, expectPassed, expectRefused, isolateEnvironment, knownUser } = require('../parity/world');
+const { World, U, expectAnswered, expectPassed, expectRefused, isolateEnvironment, knownUser } = require('../parity/world');
+const { issuerWhileTesting } = require('../support/surroundings');
 const { getLibreChatRolesForOpenIdSync, getOpenIdRoleSyncOptions, selectOpenIdRole } = require('remote-agent-auth/librechat');
 
-let issuer;
 isolateEnvironment();
-beforeAll(async () => {
-  issuer = await new Issuer().start();
-});
-afterAll(() => issuer.stop());
+const issuer = issuerWhileTesting();
 
 describe('F10 a scope claim', () => {
   const send = (claims) => {
