@@ -55,7 +55,7 @@ function changed(before) {
   const file = path.join(scratch, PLACE);
   fs.mkdirSync(path.dirname(file), { recursive: true });
   fs.writeFileSync(file, before);
-  execFileSync('bash', ['-c', command.text], { cwd: scratch });
+  execFileSync('bash', ['-c', command.text], { cwd: scratch, stdio: 'pipe' });
   return fs.readFileSync(file, 'utf8');
 }
 
@@ -91,6 +91,31 @@ describe.each(Object.entries(LINES))('F4 %s', (_line, shape) => {
     const windows = changed(before.replaceAll('\n', '\r\n'));
     expect(windows.replaceAll('\r\n', '')).not.toContain('\n');
     expect(run(windows)).toEqual([['remote-agent-auth/librechat', names]]);
+  });
+
+  test.each([
+    ['as the last name, without a comma', (text) => text.replace('  createRemoteAgentAuth,\n', '').replace(",\n} = require('@librechat/api')", ",\n  createRemoteAgentAuth\n} = require('@librechat/api')")],
+    ['in a list on one line', (text) => text.replace(/\{\n([^}]*)\} = require\('@librechat\/api'\)/, (_, list) => `{ ${list.trim().replace(/,?\n */g, ', ')} } = require('@librechat/api')`)],
+    ['alone', (text) => text.replace('  createRemoteAgentAuth,\n', '').replace("const {\n", "const { createRemoteAgentAuth } = require('@librechat/api');\nconst {\n")],
+    ['indented by tabs, in double quotes, without semicolons', (text) => text.replaceAll('\n  ', '\n\t').replaceAll("'", '"').replaceAll(';', '')],
+  ])('F4 the name stands %s', (_place, written) => {
+    const text = written(before);
+    expect(text).not.toBe(before);
+    const after = changed(text);
+    expect(run(after)).toEqual([['remote-agent-auth/librechat', names]]);
+    expect(changed(after)).toBe(after);
+  });
+
+  test('F4 a file without that import is left alone, and the command says so', () => {
+    const without = before.replace('  createRemoteAgentAuth,\n', '');
+    let error;
+    try {
+      changed(without);
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(String(error?.stderr)).toContain(`${PLACE} does not import createRemoteAgentAuth from @librechat/api`);
+    expect(fs.readFileSync(path.join(scratch, PLACE), 'utf8')).toBe(without);
   });
 
   test('F4 the page has a section for it that names what it imports and passes', () => {
