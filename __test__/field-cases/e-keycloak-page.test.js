@@ -19,8 +19,8 @@ describe('E the page says', () => {
     ['that an administrator’s user is not verified', /administrator's users are not verified[^]*email_verified: false/],
     ['that echo sends a newline', /written by `echo` has a newline[^\n]*`printf`/],
     ['that a lightweight token lacks aud first, then sub', /lightweight token[^\n]*`ERR_TOKEN_AUDIENCE`[^\n]*brings `aud` back, and then `sub`/],
-    ['what the log says of a missing scope', /`ERR_SCOPE_MISSING` \| `OIDC token lacks a required scope`/],
-    ['what the log says of a missing subject', /`ERR_TOKEN_SUBJECT` \| `OIDC token refused, reason: missing_sub_claim`/],
+    ['what the log says of a missing scope', /`ERR_SCOPE_MISSING` \| `OIDC token lacks a required scope/],
+    ['what the log says of a missing subject', /`ERR_TOKEN_SUBJECT` \| `OIDC token refused, reason: missing_sub_claim/],
     ['what a service account needs', /Give that account an address and `emailVerified`/],
     ['that the password example needs a public client', /a \*\*public\*\* client[^]*unauthorized_client/],
     ['what to do where the public issuer cannot be reached', /name the keys'\s+inner address:\s+`jwksUri/],
@@ -60,8 +60,8 @@ describe('E the log', () => {
   });
   afterAll(() => issuer.stop());
 
-  /** The line of the middleware's log, and the code of verifyRemoteToken. @param {object} claims @param {string} scope */
-  async function seen(claims, scope) {
+  /** The code of verifyRemoteToken, then the line of the middleware's log and the code beside it. @param {object} claims @param {object} [more] */
+  async function seen(claims, { scope = 'agents:use', ...added } = {}) {
     const policy = { issuer: issuer.url, audience: 'librechat', scope };
     const token = issuer.token({ aud: 'librechat', scope: 'agents:use', ...claims });
     const logger = recordingLogger();
@@ -72,18 +72,34 @@ describe('E the log', () => {
       updateUser: callback,
       apiKeyMiddleware: () => {},
       logger,
-    });
+    }, { policy: added });
     await auth({ headers: { authorization: `Bearer ${token}` } }, bareResponse(), () => {});
-    const code = await new RemoteTokenVerifier().verify(token, policy).then(() => 'accepted', (error) => error.code);
-    return [code, `${logger.lines.at(-1)[0]} ${logger.lines.at(-1)[1]}`];
+    const code = await new RemoteTokenVerifier().verify(token, { ...policy, ...added }).then(() => 'accepted', (error) => error.code);
+    const [level, text, error] = logger.lines.at(-1);
+    return [code, `${level} ${text}`, error?.code];
   }
 
   test.each([
-    ['ERR_SCOPE_MISSING', {}, 'agents:administer'],
-    ['ERR_TOKEN_SUBJECT', { sub: undefined }, 'agents:use'],
-  ])('says of %s what the page says', async (code, claims, scope) => {
-    const [, line] = new RegExp(`\`${code}\` \\| \`(.*)\` \\|`).exec(page) ?? [];
-    expect(await seen(claims, scope)).toEqual([code, expect.stringMatching(new RegExp(`^warn .*${line}`))]);
+    ['ERR_SCOPE_MISSING', {}, { scope: 'agents:administer' }],
+    ['ERR_ROLE_MISSING', { realm_access: { roles: ['offline_access'] } }, { requiredRoles: ['agents'] }],
+    ['ERR_TOKEN_SUBJECT', { sub: undefined }, {}],
+  ])('says of %s what the page says, the code included', async (code, claims, more) => {
+    const [, line] = new RegExp(`^\\| \`${code}\` \\| \`(.*)\` \\|$`, 'm').exec(page) ?? [];
+    expect(line).toContain(code);
+    const [of, text, beside] = await seen(claims, more);
+    expect(of).toBe(code);
+    expect([undefined, code]).toContain(beside);
+    expect(text).toContain(`warn [remoteAgentAuth] ${line}`);
+  });
+
+  test.each([
+    ['ERR_TOKEN_AUDIENCE', { aud: 'account' }, {}],
+    ['ERR_TOKEN_ISSUER', { iss: 'http://keycloak:8080/realms/chat' }, {}],
+    ['ERR_ID_TOKEN', { aud: 'agents-cli', azp: 'agents-cli', typ: 'ID' }, {}],
+    ['ERR_TOKEN_AUDIENCE', { aud: undefined, sub: undefined }, {}],
+  ])('has the page’s code %s beside its line', async (code, claims, more) => {
+    expect(page).toContain(`| \`${code}\` |`);
+    expect(await seen(claims, more)).toEqual([code, expect.stringContaining('OIDC verification failed'), code]);
   });
 });
 

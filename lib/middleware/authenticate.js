@@ -187,9 +187,12 @@ function issuerOf({ issuerIndex }, { issuer, issuers }) {
  * @returns {Rejection}
  */
 function refusal(cause, failure, scope) {
-  if (failure.code === 'ERR_SCOPE_MISSING') return { cause, about: `"${String(scope)}": ${failure.message}`, scope };
-  if (cause === 'subject-missing') return { cause };
-  return { cause, error: new RemoteAuthError(failure), retryAfter: failure.retryAfter };
+  const { code, message } = failure;
+  if (code === 'ERR_SCOPE_MISSING') return { cause, code, about: `"${String(scope)}": ${message}`, scope };
+  if (cause === 'subject-missing') return { cause, code };
+  // Roles and permissions are none of LibreChat's lines: theirs has the error as well.
+  const named = failure.fault === 'scope' ? code : undefined;
+  return { cause, code: named, error: new RemoteAuthError(failure), retryAfter: failure.retryAfter };
 }
 
 /**

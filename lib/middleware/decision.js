@@ -39,6 +39,8 @@ const broken = { status: 500, body: BODIES.internal };
 /** @param {Level} level @param {string} text @returns {Line} */
 const line = (level, text) => ({ level, text });
 
+/** Of the faults of scope the one that is LibreChat's; roles and permissions are required by options. */
+const SCOPE_MISSING = 'ERR_SCOPE_MISSING';
 const noUser = line('warn', 'OIDC token is valid but there is no matching LibreChat user');
 /** @satisfies {Row} */
 const refusedToken = /** @type {const} */ ({
@@ -75,6 +77,11 @@ const TABLE = {
     standard: forbidden,
     line: line('warn', 'OIDC token lacks a required scope'),
   },
+  /* 8 */ 'role-missing': {
+    response: unauthorized,
+    standard: forbidden,
+    line: line('warn', 'OIDC token lacks a required role or permission'),
+  },
   /* 9 */ 'subject-missing': {
     response: unauthorized,
     line: line('warn', 'OIDC token refused, reason: missing_sub_claim'),
@@ -107,6 +114,11 @@ const TABLE = {
     response: unauthorized,
     standard: forbidden,
     line: line('warn', "OIDC token lacks a scope the resolved user's policy requires"),
+  },
+  /* 17 */ 'user-role-missing': {
+    response: unauthorized,
+    standard: forbidden,
+    line: line('warn', "OIDC token lacks a role or permission the resolved user's policy requires"),
   },
   /* 17a */ 'account-deletion': { response: beingDeleted },
   /* second table 4 */ 'api-key-off': {
@@ -150,7 +162,7 @@ function decide(cause, { apiKeyEnabled = false, standard = false, noApiKeyForThi
  */
 function causeOf(failure) {
   if (failure.fault === 'internal') return 'unexpected';
-  if (failure.fault === 'scope') return 'scope-missing';
+  if (failure.fault === 'scope') return failure.code === SCOPE_MISSING ? 'scope-missing' : 'role-missing';
   if (failure.fault === 'upstream') return 'provider-unreachable';
   if (failure.fault === 'capacity') return 'overloaded';
   if (failure.code === 'ERR_TOKEN_SUBJECT') return 'subject-missing';
@@ -167,7 +179,8 @@ function causeUnderUserPolicy(failure) {
   if (failure.fault === 'internal') return 'unexpected';
   if (failure.fault === 'upstream') return 'user-provider-unreachable';
   if (failure.fault === 'capacity') return 'overloaded';
-  return failure.fault === 'scope' ? 'user-scope-missing' : 'user-token-refused';
+  if (failure.fault !== 'scope') return 'user-token-refused';
+  return failure.code === SCOPE_MISSING ? 'user-scope-missing' : 'user-role-missing';
 }
 
 module.exports = { TABLE, causeOf, causeUnderUserPolicy, decide };

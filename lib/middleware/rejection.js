@@ -8,7 +8,8 @@ const { sendErrorResponse } = require('./responses');
  * @typedef {import('./log').Log} Log
  *
  * Why a request is not let in: a cause of decision.js, with what the operator's log and the answer's headers should add to it.
- * @typedef {{ cause: Cause, about?: string, error?: unknown, scope?: unknown, retryAfter?: number }} Rejection
+ * `code`: of a refusal whose line has it in its text.
+ * @typedef {{ cause: Cause, code?: string, about?: string, error?: unknown, scope?: unknown, retryAfter?: number }} Rejection
  */
 
 /** @param {unknown} error what a callback threw, or a bug @returns {Rejection} */
@@ -17,8 +18,10 @@ function unexpected(error) {
 }
 
 /** The log line of a decision, where it has one. @param {Log} log @param {Decision} decision @param {Rejection} rejection */
-function report(log, { line }, { about, error }) {
-  if (line !== undefined) log[line.level](about === undefined ? line.text : `${line.text}: ${about}`, error);
+function report(log, { line }, { code, about, error }) {
+  if (line === undefined) return;
+  const text = code === undefined ? line.text : `${line.text} (${code})`;
+  log[line.level](about === undefined ? text : `${text}: ${about}`, error);
 }
 
 /**

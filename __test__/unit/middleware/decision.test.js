@@ -21,6 +21,7 @@ const EXPECTED = [
   ['provider-unreachable', API, 'debug', 401, U, 'invalid-token', 'error'],
   ['overloaded', 503, 'warn', 503, T, undefined, 'warn'],
   ['scope-missing', 401, 'warn', 401, U, 'invalid-token', 'warn'],
+  ['role-missing', 401, 'warn', 401, U, 'invalid-token', 'warn'],
   ['subject-missing', 401, 'warn', 401, U, 'invalid-token', 'warn'],
   ['user-conflict', 401, 'warn', 401, U, 'invalid-token', 'warn'],
   ['tenant-conflict', 401, 'warn', 401, U, 'invalid-token', 'warn'],
@@ -30,6 +31,7 @@ const EXPECTED = [
   ['user-token-refused', 401, 'warn', 401, U, 'invalid-token', 'warn'],
   ['user-provider-unreachable', 401, 'warn', 401, U, 'invalid-token', 'warn'],
   ['user-scope-missing', 401, 'warn', 401, U, 'invalid-token', 'warn'],
+  ['user-role-missing', 401, 'warn', 401, U, 'invalid-token', 'warn'],
   ['account-deletion', 409, undefined, 409, D, undefined, undefined],
   ['machine-off', 401, undefined, 401, U, 'credentials', undefined],
   ['machine-no-bearer', 401, undefined, 401, U, 'credentials', undefined],
@@ -59,13 +61,14 @@ test('only five causes ever reach the API-key middleware', () => {
 });
 
 test.each(Object.entries(codes))('%s has the cause its fault asks for', (code, { fault }) => {
+  const what = code === 'ERR_SCOPE_MISSING' ? 'scope-missing' : 'role-missing';
   const expected =
-    { scope: 'scope-missing', internal: 'unexpected', upstream: 'provider-unreachable', capacity: 'overloaded' }[fault] ??
+    { scope: what, internal: 'unexpected', upstream: 'provider-unreachable', capacity: 'overloaded' }[fault] ??
     (code === 'ERR_TOKEN_SUBJECT' ? 'subject-missing' : 'token-refused');
   expect(causeOf({ ok: false, code, fault, message: '' })).toBe(expected);
 
   const underUserPolicy =
-    { scope: 'user-scope-missing', internal: 'unexpected', upstream: 'user-provider-unreachable', capacity: 'overloaded' }[fault] ??
+    { scope: `user-${what}`, internal: 'unexpected', upstream: 'user-provider-unreachable', capacity: 'overloaded' }[fault] ??
     'user-token-refused';
   expect(causeUnderUserPolicy({ ok: false, code, fault, message: '' })).toBe(underUserPolicy);
 });
@@ -93,6 +96,8 @@ describe('the fallback truth table: responses x fallbackOnInvalidToken x API key
     'user-provider-unreachable': 503,
     'scope-missing': 403,
     'user-scope-missing': 403,
+    'role-missing': 403,
+    'user-role-missing': 403,
   };
   const rows = [];
   for (const standard of [false, true])
