@@ -568,8 +568,8 @@ export interface ConversationManagementAuthDeps {
   /** `endpoints.agents.conversationApi.auth` of the base configuration is read, anew for each request: `remote` or `management`. */
   getAppConfig(options?: any): unknown;
   /**
-   * Makes the middleware of one request, over a getter that gives the base configuration just read. A function of three
-   * parameters is the middleware itself.
+   * Makes the middleware of one request, over a getter that gives the base configuration just read. A function of two
+   * or three parameters is the middleware itself.
    */
   remoteAuth: ((getAppConfig: (options?: any) => any) => any) | ((req: any, res: any, next: (value?: any) => void) => any);
   managementAuth: ConversationManagementAuthDeps['remoteAuth'];

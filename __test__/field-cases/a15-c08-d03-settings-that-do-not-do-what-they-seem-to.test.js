@@ -6,7 +6,8 @@ const os = require('node:os');
 const path = require('node:path');
 const { notUnderstood } = require('../../lib/policy/proxy');
 
-const variables = ['NO_PROXY', 'no_proxy', 'NODE_TLS_REJECT_UNAUTHORIZED'];
+const PROXIES = ['PROXY', 'proxy', 'HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'https_proxy'];
+const variables = ['NO_PROXY', 'no_proxy', 'NODE_TLS_REJECT_UNAUTHORIZED', ...PROXIES];
 const before = Object.fromEntries(variables.map((name) => [name, process.env[name]]));
 
 afterEach(() => {
@@ -47,6 +48,65 @@ describe('A15 NO_PROXY', () => {
 test('C8 NODE_TLS_REJECT_UNAUTHORIZED=0 is said once not to be honoured', () => {
   expect(warnings({ NODE_TLS_REJECT_UNAUTHORIZED: '0' })).toEqual([expect.stringMatching(/NODE_TLS_REJECT_UNAUTHORIZED=0 is not honoured.*NODE_EXTRA_CA_CERTS/)]);
   expect(warnings({ NODE_TLS_REJECT_UNAUTHORIZED: '1' })).toEqual([]);
+});
+
+test('C8 those who make no middleware hear it as well: machine clients, and verifyOidcAccessToken', async () => {
+  const { createAgentManagementAuth } = require('../..');
+  process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
+  jest.resetModules();
+  const fresh = require('../..');
+  expect(fresh.createAgentManagementAuth).not.toBe(createAgentManagementAuth);
+  const warn = jest.fn();
+  const oidc = { enabled: true, issuer: 'https://idp.example', audience: 'api' };
+  const deps = {
+    getAppConfig: async () => ({ endpoints: { agents: { managementApi: { auth: { oidc, clients: [] } } } } }),
+    findUser: async () => null,
+    runInTenant: (_tenant, fn) => fn(),
+    logger: { warn },
+  };
+  const res = { status: () => res, json: () => res };
+  for (let time = 0; time < 3; time += 1) {
+    await fresh.createAgentManagementAuth(deps)({ headers: { authorization: 'Bearer opaque' } }, res, () => {});
+  }
+  expect(warn.mock.calls.filter(([line]) => /NODE_TLS_REJECT_UNAUTHORIZED=0 is not honoured/.test(line))).toHaveLength(1);
+});
+
+describe('C1 a proxy in the environment that cannot be one', () => {
+  const { wrongProxyVariables } = require('../../lib/policy/proxy');
+
+  test.each([
+    ['socks5://proxy.example:1080', 'PROXY'],
+    ['http://user:secret@proxy example', 'PROXY'],
+    ['http://', 'https_proxy'],
+    ['ftp://proxy.example', 'HTTPS_PROXY'],
+    ['proxy.example:99999', 'http_proxy'],
+  ])('C1 %s in %s: said once at the start, and named in the refusal', async (value, name) => {
+    expect(warnings({ [name]: value })).toEqual([expect.stringMatching(new RegExp(`${name} is no http or https URL, so every token is refused`))]);
+    const { createRemoteAgentAuth } = require('../..');
+    const lines = [];
+    const error = (...line) => lines.push(line);
+    const oidc = { enabled: true, issuer: 'https://idp.example', audience: 'api' };
+    const config = { endpoints: { agents: { remoteApi: { auth: { apiKey: { enabled: false }, oidc } } } } };
+    const none = async () => null;
+    const auth = createRemoteAgentAuth({ findUser: none, updateUser: none, getAppConfig: async () => config, apiKeyMiddleware() {}, logger: { error } });
+    const res = { status: () => res, json: () => res };
+    await auth({ headers: { authorization: 'Bearer a.b.c' } }, res, () => {});
+    expect(lines).toEqual([[expect.any(String), expect.objectContaining({ code: 'ERR_POLICY_OPTION', fault: 'config' })]]);
+    expect(lines[0][1].message).toContain(`\`proxy\` must be`);
+    expect(lines[0][1].message).toContain(`of the environment, ${name} is no such URL`);
+    expect(`${lines[0]}${lines[0][1].message}`).not.toContain('secret');
+  });
+
+  test.each([
+    [{ PROXY: 'http://proxy.example:3128' }, []],
+    [{ PROXY: 'proxy.example:3128', https_proxy: 'nonsense://' }, []],
+    [{ PROXY: ' HTTPS://user:secret@proxy.example ' }, []],
+    [{ PROXY: '', https_proxy: 'x://', HTTPS_PROXY: 'http://a' }, ['https_proxy']],
+    [{ http_proxy: 'x://', https_proxy: 'y://' }, ['http_proxy', 'https_proxy']],
+    [{ NO_PROXY: 'x://' }, []],
+  ])('C1 %j', (env, names) => {
+    expect(wrongProxyVariables(env)).toEqual(names);
+  });
 });
 
 describe('D3 snapshotFile', () => {

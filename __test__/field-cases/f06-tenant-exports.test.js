@@ -108,6 +108,16 @@ describe('F6 TRUST_TENANT_HEADER', () => {
     expect(entered()).toBe(true);
   });
 
+  test.each([
+    ['createConversationManagementAuth', { getAppConfig() {}, remoteAuth() {}, managementAuth() {} }],
+    ['createAgentManagementAuth', { getAppConfig() {}, findUser() {} }],
+  ])('F6 %s, which only the newer line has, shows it before the first middleware is made', (factory, given) => {
+    adapter[factory](given);
+    expect(entered()).toBe(false);
+    older({ compat: 'v0.8.7' });
+    expect(entered()).toBe(true);
+  });
+
   test('F6 v0.8.8: it counts only where the variable is true', () => {
     newer();
     expect(entered()).toBe(false);

@@ -8,7 +8,7 @@ const { getTenantId, logger } = require('@librechat/data-schemas');
 const main = require('remote-agent-auth');
 const adapter = require('remote-agent-auth/librechat');
 const { bareResponse } = require('../support/fakes');
-const { Issuer } = require('../support/issuer');
+const { issuerWhileTesting, linesOf } = require('../support/surroundings');
 
 const USER_ID = '507f1f77bcf86cd799439011';
 const U = { error: 'Unauthorized' };
@@ -16,17 +16,8 @@ const S = { error: 'Internal server error' };
 const GONE = { error: 'Account deletion is in progress', code: 'ACCOUNT_DELETION_IN_PROGRESS' };
 const CLAIMS = { sub: 'machine@clients', azp: 'machine', exp: Date.now() / 1000 + 3600 };
 
-let issuer;
-let lines;
-beforeAll(async () => {
-  issuer = await new Issuer().start();
-});
-afterAll(() => issuer.stop());
-beforeEach(() => {
-  lines = [];
-  for (const level of ['info', 'warn', 'error']) jest.spyOn(logger, level).mockImplementation((...args) => lines.push([level, ...args]));
-});
-afterEach(() => jest.restoreAllMocks());
+const issuer = issuerWhileTesting();
+const lines = linesOf(logger);
 
 const configOf = (oidc, over = {}) => ({
   endpoints: { agents: { managementApi: { auth: { oidc, clients: [{ clientId: 'machine', userId: USER_ID, tenantId: 'tenant-a', enabled: true }] } }, ...over } },
@@ -155,6 +146,29 @@ describe('F7 createConversationManagementAuth', () => {
     const { next } = await choose('management', { managementAuth: (req, res, go) => go() });
     expect(next.mock.calls).toEqual([[]]);
     expect((await choose('remote', { remoteAuth: (req, res, go) => go(), remoteAccess: undefined })).next.mock.calls).toEqual([[]]);
+  });
+
+  test('F7 one of them that only answers has no need of `next`', async () => {
+    const refusing = (_req, res) => void res.status(401).json(U);
+    for (const mode of ['remote', 'management']) {
+      const { sent, next, remoteAccess } = await choose(mode, { remoteAuth: refusing, managementAuth: refusing });
+      expect([sent, next.mock.calls, remoteAccess.mock.calls]).toEqual([[{ status: 401, body: U }], [], []]);
+    }
+  });
+
+  test('F7 one that fails in its promise while it is made, or takes its time: 500 with its error, or what it makes', async () => {
+    const error = new Error('down');
+    const unhandled = jest.fn();
+    process.on('unhandledRejection', unhandled);
+    try {
+      expect((await choose('management', { managementAuth: async () => Promise.reject(error) })).sent).toEqual([{ status: 500, body: S }]);
+      expect(lines).toEqual([['error', expect.stringMatching(/^\[conversationManagementAuth\]/), error]]);
+      await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      process.off('unhandledRejection', unhandled);
+    }
+    expect(unhandled).not.toHaveBeenCalled();
+    expect((await choose('management', { managementAuth: async () => (req, res, go) => go() })).next.mock.calls).toEqual([[]]);
   });
 
   test('F7 an error passed on goes past the grant', async () => {

@@ -1,6 +1,8 @@
 'use strict';
 
 const { RemoteAuthError } = require('../verifier/errors');
+const { createLog } = require('../middleware/log');
+const { warnOfNetworkSettings } = require('../policy/network-warnings');
 const { readEnvironment } = require('../policy/environment');
 const { createPolicyExtra } = require('../policy/option');
 const { sharedBy } = require('../middleware/shared-policies');
@@ -25,8 +27,12 @@ const withoutJwksUrl = (fields) => readEnvironment(fields, false);
  */
 function createAccessTokenVerifier({ factory, verifier, logger, prefix, policy: added }) {
   const policyExtra = createPolicyExtra(added, factory);
+  let warned = false;
 
   return async (token, config, { useOpenIdJwksEnv = false, requireExp, requireSubject } = {}) => {
+    // Not at once: hosts make one for every request, and the adapter one at load.
+    if (!warned) warnOfNetworkSettings(createLog(logger, prefix));
+    warned = true;
     const { issuer, audience, jwksUri, tokenUse } = config;
     const scopes = readScopes(config.requiredScopes);
     const fields = {

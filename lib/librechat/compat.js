@@ -36,6 +36,8 @@ const fromLibreChat = () => ({ logger, getTenantId, runInTenant, onUserLookup: h
 const logged = new Set();
 /** The line of the host, once one of its middlewares has shown it. @type {Line | undefined} */
 let hostLine;
+/** What LibreChat has from the newer line on is in use: until a middleware has shown the host's line, this one is meant. */
+let usesNewer = false;
 /** What a middleware's option says of the tenant header. @type {boolean | undefined} */
 let hostTrust;
 
@@ -170,7 +172,13 @@ function isTrust(trust) {
 
 /** Whether `preAuthTenantMiddleware` believes the tenant header: the newer line only where it is told to. */
 function trustsTenantHeader() {
-  return hostTrust ?? trustInEnvironment() ?? hostLine !== 'v0.8.8';
+  const line = hostLine ?? (usesNewer ? 'v0.8.8' : 'v0.8.7');
+  return hostTrust ?? trustInEnvironment() ?? line !== 'v0.8.8';
 }
 
-module.exports = { REQUIRE_KID, followHost, requireTenantStorage, requiringKid, trustsTenantHeader, withDefaults };
+/** A host that makes its middlewares for each request has shown no line before the first: its factories of the newer line have. */
+function noteNewerFactory() {
+  usesNewer = true;
+}
+
+module.exports = { REQUIRE_KID, followHost, noteNewerFactory, requireTenantStorage, requiringKid, trustsTenantHeader, withDefaults };

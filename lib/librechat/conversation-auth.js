@@ -36,8 +36,9 @@ function createConversationManagementAuth(deps) {
       // One request is judged by one configuration, whoever asks for it.
       const getConfig = (/** @type {ConfigOptions | undefined} */ options) =>
         options?.baseOnly === true && !options.refresh ? Promise.resolve(config) : deps.getAppConfig(options);
-      if (mode === 'management') await handlerOf(deps.managementAuth, getConfig, deps)(req, res, downstream.next);
-      else await handlerOf(deps.remoteAuth, getConfig, deps)(req, res, checkGrant(req, res, downstream.next));
+      const chosen = mode === 'management' ? deps.managementAuth : deps.remoteAuth;
+      const authenticate = await handlerOf(chosen, getConfig, deps);
+      await authenticate(req, res, mode === 'management' ? downstream.next : checkGrant(req, res, downstream.next));
     } catch (error) {
       // What comes after is the application's to answer for.
       if (downstream.threw(error)) throw error;
@@ -82,14 +83,15 @@ function createConversationManagementAuth(deps) {
 }
 
 /**
- * LibreChat passes functions that make a middleware over the getter they are given; before it passed the middlewares themselves.
+ * LibreChat passes functions that make a middleware over the getter they are given; before it passed the middlewares themselves. One
+ * that always answers takes no `next`.
  * @param {any} auth
  * @param {GetAppConfig} getConfig
  * @param {Deps} deps
- * @returns {(req: Request, res: Response, next: Next) => unknown}
+ * @returns {((req: Request, res: Response, next: Next) => unknown) | Promise<any>} a promise where making it takes its time, or fails so
  */
 function handlerOf(auth, getConfig, deps) {
-  return auth.length >= 3 ? auth.bind(deps) : auth.call(deps, getConfig);
+  return auth.length >= 2 ? auth.bind(deps) : auth.call(deps, getConfig);
 }
 
 /** `next`, with what it threw told apart from what others throw. @param {Next} next */

@@ -6,7 +6,7 @@
 const { createAccessTokenVerifier } = require('./access-token');
 const { bearerToken } = require('../middleware/bearer');
 const conversation = require('./conversation-auth');
-const { REQUIRE_KID, followHost, requireTenantStorage, requiringKid, trustsTenantHeader, withDefaults } = require('./compat');
+const { REQUIRE_KID, followHost, noteNewerFactory, requireTenantStorage, requiringKid, trustsTenantHeader, withDefaults } = require('./compat');
 const { hostLookupRecorder, logger, runInTenant, tenantStorage } = require('./data-schemas');
 const { createSafeUser } = require('./safe-user');
 const { normalizeIssuer } = require('../policy/issuer');
@@ -36,6 +36,7 @@ function createRemoteAgentAuth(deps, options) {
 /** @type {LibreChat['createAgentManagementAuth']} */
 function createAgentManagementAuth(deps, options) {
   if (deps?.runInTenant === undefined) requireTenantStorage('createAgentManagementAuth');
+  noteNewerFactory();
   const whole = withDefaults(deps, { logger, runInTenant, tenantContextMiddleware });
   const isOptions = options === undefined || (typeof options === 'object' && options !== null);
   return management.createAgentManagementAuth(whole, isOptions ? { ...options, policy: requiringKid(options?.policy) } : options);
@@ -43,6 +44,7 @@ function createAgentManagementAuth(deps, options) {
 
 /** @type {LibreChat['createConversationManagementAuth']} */
 function createConversationManagementAuth(deps) {
+  noteNewerFactory();
   return conversation.createConversationManagementAuth(withDefaults(deps, { logger }));
 }
 

@@ -3,6 +3,7 @@
 const { createAccessTokenVerifier } = require('./access-token');
 const { bearerToken } = require('../middleware/bearer');
 const { decide } = require('../middleware/decision');
+const { RemoteAuthError } = require('../verifier/errors');
 const { createLog } = require('../middleware/log');
 const { runThrough } = require('../middleware/tenant-context');
 const { checkFunctions, readOptions } = require('../middleware/options');
@@ -74,6 +75,17 @@ function createAgentManagementAuth(deps, options) {
   };
 }
 
+/**
+ * What the log hears of a token that was refused. Our own errors have neither subject nor address in them; what a host's
+ * `verifyAccessToken` throws may have anything.
+ * @param {unknown} error
+ * @returns {string}
+ */
+function reasonOf(error) {
+  if (error instanceof RemoteAuthError) return `${error.code}: ${error.message}`;
+  return /** @type {any} */ (error)?.code ?? 'the token is not that of a machine client';
+}
+
 /** @param {Context} context @param {Request} req @returns {Promise<Rejection | { user: any, tenantId: string }>} */
 async function authenticate(context, req) {
   const { deps, within, verify } = context;
@@ -94,8 +106,7 @@ async function authenticate(context, req) {
     clientId = getMachineClientId(claims);
   } catch (error) {
     if (/** @type {any} */ (error)?.fault === 'capacity') return rejected('overloaded');
-    // No detail of the error: what a token says is nobody's business, not even the log's.
-    return rejected('machine-refused', /** @type {any} */ (error)?.code ?? 'the token is not that of a machine client');
+    return rejected('machine-refused', reasonOf(error));
   }
 
   const binding = findBinding(auth.clients, clientId);

@@ -1,6 +1,6 @@
 'use strict';
 
-const { notUnderstood } = require('./proxy');
+const { notUnderstood, wrongProxyVariables } = require('./proxy');
 
 /** What was said in this process already: a middleware may be made for each request. @type {Set<string>} */
 const said = new Set();
@@ -10,7 +10,7 @@ const MOST_NAMED = 20;
 /**
  * Says once, at the start, what of the environment's network settings does not do what it seems to.
  * @param {import('../middleware/log').Log} log
- * @param {unknown} bypass of the middleware's own policy options, where it has any
+ * @param {unknown} [bypass] of the middleware's own policy options, where it has any
  */
 function warnOfNetworkSettings(log, bypass) {
   const { env } = process;
@@ -22,6 +22,9 @@ function warnOfNetworkSettings(log, bypass) {
   };
   if (env.NODE_TLS_REJECT_UNAUTHORIZED === '0') {
     once('NODE_TLS_REJECT_UNAUTHORIZED=0 is not honoured: certificates are always checked. Add the provider\'s CA by `ca` or NODE_EXTRA_CA_CERTS');
+  }
+  for (const name of wrongProxyVariables(env)) {
+    once(`${name} is no http or https URL, so every token is refused until it is one, or the option \`policy: { proxy }\` says otherwise`);
   }
   const lists = { NO_PROXY: env.no_proxy ?? env.NO_PROXY, 'proxy.bypass': typeof bypass === 'string' ? bypass : undefined };
   for (const [name, list] of Object.entries(lists)) {

@@ -1,13 +1,14 @@
 'use strict';
 
 const { normalizeIssuer } = require('./issuer');
+const { RemoteAuthError } = require('../verifier/errors');
 const { readEnvironment } = require('./environment');
 const { NOTHING } = require('./option');
+const { wrongProxyVariables } = require('./proxy');
 
 /**
  * @typedef {import('../../native').PolicyOptions} PolicyOptions
  * @typedef {import('../../native').CompiledPolicy} CompiledPolicy
- * @typedef {import('../verifier/errors').RemoteAuthError} RemoteAuthError
  * @typedef {import('./oidc-config').OidcFields} OidcFields
  * @typedef {import('../middleware/log').Log} Log
  * @typedef {import('./environment').Environment} Environment
@@ -125,10 +126,21 @@ class PolicyCache {
       return { policy, emailClaim, scope, issuer: normalizeIssuer(fields.issuer), ...(issuers && { issuers }) };
     } catch (error) {
       const failure = /** @type {RemoteAuthError | undefined} */ (error);
-      if (failure?.fault === 'config') return { failure };
+      if (failure?.fault === 'config') return { failure: extra.options.proxy === undefined ? namingVariables(failure) : failure };
       throw error;
     }
   }
+}
+
+/**
+ * Who has set PROXY looks for no option.
+ * @param {RemoteAuthError} failure of a policy whose proxies are the environment's
+ * @returns {RemoteAuthError}
+ */
+function namingVariables(failure) {
+  const names = failure.code === 'ERR_POLICY_OPTION' ? wrongProxyVariables(process.env) : [];
+  if (names.length === 0) return failure;
+  return new RemoteAuthError({ ...failure, message: `${failure.message}; of the environment, ${names.join(' and ')} is no such URL` });
 }
 
 /** Any https URL may be an issuer; what else may is Rust's to say. @param {unknown} issuer */

@@ -14,6 +14,27 @@ function readProxy(env) {
   return http || https ? { http, https, bypass: env.no_proxy ?? env.NO_PROXY } : undefined;
 }
 
+/** What each setting of `readProxy` may be named in the environment, the one that counts first. */
+const PROXY_VARIABLES = ['PROXY', 'proxy', 'http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'];
+
+/**
+ * The variables that name a proxy which cannot be one, among those that count.
+ * @param {Record<string, string | undefined>} env
+ * @returns {string[]} their names: what they hold may be a password
+ */
+function wrongProxyVariables(env) {
+  const { http, https } = readProxy(env) ?? {};
+  const wrong = [http, https].filter((url) => url !== undefined && !isProxyUrl(url));
+  if (wrong.length === 0) return [];
+  return PROXY_VARIABLES.filter((name) => wrong.includes(env[name]?.trim()));
+}
+
+/** As the policy reads it: without a scheme http is meant. @param {string} text */
+function isProxyUrl(text) {
+  const url = text.includes('://') ? text : `http://${text}`;
+  return URL.canParse(url) && ['http:', 'https:'].includes(new URL(url).protocol);
+}
+
 const NAME = /^(\*|(\*?\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*)$/i;
 
 /**
@@ -40,4 +61,4 @@ function isUnderstood(entry) {
   return NAME.test(host) && !/^[\d.-]+$/.test(host);
 }
 
-module.exports = { notUnderstood, readProxy };
+module.exports = { notUnderstood, readProxy, wrongProxyVariables };
