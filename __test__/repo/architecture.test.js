@@ -116,6 +116,7 @@ const ROOMS = {
   verifier: [],
   policy: ['verifier'],
   middleware: ['policy', 'verifier'],
+  operations: ['policy', 'verifier'],
   librechat: ['middleware', 'policy', 'verifier'],
 };
 /** What lies outside lib, and the one file that leads there. */

@@ -29,7 +29,9 @@ function checkCommand([program = '', ...args], block) {
   known(args, block);
 }
 
-const { scripts, name: packageName } = require('../../package.json');
+const { bin, scripts, name: packageName } = require('../../package.json');
+
+const doctorHelp = () => execFileSync(process.execPath, [path.join(ROOT, bin[packageName]), 'doctor', '--help'], { encoding: 'utf8' });
 
 /** @type {Record<string, (args: string[], block: Block) => void>} */
 const COMMANDS = {
@@ -55,6 +57,11 @@ const COMMANDS = {
   },
   git([command]) {
     expect(['apply']).toContain(command);
+  },
+  npx([name, command, ...args]) {
+    expect([name, command]).toEqual([packageName, 'doctor']);
+    const options = args.filter((word) => word.startsWith('--'));
+    expect(options.filter((option) => !doctorHelp().includes(`  ${option} `))).toEqual([]);
   },
   printf() {},
   'kcadm.sh'([command = '', what = '']) {

@@ -1,7 +1,7 @@
 'use strict';
 
 const { wrongOption } = require('../verifier/errors');
-const { didYouMean } = require('./nearest');
+const { didYouMean } = require('../policy/nearest');
 const { BODY_STYLES, isRealm } = require('./responses');
 const { POLICY_OPTIONS } = require('../policy/option');
 

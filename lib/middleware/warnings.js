@@ -2,7 +2,7 @@
 
 const { KNOWN_KEYS } = require('../policy/oidc-config');
 const { codes } = require('../verifier/errors');
-const { didYouMean } = require('./nearest');
+const { didYouMean } = require('../policy/nearest');
 const { getOpenIdRoleSyncOptions, isRoleSyncOff } = require('./role-sync');
 
 /**

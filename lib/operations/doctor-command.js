@@ -1,0 +1,134 @@
+'use strict';
+
+// npx remote-agent-auth doctor: what is wrong with a configuration, a provider or a token.
+
+const { readFileSync } = require('node:fs');
+const { parseArgs } = require('node:util');
+const { diagnose } = require('./doctor');
+const { UsageError, readFile } = require('./doctor-configuration');
+
+/** @typedef {import('./doctor').Line} Line */
+
+const USAGE = `Usage: npx remote-agent-auth doctor [FILE] [options]
+
+Looks at a configuration, the way to its provider, the provider's documents and, if you like, a token; says what is wrong and what to do.
+
+  FILE                  librechat.yaml (needs js-yaml, which LibreChat has) or the same as JSON; default: librechat.yaml here
+  --issuer URL          instead of FILE, with
+  --audience TEXT         the audience (may be repeated),
+  --jwks-uri URL          the key URL, where discovery is not wanted,
+  --scope "A B"           required scopes
+  --policy FILE         JSON: what createRemoteAgentAuth is given as its option policy
+  --token-file FILE     explain the token in FILE, check by check; - reads it from standard input. It is not printed and not sent anywhere
+  --json                one JSON array of { check, status, text, code?, action?, expected?, got? }
+  --help
+
+Exit code: 0 nothing failed, 1 something failed, 2 the command could not be carried out.
+`;
+
+const OPTIONS = /** @type {const} */ ({
+  issuer: { type: 'string' },
+  audience: { type: 'string', multiple: true },
+  'jwks-uri': { type: 'string' },
+  scope: { type: 'string' },
+  policy: { type: 'string' },
+  'token-file': { type: 'string' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean' },
+});
+const COLOURS = { ok: 32, warning: 33, failed: 31, skipped: 2 };
+/** Milliseconds after which a person at a terminal is told that something is still under way. */
+const PATIENCE = 1000;
+
+/**
+ * @typedef {{ write(text: string): unknown, isTTY?: boolean }} Output
+ * @param {string[]} args
+ * @param {{ stdout: Output, stderr: Output, env: NodeJS.ProcessEnv }} [io]
+ * @returns {Promise<number>} the exit code
+ */
+async function doctor(args, { stdout, stderr, env } = process) {
+  try {
+    const given = read(args);
+    if (given === 'help') {
+      stdout.write(USAGE);
+      return 0;
+    }
+    const lines = await patiently(diagnose(given), stderr);
+    const { NO_COLOR } = env;
+    const colours = stdout.isTTY === true && !NO_COLOR;
+    stdout.write(given.json ? `${JSON.stringify(lines, null, 2)}\n` : `${lines.map((line) => render(line, colours)).join('\n')}\n${summary(lines)}\n`);
+    return lines.some(({ status }) => status === 'failed') ? 1 : 0;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    stderr.write(`doctor: ${error.message}\n`);
+    return 2;
+  }
+}
+
+/** @param {string[]} args */
+function read(args) {
+  const { values, positionals } = parse(args);
+  if (values.help) return /** @type {const} */ ('help');
+  const { issuer, audience, scope, json = false } = values;
+  if (positionals.length > 1) throw new UsageError(`one FILE at most, not ${positionals.length}`);
+  if (issuer !== undefined && positionals.length > 0) throw new UsageError('either FILE or --issuer, not both');
+  if (issuer === undefined && (audience ?? scope ?? values['jwks-uri']) !== undefined) throw new UsageError('--audience, --scope and --jwks-uri need --issuer');
+  const oidc = { enabled: true, issuer, audience: audience?.length === 1 ? audience[0] : audience, jwksUri: values['jwks-uri'], scope };
+  const config = issuer === undefined ? readFile(positionals[0] ?? 'librechat.yaml') : { endpoints: { agents: { remoteApi: { auth: { oidc } } } } };
+  const policy = values.policy === undefined ? undefined : /** @type {any} */ (readFile(values.policy));
+  return { config, policy, json, token: values['token-file'] === undefined ? undefined : readToken(values['token-file']) };
+}
+
+/** @param {string[]} args */
+function parse(args) {
+  try {
+    return parseArgs({ args, options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    // Another process may list these arguments: a token is none of them.
+    const told = args.some((arg) => /^--token(=|$)/.test(arg)) ? 'a token is given by --token-file, never as an argument, which other users of this machine can see' : undefined;
+    throw new UsageError(told ?? `${/** @type {Error} */ (error).message.split('. ')[0]}; --help lists the options`);
+  }
+}
+
+/** @param {string} file @returns {string} */
+function readToken(file) {
+  try {
+    // As it is copied: with `Bearer`, or with a newline.
+    return readFileSync(file === '-' ? 0 : file, 'utf8').trim().replace(/^(authorization: *)?bearer +/i, '');
+  } catch (error) {
+    throw new UsageError(`the token file cannot be read (${/** @type {NodeJS.ErrnoException} */ (error).code})`);
+  }
+}
+
+/** @template T @param {Promise<T>} work @param {Output} stderr @returns {Promise<T>} */
+async function patiently(work, stderr) {
+  const timer = setInterval(() => stderr.isTTY && stderr.write('doctor: still waiting for the provider...\n'), PATIENCE);
+  try {
+    return await work;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** @param {Line} line @param {boolean} colours */
+function render({ check, status, text, code, action, expected, got }, colours) {
+  const mark = colours ? `\u001b[${COLOURS[status]}m${status.padEnd(7)}\u001b[0m` : status.padEnd(7);
+  const rows = [`${mark}  ${check.padEnd(13)}  ${printable(text)}${code === undefined ? '' : ` (${code})`}`];
+  if (expected !== undefined && !text.includes(expected)) rows.push(`expected: ${printable(expected)}`);
+  if (got !== undefined && !text.includes(got)) rows.push(`got: ${printable(got)}`);
+  if (action !== undefined) rows.push(`what to do: ${action}`);
+  return rows.join(`\n${' '.repeat(24)}`);
+}
+
+/** A terminal obeys control characters. @param {string} text */
+function printable(text) {
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '?');
+}
+
+/** @param {Line[]} lines */
+function summary(lines) {
+  const count = (/** @type {Line['status']} */ status) => lines.filter((line) => line.status === status).length;
+  return `${count('failed')} failed, ${count('warning')} warnings`;
+}
+
+module.exports = { doctor };
