@@ -13,36 +13,31 @@ const ROOT = path.join(__dirname, '..', '..');
 /** Three to five times what it takes on two cores. */
 const TIME_LIMIT_MS = 15 * 60_000;
 
-/** Suites that test something else than the package, and what. */
+/** Suites that test something else than the package, and what. Beside these, all of `repo/` but what is named below. */
 const OF_THE_REPOSITORY = Object.freeze({
-  'repo/architecture.test.js': 'the imports of the Rust sources',
-  'repo/check-binary.test.js': 'the script that checks built files',
-  'repo/codes.test.js': 'that generated files are those of Rust',
-  'repo/deny.test.js': 'the crates',
-  'repo/docs.test.js': 'the documents',
   'field-cases/d01-tracers-find-the-native-file.test.js': 'packs the repository',
   'field-cases/d02-why-the-native-file-is-refused.test.js': 'packs the repository',
-  'unit/loader/loading-error.test.js': 'copies of the package with a build of this checkout',
-  'repo/notices.test.js': 'the licence notices of the crates',
-  'repo/pack.test.js': 'the script that packs',
-  'repo/packed-files.test.js': 'what npm would pack from the repository',
   'journey/panics.test.js': 'a native file built with exports that panic',
-  'repo/parity-list.test.js': 'a list of the tests',
-  'repo/platforms.test.js': 'npm/ and the table it is written from',
   'journey/providers.test.js': 'other providers, which it installs from Debian and PyPI',
-  'repo/providers-script.test.js': 'the script that starts real providers',
-  'repo/publish.test.js': 'the release scripts',
-  'repo/scripts.test.js': 'the scripts of the repository',
-  'repo/types.test.js': 'the types in the repository; the installed ones are compiled by a check of their own',
-  'repo/version.test.js': 'the version in every manifest',
-  'repo/workflows.test.js': 'the workflow files',
+  'unit/loader/loading-error.test.js': 'copies of the package with a build of this checkout',
 });
 
-/** Suites that start Nodes of other versions, which npm has for glibc and x64 only. */
-const OF_OTHER_NODES = Object.freeze({
-  'journey/contexts.test.js': 'Nodes of other versions for the same platform',
+/** Suites that start Nodes of every version, which npm has for glibc and x64 only; so once, in the oldest. */
+const OF_EVERY_NODE = Object.freeze({
   'field-cases/a11-a12-trust-is-nodes.test.js': 'what Nodes of other versions trust',
+  'journey/contexts.test.js': 'Nodes of other versions for the same platform',
 });
+
+/** Suites about what is shipped whose answer is the same in every Node; so once, in the oldest. */
+const OF_ANY_NODE = Object.freeze({
+  'repo/docs-examples.test.js': 'what the documents tell somebody to do',
+  'repo/option-tables.test.js': 'the tables of the documents against the types',
+  'repo/provider-recipes.test.js': 'the blocks of the pages on providers',
+  'repo/readme.test.js': 'the blocks of the README',
+});
+
+/** The suites of `repo/` that are about the package in whichever Node loads it. */
+const OF_THE_LOADER = Object.freeze({ 'repo/exports.test.js': 'what `require` and `import` give' });
 
 /** What the suites need beside the package. */
 const BESIDE = ['__test__', 'jest.config.js', 'scripts', 'benchmark', 'examples', 'tests/vectors'];
@@ -71,23 +66,36 @@ function layOut({ main, folder }, otherNodes) {
   return suites;
 }
 
-/** @param {string} suites @param {boolean} otherNodes @returns {string[]} */
-function leftOut(suites, otherNodes) {
-  const names = Object.keys({ ...OF_THE_REPOSITORY, ...(otherNodes ? {} : OF_OTHER_NODES) });
-  return names.filter((name) => fs.existsSync(path.join(suites, '__test__', name)));
+/**
+ * @param {string} suites
+ * @param {{ otherNodes: boolean, oldest: boolean }} where
+ * @returns {string[]}
+ */
+function leftOut(suites, { otherNodes, oldest }) {
+  const tests = path.join(suites, '__test__');
+  const inRepo = fs.readdirSync(path.join(tests, 'repo')).filter((file) => file.endsWith('.test.js')).map((file) => `repo/${file}`);
+  const tried = { ...OF_THE_LOADER, ...OF_ANY_NODE };
+  const names = [
+    ...Object.keys(OF_THE_REPOSITORY),
+    ...inRepo.filter((name) => !(name in tried)),
+    ...(otherNodes ? [] : Object.keys(OF_EVERY_NODE)),
+    ...(oldest ? [] : Object.keys(OF_ANY_NODE)),
+  ];
+  return names.filter((name) => fs.existsSync(path.join(tests, name)));
 }
 
 /**
  * @param {import('./installation').Installation} installation
- * @param {{ node: string, resolver?: Record<string, string>, otherNodes: boolean, timeFactor?: number, only?: string[] }} how `resolver`: by what jest
- *   finds its own native file for this platform; `only`: patterns, where not all are to run
+ * @param {{ node: string, resolver?: Record<string, string>, otherNodes: boolean, oldest: boolean, timeFactor?: number, only?: string[] }} how
+ *   `resolver`: by what jest finds its own native file for this platform; `otherNodes`: whether Nodes of every version can be had;
+ *   `oldest`: whether `node` is the one for what is tried once; `only`: patterns, where not all are to run
  * @returns {Promise<{ ok: boolean, figure: string, detail: string }>}
  */
-async function runSuites(installation, { node, resolver = {}, otherNodes, timeFactor = 1, only }) {
+async function runSuites(installation, { node, resolver = {}, otherNodes, oldest, timeFactor = 1, only }) {
   const suites = layOut(installation, otherNodes);
   const report = path.join(installation.folder, 'jest.json');
   const bin = path.join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
-  const left = leftOut(suites, otherNodes);
+  const left = leftOut(suites, { otherNodes, oldest });
   const args = [bin, '--ci', '--json', `--outputFile=${report}`, `--testTimeout=${20_000 * timeFactor}`];
   if (only) args.push('--runInBand', ...only);
   for (const name of left) args.push('--testPathIgnorePatterns', `/__test__/${name.replaceAll('.', '\\.')}$`);
@@ -101,7 +109,7 @@ async function runSuites(installation, { node, resolver = {}, otherNodes, timeFa
     const result = JSON.parse(fs.readFileSync(report, 'utf8'));
     const { numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped, numTotalTestSuites: count } = result;
     const broken = result.numRuntimeErrorTestSuites;
-    const figure = `${passed} passed, ${failed} failed, ${skipped} skipped in ${count} suites; ${only ? 'those chosen for emulation' : `${left.length} about the repository left out`}${end}`;
+    const figure = `${passed} passed, ${failed} failed, ${skipped} skipped in ${count} suites; ${only ? 'those chosen for emulation' : `${left.length} left out`}${end}`;
     const ok = jest.code === 0 && failed === 0 && broken === 0 && passed > 0;
     return { ok, figure, detail: ok ? '' : failures(result) };
   } finally {
@@ -118,4 +126,4 @@ function failures({ testResults }) {
     .join('\n');
 }
 
-module.exports = { OF_OTHER_NODES, OF_THE_REPOSITORY, runSuites };
+module.exports = { OF_ANY_NODE, OF_EVERY_NODE, OF_THE_LOADER, OF_THE_REPOSITORY, leftOut, runSuites };

@@ -2,7 +2,7 @@
 
 const { existsSync } = require('node:fs');
 const path = require('node:path');
-const { OF_OTHER_NODES, OF_THE_REPOSITORY } = require('../package/suites');
+const { OF_ANY_NODE, OF_EVERY_NODE, OF_THE_LOADER, OF_THE_REPOSITORY, leftOut } = require('../package/suites');
 const { mainManifest, nativeFileOf, pack } = require('../../scripts/release/pack');
 const { packageName, platforms } = require('../../scripts/platforms/table');
 const manifest = require('../../package.json');
@@ -31,8 +31,21 @@ test('a platform that has not been built is named, not left out', () => {
   expect(() => pack({ names: ['linux-x64'] })).toThrow(/linux-x64 is no platform of ours/);
 });
 
-test('every suite that is left out on an installed package is there, with a reason', () => {
-  const left = Object.entries({ ...OF_THE_REPOSITORY, ...OF_OTHER_NODES });
-  expect(left.filter(([name]) => !existsSync(path.join(__dirname, '..', name)))).toEqual([]);
-  expect(left.filter(([, reason]) => reason.length < 8)).toEqual([]);
+test('every suite that is tried on an installed package in another way than all is there, with a reason', () => {
+  const named = Object.entries({ ...OF_THE_REPOSITORY, ...OF_EVERY_NODE, ...OF_ANY_NODE, ...OF_THE_LOADER });
+  expect(named.filter(([name]) => !existsSync(path.join(__dirname, '..', name)))).toEqual([]);
+  expect(named.filter(([, reason]) => reason.length < 8)).toEqual([]);
+});
+
+test('what no Node changes, and what starts every Node itself, is tried in the oldest alone', () => {
+  const [first, later, elsewhere] = [
+    { otherNodes: true, oldest: true },
+    { otherNodes: false, oldest: false },
+    { otherNodes: false, oldest: true },
+  ].map((where) => leftOut(path.join(__dirname, '..', '..'), where));
+  expect(first).toEqual(expect.arrayContaining(['repo/pack.test.js', 'repo/architecture.test.js', 'journey/panics.test.js']));
+  const once = [...Object.keys(OF_EVERY_NODE), ...Object.keys(OF_ANY_NODE)];
+  expect(later.filter((name) => !first.includes(name)).sort()).toEqual([...once].sort());
+  expect(elsewhere.filter((name) => !first.includes(name))).toEqual(Object.keys(OF_EVERY_NODE));
+  expect([...first, ...later]).not.toContain('repo/exports.test.js');
 });

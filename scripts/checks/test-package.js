@@ -157,7 +157,8 @@ async function inNode(name, installation, { major, command }, { scratch, tarball
     runSuites(installation, {
       node: executable,
       resolver: own ? undefined : resolverFor(name),
-      otherNodes: own && !options.packages,
+      otherNodes: own && oldest && !options.packages,
+      oldest,
       ...(command.length > 1 && EMULATED),
     }),
   );
