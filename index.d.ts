@@ -208,6 +208,8 @@ export interface RemoteAgentUserFilter {
   idOnTheSource?: string;
   openidIssuer?: string | null | { $exists: false };
   email?: string;
+  /** The request's tenant, in look-ups about accounts; `{ $exists: false }` for a user of none. */
+  tenantId?: string | { $exists: false };
 }
 
 /** What one lookup of a user came to; `migration`: found, and about to be bound to issuer and subject. */
@@ -244,6 +246,61 @@ export interface RemoteAgentUserUpdate {
   openidId?: string;
   openidIssuer?: string;
   role?: string;
+  /** This and what follows only where accounts are kept in step (`accounts`, docs/accounts.md). */
+  idOnTheSource?: string;
+  email?: string;
+  emailVerified?: boolean;
+  username?: string;
+  name?: string;
+}
+
+/** What is written of a user that provisioning makes. Nothing of a token. */
+export interface RemoteAgentNewUser {
+  provider: 'openid';
+  openidId: string;
+  openidIssuer?: string;
+  /** `oid` (Entra ID). */
+  idOnTheSource?: string;
+  email: string;
+  role: 'USER';
+  /** The request's, where it has one. */
+  tenantId?: string;
+  /** These three with `profileSync.onCreate`. */
+  username?: string;
+  name?: string;
+  emailVerified?: boolean;
+}
+
+/** What is written of a group. */
+export interface RemoteAgentGroup {
+  name: string;
+  email?: string;
+  description?: string;
+}
+
+/** Why somebody with a good token has no account here. */
+export type AccountRefusal =
+  | 'tenant_context_required'
+  | 'missing_email'
+  | 'email_domain_not_allowed'
+  | 'existing_users_only'
+  | 'provider_collision'
+  | 'duplicate_conflict'
+  | 'unauthorized'
+  | 'subject_mismatch'
+  | 'service_error';
+
+/** `updated`: something about the account was written. The last three reasons are those of a userinfo that is required. */
+export type AccountEvent =
+  | { event: 'provisioned' | 'linked' | 'updated' | 'groups-synced'; userId: string; tenantId?: string; reason?: undefined }
+  | { event: 'refused'; reason: AccountRefusal; tenantId?: string; userId?: undefined };
+
+/** Keyv's shape. What comes back from it is believed only where one of us has written it. */
+export interface FederatedAuthStore {
+  get(key: string): unknown;
+  /** @param ttl milliseconds */
+  set(key: string, value: unknown, ttl: number): unknown;
+  delete(key: string): unknown;
 }
 
 /** winston's shape. The second argument, when there is one, is an Error. */
@@ -293,6 +350,54 @@ export interface RemoteAgentAuthDeps {
   tenantContextMiddleware?(req: any, res: any, next: (value?: any) => void): unknown;
   /** Told of every user lookup. What it throws costs nothing. */
   onUserLookup?(result: UserLookupResult, seconds: number): unknown;
+  /**
+   * Makes a user, for `provisioning`: the user, or its id. Called with `balance` as LibreChat's configuration has it, and twice true:
+   * the user does not expire, and is given back. A duplicate key (code 11000) means that somebody else was faster.
+   */
+  createUser?(fields: RemoteAgentNewUser, balance: object | undefined, disableTTL: true, returnUser: true): unknown;
+  /** Whether an address may have an account, besides `registration.allowedDomains` of the configuration; anything but true is no. */
+  isEmailDomainAllowed?(email: string, config: any): unknown;
+  /** Which of these groups are stored: objects with `idOnTheSource`. For `groupSync`, as the two that follow. */
+  findGroupsByExternalIds?(ids: string[], source: 'entra'): unknown;
+  upsertGroupByExternalId?(id: string, source: 'entra', fields: RemoteAgentGroup, session: undefined): unknown;
+  bulkUpdateGroups?(filter: object, update: object): unknown;
+  /** Where `federatedAuthCache` keeps accounts. Default: this process's memory, at most 10,000. */
+  federatedAuthStore?: FederatedAuthStore;
+  /** Told what became of accounts. What it throws costs nothing. */
+  onAccount?(event: AccountEvent): unknown;
+}
+
+/** What is to be done about accounts, beyond looking them up. All of it is off where nothing is said; docs/accounts.md. */
+export interface AccountsConfig {
+  /** The first call of somebody unknown makes an account. From then on somebody unknown who may have none gets 401, API keys or not. */
+  provisioning?: { enabled?: boolean };
+  /** Whether names and `emailVerified` are written with a new account (default true), and kept in step with known ones (default false). */
+  profileSync?: { onCreate?: boolean; forExisting?: boolean };
+  groupSync?: {
+    onCreate?: boolean;
+    forExisting?: boolean;
+    /** `graph` (default): Microsoft Graph, on the caller's behalf. `token`: the claim. */
+    source?: 'graph' | 'token';
+    /** A path of dots and brackets, or a claim of literally that name. Default `groups`. */
+    claim?: string;
+    /** Milliseconds a request waits for its groups; after that they are read in the background. Default 2000. */
+    budgetMs?: number;
+  };
+  userInfo?: {
+    /** Whether the issuer's userinfo endpoint is asked. */
+    fetch?: boolean;
+    /** Whether a caller whom it does not confirm is refused. */
+    require?: boolean;
+    /** Hosts that may be asked although they do not share the issuer's registrable domain. */
+    hosts?: string[];
+  };
+  federatedAuthCache?: {
+    enabled?: boolean;
+    /** Default 300. */
+    ttlSeconds?: number;
+    /** What replicas that share a store prove their entries by, 32 characters and more. Default: each believes its own alone. */
+    secret?: string;
+  };
 }
 
 /**
@@ -320,6 +425,16 @@ export interface RemoteAgentAuthOptions {
         oidc: Readonly<{ issuer: unknown; audience: unknown; jwksUri: unknown; scope: unknown }>,
         of: { tenantId: string | undefined },
       ) => RemoteAgentPolicy | null | undefined);
+  /**
+   * What is to be done about accounts; a block here takes the place of the same block in the configuration. A function is called for each
+   * request, with a copy of the `oidc` block and the tenant whose configuration it is from; it must answer at once.
+   */
+  accounts?:
+    | AccountsConfig
+    | ((
+        oidc: Readonly<{ issuer: unknown; audience: unknown; jwksUri: unknown; scope: unknown }>,
+        of: { tenantId: string | undefined },
+      ) => AccountsConfig | null | undefined);
   /**
    * Statuses: LibreChat's (default), or `standard`: 403 for a missing scope, role or permission (RFC 6750), 503 with
    * `Retry-After` for a provider that cannot be reached.
@@ -404,6 +519,12 @@ export function createRemoteAgentAuth(
 
 /** Empties the caches every middleware of this process shares: keys and discovery documents. */
 export function clearRemoteAgentAuthCache(): void;
+
+/**
+ * Forgets what `federatedAuthCache` keeps of one account, in every store this process uses: when a user is deleted, or must be looked at
+ * again at once. In the memory of other processes it stays until its time is over.
+ */
+export function invalidateFederatedAuth(issuer: string, subject: string, tenantId?: string): Promise<void>;
 
 /** The `OPENID_ROLE_SYNC_*` variables, read. */
 export interface RoleSyncOptions {

@@ -25,6 +25,9 @@ const createRemoteAgentAuth = (deps, options) => require('./lib/middleware/remot
 /** @type {Package['clearRemoteAgentAuthCache']} */
 const clearRemoteAgentAuthCache = () => require('./lib/middleware/remote-agent-auth').clearRemoteAgentAuthCache();
 
+/** @type {Package['invalidateFederatedAuth']} */
+const invalidateFederatedAuth = (issuer, subject, tenantId) => require('./lib/accounts/federated-cache').invalidate(issuer, subject, tenantId);
+
 /** @type {Package['createAgentManagementAuth']} */
 const createAgentManagementAuth = (deps, options) => require('./lib/librechat/management-auth').createAgentManagementAuth(deps, options);
 
@@ -50,6 +53,7 @@ module.exports = {
   createTenantMiddlewares,
   enabledAuthMethods,
   getMachineClientId,
+  invalidateFederatedAuth,
   toolIdentity,
   verifyRemoteToken,
 };

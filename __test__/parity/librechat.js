@@ -8,7 +8,13 @@ const adapter = require('remote-agent-auth/librechat');
 
 /** The members that LibreChat's callers give to each argument that is an object of options; an empty list: no such argument. */
 const LIBRECHAT = {
-  createRemoteAgentAuth: [['apiKeyMiddleware', 'findUser', 'updateUser', 'getAppConfig', 'getRolesByNames', 'isPrincipalActive'], []],
+  createRemoteAgentAuth: [
+    [
+      ...['apiKeyMiddleware', 'findUser', 'updateUser', 'getAppConfig', 'getRolesByNames', 'isPrincipalActive'],
+      ...['createUser', 'bulkUpdateGroups', 'findGroupsByExternalIds', 'upsertGroupByExternalId'],
+    ],
+    [],
+  ],
   createAgentManagementAuth: [['findUser', 'isPrincipalActive', 'getAppConfig', 'verifyAccessToken'], []],
   createConversationManagementAuth: [['getAppConfig', 'remoteAuth', 'remoteAccess', 'managementAuth'], []],
   verifyOidcAccessToken: [null, ['enabled', 'issuer', 'audience', 'jwksUri', 'tokenUse', 'requiredScopes'], ['useOpenIdJwksEnv']],

@@ -115,9 +115,10 @@ const ROOMS = {
   loader: [],
   verifier: [],
   policy: ['verifier'],
-  middleware: ['policy', 'verifier'],
+  accounts: ['policy', 'verifier'],
+  middleware: ['accounts', 'policy', 'verifier'],
   operations: ['policy', 'verifier'],
-  librechat: ['middleware', 'policy', 'verifier'],
+  librechat: ['accounts', 'middleware', 'policy', 'verifier'],
 };
 /** What lies outside lib, and the one file that leads there. */
 const DOORS = {
@@ -127,13 +128,14 @@ const DOORS = {
 };
 /** Rules and tables: of ours they require these names of their own room, and nothing else. */
 const PURE = {
+  'accounts/email-address': [],
   'middleware/bearer': [],
-  'middleware/claim-path': [],
   'middleware/decision': ['responses'],
-  'middleware/email-address': [],
   'middleware/log': [],
   'middleware/responses': [],
+  'policy/claim-path': [],
   'policy/issuer': [],
+  'policy/nearest': [],
   'policy/oidc-config': [],
   'policy/proxy': [],
   'verifier/errors': [],

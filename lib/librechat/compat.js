@@ -30,7 +30,14 @@ const LINES = Object.freeze({
 });
 
 /** What a host's dependency object leaves to LibreChat's packages. */
-const fromLibreChat = () => ({ logger, getTenantId, runInTenant, onUserLookup: hostLookupRecorder() });
+const fromLibreChat = () => ({
+  logger,
+  getTenantId,
+  runInTenant,
+  onUserLookup: hostLookupRecorder(),
+  // LibreChat's own rule is `registration.allowedDomains`, which is looked at in any case.
+  isEmailDomainAllowed: () => true,
+});
 
 /** Lines that have been logged: a middleware may be made for every request. @type {Set<Line>} */
 const logged = new Set();

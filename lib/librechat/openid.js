@@ -1,7 +1,7 @@
 'use strict';
 
 const { normalizeIssuer } = require('../policy/issuer');
-const { emailClaimWarning } = require('../middleware/email-address');
+const { emailClaimWarning } = require('../accounts/email-address');
 const { createLog } = require('../middleware/log');
 const { observedLookup } = require('../middleware/lookup-metrics');
 const { loginIssuer, resolveUser, withoutIssuer } = require('../middleware/user');

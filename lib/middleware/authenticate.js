@@ -25,12 +25,14 @@ const { RemoteAuthError } = require('../verifier/errors');
  *   issuer?: unknown, token: string | null }} RequestState
  *
  * What every request of one middleware has in common. `policyFor`: the compiled policy of an `oidc` block, in the tenant it was read for.
+ * `accountOf`: the account, where more is wanted than looking it up.
  * @typedef {{
  *   deps: Deps,
  *   callbacks: import('./callbacks').Callbacks,
  *   verifier: import('../../index').TokenVerifier,
  *   policyFor: (fields: import('../policy/oidc-config').OidcFields, tenantId: string | undefined) => Entry,
  *   resolveUser: (identity: import('./user').Identity) => Promise<import('./user').Resolution>,
+ *   accountOf: import('./account-step').AccountStep,
  *   isForbiddenTenant: (state: RequestState, user: { tenantId?: string | null } | undefined) => boolean,
  *   warnings: import('./warnings').Warnings,
  *   settings: import('./options').Settings,
@@ -56,13 +58,14 @@ const FOR_RECHECK = Object.freeze({ forRecheck: true });
  * @returns {Promise<typeof PASS | Rejection>}
  */
 async function authenticate(context, state) {
-  const { deps, callbacks, verifier, warnings } = context;
+  const { deps, callbacks, verifier } = context;
   const { req } = state;
   state.tenantId = deps.getTenantId?.();
   const requested = requestConfigOptions(req, state.tenantId);
-  const { apiKeyEnabled, oidc, unknownKeys } = readAuthConfig(await callbacks.getAppConfig(requested));
+  const config = await callbacks.getAppConfig(requested);
+  const { apiKeyEnabled, oidc, unknownKeys } = readAuthConfig(config);
   state.apiKeyEnabled = apiKeyEnabled;
-  unknownKeys.forEach(warnings.ofUnknownKey);
+  unknownKeys.forEach(context.warnings.ofUnknownKey);
   if (oidc.state === 'off') return { cause: 'oidc-off' };
   if (oidc.state === 'misconfigured') return { cause: 'oidc-misconfigured', about: oidc.missing };
 
@@ -76,7 +79,11 @@ async function authenticate(context, state) {
   const verified = 'then' in checked ? await checked : checked;
   if (!verified.ok) return refusal(causeOf(verified), verified, entry.scope);
 
-  const { user, changes, conflict } = await context.resolveUser(identityOf(verified, entry));
+  const identity = identityOf(verified, entry);
+  const account = context.accountOf(context, { config, oidc, requested, token, verified, entry, identity });
+  if (account !== undefined) return passAs(context, state, await account, verified, entry);
+
+  const { user, changes, conflict } = await context.resolveUser(identity);
   if (conflict) return { cause: 'user-conflict', about: conflict };
   if (user === null) return { cause: 'no-user' };
   if (context.isForbiddenTenant(state, user)) return { cause: 'tenant-conflict' };
@@ -94,9 +101,22 @@ async function authenticate(context, state) {
 
   if (Object.keys(changes.update).length > 0) await callbacks.updateUser(user.tenantId, userId, changes.update);
   if (Object.keys(changes.assign).length > 0) Object.assign(user, changes.assign);
-  const caller = /** @type {import('../../index').RemoteAgentCaller} */ (user);
-  caller.id = userId;
-  caller.federatedTokens = federatedTokens(token, verified);
+  return passAs(context, state, { ok: true, user, userId }, verified, entry);
+}
+
+/**
+ * @param {Context} context
+ * @param {RequestState} state
+ * @param {import('./account-step').Account} account
+ * @param {Success} verified
+ * @param {Entry} entry of the policy it was verified by
+ * @returns {typeof PASS | Rejection}
+ */
+function passAs({ warnings }, { req, token }, account, verified, entry) {
+  if (!account.ok) return account;
+  const caller = /** @type {import('../../index').RemoteAgentCaller} */ (account.user);
+  caller.id = account.userId;
+  caller.federatedTokens = federatedTokens(/** @type {string} */ (token), verified);
   if (verified.looksLikeIdToken) warnings.ofIdToken(entry.issuer);
   req.user = caller;
   return PASS;
@@ -218,4 +238,4 @@ function federatedTokens(token, { expiresAt }) {
     : { access_token: token, expires_at: expiresAt };
 }
 
-module.exports = { PASS, authenticate };
+module.exports = { PASS, authenticate, checkUserPolicy, idOf, settleRole };

@@ -40,6 +40,32 @@ function createCallbacks(deps, timeout) {
       within('updateUser', () => inTenantOf(deps, tenantId, async () => deps.updateUser(userId, fields))),
 
     /**
+     * In the request's own context, whose tenant the new user is of.
+     * @param {import('../../index').RemoteAgentNewUser} fields
+     * @param {object | undefined} balance
+     * @returns {unknown}
+     */
+    createUser: (fields, balance) => within('createUser', () => deps.createUser?.(fields, balance, true, true)),
+
+    /**
+     * The stored groups of the user's tenant. Each call enters it: it may come long after the request was answered.
+     * @param {string | null | undefined} tenantId the user's
+     */
+    groupsOf(tenantId) {
+      const source = 'entra';
+      /** @param {string} name @param {() => unknown} call */
+      const inTenant = async (name, call) => /** @type {any} */ (within(name, () => inTenantOf(deps, tenantId, async () => call())));
+      return {
+        /** @param {string[]} ids */
+        find: (ids) => inTenant('findGroupsByExternalIds', () => deps.findGroupsByExternalIds?.(ids, source)),
+        /** @param {string} id @param {import('../../index').RemoteAgentGroup} fields */
+        upsert: (id, fields) => inTenant('upsertGroupByExternalId', () => deps.upsertGroupByExternalId?.(id, source, fields, undefined)),
+        /** @param {object} filter @param {object} change */
+        update: (filter, change) => inTenant('bulkUpdateGroups', () => deps.bulkUpdateGroups?.(filter, change)),
+      };
+    },
+
+    /**
      * @param {string | null | undefined} tenantId the user's
      * @param {string[]} names
      * @returns {Promise<Array<{ name?: unknown }> | null | undefined>}

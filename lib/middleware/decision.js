@@ -100,6 +100,23 @@ const TABLE = {
     fallback: 'unless-invalid',
     fallbackLine: noUser,
   },
+  /* 13a */ 'account-refused': {
+    response: unauthorized,
+    line: line('warn', 'OIDC account refused, reason'),
+  },
+  /* 13b */ 'userinfo-refused': {
+    response: unauthorized,
+    line: line('warn', 'userinfo is required and did not confirm the caller, reason'),
+  },
+  /* 13b */ 'userinfo-unreachable': {
+    response: unauthorized,
+    standard: unavailable,
+    line: line('warn', 'userinfo is required and cannot be had, reason'),
+  },
+  /* 13c */ 'accounts-misconfigured': {
+    response: broken,
+    line: line('error', 'what the configuration asks for about accounts cannot be done'),
+  },
   /* 14 */ 'user-oidc-off': {
     response: unauthorized,
     line: line('warn', "OIDC is not enabled in the resolved user's configuration"),

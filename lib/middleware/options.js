@@ -8,7 +8,7 @@ const { POLICY_OPTIONS } = require('../policy/option');
 /**
  * @typedef {import('../../index').RemoteAgentAuthOptions} Options
  * @typedef {import('../../index').RemoteAgentAuthDeps} Deps
- * @typedef {'policy' | 'tenantConflict' | 'verifier'} Undecided `tenantConflict`: nothing is compared
+ * @typedef {'accounts' | 'policy' | 'tenantConflict' | 'verifier'} Undecided `tenantConflict`: nothing is compared
  * @typedef {Required<Omit<Options, Undecided>> & Pick<Options, Undecided>} Settings
  */
 
@@ -20,6 +20,8 @@ const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 /** What each option may be, besides absent. */
 const OPTIONS = {
+  // lib/accounts/options.js reads it.
+  accounts: () => undefined,
   allowEmailFallback: isBoolean('allowEmailFallback'),
   allowUnverifiedEmail: isBoolean('allowUnverifiedEmail'),
   allowUsernameAsEmail: isBoolean('allowUsernameAsEmail'),
@@ -35,18 +37,26 @@ const OPTIONS = {
   verifier: isVerifier,
 };
 const NAMES = Object.keys(OPTIONS);
+/** An option that is an object is asked for no `oidc` block. */
+const NO_FIELDS = Object.freeze({ issuer: undefined, audience: undefined, jwksUri: undefined, scope: undefined });
 const UNDECIDED_TENANTS =
   'createRemoteAgentAuth: with deps.isPrincipalActive, which LibreChat passes from v0.8.8 on, the option tenantConflict must be given: ' +
   "'reject', as that LibreChat does, with deps.getTenantId, and with deps.tenantContextMiddleware for what follows; or 'allow', as v0.8.7. " +
   'remote-agent-auth/librechat does all of it by itself (its option compat)';
 const REQUIRED_DEPS = /** @type {const} */ (['apiKeyMiddleware', 'findUser', 'updateUser', 'getAppConfig']);
 const OPTIONAL_DEPS = /** @type {const} */ ([
+  'bulkUpdateGroups',
+  'createUser',
+  'findGroupsByExternalIds',
   'getRolesByNames',
   'getTenantId',
+  'isEmailDomainAllowed',
   'isPrincipalActive',
+  'onAccount',
   'onUserLookup',
   'runInTenant',
   'tenantContextMiddleware',
+  'upsertGroupByExternalId',
 ]);
 
 /**
@@ -71,6 +81,7 @@ function readOptions(options = {}, { factory = 'createRemoteAgentAuth', names = 
     if (problem !== undefined) throw wrong(problem);
   }
   const {
+    accounts,
     allowEmailFallback = true,
     allowUnverifiedEmail = false,
     allowUsernameAsEmail = false,
@@ -85,6 +96,7 @@ function readOptions(options = {}, { factory = 'createRemoteAgentAuth', names = 
     verifier,
   } = /** @type {Options} */ (options);
   return {
+    accounts,
     allowEmailFallback,
     allowUnverifiedEmail,
     allowUsernameAsEmail,
@@ -107,7 +119,7 @@ function readOptions(options = {}, { factory = 'createRemoteAgentAuth', names = 
  * @throws {TypeError} naming the first dependency that cannot be called
  * @throws {RemoteAuthError} ERR_POLICY_OPTION where the dependencies ask for a decision that no option takes
  */
-function checkDeps(deps, { tenantConflict }) {
+function checkDeps(deps, { accounts, tenantConflict }) {
   checkFunctions('createRemoteAgentAuth', deps, REQUIRED_DEPS, OPTIONAL_DEPS);
   // The routes that pass it are those of a LibreChat whose own middleware keeps tenants apart.
   if (deps.isPrincipalActive !== undefined && tenantConflict === undefined) throw wrongOption(UNDECIDED_TENANTS);
@@ -115,6 +127,21 @@ function checkDeps(deps, { tenantConflict }) {
   if (tenantConflict === 'reject' && deps.getTenantId === undefined) {
     throw new TypeError("createRemoteAgentAuth: tenantConflict: 'reject' needs deps.getTenantId");
   }
+  if (accounts !== undefined) checkAccounts(deps, accounts);
+}
+
+/**
+ * What the option switches on is known now; what the configuration does, with each request.
+ * @param {Deps} deps
+ * @param {NonNullable<Options['accounts']>} accounts
+ * @throws {TypeError} naming every dependency that is missing, and what needs it
+ * @throws {RemoteAuthError} ERR_POLICY_OPTION
+ */
+function checkAccounts(deps, accounts) {
+  const planOf = require('../accounts/options').createPlanReader(accounts);
+  const plan = typeof accounts === 'function' ? undefined : planOf(undefined, NO_FIELDS, undefined);
+  const missing = plan && require('../accounts/dependencies').missingFor(plan, deps);
+  if (missing) throw new TypeError(`createRemoteAgentAuth: ${missing}`);
 }
 
 /**

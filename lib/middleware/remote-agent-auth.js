@@ -1,7 +1,8 @@
 'use strict';
 
+const { createAccountStep } = require('./account-step');
 const { runApiKey } = require('./api-key');
-const { PASS, authenticate } = require('./authenticate');
+const { PASS, authenticate, checkUserPolicy, idOf, settleRole } = require('./authenticate');
 const { isJwtShaped } = require('./bearer');
 const { createCallbacks } = require('./callbacks');
 const { decide } = require('./decision');
@@ -80,6 +81,7 @@ function createContext(deps, options) {
     verifier,
     policyFor: (fields, tenantId) => policies.find(fields, policyExtra(fields, tenantId)),
     resolveUser: (identity) => observed(identity, lookup),
+    accountOf: createAccountStep({ deps, callbacks, settings, log, flow: { checkUserPolicy, idOf, settleRole } }),
     isForbiddenTenant: ({ tenantId }, user) => tenantConflict === 'reject' && isTenantConflict(tenantId, user?.tenantId),
     warnings,
     settings,

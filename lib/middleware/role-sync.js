@@ -2,7 +2,7 @@
 
 // LibreChat's role sync: its four functions, under its names and with its results and texts.
 
-const { claimAt } = require('./claim-path');
+const { claimAt } = require('../policy/claim-path');
 
 /**
  * @typedef {import('../../librechat')} LibreChat

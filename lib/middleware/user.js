@@ -1,6 +1,6 @@
 'use strict';
 
-const { emailClaimWarning, isEmailAddress, isMereUserName } = require('./email-address');
+const { emailClaimWarning, isEmailAddress, isMereUserName } = require('../accounts/email-address');
 const { normalizeIssuer } = require('../policy/issuer');
 const { pseudonym } = require('./log');
 
@@ -14,7 +14,7 @@ const { pseudonym } = require('./log');
  * token's own `iss`, which may be another accepted spelling. `emailClaim` is the name OPENID_EMAIL_CLAIM
  * gives, `emailClaimProblem` why that claim was not used, `emailSource` the claim the address is from, where that is known.
  * @typedef {{ subject: string, issuer: string | undefined, oid?: string, email?: string, emailVerified?: boolean,
- *   emailSource?: import('./email-address').EmailSource, emailClaim?: string, emailClaimProblem?: string }} Identity
+ *   emailSource?: import('../accounts/email-address').EmailSource, emailClaim?: string, emailClaimProblem?: string }} Identity
  *
  * Nothing is changed here: `assign` is what the user object will get, `update` what the database will get,
  * both only once every check has passed.
@@ -46,12 +46,37 @@ const withoutIssuer = () => [{ openidIssuer: { $exists: false } }, { openidIssue
  * @returns {Promise<Resolution>}
  */
 async function resolveUser(identity, surroundings) {
-  const { subject, issuer, emailClaim, emailClaimProblem } = identity;
-  if (emailClaimProblem !== undefined) surroundings.log.warn(emailClaimWarning(emailClaim, emailClaimProblem));
+  warnOfEmailClaim(identity, surroundings);
+  const found = await resolveBound(identity, surroundings);
+  return found.user === null && found.conflict === undefined ? resolveByEmail(identity, surroundings) : found;
+}
+
+/** @param {Identity} identity @param {Pick<Surroundings, 'log'>} surroundings */
+function warnOfEmailClaim({ emailClaim, emailClaimProblem }, { log }) {
+  if (emailClaimProblem !== undefined) log.warn(emailClaimWarning(emailClaim, emailClaimProblem));
+}
+
+/**
+ * The account that is bound to the identity already.
+ * @param {Identity} identity
+ * @param {Surroundings} surroundings
+ * @returns {Promise<Resolution>}
+ */
+async function resolveBound(identity, surroundings) {
+  const { subject, issuer } = identity;
   // Nearly everybody is found by the first question.
   const known = issuer && subject ? await surroundings.findUser({ openidId: subject, openidIssuer: issuer }) : null;
   const bound = /** @type {User | null} */ (known) || (await findByOtherBinding(identity, surroundings));
-  if (bound !== null) return checkBinding(bound, identity, surroundings);
+  return bound === null ? { user: null } : checkBinding(bound, identity, surroundings);
+}
+
+/**
+ * The account of the identity's e-mail address, where it may be bound to the identity.
+ * @param {Identity} identity
+ * @param {Surroundings} surroundings
+ * @returns {Promise<Resolution>}
+ */
+async function resolveByEmail(identity, surroundings) {
   // A service account's user name, for one, is no address: nobody can be found by it.
   if (!identity.email || !surroundings.allowEmailFallback || !isEmailAddress(identity.email)) return { user: null };
   const linkable = await findByEmail(identity.email, identity, surroundings);
@@ -184,4 +209,4 @@ function loginIssuer() {
   return normalizeIssuer(process.env.OPENID_ISSUER);
 }
 
-module.exports = { loginIssuer, resolveUser, withoutIssuer };
+module.exports = { loginIssuer, resolveBound, resolveByEmail, resolveUser, warnOfEmailClaim, withoutIssuer };

@@ -7,14 +7,17 @@
  *
  * @typedef {{ state: 'off' }
  *   | { state: 'misconfigured', missing: 'issuer' | 'audience' }
- *   | { state: 'on', fields: OidcFields }} OidcPlan
+ *   | { state: 'on', fields: OidcFields, accounts: Record<string, any> | undefined }} OidcPlan
+ * `accounts`: what the block says of accounts, as configured; undefined where it says nothing.
  *
  * `unknownKeys`: what stands in an enabled block and means nothing to us, most likely a typing error.
  * @typedef {{ apiKeyEnabled: boolean, oidc: OidcPlan, unknownKeys: readonly string[] }} AuthPlan
  */
 
+/** The keys that are about accounts: lib/accounts/options.js reads them. */
+const ACCOUNT_KEYS = Object.freeze(['provisioning', 'profileSync', 'groupSync', 'userInfo', 'federatedAuthCache']);
 /** The keys of LibreChat's `oidc` block. */
-const KNOWN_KEYS = Object.freeze(['enabled', 'issuer', 'audience', 'jwksUri', 'scope']);
+const KNOWN_KEYS = Object.freeze(['enabled', 'issuer', 'audience', 'jwksUri', 'scope', ...ACCOUNT_KEYS]);
 /** @type {readonly string[]} */
 const NONE = Object.freeze([]);
 
@@ -67,7 +70,20 @@ function readOidc(oidc) {
       jwksUri: oidc.jwksUri || undefined,
       scope: oidc.scope || undefined,
     },
+    accounts: accountsIn(oidc),
   };
+}
+
+/** @param {any} oidc @returns {Record<string, any> | undefined} a copy of what is there, whatever it is */
+function accountsIn(oidc) {
+  /** @type {Record<string, any> | undefined} */
+  let blocks;
+  for (const name of ACCOUNT_KEYS) {
+    if (oidc[name] === undefined) continue;
+    blocks ??= {};
+    blocks[name] = oidc[name];
+  }
+  return blocks;
 }
 
 /** @type {typeof import('../../index').enabledAuthMethods} */
@@ -76,4 +92,4 @@ function enabledAuthMethods(config) {
   return { apiKey: apiKeyEnabled, oidc: oidc.state !== 'off' };
 }
 
-module.exports = { KNOWN_KEYS, enabledAuthMethods, readAuthConfig };
+module.exports = { ACCOUNT_KEYS, KNOWN_KEYS, enabledAuthMethods, readAuthConfig };

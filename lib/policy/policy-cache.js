@@ -16,8 +16,10 @@ const { wrongProxyVariables } = require('./proxy');
  *
  * @typedef {{ policy: CompiledPolicy, failure?: undefined } | { policy?: undefined, failure: RemoteAuthError }} Compiled
  * `scope`: the scopes the policy requires, for what is said about them. `issuer`: under which its users are stored. `issuers`: where the
- * policy names several, the same for each, by its place.
- * @typedef {Compiled & { emailClaim?: string, scope?: unknown, issuer?: string, issuers?: readonly (string | undefined)[] }} Entry
+ * policy names several, the same for each, by its place. `key`: the same text for what makes the same policy, where there is such a text.
+ * `severalTenants`: the issuer has tenants of its own, whose administrators may write any address.
+ * @typedef {Compiled & { emailClaim?: string, scope?: unknown, issuer?: string, issuers?: readonly (string | undefined)[], key?: string,
+ *   severalTenants?: boolean }} Entry
  *
  * An entry with what it was made from.
  * @typedef {{ key: string, fields: OidcFields, environment: Environment, extraKey: string, entry: Entry }} Known
@@ -73,7 +75,7 @@ class PolicyCache {
       fields: copyOf(fields),
       environment,
       extraKey: /** @type {string} */ (extra.key),
-      entry: this.#compileEntry(fields, environment, extra),
+      entry: this.#compileEntry(fields, environment, extra, key),
     };
     return this.#use(known);
   }
@@ -104,8 +106,14 @@ class PolicyCache {
     this.#log.warn(`OPENID_REMOTE_CLOCK_TOLERANCE is ignored: it must be a number of seconds from 0 to 300, and is "${shown}"`);
   }
 
-  /** @param {OidcFields} fields @param {Environment} environment @param {PolicyExtra} extra @returns {Entry} */
-  #compileEntry(fields, { jwksUri, ignoredJwksUri, ignoredClockTolerance, emailClaim, ...network }, extra) {
+  /**
+   * @param {OidcFields} fields
+   * @param {Environment} environment
+   * @param {PolicyExtra} extra
+   * @param {string} [key]
+   * @returns {Entry}
+   */
+  #compileEntry(fields, { jwksUri, ignoredJwksUri, ignoredClockTolerance, emailClaim, ...network }, extra, key) {
     this.#warnOfClockTolerance(ignoredClockTolerance);
     if (ignoredJwksUri !== undefined) {
       this.#log.warn(
@@ -123,7 +131,9 @@ class PolicyCache {
       }
       // Rust judges the types too, each with a code of its own.
       const policy = this.#compile(/** @type {PolicyOptions} */ (options));
-      return { policy, emailClaim, scope, issuer: normalizeIssuer(fields.issuer), ...(issuers && { issuers }) };
+      const severalTenants = extra.options.allowedTenants !== undefined;
+      const told = { ...(issuers && { issuers }), ...(key && { key }), ...(severalTenants && { severalTenants }) };
+      return { policy, emailClaim, scope, issuer: normalizeIssuer(fields.issuer), ...told };
     } catch (error) {
       const failure = /** @type {RemoteAuthError | undefined} */ (error);
       if (failure?.fault === 'config') return { failure: extra.options.proxy === undefined ? namingVariables(failure) : failure };

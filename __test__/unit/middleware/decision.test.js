@@ -26,6 +26,10 @@ const EXPECTED = [
   ['user-conflict', 401, 'warn', 401, U, 'invalid-token', 'warn'],
   ['tenant-conflict', 401, 'warn', 401, U, 'invalid-token', 'warn'],
   ['no-user', API, 'warn', 401, U, 'invalid-token', 'warn'],
+  ['account-refused', 401, 'warn', 401, U, 'invalid-token', 'warn'],
+  ['userinfo-refused', 401, 'warn', 401, U, 'invalid-token', 'warn'],
+  ['userinfo-unreachable', 401, 'warn', 401, U, 'invalid-token', 'warn'],
+  ['accounts-misconfigured', 500, 'error', 500, S, undefined, 'error'],
   ['user-oidc-off', 401, 'warn', 401, U, 'invalid-token', 'warn'],
   ['user-oidc-misconfigured', 500, 'error', 500, S, undefined, 'error'],
   ['user-token-refused', 401, 'warn', 401, U, 'invalid-token', 'warn'],
@@ -94,6 +98,7 @@ describe('the fallback truth table: responses x fallbackOnInvalidToken x API key
   const STANDARD = {
     'provider-unreachable': 503,
     'user-provider-unreachable': 503,
+    'userinfo-unreachable': 503,
     'scope-missing': 403,
     'user-scope-missing': 403,
     'role-missing': 403,

@@ -2,7 +2,7 @@
 
 // Role sync by itself, where LibreChat's own scenarios (parity/role-sync-units.test.js) leave off.
 
-const { claimAt } = require('../../../lib/middleware/claim-path');
+const { claimAt } = require('../../../lib/policy/claim-path');
 const {
   getLibreChatRolesForOpenIdSync,
   getOpenIdRoleSyncOptions,

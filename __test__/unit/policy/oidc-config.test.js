@@ -51,11 +51,13 @@ describe('OIDC', () => {
   });
 
   test('gives the fields of the policy, falsy optional ones as absent, unknown ones dropped', () => {
-    const block = { ...oidc, jwksUri: '', scope: 'a b', audiance: 'typo', provisioning: {} };
+    const block = { ...oidc, jwksUri: '', scope: 'a b', audiance: 'typo' };
     expect(readAuthConfig(configOf({ oidc: block })).oidc).toEqual({
       state: 'on',
       fields: { issuer: 'https://issuer.example', audience: 'agents', jwksUri: undefined, scope: 'a b' },
     });
+    const accounts = { provisioning: { enabled: true }, userInfo: null };
+    expect(readAuthConfig(configOf({ oidc: { ...oidc, ...accounts } }))).toMatchObject({ oidc: { accounts }, unknownKeys: [] });
   });
 
   test('leaves defects of any other kind to the policy', () => {

@@ -1,0 +1,211 @@
+'use strict';
+
+const { createHash, createHmac, randomBytes, timingSafeEqual } = require('node:crypto');
+const { VERSION, keptOf, validated } = require('./cache-entry');
+const { MemoryStore } = require('./memory-store');
+const { normalizeIssuer } = require('../policy/issuer');
+
+/**
+ * @typedef {import('./cache-entry').Entry} Entry
+ * @typedef {import('./cache-entry').Slot} Slot
+ * @typedef {import('./options').Plan} Plan
+ * @typedef {import('../../index').FederatedAuthStore} Store
+ * @typedef {import('../policy/policy-cache').Entry} PolicyEntry
+ */
+
+/** Milliseconds a store may take; and for how long one that failed is left alone, so that it is not waited for by every request. */
+const PATIENCE = 500;
+const REST = 5_000;
+/** Headers remembered: a provider's tokens of one key all have the same. */
+const MOST_HEADERS = 1_000;
+/** What a shared store holds is not believed for having been there: a value carries proof that one of us wrote it. */
+const ownSecret = randomBytes(32).toString('base64');
+
+/** Stores in use, for `invalidate`: in this process, and shared ones. @type {Set<WeakRef<object>>} */
+const stores = new Set();
+
+/** @param {string | null | undefined} tenantId @param {string} issuer normalised @param {string} subject LibreChat's key */
+function keyOf(tenantId, issuer, subject) {
+  return `${tenantId || 'base'}:${issuer}:${subject}`;
+}
+
+/** @param {string} text */
+function digest(text) {
+  return createHash('sha256').update(text).digest('base64url');
+}
+
+/**
+ * Accounts of a moment ago, so that a known caller costs no look-up. The token has been verified before this is asked, so an entry
+ * speaks of who the caller is and never of whether the token is good.
+ */
+class FederatedCache {
+  #store;
+  #isOwn;
+  #log;
+  #clock;
+  #restUntil = 0;
+  /** What stands for each policy with each plan. @type {WeakMap<PolicyEntry, Map<Plan, string>>} */
+  #policies = new WeakMap();
+  /** What stands for the key of each header. @type {Map<string, string | undefined>} */
+  #keys = new Map();
+
+  /** @param {{ store?: Store, log: import('../middleware/log').Log, clock?: () => number }} parts */
+  constructor({ store, log, clock = Date.now }) {
+    this.#isOwn = store === undefined;
+    this.#store = store ?? new MemoryStore({ clock });
+    this.#log = log;
+    this.#clock = clock;
+    register(this.#store);
+  }
+
+  /**
+   * For whom something is asked, and under what.
+   * @param {Plan} plan
+   * @param {PolicyEntry} policy
+   * @param {{ tenantId: string | undefined, issuer: string | undefined, subject: string, token: string }} of
+   * @returns {Slot | undefined} undefined where nothing can be kept: a policy that is no plain data, a token that names no key
+   */
+  slotOf(plan, policy, { tenantId, issuer, subject, token }) {
+    if (!plan.cache.enabled || issuer === undefined || policy.key === undefined) return undefined;
+    const signedBy = this.#signedBy(token.slice(0, token.indexOf('.')));
+    if (signedBy === undefined) return undefined;
+    return { tenantId: tenantId ?? null, issuer, subject, policy: this.#policyMark(policy, plan), signedBy };
+  }
+
+  /** @param {Slot} slot @param {Plan} plan @returns {Promise<Entry | undefined> | Entry | undefined} never rejects */
+  read(slot, plan) {
+    const key = keyOf(slot.tenantId, slot.issuer, slot.subject);
+    this.#log.debug('federated auth cache: read started');
+    if (this.#isOwn) return this.#opened(this.#store.get(key), slot, plan);
+    return this.#asked('read', () => this.#store.get(key)).then((value) => this.#opened(value, slot, plan));
+  }
+
+  /**
+   * @param {Slot} slot
+   * @param {Plan} plan
+   * @param {{ user: Record<string, any>, id: string, expiresAt?: number, groupsSyncedAt?: number }} account `expiresAt`: the token's, in seconds
+   */
+  async write(slot, plan, { user, id, expiresAt = Infinity, groupsSyncedAt }) {
+    const now = this.#clock();
+    const until = Math.min(now + plan.cache.ttlSeconds * 1_000, expiresAt * 1_000);
+    const ttl = Math.floor(until - now);
+    if (!(ttl > 0)) return;
+    /** @type {Entry} */
+    const entry = { version: VERSION, ...slot, createdAt: now, expiresAt: until, user: keptOf(user, id), ...(groupsSyncedAt && { groupsSyncedAt }) };
+    // What would not be believed is not written.
+    if (validated(entry, slot, now) === undefined) return;
+    const key = keyOf(slot.tenantId, slot.issuer, slot.subject);
+    if (this.#isOwn) this.#store.set(key, entry, ttl);
+    else if ((await this.#asked('write', async () => (await this.#store.set(key, sealed(entry, plan), ttl), true))) !== true) return;
+    this.#log.debug('federated auth cache: write completed');
+  }
+
+  /** @param {Slot} slot */
+  forget({ tenantId, issuer, subject }) {
+    this.#asked('delete', () => this.#store.delete(keyOf(tenantId, issuer, subject)));
+  }
+
+  /** @param {unknown} value @param {Slot} slot @param {Plan} plan */
+  #opened(value, slot, plan) {
+    const entry = validated(this.#isOwn ? value : unsealed(value, plan), slot, this.#clock());
+    if (entry !== undefined) this.#log.debug('federated auth cache: read completed');
+    return entry;
+  }
+
+  /**
+   * A store that is down costs its own speed, and nobody is refused for it.
+   * @param {string} what
+   * @param {() => unknown} ask
+   * @returns {Promise<unknown>} undefined where it failed
+   */
+  async #asked(what, ask) {
+    if (this.#clock() < this.#restUntil) return undefined;
+    try {
+      return await within(PATIENCE, (async () => ask())());
+    } catch (error) {
+      this.#restUntil = this.#clock() + REST;
+      this.#log.warn(`federated auth cache: ${what} failed; the store is left alone for ${REST / 1_000} s`, error);
+      return undefined;
+    }
+  }
+
+  /** @param {PolicyEntry} policy @param {Plan} plan */
+  #policyMark(policy, plan) {
+    const marks = this.#policies.get(policy) ?? new Map();
+    this.#policies.set(policy, marks);
+    const mark = marks.get(plan) ?? digest(`${policy.key}\n${plan.key}`);
+    if (marks.size > 100) marks.clear();
+    marks.set(plan, mark);
+    return mark;
+  }
+
+  /** @param {string} header of the token, encoded @returns {string | undefined} */
+  #signedBy(header) {
+    if (this.#keys.has(header)) return this.#keys.get(header);
+    const { kid, alg } = headerOf(header);
+    const mark = typeof kid === 'string' ? digest(JSON.stringify([kid, alg])) : undefined;
+    if (this.#keys.size >= MOST_HEADERS) this.#keys.clear();
+    this.#keys.set(header, mark);
+    return mark;
+  }
+}
+
+/** @param {string} header encoded @returns {{ kid?: unknown, alg?: unknown }} empty for what is no header: a verifier of the host's may take such tokens */
+function headerOf(header) {
+  try {
+    return Object(JSON.parse(Buffer.from(header, 'base64url').toString()));
+  } catch {
+    return {};
+  }
+}
+
+/** @param {Entry} entry @param {Plan} plan @returns {{ entry: string, proof: string }} */
+function sealed(entry, plan) {
+  const text = JSON.stringify(entry);
+  return { entry: text, proof: proofOf(text, plan) };
+}
+
+/** @param {any} value @param {Plan} plan @returns {unknown} */
+function unsealed(value, plan) {
+  if (typeof value?.entry !== 'string' || typeof value.proof !== 'string') return undefined;
+  const [given, right] = [Buffer.from(value.proof), Buffer.from(proofOf(value.entry, plan))];
+  if (given.length !== right.length || !timingSafeEqual(given, right)) return undefined;
+  return JSON.parse(value.entry);
+}
+
+/** @param {string} text @param {Plan} plan */
+function proofOf(text, plan) {
+  return createHmac('sha256', plan.cache.secret ?? ownSecret).update(text).digest('base64url');
+}
+
+/** @template T @param {number} milliseconds @param {Promise<T>} asked @returns {Promise<T>} */
+function within(milliseconds, asked) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`the store has not answered within ${milliseconds} ms`)), milliseconds);
+    asked.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+/** @param {object} store */
+function register(store) {
+  for (const known of stores) {
+    const living = known.deref();
+    if (living === store) return;
+    if (living === undefined) stores.delete(known);
+  }
+  stores.add(new WeakRef(store));
+}
+
+/**
+ * Deletes what is kept of one account, in every store this process uses.
+ * @param {string} issuer
+ * @param {string} subject
+ * @param {string} [tenantId]
+ */
+async function invalidate(issuer, subject, tenantId) {
+  const key = keyOf(tenantId, normalizeIssuer(issuer) ?? '', subject);
+  const living = [...stores].map((known) => /** @type {Store | undefined} */ (known.deref())).filter((store) => store !== undefined);
+  await Promise.all(living.map(async (store) => store.delete(key)));
+}
+
+module.exports = { FederatedCache, invalidate, keyOf };

@@ -1,0 +1,179 @@
+'use strict';
+
+const { isEntraTenant } = require('./email-address');
+const { GraphGroups } = require('./groups-graph');
+const { groupsInToken, othersOf } = require('./groups-token');
+const { isOn } = require('./provider');
+const { isDuplicate } = require('./provisioning');
+
+/**
+ * @typedef {import('./groups-graph').Group} Group
+ * @typedef {import('./options').Plan} Plan
+ * @typedef {import('../../native').CompiledPolicy} CompiledPolicy
+ *
+ * The stored groups, in the user's tenant.
+ * @typedef {{ find: (ids: string[]) => Promise<any>, upsert: (id: string, fields: object) => Promise<unknown>,
+ *   update: (filter: object, change: object) => Promise<unknown> }} Store
+ *
+ * `memberKey`: by which groups know the user.
+ * @typedef {{ userId: string, tenantId: string | undefined, memberKey: string, provider?: string | null, openidId?: string | null,
+ *   idOnTheSource?: string }} Member
+ *
+ * @typedef {{ plan: Plan, lifecycle: 'created' | 'existing', member: Member, token: string, policy: CompiledPolicy, issuer: string | undefined,
+ *   readClaims: () => Record<string, any>, store: Store, log: import('../middleware/log').Log, onSynced: () => void }} Job
+ *
+ * `pending`: still at work when the request's budget was spent.
+ * @typedef {{ is: 'off' } | { is: 'skipped' | 'failed', why: string } | { is: 'synced', at: number } | { is: 'pending' }} Result
+ */
+
+/** Milliseconds between two readings of one user's groups: a caller with a thousand calls does not make a thousand of them. */
+const PAUSE = 60_000;
+/** Users remembered for that, and readings under way in the process. */
+const MOST_REMEMBERED = 10_000;
+const MOST_AT_ONCE = 64;
+/** Groups written at once. */
+const WRITES_AT_ONCE = 16;
+
+/**
+ * Brings the groups of users in line with what their provider says. Never throws, and never makes a request wait beyond its budget.
+ * @param {{ client: () => import('./provider').Client, clock?: () => number, sleep?: (ms: number) => Promise<void> }} parts
+ */
+function createGroupSync({ client, clock = Date.now, sleep = pause }) {
+  /** When each user's reading began. @type {Map<string, number>} */
+  const recent = new Map();
+  let underWay = 0;
+
+  return sync;
+
+  /** @param {Job} job @returns {Promise<Result>} */
+  async function sync(job) {
+    const { plan, lifecycle, member } = job;
+    if (!(lifecycle === 'created' ? plan.groups.onCreate : plan.groups.forExisting)) return { is: 'off' };
+    const reason = whyNot(job);
+    if (reason !== undefined) return { is: 'skipped', why: reason };
+    remember(member);
+    underWay += 1;
+    const done = run(job).finally(() => (underWay -= 1));
+    return within(plan.groups.budgetMs, done);
+  }
+
+  /** @param {Job} job @returns {string | undefined} */
+  function whyNot({ plan, member }) {
+    if (member.provider !== 'openid' || !member.openidId) return 'the account is not one of OpenID';
+    if (plan.groups.source === 'graph') {
+      const { env } = process;
+      if (!isOn(env.USE_ENTRA_ID_FOR_PEOPLE_SEARCH)) return 'USE_ENTRA_ID_FOR_PEOPLE_SEARCH is not true';
+      if (!member.idOnTheSource) return 'the account has no oid';
+    }
+    if (clock() - (recent.get(keyOf(member)) ?? -Infinity) < PAUSE) return 'they were read less than a minute ago';
+    if (underWay >= MOST_AT_ONCE) return 'too many are being read';
+    return undefined;
+  }
+
+  /** @param {Member} member */
+  function remember(member) {
+    recent.delete(keyOf(member));
+    if (recent.size >= MOST_REMEMBERED) recent.delete(/** @type {string} */ (recent.keys().next().value));
+    recent.set(keyOf(member), clock());
+  }
+
+  /** @param {Job} job @returns {Promise<Result>} */
+  async function run(job) {
+    const { member, log, onSynced } = job;
+    try {
+      const groups = await read(job);
+      if (typeof groups === 'string') {
+        log.warn(`groups of user ${member.userId} are left as they are: ${groups}`);
+        return { is: 'failed', why: groups };
+      }
+      await write(job, groups);
+      log.debug(`groups of user ${member.userId} are in line: ${groups.ids.length}`);
+      onSynced();
+      return { is: 'synced', at: clock() };
+    } catch (error) {
+      log.error(`groups of user ${member.userId} are left as they are`, error);
+      return { is: 'failed', why: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  /**
+   * Where the user is a member, and what is not known of those groups yet. Read to the end before anything is written.
+   * @param {Job} job
+   * @returns {Promise<{ ids: string[], missing: Group[], others: object } | string>} a text: why nothing is to be changed
+   */
+  async function read({ plan, member, token, policy, issuer, readClaims, store }) {
+    const graph = new GraphGroups({ client, policy, token, sleep });
+    if (plan.groups.source === 'token') {
+      const told = groupsInToken(readClaims(), plan.groups.claim, issuer ?? '');
+      if (told.is === 'none') return told.why;
+      if (told.is === 'listed') {
+        if (told.groups.length === 0) return 'the token names no group';
+        const ids = told.groups.map(({ id }) => id);
+        const stored = await known(store, ids);
+        return { ids, missing: told.groups.filter(({ id }) => !stored.has(id)), others: othersOf(issuer ?? '', ids) };
+      }
+      const { env } = process;
+      if (!isEntraTenant(issuer) || !member.idOnTheSource || !env.OPENID_CLIENT_ID || !env.OPENID_CLIENT_SECRET) {
+        return (
+          'they are too many for the token, and Microsoft Graph, where they are, cannot be asked: that needs a tenant of Entra ID, ' +
+          'an oid, OPENID_CLIENT_ID and OPENID_CLIENT_SECRET'
+        );
+      }
+    }
+    const ids = await graph.memberships();
+    if (ids.length === 0) return 'Microsoft Graph names no group';
+    const stored = await known(store, ids);
+    const missing = await graph.details(ids.filter((id) => !stored.has(id)));
+    return { ids, missing, others: { $nin: ids } };
+  }
+}
+
+/** @param {Store} store @param {string[]} ids @returns {Promise<Set<string>>} */
+async function known(store, ids) {
+  const groups = (await store.find(ids)) ?? [];
+  return new Set(groups.map((/** @type {any} */ group) => group?.idOnTheSource));
+}
+
+/** @param {Job} job @param {{ ids: string[], missing: Group[], others: object }} groups */
+async function write({ store, member: { memberKey } }, { ids, missing, others }) {
+  const left = [...missing];
+  const work = async () => {
+    for (let group = left.shift(); group !== undefined; group = left.shift()) {
+      const { id, ...fields } = group;
+      await store.upsert(id, fields).catch(unlessDuplicate);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(WRITES_AT_ONCE, left.length) }, work));
+  const isEntra = { source: 'entra' };
+  await store.update({ idOnTheSource: { $in: ids }, ...isEntra, memberIds: { $ne: memberKey } }, { $addToSet: { memberIds: memberKey } });
+  // Last: whoever loses a group has been given all others.
+  await store.update({ ...isEntra, memberIds: memberKey, idOnTheSource: others }, { $pullAll: { memberIds: [memberKey] } });
+}
+
+/** Another process was faster, and the group is there. @param {unknown} error */
+function unlessDuplicate(error) {
+  if (!isDuplicate(error)) throw error;
+}
+
+/** @param {Member} member */
+function keyOf({ userId, tenantId = '' }) {
+  return `${tenantId} ${userId}`;
+}
+
+/** @param {number} budget milliseconds @param {Promise<Result>} done never rejects @returns {Promise<Result>} */
+function within(budget, done) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve({ is: 'pending' }), budget);
+    done.then((result) => {
+      clearTimeout(timer);
+      resolve(result);
+    });
+  });
+}
+
+/** Keeps no process alive. @param {number} milliseconds @returns {Promise<void>} */
+function pause(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds).unref());
+}
+
+module.exports = { createGroupSync };

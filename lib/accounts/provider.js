@@ -1,0 +1,82 @@
+'use strict';
+
+/**
+ * The issuer's endpoints beside its keys: the native client's.
+ * @typedef {{ ok: false, reason: 'unauthorized' | 'subject_mismatch' | 'service_error', code: string, message: string, host?: string,
+ *   connection?: string, status?: number }} Failure
+ * @typedef {import('../../native').CompiledPolicy} CompiledPolicy
+ * @typedef {{
+ *   userinfo(policy: CompiledPolicy, args: { token: string, subject: string, hosts?: readonly string[], timeoutMs?: number }):
+ *     Promise<{ ok: true, claims: Record<string, unknown> } | Failure>,
+ *   exchange(policy: CompiledPolicy, args: { token: string, scope: string, clientId: string, clientSecret: string,
+ *     hosts?: readonly string[], timeoutMs?: number }): Promise<{ ok: true, accessToken: string, expiresIn?: number } | Failure>,
+ *   graph(policy: CompiledPolicy, args: { token: string, method: 'GET' | 'POST', path: string, body?: object, graphBase?: string,
+ *     timeoutMs?: number }): Promise<{ ok: true, status: number, retryAfter?: number, body: any } | Failure>,
+ * }} Client
+ *
+ * @typedef {{ ok: true, token: string } | { ok: false, message: string }} Exchanged
+ */
+
+const GRAPH = 'https://graph.microsoft.com/';
+const GRAPH_SCOPES = 'User.Read,People.Read,GroupMember.Read.All';
+const USERINFO_SCOPE = 'user.read';
+
+/** @param {string | undefined} value of the environment */
+function isOn(value) {
+  return value?.trim().toLowerCase() === 'true';
+}
+
+/**
+ * The on-behalf-of exchange with LibreChat's own client, as its environment names it.
+ * @param {() => Client} client
+ * @param {CompiledPolicy} policy
+ * @param {string} token the caller's
+ * @param {string} scope
+ * @param {readonly string[]} [hosts]
+ * @returns {Promise<Exchanged>}
+ */
+async function exchange(client, policy, token, scope, hosts) {
+  const { env } = process;
+  const [clientId, clientSecret] = [env.OPENID_CLIENT_ID, env.OPENID_CLIENT_SECRET];
+  if (!clientId || !clientSecret) {
+    return { ok: false, message: 'the on-behalf-of exchange needs OPENID_CLIENT_ID and OPENID_CLIENT_SECRET' };
+  }
+  const answer = await client().exchange(policy, { token, scope, clientId, clientSecret, hosts });
+  return answer.ok ? { ok: true, token: answer.accessToken } : { ok: false, message: `${answer.code}: ${answer.message}` };
+}
+
+/**
+ * Another token for userinfo, where OPENID_ON_BEHALF_FLOW_FOR_USERINFO_REQUIRED wants one.
+ * @param {() => Client} client
+ * @param {CompiledPolicy} policy
+ * @param {string} token
+ * @param {readonly string[]} hosts
+ * @returns {Promise<Exchanged> | undefined}
+ */
+function forUserinfo(client, policy, token, hosts) {
+  const { env } = process;
+  if (!isOn(env.OPENID_ON_BEHALF_FLOW_FOR_USERINFO_REQUIRED)) return undefined;
+  return exchange(client, policy, token, env.OPENID_ON_BEHALF_FLOW_USERINFO_SCOPE || USERINFO_SCOPE, hosts);
+}
+
+/**
+ * A token for Microsoft Graph.
+ * @param {() => Client} client
+ * @param {CompiledPolicy} policy
+ * @param {string} token
+ */
+function forGraph(client, policy, token) {
+  const { env } = process;
+  const names = (env.OPENID_GRAPH_SCOPES || GRAPH_SCOPES).split(/[\s,]+/).filter(Boolean);
+  return exchange(client, policy, token, names.map((name) => (name.startsWith('https://') ? name : GRAPH + name)).join(' '));
+}
+
+/** Milliseconds for one call, as LibreChat reads them: 0 is no limit. @returns {number | undefined} undefined: the client's own */
+function callTimeout() {
+  const { env } = process;
+  const text = env.REMOTE_AUTH_FETCH_TIMEOUT_MS?.trim();
+  const milliseconds = text ? Number(text) : NaN;
+  return milliseconds >= 0 ? milliseconds : undefined;
+}
+
+module.exports = { callTimeout, forGraph, forUserinfo, isOn };

@@ -1,0 +1,66 @@
+'use strict';
+
+/**
+ * @typedef {import('../../native').CompiledPolicy} CompiledPolicy
+ * @typedef {import('./provider').Client} Client
+ * @typedef {Record<string, unknown>} Claims
+ * @typedef {{ ok: true, claims: Claims } | { ok: false, reason: 'unauthorized' | 'subject_mismatch' | 'service_error', message: string }} Userinfo
+ * @typedef {{ policy: CompiledPolicy, token: string, subject: string, expiresAt?: number, hosts: readonly string[] }} Question
+ *
+ * @typedef {{ token: string, subject: string, until: number, answer: Promise<Userinfo> }} Entry
+ */
+
+/** Milliseconds an answer is good for: a profile that changed is seen within a minute. */
+const LIFE = 60_000;
+/** Answers kept for one policy, and how much of a token may be kept with each. */
+const MOST = 1_000;
+/** Characters at a token's end that tell tokens apart well enough to look one up; the whole is compared below. */
+const TAIL = 24;
+
+/**
+ * What userinfo says of the token's subject. One question for all who ask it at once; good answers are kept for a minute and not
+ * past the token's end, others are not kept.
+ * @param {{ client: () => Client, onBehalf: (policy: CompiledPolicy, token: string, hosts: readonly string[]) =>
+ *   Promise<import('./provider').Exchanged> | undefined, clock?: () => number }} parts `onBehalf`: another token for userinfo, where the environment wants one
+ */
+function createUserinfo({ client, onBehalf, clock = Date.now }) {
+  /** By the policy, which names the provider. @type {WeakMap<CompiledPolicy, Map<string, Entry>>} */
+  const kept = new WeakMap();
+
+  return find;
+
+  /** @param {Question} question @returns {Promise<Userinfo>} */
+  function find(question) {
+    const { policy, token, subject, expiresAt } = question;
+    const entries = kept.get(policy) ?? new Map();
+    kept.set(policy, entries);
+    const tail = token.slice(-TAIL);
+    const known = entries.get(tail);
+    const now = clock();
+    if (known !== undefined && known.token === token && known.subject === subject && now < known.until) return known.answer;
+    const answer = ask(question);
+    const entry = { token, subject, until: Math.min(now + LIFE, expiresAt === undefined ? Infinity : expiresAt * 1000), answer };
+    entries.delete(tail);
+    if (entries.size >= MOST) entries.delete(/** @type {string} */ (entries.keys().next().value));
+    entries.set(tail, entry);
+    const forget = () => {
+      if (entries.get(tail) === entry) entries.delete(tail);
+    };
+    answer.then(({ ok }) => ok || forget(), forget);
+    return answer;
+  }
+
+  /** @param {Question} question @returns {Promise<Userinfo>} */
+  async function ask({ policy, token, subject, hosts }) {
+    try {
+      const exchanged = await onBehalf(policy, token, hosts);
+      if (exchanged?.ok === false) return { ok: false, reason: 'service_error', message: exchanged.message };
+      const answer = await client().userinfo(policy, { token: exchanged?.token ?? token, subject, hosts });
+      return answer.ok ? { ok: true, claims: answer.claims } : { ok: false, reason: answer.reason, message: `${answer.code}: ${answer.message}` };
+    } catch (error) {
+      return { ok: false, reason: 'service_error', message: error instanceof Error ? error.message : String(error) };
+    }
+  }
+}
+
+module.exports = { createUserinfo };
