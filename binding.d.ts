@@ -2,52 +2,49 @@
 
 import type { PolicyOptions } from './native'
 
+/** The text, a handle or null, and the numbers of src/node/wire.rs. */
+export type EncodedResult = [text: string, handle: RecheckHandle | null, ...numbers: number[]]
+
 /** A policy that was checked once. Opaque to JavaScript. */
 export declare class CompiledPolicy {}
+
+/** Stands for a token whose signature was verified. Opaque to JavaScript; give it to `recheck`. */
+export declare class RecheckHandle {}
 
 /** The native verifier: one key store for the whole process behind every instance. */
 export declare class RemoteAgentAuth {
   /**
-   * Checks a token: the outcome at once if nothing must be fetched, else a promise of it. `now` is in seconds since the
+   * Checks a token: the result at once if nothing must be fetched, else a promise of it. `now` is in seconds since the
    * epoch and finite; without it the system's clock counts.
    */
-  check(token: string, policy: PolicyOptions | CompiledPolicy, now?: number): Success | Failure | Promise<Success | Failure>
+  check(token: string, policy: PolicyOptions | CompiledPolicy, now?: number): EncodedResult | Promise<EncodedResult>
   /**
-   * Checks the claims of an already verified token against another policy. The signature is checked again only where
-   * that policy leads to other keys, or the provider has withdrawn the key.
+   * Checks the claims of an accepted token by another policy. The signature is checked again only where that policy leads
+   * to other keys, or the provider has withdrawn the key.
    */
-  recheck(verdict: Verdict, policy: PolicyOptions | CompiledPolicy, now?: number): Success | Failure | Promise<Success | Failure>
-  /** Fetches the keys of a policy before anybody needs them. */
-  prefetch(policy: PolicyOptions | CompiledPolicy): Promise<{ ok: true } | Failure>
-  /** Counts every change of any keys: a judgement made before the last one has to be made again. */
-  changes(): number
-  /** For how many milliseconds the keys of a policy can be used without another look. */
-  freshFor(policy: CompiledPolicy): number
+  recheck(handle: RecheckHandle, policy: PolicyOptions | CompiledPolicy, now?: number): EncodedResult | Promise<EncodedResult>
+  /** Fetches the keys of a policy before anybody needs them. Resolves to null, or to why it could not. */
+  prefetch(policy: PolicyOptions | CompiledPolicy): Promise<EncodedResult | null>
   /** Forgets every key of the process. A fetch under way still answers its waiters; nothing of it is kept. */
   clear(): void
   /** What is known of each source of keys, as JSON text. */
   stats(): string
 }
 
-/** "These bytes are signed by that key of that source." Opaque to JavaScript; give it to `recheck`. */
-export declare class Verdict {
-  /** When the claims satisfied the policy they were judged by: seconds of wall time, from the first on, before the second. */
-  holds(): Array<number>
-}
+/**
+ * Checks one token against one compiled policy, for lib/verifier/native-check.js. The result is its text, at once, and its numbers
+ * in `slots`; with a handle, or later, it is one list.
+ */
+export declare function checkToken(token: string, policy: CompiledPolicy, slots: Float64Array): string | EncodedResult | Promise<EncodedResult>
 
 /** Checks a policy's options once, for many calls. */
-export declare function compilePolicy(options: PolicyOptions): CompiledPolicy | Failure
+export declare function compilePolicy(options: PolicyOptions): CompiledPolicy | EncodedResult
 
 /**
  * Makes a native verifier. A setting that is unknown or of the wrong kind is thrown as an error with `code`
  * `ERR_POLICY_OPTION`.
  */
 export declare function createRemoteAgentAuth(settings?: { verdictCache?: boolean, maxQueued?: number }): RemoteAgentAuth
-
-/** Keys are at hand. */
-export interface Done {
-  ok: true
-}
 
 /** One stable error code. */
 export interface ErrorCode {
@@ -62,65 +59,8 @@ export interface ErrorCode {
 /** Every error code there is, in the order of the documentation. */
 export declare function errorCodes(): Array<ErrorCode>
 
-/** Why a token, a policy or an argument was refused. */
-export interface Failure {
-  ok: false
-  /** The stable code. */
-  code: string
-  /** Who can mend it. */
-  fault: 'config' | 'request' | 'token' | 'scope' | 'upstream' | 'capacity' | 'internal'
-  /** For the operator's log; never has any part of the token. */
-  message: string
-  /** Seconds until another try is worth it, for `upstream` and `capacity`. */
-  retryAfter?: number
-  /** The cause within the code, a stable word such as `tls-expired`. */
-  reason?: string
-  /** The host that was asked, or the proxy on the way to it. */
-  host?: string
-  /** What the policy wants; at most 200 characters. */
-  expected?: string
-  /** What came instead, for the operator alone; at most 200 characters. */
-  got?: string
-}
-
-/**
- * Checks one token against one compiled policy, for lib/verifier/native-check.js. The text comes back at once and the numbers in `facts`;
- * with a verdict, or later, all comes in one list.
- */
-export declare function judge(token: string, policy: CompiledPolicy, facts: Float64Array): string | Array<any> | Promise<Array<any>>
-
-/** Counts every change of any keys, as the method of the same name does, without the price of a method. */
+/** Counts every change of any keys: a result of before the last one is not to be used again. */
 export declare function keyChanges(): number
-
-/** A token that is signed by the provider and whose claims satisfy the policy. */
-export interface Success {
-  ok: true
-  /** The claims as JSON text: the payload exactly as it was signed. */
-  claims: string
-  /** The JOSE header as JSON text. */
-  header: string
-  /** `sub`, verbatim; empty only where the policy does not require it. */
-  subject: string
-  /** `oid`, not empty. */
-  oid?: string
-  /** The address to look a user up by. */
-  email?: string
-  /** The claim `email` was taken from: the one the policy names, or which of the standard ones. */
-  emailSource?: 'configured' | 'email' | 'preferred_username' | 'upn'
-  /** Set when the policy names an e-mail claim that could not be used: `absent`, or the `typeof` of what was there. */
-  emailClaimProblem?: string
-  /** `email_verified`: undefined if absent or null, true only if true or the text `true`. */
-  emailVerified?: boolean
-  /** Which of the policy's issuers the token is of, by its place in the list; 0 where there is one. */
-  issuerIndex?: number
-  /** Whether the token looks like an ID token, which the policy lets pass. */
-  looksLikeIdToken?: boolean
-  /** `exp`, unchanged, in seconds since the epoch. */
-  expiresAt?: number
-  /** The scopes granted. */
-  scopes: Array<string>
-  verdict: Verdict
-}
 
 /**
  * Hands over the certificates that https connections are checked with, as PEM texts. The first call counts, for the whole
@@ -129,7 +69,10 @@ export interface Success {
 export declare function trustCertificates(pems: Array<string>): number
 
 /** Checks one token against one policy. */
-export declare function verifyRemoteToken(token: string, policy: PolicyOptions | CompiledPolicy, now?: number): Promise<Success | Failure>
+export declare function verifyRemoteToken(token: string, policy: PolicyOptions | CompiledPolicy, now?: number): Promise<EncodedResult>
 
 /** The version of this file. The loader refuses one that is not that of the JavaScript beside it. */
 export declare function version(): string
+
+/** The layout of what crosses, as JSON text: the place of each number by its name, and what the numbers mean. */
+export declare function wireLayout(): string

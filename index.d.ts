@@ -3,9 +3,9 @@
  * servers. Tokens, keys and policies are judged natively; users, requests and responses stay here.
  */
 
-import type { CompiledPolicy, Outcome, PolicyOptions, Success, Verdict } from './native';
+import type { CompiledPolicy, Outcome, PolicyOptions, RecheckHandle, Success } from './native';
 
-export type { CompiledPolicy, KeyOptions, Outcome, PolicyOptions, Verdict } from './native';
+export type { CompiledPolicy, KeyOptions, Outcome, PolicyOptions, RecheckHandle } from './native';
 
 // ---- verifying one token
 
@@ -49,7 +49,7 @@ export interface TokenVerifier {
   compile(options: PolicyOptions): CompiledPolicy;
   /** The outcome, at once or as a promise; neither throws nor rejects for a token that is refused. */
   check(token: string, policy: CompiledPolicy, options?: CheckOptions): Outcome | Promise<Outcome>;
-  recheck(verdict: Verdict, policy: CompiledPolicy): Outcome | Promise<Outcome>;
+  recheck(verdict: RecheckHandle, policy: CompiledPolicy): Outcome | Promise<Outcome>;
   /** Whether `check` would give this outcome of its own again for this policy, now: then `recheck` need not be asked. */
   stillHolds?(outcome: Outcome, policy: CompiledPolicy): boolean;
 }
@@ -87,7 +87,7 @@ export class RemoteTokenVerifier implements TokenVerifier {
   constructor(options?: RemoteTokenVerifierOptions);
   compile(options: PolicyOptions): CompiledPolicy;
   check(token: string, policy: CompiledPolicy, options?: CheckOptions): Outcome | Promise<Outcome>;
-  recheck(verdict: Verdict, policy: CompiledPolicy): Outcome | Promise<Outcome>;
+  recheck(verdict: RecheckHandle, policy: CompiledPolicy): Outcome | Promise<Outcome>;
   stillHolds(outcome: Outcome, policy: CompiledPolicy): boolean;
   /** The claims of a good token, parsed: see `sharedClaims`. */
   claimsOf(outcome: Success): Record<string, unknown>;

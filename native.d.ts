@@ -1,6 +1,6 @@
 /**
- * `remote-agent-auth/native`: what Rust exports, unwrapped. Expected failures come back as values
- * (`ok: false`); a throw means a bug or an argument of the wrong kind. For a middleware that keeps its own
+ * `remote-agent-auth/native`: what Rust exports, with results as plain objects. Expected failures come back as values
+ * (`ok: false`); a throw means a bug or a setting of the wrong type. For a middleware that keeps its own
  * flow; everybody else wants the main entry.
  *
  * An outcome is returned at once when the answer is known, and as a promise when keys must be fetched:
@@ -13,7 +13,7 @@ import type { RemoteAuthErrorCode, RemoteAuthErrorFault } from './index';
 
 /** Where the keys come from and how, beyond `jwksUri`. docs/keys.md says what each does. */
 export interface KeyOptions {
-  /** The keys themselves, instead of a provider: a JWK Set, as JSON text where Rust is called directly. At most `maxBodyBytes`. */
+  /** The keys themselves, instead of a provider: a JWK Set, an object or JSON text. At most `maxBodyBytes`. */
   jwks?: string | { keys: object[] };
   /** Absolute path to a JWK Set, instead of a provider. Read again when its life ends; a bad file takes no key away. */
   jwksFile?: string;
@@ -124,19 +124,17 @@ export type RequiredGrants =
       claim?: string | string[];
     };
 
-/** A policy judged once. Immutable; holds no keys. */
+/** A policy that was checked once. Immutable; holds no keys. */
 declare class CompiledPolicy {
   private constructor();
   /** There is nothing to read; this keeps other objects from passing for one. */
   private readonly opaque: never;
 }
 
-/** Proof, within this process, that certain token bytes are signed by a certain key of a certain source. */
-declare class Verdict {
+/** Stands for an accepted token, within this process. There is nothing to read; give it to `recheck`. */
+declare class RecheckHandle {
   private constructor();
   private readonly opaque: never;
-  /** When the claims satisfy the policy they were judged by: seconds since 1970, from the first on, before the second. */
-  holds(): number[];
 }
 
 export interface Success {
@@ -165,7 +163,7 @@ export interface Success {
   expiresAt?: number;
   scopes: string[];
   /** For `recheck`. */
-  verdict: Verdict;
+  verdict: RecheckHandle;
 }
 
 export interface Failure {
@@ -192,14 +190,10 @@ declare class RemoteAgentAuth {
   private constructor();
   /** @param now seconds since 1970, finite; default the system clock. */
   check(token: string, policy: PolicyOptions | CompiledPolicy, now?: number): Outcome | Promise<Outcome>;
-  /** Judges the claims again by another policy; the signature only where that leads to other keys. */
-  recheck(verdict: Verdict, policy: PolicyOptions | CompiledPolicy, now?: number): Outcome | Promise<Outcome>;
+  /** Checks the claims of an accepted token by another policy; the signature only where that leads to other keys. */
+  recheck(handle: RecheckHandle, policy: PolicyOptions | CompiledPolicy, now?: number): Outcome | Promise<Outcome>;
   /** Fetches the policy's keys ahead of the first request. */
   prefetch(policy: PolicyOptions | CompiledPolicy): Promise<{ ok: true } | Failure>;
-  /** Counts every change of any keys of the process: a judgement kept from before the last one must be made again. */
-  changes(): number;
-  /** For how many milliseconds the policy's keys can be used without another look; 0 without keys. */
-  freshFor(policy: PolicyOptions | CompiledPolicy): number;
   /** Empties the caches; fetches under way answer those who wait for them and are not stored. */
   clear(): void;
   /** JSON text. */
@@ -214,7 +208,7 @@ export function verifyRemoteToken(
 ): Promise<Outcome>;
 
 /**
- * A verifier. All of a process share one store of keys and verdicts.
+ * A verifier. All of a process share one store of keys and one signature cache.
  * @param settings `verdictCache: false` verifies the signature of every token anew, also one seen before. While `maxQueued` checks
  * of the process wait for a thread (0 to 8192, the default), one that would have to wait as well fails with `ERR_OVERLOADED`.
  * @throws an error with `code` `ERR_POLICY_OPTION` for a setting that is unknown or of the wrong type
@@ -223,5 +217,5 @@ export function createRemoteAgentAuth(settings?: { verdictCache?: boolean; maxQu
 
 export function compilePolicy(options: PolicyOptions): CompiledPolicy | Failure;
 
-// Only Rust makes instances, so there is no class to import at run time.
-export type { CompiledPolicy, RemoteAgentAuth, Verdict };
+// Nobody else makes instances, so there is no class to import at run time.
+export type { CompiledPolicy, RecheckHandle, RemoteAgentAuth };

@@ -85,7 +85,7 @@ codes! {
     PolicyScope "ERR_POLICY_SCOPE" Config "The policy's `scope` is not text." "Write the scopes in one string, separated by spaces.";
     PolicyAlgorithms "ERR_POLICY_ALGORITHMS" Config "The policy's `algorithms` has a name that is not supported, or none." "Name some of RS256 to RS512, PS256 to PS512, ES256 to ES512, EdDSA.";
     PolicyOption "ERR_POLICY_OPTION" Config "An option is unknown or of the wrong kind." "The message names the option and what was expected.";
-    TokenArgument "ERR_TOKEN_ARGUMENT" Request "The token argument is not a string." "Pass the token's text, without `Bearer`.";
+    TokenArgument "ERR_TOKEN_ARGUMENT" Request "The token argument is not a string, or the handle given to `recheck` is not one." "Pass the token's text, without `Bearer`; to `recheck` the `verdict` of an accepted token.";
     TokenTooLarge "ERR_TOKEN_TOO_LARGE" Token "The token is longer than `maxTokenBytes` (16 KiB) allows." "Have the provider put fewer groups or claims into access tokens.";
     TokenMalformed "ERR_TOKEN_MALFORMED" Token "The token is not a JWS in compact form: three parts of strict base64url, JSON with unique members." "Send the access token unchanged; opaque and encrypted tokens cannot be checked here.";
     TokenOpaque "ERR_TOKEN_OPAQUE" Token "The token is no JWT: it is an opaque token or an API key." "Have the provider issue JWT access tokens for this audience; API keys belong to the API-key middleware.";
@@ -135,6 +135,8 @@ pub enum Refusal {
     Policy(#[from] PolicyError),
     #[error("the token must be a string")]
     TokenArgument,
+    #[error("`recheck` takes the `verdict` of an accepted token as its first argument")]
+    HandleArgument,
     #[error(transparent)]
     Token(TokenError),
     #[error(transparent)]
@@ -227,7 +229,7 @@ impl Refusal {
                 PolicyError::Algorithms => Code::PolicyAlgorithms,
                 PolicyError::Option { .. } | PolicyError::Unknown { .. } => Code::PolicyOption,
             },
-            Self::TokenArgument => Code::TokenArgument,
+            Self::TokenArgument | Self::HandleArgument => Code::TokenArgument,
             Self::Token(error) => match error {
                 TokenError::TooLarge => Code::TokenTooLarge,
                 TokenError::Opaque => Code::TokenOpaque,

@@ -139,8 +139,9 @@ const PURE = {
   'policy/oidc-config': [],
   'policy/proxy': [],
   'verifier/errors': [],
-  'verifier/outcome': [],
+  'verifier/outcome': ['wire-layout'],
   'verifier/outcome-cache': [],
+  'verifier/wire-layout': [],
 };
 
 const libFiles = filesUnder('lib', '.js').map((file) => file.replace(/\.js$/, ''));

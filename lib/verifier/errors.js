@@ -44,8 +44,8 @@ const codes = Object.freeze({
   }),
   ERR_TOKEN_ARGUMENT: Object.freeze({
     fault: 'request',
-    meaning: 'The token argument is not a string.',
-    action: 'Pass the token\'s text, without `Bearer`.',
+    meaning: 'The token argument is not a string, or the handle given to `recheck` is not one.',
+    action: 'Pass the token\'s text, without `Bearer`; to `recheck` the `verdict` of an accepted token.',
   }),
   ERR_TOKEN_TOO_LARGE: Object.freeze({
     fault: 'token',

@@ -3,11 +3,11 @@
 // The native verifier as JavaScript objects and errors, and the one place that sees its "outcome now, or a promise of it".
 
 const { performance } = require('node:perf_hooks');
-const crossing = require('./native-check');
 const { RemoteAuthError, wrongOption } = require('./errors');
-const { FACTS, Success, outcomeOf } = require('./outcome');
 const { CompiledPolicies } = require('./compiled-policies');
 const { OutcomeCache, holds } = require('./outcome-cache');
+const nativeCheck = require('./native-check');
+const { Success } = require('./outcome');
 
 /**
  * @typedef {import('../../native').CompiledPolicy} CompiledPolicy
@@ -15,7 +15,8 @@ const { OutcomeCache, holds } = require('./outcome-cache');
  * @typedef {import('../../native').PolicyOptions} PolicyOptions
  */
 
-const { KEEP_VERDICT, TELL_FRESHNESS, USE_VERDICTS, compilePolicy, cross, facts, judge, keyChanges, listed } = crossing;
+const { checkToken, compilePolicy, keyChanges, refusalOf, settled } = nativeCheck;
+const { USE_SIGNATURE_CACHE, WITH_FRESHNESS, WITH_HANDLE } = nativeCheck.FLAGS;
 
 /** LibreChat's clock: whole seconds are what claims are compared with; fractions are cut natively. */
 const systemClock = () => Date.now() / 1000;
@@ -51,7 +52,7 @@ class RemoteTokenVerifier {
     this.#clock = clock;
     this.#maxQueued = maxQueued;
     this.#sharedClaims = sharedClaims;
-    this.#native = crossing.createRemoteAgentAuth({ verdictCache, maxQueued });
+    this.#native = nativeCheck.createRemoteAgentAuth({ verdictCache, maxQueued });
     this.#recent = verdictCache ? new OutcomeCache() : undefined;
   }
 
@@ -73,47 +74,42 @@ class RemoteTokenVerifier {
     const now = this.#clock();
     const recent = this.#recent;
     const forRecheck = options?.forRecheck === true;
-    if (recent === undefined && !forRecheck) return judge(token, policy, now, 0, this.#maxQueued);
+    if (recent === undefined && !forRecheck) return checkToken(token, policy, now, 0, this.#maxQueued);
     const monotonic = performance.now();
     if (recent !== undefined && typeof token === 'string') {
       const known = recent.find(token, policy, now, monotonic, keyChanges);
       if (known !== undefined) return known;
     }
-    const wishes = recent === undefined ? KEEP_VERDICT | TELL_FRESHNESS : USE_VERDICTS | TELL_FRESHNESS;
-    const told = cross(token, policy, now, wishes, this.#maxQueued);
-    if (typeof told === 'string') return this.#dated(outcomeOf(token, told, facts, 0), token, policy, now, monotonic, facts, 0);
-    const date = (/** @type {any[]} */ list) => this.#dated(listed(token, list), token, policy, now, monotonic, list, 1);
-    return Array.isArray(told) ? date(told) : told.then(date);
+    const flags = WITH_FRESHNESS | (recent === undefined ? WITH_HANDLE : USE_SIGNATURE_CACHE);
+    return this.#checked(token, policy, now, monotonic, flags);
   }
 
   /**
-   * The outcome, with how long it is good for, and kept for so long.
-   * @param {Outcome} outcome
+   * The outcome of a native check, kept for as long as it is good.
    * @param {string} token
    * @param {CompiledPolicy} policy
    * @param {number} now seconds of wall time when the check began
    * @param {number} monotonic the same, in milliseconds of the monotonic clock
-   * @param {ArrayLike<any>} told
-   * @param {number} at the first fact
+   * @param {number} flags
    */
-  #dated(outcome, token, policy, now, monotonic, told, at) {
-    if (!(outcome instanceof Success)) return outcome;
-    const freshFor = told[at + FACTS.freshFor];
-    const entry = {
-      token,
-      policy,
-      epoch: told[at + FACTS.epoch],
-      from: told[at + FACTS.from],
-      // The monotonic clock may stand still while the machine sleeps; then the wall clock says that the keys want a look.
-      until: Math.min(told[at + FACTS.until], now + freshFor / 1000 + CLOCK_SET),
-      freshUntil: monotonic + freshFor,
-      outcome,
-      by: this,
-    };
-    Success.date(outcome, entry);
-    this.#recent?.keep(entry);
-    // Many requests may get this very object.
-    return Object.freeze(outcome);
+  #checked(token, policy, now, monotonic, flags) {
+    return checkToken(token, policy, now, flags, this.#maxQueued, (outcome, { from, until, freshFor, epoch }) => {
+      const entry = {
+        token,
+        policy,
+        epoch,
+        from,
+        // The monotonic clock may stand still while the machine sleeps; then the wall clock says that the keys want a look.
+        until: Math.min(until, now + freshFor / 1000 + CLOCK_SET),
+        freshUntil: monotonic + freshFor,
+        outcome,
+        by: this,
+      };
+      Success.date(outcome, entry);
+      this.#recent?.keep(entry);
+      // Many requests may get this very object.
+      Object.freeze(outcome);
+    });
   }
 
   /**
@@ -129,19 +125,21 @@ class RemoteTokenVerifier {
   }
 
   /**
-   * @param {import('../../native').Verdict} verdict
+   * @param {import('../../native').RecheckHandle} verdict
    * @param {CompiledPolicy} policy
    * @returns {Outcome | Promise<Outcome>}
    */
   recheck(verdict, policy) {
-    const verified = Success.behind(verdict);
-    if (verified === undefined || verified.native !== undefined) {
-      return this.#native.recheck(verified?.native ?? verdict, policy, this.#clock());
-    }
-    if (this.#recent === undefined) return judge(verified.token, policy, this.#clock(), 0, this.#maxQueued);
     const now = this.#clock();
+    const verified = Success.behind(verdict);
+    if (verified?.token === undefined || verified.handle !== null) {
+      return settled(verified?.token, this.#native.recheck(verified?.handle ?? verdict, policy, now));
+    }
+    if (this.#recent === undefined) return checkToken(verified.token, policy, now, 0, this.#maxQueued);
+    // By the token's text: a handle costs more for every token than reading the text does for one that is rechecked, and would
+    // keep the native copy of it for as long as the outcome is kept.
     const known = this.#recent.find(verified.token, policy, now, performance.now(), keyChanges);
-    return known ?? judge(verified.token, policy, now, USE_VERDICTS, this.#maxQueued);
+    return known ?? checkToken(verified.token, policy, now, USE_SIGNATURE_CACHE, this.#maxQueued);
   }
 
   /**
@@ -176,8 +174,8 @@ class RemoteTokenVerifier {
 
   /** @param {PolicyOptions} policy */
   async prefetch(policy) {
-    const outcome = await this.#native.prefetch(this.compile(policy));
-    if (!outcome.ok) throw new RemoteAuthError(outcome);
+    const refused = await this.#native.prefetch(this.compile(policy));
+    if (refused !== null) throw new RemoteAuthError(refusalOf(refused));
   }
 
   /** @returns {any} */

@@ -2,19 +2,28 @@
 
 // The one importer of the binding in lib: what goes in, what comes out, and how a policy gets there.
 
-const { RemoteAuthError, wrongOption } = require('./errors');
-const { FACTS, outcomeOf } = require('./outcome');
+const { isDeepStrictEqual } = require('node:util');
 const { trustedCertificates } = require('./certificates');
+const { RemoteAuthError } = require('./errors');
+const { Success, outcomeOf, validityOf } = require('./outcome');
+const layout = require('./wire-layout');
 
 /**
+ * @typedef {import('../../binding').EncodedResult} EncodedResult
  * @typedef {import('../../native').CompiledPolicy} CompiledPolicy
+ * @typedef {import('../../native').Failure} Failure
  * @typedef {import('../../native').Outcome} Outcome
  * @typedef {import('../../native').PolicyOptions} PolicyOptions
+ * @typedef {(outcome: Success, validity: import('./outcome').Validity) => void} Keep
  */
 
-// native.d.ts says the same as the generated types, with codes as a closed set and handles that nothing else passes for.
-/** @type {typeof import('../../native') & Pick<typeof import('../../binding'), 'judge' | 'keyChanges' | 'trustCertificates'>} */
-const binding = /** @type {any} */ (require('../../binding'));
+const binding = require('../../binding');
+
+const { FLAGS, INPUT } = layout;
+if (!isDeepStrictEqual(JSON.parse(binding.wireLayout()), { ...layout })) {
+  const reason = 'the native file and the JavaScript beside it are of different builds, though of one version: build or install both anew';
+  throw Object.assign(new Error(`remote-agent-auth: ${reason}`), { code: 'ERR_NATIVE_VERSION' });
+}
 
 let trusting = false;
 
@@ -25,49 +34,57 @@ function trustNodesCertificates() {
   trusting = true;
 }
 
-/** What goes in: the time, the wishes of src/node/crossing.rs and how many may wait. What comes back takes its place. */
-const facts = /** @type {any} */ (new Float64Array(FACTS.count));
-const NOW = 0;
-const WISHES = 1;
-const MOST_QUEUED = 2;
-const USE_VERDICTS = 1;
-const TELL_FRESHNESS = 2;
-const KEEP_VERDICT = 4;
+/** What a check is asked for; its result takes their place. */
+const slots = new Float64Array(Object.keys(layout.ACCEPTED).length);
 
 /**
- * One crossing: a text and `facts` at once, or both in one list where there is more to tell, or a promise of the list.
+ * Checks one token.
  * @param {string} token
  * @param {CompiledPolicy} policy
- * @param {unknown} now
- * @param {number} wishes
+ * @param {unknown} now seconds since 1970
+ * @param {number} flags of `FLAGS`
  * @param {number} maxQueued
- * @returns {string | any[] | Promise<any[]>}
- */
-function cross(token, policy, now, wishes, maxQueued) {
-  // What is no number is refused natively; a bigint would throw here.
-  facts[NOW] = typeof now === 'number' ? now : NaN;
-  facts[WISHES] = wishes;
-  facts[MOST_QUEUED] = maxQueued;
-  return binding.judge(token, policy, facts);
-}
-
-/**
- * @param {string} token
- * @param {CompiledPolicy} policy
- * @param {unknown} now
- * @param {number} wishes
- * @param {number} maxQueued
+ * @param {Keep} [keep] called with what is accepted, before the caller has it, if `flags` have `WITH_FRESHNESS`
  * @returns {Outcome | Promise<Outcome>}
  */
-function judge(token, policy, now, wishes, maxQueued) {
-  const told = cross(token, policy, now, wishes, maxQueued);
-  if (typeof told === 'string') return outcomeOf(token, told, facts, 0);
-  return Array.isArray(told) ? listed(token, told) : told.then((list) => listed(token, list));
+function checkToken(token, policy, now, flags, maxQueued, keep) {
+  // What is no number is refused natively; a bigint would throw here.
+  slots[INPUT.now] = typeof now === 'number' ? now : NaN;
+  slots[INPUT.flags] = flags;
+  slots[INPUT.maxQueued] = maxQueued;
+  const result = binding.checkToken(token, policy, slots);
+  return typeof result === 'string' ? decoded(token, result, null, slots, 0, keep) : settled(token, result, keep);
 }
 
-/** @param {string} token @param {any[]} list text, numbers, verdict if one was wished for */
-function listed(token, list) {
-  return outcomeOf(token, list[0], list, 1, list[1 + FACTS.count]);
+/**
+ * The outcome of a result that came as a list, or as a promise of one.
+ * @param {string | undefined} token undefined only where the result has a handle
+ * @param {EncodedResult | Promise<EncodedResult>} result
+ * @param {Keep} [keep]
+ * @returns {Outcome | Promise<Outcome>}
+ */
+function settled(token, result, keep) {
+  return Array.isArray(result) ? listed(token, result, keep) : result.then((list) => listed(token, list, keep));
+}
+
+/** @param {string | undefined} token @param {EncodedResult} list text, handle and numbers @param {Keep} [keep] */
+function listed(token, list, keep) {
+  return decoded(token, list[0], list[1], list, 2, keep);
+}
+
+/**
+ * @param {string | undefined} token
+ * @param {string} text
+ * @param {any} handle null where there is none
+ * @param {ArrayLike<any>} numbers
+ * @param {number} at the place of the first one
+ * @param {Keep} [keep]
+ * @returns {Outcome}
+ */
+function decoded(token, text, handle, numbers, at, keep) {
+  const outcome = outcomeOf(token, text, handle, numbers, at);
+  if (keep !== undefined && outcome instanceof Success) keep(outcome, validityOf(numbers, at));
+  return outcome;
 }
 
 /** Keys at hand, and a plain http URL of this machine, do without certificates. @param {PolicyOptions} options */
@@ -78,17 +95,19 @@ function needsTrust({ jwks, jwksFile, jwksUri, proxy }) {
 
 /**
  * Keys cross as one text, parsed by the same reader as a provider's.
- * @param {PolicyOptions} options
- * @returns {PolicyOptions}
+ * @template T
+ * @param {T} options
+ * @returns {T}
  */
 function withKeysAsText(options) {
   if (typeof options !== 'object' || options === null || !Object.hasOwn(options, 'jwks')) return options;
-  const { jwks } = options;
+  const { jwks } = /** @type {{ jwks?: unknown }} */ (options);
   if (typeof jwks !== 'object' || jwks === null) return options;
   try {
     return { ...options, jwks: JSON.stringify(jwks) };
   } catch {
-    throw wrongOption('`jwks` must be a JWK Set: an object that JSON can say');
+    // Refused natively: it is no text.
+    return options;
   }
 }
 
@@ -99,9 +118,14 @@ function withKeysAsText(options) {
  */
 function compilePolicy(options) {
   const policy = binding.compilePolicy(withKeysAsText(options));
-  if ('ok' in policy) throw new RemoteAuthError(policy);
+  if (Array.isArray(policy)) throw new RemoteAuthError(refusalOf(/** @type {EncodedResult} */ (policy)));
   if (needsTrust(options)) trustNodesCertificates();
-  return policy;
+  return /** @type {CompiledPolicy} */ (policy);
+}
+
+/** @param {EncodedResult} list of a refusal @returns {Failure} */
+function refusalOf(list) {
+  return /** @type {Failure} */ (listed(undefined, list));
 }
 
 /**
@@ -116,16 +140,4 @@ const providerCalls = {
 
 const { createRemoteAgentAuth, keyChanges } = binding;
 
-module.exports = {
-  KEEP_VERDICT,
-  TELL_FRESHNESS,
-  USE_VERDICTS,
-  compilePolicy,
-  createRemoteAgentAuth,
-  cross,
-  facts,
-  judge,
-  keyChanges,
-  listed,
-  providerCalls,
-};
+module.exports = { FLAGS, checkToken, compilePolicy, createRemoteAgentAuth, keyChanges, providerCalls, refusalOf, settled, withKeysAsText };

@@ -1,70 +1,42 @@
 'use strict';
 
+const { ACCEPTED, EMAIL_SOURCES, REFUSED } = require('./wire-layout');
+
 /**
  * @typedef {import('../../native').Failure} Failure
- * @typedef {import('../../native').Verdict} Verdict
+ * @typedef {import('../../native').RecheckHandle} RecheckHandle
  * @typedef {import('./outcome-cache').Entry} Entry
+ *
+ * For how long an outcome is good. `from`, `until`: the seconds of wall time from which, and before which, the claims satisfy the
+ * policy. `freshFor`: the milliseconds for which the keys can be used without another look. `epoch`: the count of key changes before
+ * the check.
+ * @typedef {{ from: number, until: number, freshFor: number, epoch: number }} Validity
  */
-
-/** Numbers that cross with a text, in the order of src/node/told.rs. */
-const FACTS = Object.freeze({
-  // Where each part of the text ends. One that is not there is empty.
-  claims: 0,
-  subject: 1,
-  oid: 2,
-  email: 3,
-  emailClaimProblem: 4,
-  scopes: 5,
-  /** Several things, see `SEVERAL`. */
-  several: 6,
-  /** The place in EMAIL_SOURCES, or -1 where there is no address. */
-  emailSource: 7,
-  /** NaN where there is none. */
-  expiresAt: 8,
-  // For how long the answer is good: lib/verifier/outcome-cache.js.
-  from: 9,
-  until: 10,
-  freshFor: 11,
-  epoch: 12,
-  // Of a refusal, whose first number is negative.
-  code: 1,
-  fault: 2,
-  retryAfter: 3,
-  // Where message and details end; NaN where there are no details, and the message is the rest of the text.
-  message: 4,
-  reason: 5,
-  host: 6,
-  expected: 7,
-  got: 8,
-  count: 13,
-});
-
-/** In one number: `email_verified` (0 or 1, or absent), whether it looks like an ID token, and which of the policy's issuers it is of. */
-const SEVERAL = Object.freeze({ absent: 2, idToken: 4, issuer: 8 });
 
 /** What an operator can compare, in the order in which it crosses. */
 const DETAILS = /** @type {const} */ (['reason', 'host', 'expected', 'got']);
 
-/** The claims an address may have been taken from; the first stands for the one the policy names. */
-const EMAIL_SOURCES = /** @type {const} */ (['configured', 'email', 'preferred_username', 'upn']);
-
 /**
- * A good token, as the native side told of it. Nothing is cut off the text or parsed before somebody asks: a middleware wants a
- * subject and an address, and seldom the claims. Read-only, because many requests may be given this very object.
+ * An accepted token. Nothing is cut off the text or parsed before somebody asks: a middleware wants a subject and an address, and
+ * seldom the claims. Read-only, because many requests may be given the same object.
  */
 class Success {
   #token;
   #text;
+  // Where each part of the text ends; it begins where the one before it ends.
   #claims;
   #subject;
   #oid;
   #email;
-  #problem;
+  #emailClaimProblem;
   #scopes;
+  #header;
   #emailSource;
+  #emailVerified;
+  #looksLikeIdToken;
+  #issuerIndex;
   #expiresAt;
-  #several;
-  #native;
+  #handle;
   /** @type {readonly string[] | undefined} */
   #scopeList;
   /** @type {Record<string, unknown> | undefined} one for everybody, deep-frozen */
@@ -73,25 +45,28 @@ class Success {
   #entry;
 
   /**
-   * @param {string} token
+   * @param {string | undefined} token undefined only where there is a handle
    * @param {string} text
-   * @param {ArrayLike<any>} facts
-   * @param {number} at the first one
-   * @param {Verdict | undefined} native
+   * @param {RecheckHandle | null} handle
+   * @param {ArrayLike<any>} numbers
+   * @param {number} at the place of the first one
    */
-  constructor(token, text, facts, at, native) {
+  constructor(token, text, handle, numbers, at) {
     this.#token = token;
     this.#text = text;
-    this.#claims = facts[at + FACTS.claims];
-    this.#subject = facts[at + FACTS.subject];
-    this.#oid = facts[at + FACTS.oid];
-    this.#email = facts[at + FACTS.email];
-    this.#problem = facts[at + FACTS.emailClaimProblem];
-    this.#scopes = facts[at + FACTS.scopes];
-    this.#emailSource = facts[at + FACTS.emailSource];
-    this.#expiresAt = facts[at + FACTS.expiresAt];
-    this.#several = facts[at + FACTS.several];
-    this.#native = native;
+    this.#claims = numbers[at + ACCEPTED.claims];
+    this.#subject = numbers[at + ACCEPTED.subject];
+    this.#oid = numbers[at + ACCEPTED.oid];
+    this.#email = numbers[at + ACCEPTED.email];
+    this.#emailClaimProblem = numbers[at + ACCEPTED.emailClaimProblem];
+    this.#scopes = numbers[at + ACCEPTED.scopes];
+    this.#header = numbers[at + ACCEPTED.header];
+    this.#emailSource = numbers[at + ACCEPTED.emailSource];
+    this.#emailVerified = numbers[at + ACCEPTED.emailVerified];
+    this.#looksLikeIdToken = numbers[at + ACCEPTED.looksLikeIdToken];
+    this.#issuerIndex = numbers[at + ACCEPTED.issuerIndex];
+    this.#expiresAt = numbers[at + ACCEPTED.expiresAt];
+    this.#handle = handle;
   }
 
   /** @returns {true} */
@@ -103,9 +78,8 @@ class Success {
     return this.#text.slice(0, this.#claims);
   }
 
-  /** Read natively, strictly, before the signature was; these are the same bytes. */
   get header() {
-    return Buffer.from(this.#token.slice(0, this.#token.indexOf('.')), 'base64url').toString();
+    return this.#text.slice(this.#scopes, this.#header);
   }
 
   get subject() {
@@ -125,20 +99,20 @@ class Success {
   }
 
   get emailClaimProblem() {
-    return this.#text.slice(this.#email, this.#problem) || undefined;
+    return this.#text.slice(this.#email, this.#emailClaimProblem) || undefined;
   }
 
   get emailVerified() {
-    const said = this.#several % SEVERAL.idToken;
-    return said === SEVERAL.absent ? undefined : said === 1;
+    // Negative where the claim is absent.
+    return this.#emailVerified < 0 ? undefined : this.#emailVerified === 1;
   }
 
   get issuerIndex() {
-    return Math.floor(this.#several / SEVERAL.issuer);
+    return this.#issuerIndex;
   }
 
   get looksLikeIdToken() {
-    return this.#several % SEVERAL.issuer >= SEVERAL.idToken;
+    return this.#looksLikeIdToken === 1;
   }
 
   get expiresAt() {
@@ -147,13 +121,13 @@ class Success {
 
   get scopes() {
     // No scope has a blank in it: claims are split at them.
-    this.#scopeList ??= Object.freeze(this.#text.slice(this.#problem, this.#scopes).split(' ').filter(Boolean));
+    this.#scopeList ??= Object.freeze(this.#text.slice(this.#emailClaimProblem, this.#scopes).split(' ').filter(Boolean));
     return /** @type {string[]} */ (this.#scopeList);
   }
 
-  /** Nobody else can make an object with these private members: it says itself what was verified. */
+  /** This very object: nobody else can make one with these private members, so that it proves what was verified. */
   get verdict() {
-    return /** @type {Verdict} */ (/** @type {unknown} */ (this));
+    return /** @type {RecheckHandle} */ (/** @type {unknown} */ (this));
   }
 
   /**
@@ -178,12 +152,13 @@ class Success {
   }
 
   /**
+   * What there is to recheck the token by: its text or a native handle.
    * @param {unknown} verdict
-   * @returns {{ token: string, native: Verdict | undefined } | undefined} undefined for what is none of ours
+   * @returns {{ token: string | undefined, handle: RecheckHandle | null } | undefined} undefined for what is none of ours
    */
   static behind(verdict) {
     if (typeof verdict !== 'object' || verdict === null || !(#token in verdict)) return undefined;
-    return { token: verdict.#token, native: verdict.#native };
+    return { token: verdict.#token, handle: verdict.#handle };
   }
 }
 
@@ -200,45 +175,74 @@ function deepFrozen(parsed) {
 
 /**
  * @param {string} text
- * @param {ArrayLike<any>} facts
- * @param {number} at the first one
+ * @param {ArrayLike<any>} numbers
+ * @param {number} at the place of the first one
  * @returns {Failure}
  */
-function failure(text, facts, at) {
-  const code = facts[at + FACTS.code];
-  const fault = facts[at + FACTS.fault];
-  const message = facts[at + FACTS.message];
-  const hasDetails = !Number.isNaN(message);
+function failure(text, numbers, at) {
+  const code = numbers[at + REFUSED.code];
+  const fault = numbers[at + REFUSED.fault];
+  let begin = numbers[at + REFUSED.message];
   /** @type {any} */
-  const told = {
-    ok: false,
-    code: text.slice(0, code),
-    fault: text.slice(code, fault),
-    message: hasDetails ? text.slice(fault, message) : text.slice(fault),
-  };
-  const retryAfter = facts[at + FACTS.retryAfter];
-  if (!Number.isNaN(retryAfter)) told.retryAfter = retryAfter;
-  if (!hasDetails) return told;
-  let begin = message;
+  const refusal = { ok: false, code: text.slice(0, code), fault: text.slice(code, fault), message: text.slice(fault, begin) };
+  const retryAfter = numbers[at + REFUSED.retryAfter];
+  if (!Number.isNaN(retryAfter)) refusal.retryAfter = retryAfter;
+  // No details follow, as a rule.
+  if (begin === text.length) return refusal;
   for (const name of DETAILS) {
-    const end = facts[at + FACTS[name]];
-    // What is empty is not there.
-    if (end > begin) told[name] = text.slice(begin, end);
+    const end = numbers[at + REFUSED[name]];
+    if (end > begin) refusal[name] = text.slice(begin, end);
     begin = end;
   }
-  return told;
+  return refusal;
 }
 
 /**
- * @param {string} token
+ * @param {string | undefined} token
  * @param {string} text
- * @param {ArrayLike<any>} facts
- * @param {number} at the first one
- * @param {Verdict} [native]
+ * @param {RecheckHandle | null} handle
+ * @param {ArrayLike<any>} numbers
+ * @param {number} at the place of the first one
  * @returns {Success | Failure}
  */
-function outcomeOf(token, text, facts, at, native) {
-  return facts[at] < 0 ? failure(text, facts, at) : new Success(token, text, facts, at, native);
+function outcomeOf(token, text, handle, numbers, at) {
+  // The first number of a refusal is negative; that of an accepted token is where its claims end.
+  return numbers[at] < 0 ? failure(text, numbers, at) : new Success(token, text, handle, numbers, at);
 }
 
-module.exports = { FACTS, Success, outcomeOf };
+/**
+ * @param {ArrayLike<any>} numbers of an accepted token
+ * @param {number} at the place of the first one
+ * @returns {Validity}
+ */
+function validityOf(numbers, at) {
+  return {
+    from: numbers[at + ACCEPTED.from],
+    until: numbers[at + ACCEPTED.until],
+    freshFor: numbers[at + ACCEPTED.freshFor],
+    epoch: numbers[at + ACCEPTED.epoch],
+  };
+}
+
+/**
+ * The outcome as an object of its own, with every member a plain value: what `remote-agent-auth/native` hands out.
+ * @param {import('../../native').Outcome} outcome
+ * @returns {import('../../native').Outcome}
+ */
+function plain(outcome) {
+  const handle = Success.behind(outcome)?.handle;
+  if (!outcome.ok || !handle) return outcome;
+  const { ok, claims, header, subject, oid, email, emailSource, emailClaimProblem, emailVerified, issuerIndex, looksLikeIdToken, expiresAt } = outcome;
+  /** @type {import('../../native').Success} */
+  const success = { ok, claims, header, subject, issuerIndex, looksLikeIdToken, scopes: [...outcome.scopes], verdict: handle };
+  // What the token does not say is not a member at all.
+  if (oid !== undefined) success.oid = oid;
+  if (email !== undefined) success.email = email;
+  if (emailSource !== undefined) success.emailSource = emailSource;
+  if (emailClaimProblem !== undefined) success.emailClaimProblem = emailClaimProblem;
+  if (emailVerified !== undefined) success.emailVerified = emailVerified;
+  if (expiresAt !== undefined) success.expiresAt = expiresAt;
+  return success;
+}
+
+module.exports = { Success, outcomeOf, plain, validityOf };

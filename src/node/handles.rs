@@ -1,5 +1,5 @@
-//! Which JavaScript objects are ours. An object is believed by the address napi wrapped into it and by nothing else: not by its
-//! prototype, which JavaScript can set, and not by what stands at the address, which may belong to another addon.
+//! Which JavaScript objects are ours. An object is recognised by the address napi wrapped into it and by nothing else: not by
+//! its prototype, which JavaScript can set, and not by what is at the address, which may belong to another addon.
 
 #![allow(unsafe_code, reason = "the address an object wraps is asked from Node-API, and never followed")]
 

@@ -7,9 +7,9 @@ use napi::bindgen_prelude::{Either, PromiseRaw};
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use super::engine::caller;
-use super::outcome::Failure;
-use super::settle::promise;
+use super::check::caller;
+use super::promises::promise;
+use super::wire::EncodedResult;
 use crate::error::Refusal;
 use crate::process::Process;
 use crate::verifier::Away;
@@ -47,20 +47,20 @@ impl PanicProbe {
     }
 }
 
-fn lost(refusal: Refusal) -> Either<u32, Failure> {
-    Either::B(Failure::from(&refusal))
+fn lost(refusal: Refusal) -> Either<u32, EncodedResult> {
+    Either::B(EncodedResult::refused(&refusal))
 }
 
 /// The future behind a promise.
 #[napi(catch_unwind)]
-pub fn panic_in_future(env: &Env) -> Result<PromiseRaw<'_, Either<u32, Failure>>> {
+pub fn panic_in_future(env: &Env) -> Result<PromiseRaw<'_, Either<u32, EncodedResult>>> {
     let process = Process::shared().map_err(|refusal| napi::Error::from_reason(refusal.to_string()))?;
     promise(env, process, None, async { panic!("probe") }, |()| Either::A(0), lost)
 }
 
 /// The future behind a promise that stands in line for a thread.
 #[napi(catch_unwind)]
-pub fn panic_in_line(env: &Env) -> Result<PromiseRaw<'_, Either<u32, Failure>>> {
+pub fn panic_in_line(env: &Env) -> Result<PromiseRaw<'_, Either<u32, EncodedResult>>> {
     let process = Process::shared().map_err(|refusal| napi::Error::from_reason(refusal.to_string()))?;
     let away = Away::from(&caller(1).event_loop, Duration::ZERO);
     promise(env, process, Some(away), async { panic!("probe") }, |()| Either::A(0), lost)
@@ -68,7 +68,7 @@ pub fn panic_in_line(env: &Env) -> Result<PromiseRaw<'_, Either<u32, Failure>>> 
 
 /// What turns a future's output into a JavaScript value.
 #[napi(catch_unwind)]
-pub fn panic_in_conversion(env: &Env) -> Result<PromiseRaw<'_, Either<u32, Failure>>> {
+pub fn panic_in_conversion(env: &Env) -> Result<PromiseRaw<'_, Either<u32, EncodedResult>>> {
     let process = Process::shared().map_err(|refusal| napi::Error::from_reason(refusal.to_string()))?;
     promise(env, process, None, async {}, |()| panic!("probe"), lost)
 }

@@ -1,20 +1,17 @@
-//! A JavaScript object into [`PolicyOptions`], each value checked for its kind.
+//! A policy as JavaScript writes it, read into [`PolicyOptions`]: types are checked here, values by the policy.
 
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{
-    Array, ClassInstance, Either, Either3, FromNapiValue, JavaScriptClassExt, JsObjectValue, JsValue, Null, Object,
-    TypeName, Unknown, ValidateNapiValue,
-};
+use napi::bindgen_prelude::{ClassInstance, Either, JavaScriptClassExt, JsValue, Object, Unknown};
 use napi::{Env, Result as NapiResult};
 use napi_derive::napi;
 
 use super::handles::{self, Entry, Handles};
-use super::key_options;
-use super::outcome::Failure;
+use super::members::{FLAG, WrongType, list, member, option, refuse_unknown, wrong};
+use super::wire::EncodedResult;
 use crate::error::Refusal;
 use crate::policy::grant::ClaimPath;
-use crate::policy::{GrantOptions, Policy, PolicyError, PolicyOptions};
+use crate::policy::{GrantOptions, KeyOptions, Policy, PolicyError, PolicyOptions, ProxyOptions};
 
 thread_local! {
     static POLICIES: Handles<Arc<Policy>> = Handles::default();
@@ -30,11 +27,11 @@ pub struct CompiledPolicy {
 pub type PolicyArgument<'a> = Either<Object<'a>, Unknown<'a>>;
 
 /// Checks a policy's options once, for many calls.
-#[napi(catch_unwind, ts_args_type = "options: PolicyOptions", ts_return_type = "CompiledPolicy | Failure")]
+#[napi(catch_unwind, ts_args_type = "options: PolicyOptions", ts_return_type = "CompiledPolicy | EncodedResult")]
 pub fn compile_policy<'env>(
     env: &'env Env,
     options: Either<Object<'env>, Unknown<'env>>,
-) -> NapiResult<Either<ClassInstance<'env, CompiledPolicy>, Failure>> {
+) -> NapiResult<Either<ClassInstance<'env, CompiledPolicy>, EncodedResult>> {
     let policy = match options {
         Either::A(options) => read(&options),
         Either::B(_) => Err(PolicyError::Issuer),
@@ -45,7 +42,7 @@ pub fn compile_policy<'env>(
             instance.entry.fill(&*instance, Arc::new(policy));
             Ok(Either::A(instance))
         }
-        Err(error) => Ok(Either::B(Failure::from(&Refusal::from(error)))),
+        Err(error) => Ok(Either::B(EncodedResult::refused(&Refusal::from(error)))),
     }
 }
 
@@ -87,10 +84,21 @@ const KNOWN: &[&str] = &[
     "requiredRoles",
     "requiredAppRoles",
     "requiredPermissions",
+    "jwks",
+    "jwksFile",
+    "snapshotFile",
+    "cacheMaxAge",
+    "maxStale",
+    "maxAdvisedAge",
+    "proxy",
+    "ca",
+    "clientCertificate",
+    "refusePrivateAddresses",
+    "maxBodyBytes",
 ];
 
 fn read(object: &Object) -> Result<Policy, PolicyError> {
-    refuse_unknown(object, &[KNOWN, &key_options::NAMES[..]].concat())?;
+    refuse_unknown(object, KNOWN)?;
     let (issuer, issuers) = issuers(object).ok_or(PolicyError::Issuer)?;
     Policy::parse(PolicyOptions {
         issuer,
@@ -99,51 +107,34 @@ fn read(object: &Object) -> Result<Policy, PolicyError> {
         jwks_uri: member(object, "jwksUri").map_err(|_| PolicyError::JwksUri)?,
         scope: member(object, "scope").map_err(|_| PolicyError::Scope)?,
         algorithms: list(object, "algorithms").map_err(|_| PolicyError::Algorithms)?,
-        require_exp: named(object, "requireExp", FLAG)?,
-        require_subject: named(object, "requireSubject", FLAG)?,
-        require_kid: named(object, "requireKid", FLAG)?,
-        clock_tolerance: named(object, "clockTolerance", "a number of seconds from 0 to 300")?,
-        email_claim: named(object, "emailClaim", "the name of a claim")?,
-        max_token_bytes: named(object, "maxTokenBytes", "a number of bytes from 1024 to 65536")?,
-        max_token_age: named(object, "maxTokenAge", SECONDS)?,
-        max_token_lifetime: named(object, "maxTokenLifetime", SECONDS)?,
-        typ: named(object, "typ", "\"off\", \"preferred\" or \"required\"")?,
-        allowed_clients: named_list(object, "allowedClients")?,
-        token_use: named(object, "tokenUse", "a `token_use` value such as \"access\"")?,
-        allowed_tenants: named_list(object, "allowedTenants")?,
+        require_exp: option(object, "requireExp", FLAG)?,
+        require_subject: option(object, "requireSubject", FLAG)?,
+        require_kid: option(object, "requireKid", FLAG)?,
+        clock_tolerance: option(object, "clockTolerance", "a number of seconds from 0 to 300")?,
+        email_claim: option(object, "emailClaim", "the name of a claim")?,
+        max_token_bytes: option(object, "maxTokenBytes", "a number of bytes from 1024 to 65536")?,
+        max_token_age: option(object, "maxTokenAge", SECONDS)?,
+        max_token_lifetime: option(object, "maxTokenLifetime", SECONDS)?,
+        typ: option(object, "typ", "\"off\", \"preferred\" or \"required\"")?,
+        allowed_clients: names(object, "allowedClients")?,
+        token_use: option(object, "tokenUse", "a `token_use` value such as \"access\"")?,
+        allowed_tenants: names(object, "allowedTenants")?,
         required_roles: grants(object, "requiredRoles")?,
         required_app_roles: grants(object, "requiredAppRoles")?,
         required_permissions: grants(object, "requiredPermissions")?,
-        keys: key_options::read(object)?,
+        keys: key_options(object)?,
     })
 }
 
-pub(super) const FLAG: &str = "true or false";
 const SECONDS: &str = "a number of seconds above 0";
-const NAMES: &str = "a list of strings";
+const NUMBER: &str = "a number";
+const PATH: &str = "an absolute path";
 const GRANTS: &str = "a list of names, or { any, all, claim } with at least one name";
+const PROXY: &str = "{ http, https, bypass }: http or https URLs, and a list of hosts";
+const CLIENT: &str = "{ cert, key }: a PEM certificate (chain) and its unencrypted PEM private key";
 
-pub(super) fn refuse_unknown(object: &Object, known: &[&'static str]) -> Result<(), PolicyError> {
-    let keys = Object::keys(object).map_err(|_| PolicyError::Issuer)?;
-    match keys.into_iter().find(|key| !known.contains(&key.as_str())) {
-        Some(key) => Err(PolicyError::unknown(key, known)),
-        None => Ok(()),
-    }
-}
-
-pub(super) fn wrong(key: &str, expected: &'static str) -> PolicyError {
-    PolicyError::Option { key: key.to_owned(), expected }
-}
-
-pub(super) fn named<T>(object: &Object, key: &str, expected: &'static str) -> Result<Option<T>, PolicyError>
-where
-    T: FromNapiValue + ValidateNapiValue + TypeName,
-{
-    member(object, key).map_err(|_| wrong(key, expected))
-}
-
-pub(super) fn named_list(object: &Object, key: &str) -> Result<Option<Vec<String>>, PolicyError> {
-    list(object, key).map_err(|_| wrong(key, NAMES))
+fn names(object: &Object, key: &str) -> Result<Option<Vec<String>>, PolicyError> {
+    list(object, key).map_err(|_| wrong(key, "a list of strings"))
 }
 
 /// A list of names that must all be granted, or `{ any, all, claim }`; `claim` is a dotted path or a list of names.
@@ -156,43 +147,16 @@ fn grants(object: &Object, key: &str) -> Result<Option<GrantOptions>, PolicyErro
     let names = |part| list(&written, part).map(Option::unwrap_or_default).map_err(|_| wrong(key, GRANTS));
     let claim = match member::<String>(&written, "claim") {
         Ok(text) => text.as_deref().map(ClaimPath::dotted),
-        Err(WrongKind) => list(&written, "claim").map_err(|_| wrong(key, GRANTS))?.as_deref().map(ClaimPath::of_names),
+        Err(WrongType) => list(&written, "claim").map_err(|_| wrong(key, GRANTS))?.as_deref().map(ClaimPath::of_names),
     };
     Ok(Some(GrantOptions { any: names("any")?, all: names("all")?, claim }))
-}
-
-/// A value of another kind than the option wants.
-pub(super) struct WrongKind;
-
-/// An own member of kind `T`; undefined and null are absent. What an object inherits is not what the operator wrote.
-pub(super) fn member<T>(object: &Object, key: &str) -> Result<Option<T>, WrongKind>
-where
-    T: FromNapiValue + ValidateNapiValue + TypeName,
-{
-    if !object.has_own_property(key).map_err(|_| WrongKind)? {
-        return Ok(None);
-    }
-    match object.get::<Either3<T, Null, Unknown>>(key) {
-        Ok(None | Some(Either3::B(Null))) => Ok(None),
-        Ok(Some(Either3::A(value))) => Ok(Some(value)),
-        Ok(Some(Either3::C(_))) | Err(_) => Err(WrongKind),
-    }
-}
-
-pub(super) fn list(object: &Object, key: &str) -> Result<Option<Vec<String>>, WrongKind> {
-    let Some(array) = member::<Array>(object, key)? else { return Ok(None) };
-    let item = |index| match array.get::<Either<String, Unknown>>(index) {
-        Ok(Some(Either::A(text))) => Ok(text),
-        _ => Err(WrongKind),
-    };
-    (0..array.len()).map(item).collect::<Result<_, _>>().map(Some)
 }
 
 /// One issuer or a list that is not empty; `None` for anything else.
 fn issuers(object: &Object) -> Option<(String, Vec<String>)> {
     match member::<String>(object, "issuer") {
         Ok(single) => single.map(|single| (single, Vec::new())),
-        Err(WrongKind) => {
+        Err(WrongType) => {
             let list = list(object, "issuer").ok()?.filter(|issuers| !issuers.is_empty())?;
             Some((String::new(), list))
         }
@@ -203,6 +167,44 @@ fn issuers(object: &Object) -> Option<(String, Vec<String>)> {
 fn audience(object: &Object) -> Option<Vec<String>> {
     match member::<String>(object, "audience") {
         Ok(single) => Some(single.into_iter().collect()),
-        Err(WrongKind) => list(object, "audience").ok()?.filter(|audiences| !audiences.is_empty()),
+        Err(WrongType) => list(object, "audience").ok()?.filter(|audiences| !audiences.is_empty()),
     }
+}
+
+/// Where keys come from, and how they are fetched.
+fn key_options(object: &Object) -> Result<KeyOptions, PolicyError> {
+    Ok(KeyOptions {
+        jwks: option(object, "jwks", "a JWK Set as JSON text")?,
+        jwks_file: option(object, "jwksFile", PATH)?,
+        snapshot_file: option(object, "snapshotFile", PATH)?,
+        cache_max_age: option(object, "cacheMaxAge", NUMBER)?,
+        max_stale: option(object, "maxStale", NUMBER)?,
+        max_advised_age: option(object, "maxAdvisedAge", NUMBER)?,
+        proxy: proxy(object)?,
+        ca: certificates(object)?,
+        client_certificate: client_certificate(object)?,
+        refuse_private_addresses: option(object, "refusePrivateAddresses", FLAG)?,
+        max_body_bytes: option(object, "maxBodyBytes", NUMBER)?,
+    })
+}
+
+fn proxy(object: &Object) -> Result<Option<ProxyOptions>, PolicyError> {
+    let Some(proxy) = option::<Object>(object, "proxy", PROXY)? else { return Ok(None) };
+    refuse_unknown(&proxy, &["http", "https", "bypass"])?;
+    let text = |key| member(&proxy, key).map_err(|_| wrong("proxy", PROXY));
+    Ok(Some(ProxyOptions { http: text("http")?, https: text("https")?, bypass: text("bypass")? }))
+}
+
+fn certificates(object: &Object) -> Result<Option<Vec<String>>, PolicyError> {
+    match member::<String>(object, "ca") {
+        Ok(single) => Ok(single.map(|pem| vec![pem])),
+        Err(_) => list(object, "ca").map_err(|_| wrong("ca", "PEM text, or a list of such")),
+    }
+}
+
+fn client_certificate(object: &Object) -> Result<Option<(String, String)>, PolicyError> {
+    let Some(pair) = option::<Object>(object, "clientCertificate", CLIENT)? else { return Ok(None) };
+    refuse_unknown(&pair, &["cert", "key"])?;
+    let text = |key| member(&pair, key).ok().flatten().ok_or_else(|| wrong("clientCertificate", CLIENT));
+    Ok(Some((text("cert")?, text("key")?)))
 }

@@ -5,7 +5,7 @@
 const path = require('node:path');
 const { generateKeyPairSync, sign } = require('node:crypto');
 const { RemoteTokenVerifier } = require(path.join(__dirname, '../../../lib/verifier/index.js'));
-const native = require(path.join(__dirname, '../../../binding.js'));
+const native = require(path.join(__dirname, '../../../native.js'));
 
 const checks = Number(process.argv[2]);
 const ISSUER = 'https://issuer.example';

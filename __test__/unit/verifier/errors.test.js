@@ -33,14 +33,14 @@ test('says what an operator can compare, where there is something to say', () =>
 describe('a refusal crosses as one text', () => {
   /** @param {string[]} parts message, reason, host, expected, got */
   const crossed = (...parts) => {
-    const { FACTS, outcomeOf } = require('../../../lib/verifier/outcome');
-    const facts = new Float64Array(FACTS.count).fill(NaN);
-    facts[0] = -1;
+    const { outcomeOf } = require('../../../lib/verifier/outcome');
+    const { REFUSED } = require('../../../lib/verifier/wire-layout');
+    const numbers = new Float64Array(Object.keys(REFUSED).length).fill(NaN);
+    numbers[REFUSED.mark] = -1;
     const all = ['ERR_JWKS_FETCH', 'upstream', ...parts];
-    const names = parts.length > 1 ? ['code', 'fault', 'message', 'reason', 'host', 'expected', 'got'] : ['code', 'fault'];
     let end = 0;
-    names.forEach((name, index) => (facts[FACTS[name]] = end += all[index].length));
-    return outcomeOf('a.b.c', all.join(''), facts, 0);
+    ['code', 'fault', 'message', 'reason', 'host', 'expected', 'got'].forEach((name, index) => (numbers[REFUSED[name]] = end += (all[index] ?? '').length));
+    return outcomeOf('a.b.c', all.join(''), null, numbers, 0);
   };
   const failure = { ok: false, code: 'ERR_JWKS_FETCH', fault: 'upstream' };
 

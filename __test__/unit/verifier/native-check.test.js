@@ -8,12 +8,14 @@ const { tmpdir } = require('node:os');
 const path = require('node:path');
 const { Issuer } = require('../../support/issuer');
 const binding = require('../../../binding');
+const { ACCEPTED, FLAGS, REFUSED } = require('../../../lib/verifier/wire-layout');
+const entry = require('../../../native');
 const { RemoteTokenVerifier } = require('../../../lib/verifier');
 
 const issuer = new Issuer();
 const verifier = new RemoteTokenVerifier();
 const plain = new RemoteTokenVerifier({ verdictCache: false });
-const native = binding.createRemoteAgentAuth();
+const native = entry.createRemoteAgentAuth();
 let options;
 let policy;
 
@@ -131,6 +133,7 @@ describe.each(ways)('%s', (_name, check) => {
     ['an object with a policy’s prototype', () => Object.setPrototypeOf({ a: 1 }, Object.getPrototypeOf(policy))],
     ['a proxy of a policy', () => new Proxy(policy, {})],
     ['a native verifier', () => binding.createRemoteAgentAuth()],
+    ['a verifier of remote-agent-auth/native', () => entry.createRemoteAgentAuth()],
     ['a native verifier that says it is a policy', () => Object.setPrototypeOf(binding.createRemoteAgentAuth(), Object.getPrototypeOf(policy))],
     ['a verdict', async () => (await native.check(issuer.token(), policy)).verdict],
     ['a verdict that says it is a policy', async () => Object.setPrototypeOf((await native.check(issuer.token(), policy)).verdict, Object.getPrototypeOf(policy))],
@@ -164,8 +167,8 @@ test('what another addon has wrapped is taken for no policy and no verdict', asy
   try {
     const foreign = require(copy);
     const foreignPolicy = foreign.compilePolicy(options);
-    const { verdict } = await foreign.createRemoteAgentAuth().check(issuer.token(), foreignPolicy);
-    expect(verdict).toBeDefined();
+    const [, verdict] = await foreign.createRemoteAgentAuth().check(issuer.token(), foreignPolicy);
+    expect(verdict.constructor.name).toBe('RecheckHandle');
     const { constructor } = (await native.check(issuer.token(), policy)).verdict;
     for (const disguised of [foreignPolicy, Object.setPrototypeOf(foreignPolicy, Object.getPrototypeOf(policy))]) {
       for (const [, check] of ways) {
@@ -199,7 +202,7 @@ describe('recheck', () => {
     good = await verifier.check(issuer.token(), policy);
     verdict = (await native.check(issuer.token(), policy)).verdict;
     for (const recheck of [verifier.recheck.bind(verifier), plain.recheck.bind(plain), native.recheck.bind(native)]) {
-      expect(await recheck(make(), policy)).toMatchObject({ ok: false, code: 'ERR_TOKEN_ARGUMENT', fault: 'request' });
+      expect(await recheck(make(), policy)).toMatchObject({ ok: false, code: 'ERR_TOKEN_ARGUMENT', fault: 'request', message: expect.stringMatching(/`recheck`.*`verdict`/) });
     }
   });
 
@@ -223,47 +226,70 @@ describe('recheck', () => {
   });
 });
 
-describe('the crossing itself', () => {
+describe('the call into Rust itself', () => {
   const NOW = Math.floor(Date.now() / 1000);
-  const facts = (wishes) => Float64Array.of(NOW, wishes, 8192, ...new Array(10).fill(NaN));
+  const { USE_SIGNATURE_CACHE, WITH_FRESHNESS, WITH_HANDLE } = FLAGS;
+  const SLOTS = Object.keys(ACCEPTED).length;
+  const slots = (flags) => new Float64Array(SLOTS).fill(NaN).fill(NOW, 0, 1).fill(flags, 1, 2).fill(8192, 2, 3);
 
-  test('brings a text; a verdict only when it is wished for', async () => {
+  test('gives a text; a handle only when it is asked for', async () => {
     const token = issuer.token();
     await native.check(token, policy);
     // By what is known of it: nothing goes to another thread.
-    for (const wishes of [1, 3]) expect(typeof binding.judge(token, policy, facts(wishes))).toBe('string');
-    const list = binding.judge(token, policy, facts(5));
-    expect(list).toHaveLength(15);
-    expect(await native.recheck(list[14], policy)).toMatchObject({ ok: true });
-    expect(typeof binding.judge('a.b.c', policy, facts(4))).toBe('string');
+    for (const flags of [USE_SIGNATURE_CACHE, USE_SIGNATURE_CACHE | WITH_FRESHNESS]) {
+      expect(typeof binding.checkToken(token, policy, slots(flags))).toBe('string');
+    }
+    const list = binding.checkToken(token, policy, slots(USE_SIGNATURE_CACHE | WITH_HANDLE));
+    expect(list).toHaveLength(2 + SLOTS);
+    expect(await native.recheck(list[1], policy)).toMatchObject({ ok: true });
+    expect(typeof binding.checkToken('a.b.c', policy, slots(WITH_HANDLE))).toBe('string');
   });
 
-  test('brings text and numbers as a list when they come later', async () => {
+  test('gives text, handle and numbers as a list when they come later', async () => {
     verifier.clear();
-    const later = binding.judge(issuer.token(), policy, facts(0));
-    expect(await later).toHaveLength(14);
+    const later = binding.checkToken(issuer.token(), policy, slots(0));
+    expect(await later).toEqual([expect.any(String), null, ...new Array(SLOTS).fill(expect.any(Number))]);
     verifier.clear();
-    expect(await binding.judge(issuer.token(), policy, facts(4))).toHaveLength(15);
+    const [text, handle, ...numbers] = await binding.checkToken(issuer.token(), policy, slots(WITH_HANDLE));
+    expect([typeof text, handle.constructor.name, numbers.length]).toEqual(['string', 'RecheckHandle', SLOTS]);
+    verifier.clear();
+    const refused = await binding.checkToken(issuer.token({ sub: ' ' }), policy, slots(WITH_HANDLE));
+    expect(refused).toHaveLength(2 + Object.keys(REFUSED).length);
+    expect(refused.slice(0, 3)).toEqual([expect.stringMatching(/^ERR_TOKEN_SUBJECTtoken/), null, -1]);
+  });
+
+  test('says for how long the answer is good, if asked', async () => {
+    const token = issuer.token();
+    const numbers = (flags) => {
+      const given = slots(flags);
+      expect(binding.checkToken(token, policy, given)).toMatch(/^\{.*"alg":"ES256"/);
+      return [given[ACCEPTED.freshFor], given[ACCEPTED.epoch]];
+    };
+    await verifier.check(token, policy);
+    expect(numbers(USE_SIGNATURE_CACHE)).toEqual([NaN, NaN]);
+    const [freshFor, epoch] = numbers(USE_SIGNATURE_CACHE | WITH_FRESHNESS);
+    expect(freshFor).toBeGreaterThan(0);
+    expect(epoch).toBe(binding.keyChanges());
   });
 
   test.each([
     ['nothing', () => undefined],
-    ['a list', () => new Array(13).fill(0)],
-    ['too few', () => new Float64Array(11)],
-    ['numbers of another kind', () => new Float32Array(13)],
-    ['bytes', () => Buffer.alloc(96)],
-    ['a view', () => new DataView(new ArrayBuffer(96))],
+    ['a list', () => new Array(SLOTS).fill(0)],
+    ['too few', () => new Float64Array(SLOTS - 1)],
+    ['numbers of another kind', () => new Float32Array(SLOTS)],
+    ['bytes', () => Buffer.alloc(8 * SLOTS)],
+    ['a view', () => new DataView(new ArrayBuffer(8 * SLOTS))],
     ['numbers whose memory is gone', () => {
-      const gone = new Float64Array(13);
+      const gone = new Float64Array(SLOTS);
       structuredClone(gone.buffer, { transfer: [gone.buffer] });
       return gone;
     }],
   ])('is refused with %s for its numbers', (_what, make) => {
-    expect(() => binding.judge(issuer.token(), policy, make())).toThrow(/facts/);
+    expect(() => binding.checkToken(issuer.token(), policy, make())).toThrow(/slots/);
   });
 
   test('asks no member of what is given for a policy: a getter could take the memory of the numbers away', async () => {
-    const given = facts(1);
+    const given = slots(USE_SIGNATURE_CACHE);
     let asked = 0;
     const take = () => {
       asked += 1;
@@ -273,10 +299,10 @@ describe('the crossing itself', () => {
     const traps = { get: take, has: take, ownKeys: take, getPrototypeOf: take, getOwnPropertyDescriptor: take };
     const getters = Object.defineProperties({ ...options }, { issuer: { get: take, enumerable: true }, then: { get: take } });
     for (const trap of [getters, new Proxy({}, traps), new Proxy(policy, traps)]) {
-      expect(binding.judge(issuer.token(), trap, given)).toMatch(/^ERR_POLICY_OPTIONconfig/);
+      expect(binding.checkToken(issuer.token(), trap, given)).toMatch(/^ERR_POLICY_OPTIONconfig/);
     }
     expect(asked).toBe(0);
-    expect(given).toHaveLength(13);
+    expect(given).toHaveLength(SLOTS);
     expect(given[0]).toBe(-1);
   });
 

@@ -1,74 +1,120 @@
-//! How answers found on other threads reach JavaScript: one carrier for each environment.
+//! Promises that other threads settle: one queue of results for each environment.
 //!
-//! A thread-safe function for every promise costs the JavaScript thread several microseconds. Here one serves all of
-//! them: answers are put into a list, and one call settles all that are there by then. It holds no JavaScript function. It
-//! keeps the process alive only while promises are pending.
+//! A thread-safe function for every promise costs the JavaScript thread several microseconds. Here one serves all of them:
+//! results are put into a list, and one call settles all that are there by then. It holds no JavaScript function. It keeps
+//! the process alive only while promises are pending.
 #![allow(unsafe_code, reason = "Node-API is a C interface; each use says why it is sound")]
 
 use std::cell::RefCell;
 use std::ffi::c_void;
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use napi::bindgen_prelude::{ToNapiValue, retain_current_module_for_unload_safety};
+use napi::bindgen_prelude::{PromiseRaw, ToNapiValue, retain_current_module_for_unload_safety};
 use napi::{Env, Error, Result, Status, sys};
 
-use crate::process::Outbox;
+use crate::error::Refusal;
+use crate::process::{Outbox, Process};
+use crate::verifier::Away;
+
+/// A promise for `future`'s output, which `convert` turns into a JavaScript value on the JavaScript thread. The future runs
+/// on the process's own threads; if it is `away`, it waits there for its turn to check a signature. When the environment
+/// ends first, the result is dropped. After a panic in the future or in `convert` the promise resolves to what `lost` makes.
+pub fn promise<'env, T, J>(
+    env: &'env Env,
+    process: &Process,
+    away: Option<Away>,
+    future: impl Future<Output = T> + Send + 'static,
+    convert: impl FnOnce(T) -> J + Send + 'static,
+    lost: impl FnOnce(Refusal) -> J + Send + 'static,
+) -> Result<PromiseRaw<'env, J>>
+where
+    T: Send + 'static,
+    J: ToNapiValue + 'static,
+{
+    let queue = PromiseQueue::of(env)?;
+    let (deferred, promise) = queue.promise(env)?;
+    let results = Arc::clone(&queue);
+    let estimate = away.as_ref().map(Away::estimate);
+    let settle = move |output: Option<T>| {
+        results.put(
+            deferred,
+            Box::new(move |env| {
+                // The caller has its answer now.
+                drop(away);
+                // This runs in a callback of Node, where nothing else would stop a panic.
+                let converted = output.and_then(|output| catch_unwind(AssertUnwindSafe(|| convert(output))).ok());
+                let value = converted.unwrap_or_else(|| lost(Refusal::Internal("the check did not come to an end")));
+                // SAFETY: the queue calls this on the thread of `env`, while `env` is alive.
+                unsafe { ToNapiValue::to_napi_value(env, value) }
+            }),
+        );
+    };
+    match estimate {
+        Some(estimate) => process.offload(estimate, queue, future, settle),
+        None => process.spawn(future, move |output| {
+            settle(output);
+            queue.flush();
+        }),
+    }
+    Ok(PromiseRaw::new(env.raw(), promise))
+}
 
 /// Makes a value on the JavaScript thread.
 type Value = Box<dyn FnOnce(sys::napi_env) -> Result<sys::napi_value> + Send>;
 
-/// The other half of a promise.
-pub struct Deferred(sys::napi_deferred);
+/// What settles a promise, once.
+struct Deferred(sys::napi_deferred);
 
-// SAFETY: the pointer is used on the thread of its environment alone, by `settle`; other threads only pass it on.
+// SAFETY: the pointer is only used on the thread of its environment, by `settle`; other threads pass it on.
 unsafe impl Send for Deferred {}
 
 #[derive(Default)]
 struct State {
-    /// The thread-safe function; none before the first promise and after the environment's end.
+    /// The thread-safe function; none after the environment's end.
     function: Option<Function>,
     finished: Vec<(Deferred, Value)>,
-    /// Whether it was called since the list was emptied last.
+    /// Whether the function was called since the list was last emptied.
     called: bool,
 }
 
 #[derive(Clone, Copy)]
 struct Function(sys::napi_threadsafe_function);
 
-// SAFETY: Node-API lets every thread call a thread-safe function. `Carrier::end` takes it out under the lock that every
+// SAFETY: Node-API lets every thread call a thread-safe function. `PromiseQueue::end` takes it out under the lock that every
 // call is made under, before Node frees it.
 unsafe impl Send for Function {}
 
 #[derive(Default)]
-pub struct Carrier {
+struct PromiseQueue {
     state: Mutex<State>,
-    /// Promises not settled yet; changed on the JavaScript thread alone.
+    /// Promises that are not settled yet; only changed on the JavaScript thread.
     pending: AtomicUsize,
 }
 
 thread_local! {
-    /// The carriers of this thread's environments: one, and one more for each realm of Jest.
-    static CARRIERS: RefCell<Vec<(sys::napi_env, Arc<Carrier>)>> = const { RefCell::new(Vec::new()) };
+    /// The queues of this thread's environments: one, and one more for each realm of Jest.
+    static QUEUES: RefCell<Vec<(sys::napi_env, Arc<PromiseQueue>)>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Carrier {
-    /// The environment's carrier.
-    pub fn of(env: &Env) -> Result<Arc<Self>> {
+impl PromiseQueue {
+    /// The environment's queue.
+    fn of(env: &Env) -> Result<Arc<Self>> {
         let raw = env.raw();
-        let known = CARRIERS
-            .with_borrow(|all| all.iter().rev().find(|(of, _)| *of == raw).map(|(_, carrier)| Arc::clone(carrier)));
-        known.map_or_else(|| Self::begin(env), Ok)
+        let known =
+            QUEUES.with_borrow(|all| all.iter().rev().find(|(of, _)| *of == raw).map(|(_, queue)| Arc::clone(queue)));
+        known.map_or_else(|| Self::create(env), Ok)
     }
 
-    fn begin(env: &Env) -> Result<Arc<Self>> {
+    fn create(env: &Env) -> Result<Arc<Self>> {
         // Other threads will call into this library for as long as the process lives.
         retain_current_module_for_unload_safety();
-        let (carrier, raw) = (Arc::new(Self::default()), env.raw());
+        let (queue, raw) = (Arc::new(Self::default()), env.raw());
         let name = env.create_string("remote-agent-auth")?;
-        let context = Arc::into_raw(Arc::clone(&carrier)).cast_mut().cast::<c_void>();
+        let context = Arc::into_raw(Arc::clone(&queue)).cast_mut().cast::<c_void>();
         let mut function = ptr::null_mut();
         // SAFETY: `env` and `name` are alive. `context` is an `Arc` of its own, which `release` takes back when Node is
         // done with the function; until then `drain` may borrow it.
@@ -94,17 +140,17 @@ impl Carrier {
             drop(unsafe { Arc::from_raw(context.cast::<Self>()) });
             return Err(error);
         }
-        carrier.state().function = Some(Function(function));
+        queue.state().function = Some(Function(function));
         // SAFETY: the function was made a moment ago, in this environment.
         unsafe { sys::napi_unref_threadsafe_function(raw, function) };
-        CARRIERS.with_borrow_mut(|all| all.push((raw, Arc::clone(&carrier))));
+        QUEUES.with_borrow_mut(|all| all.push((raw, Arc::clone(&queue))));
         // Hooks run last in, first out: this one before the function's own, which frees it.
-        env.add_env_cleanup_hook(Arc::clone(&carrier), move |carrier| {
+        env.add_env_cleanup_hook(Arc::clone(&queue), move |queue| {
             // A thread that ends may have dropped the list before its environment.
-            let _ = CARRIERS.try_with(|all| all.borrow_mut().retain(|(of, _)| *of != raw));
-            carrier.end();
+            let _ = QUEUES.try_with(|all| all.borrow_mut().retain(|(of, _)| *of != raw));
+            queue.end();
         })?;
-        Ok(carrier)
+        Ok(queue)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -112,20 +158,20 @@ impl Carrier {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The environment goes: nobody will be heard any more.
+    /// The environment ends: nothing reaches JavaScript any more.
     fn end(&self) {
         let mut state = self.state();
         if let Some(Function(function)) = state.function.take() {
             // SAFETY: taken out above, so nobody uses it again; under the lock, so nobody is using it now.
             unsafe { sys::napi_release_threadsafe_function(function, sys::ThreadsafeFunctionReleaseMode::abort) };
         }
-        let unheard = std::mem::take(&mut state.finished);
+        let dropped = std::mem::take(&mut state.finished);
         drop(state);
-        drop(unheard);
+        drop(dropped);
     }
 
-    /// A promise, and the half that [`Self::put`] wants. On the JavaScript thread.
-    pub fn promise(&self, env: &Env) -> Result<(Deferred, sys::napi_value)> {
+    /// A promise, and what [`Self::put`] settles it with. On the JavaScript thread.
+    fn promise(&self, env: &Env) -> Result<(Deferred, sys::napi_value)> {
         let (mut deferred, mut promise) = (ptr::null_mut(), ptr::null_mut());
         // SAFETY: `env` is alive, and both places are ours.
         succeeded(unsafe { sys::napi_create_promise(env.raw(), &mut deferred, &mut promise) })?;
@@ -139,8 +185,8 @@ impl Carrier {
     }
 
     /// Settles a promise with what `value` makes on the JavaScript thread, after the next [`Outbox::flush`]. From any
-    /// thread; nothing happens after the environment's end.
-    pub fn put(&self, deferred: Deferred, value: Value) {
+    /// thread; without effect after the environment's end.
+    fn put(&self, deferred: Deferred, value: Value) {
         let mut state = self.state();
         if state.function.is_some() {
             state.finished.push((deferred, value));
@@ -165,7 +211,7 @@ impl Carrier {
     }
 }
 
-impl Outbox for Carrier {
+impl Outbox for PromiseQueue {
     fn flush(&self) {
         let mut state = self.state();
         let Some(Function(function)) = state.function else { return };
@@ -183,7 +229,7 @@ impl Outbox for Carrier {
 }
 
 fn settle(env: sys::napi_env, Deferred(deferred): Deferred, value: Value) {
-    // A panic here would leave those behind it in the list unsettled.
+    // A panic here would leave the promises behind this one unsettled.
     let made = catch_unwind(AssertUnwindSafe(|| value(env)));
     let made = made.unwrap_or_else(|_| Err(Error::from_reason("the answer could not be made")));
     // SAFETY: this is the thread of `env`, which is alive, and every deferred comes here once.
@@ -210,14 +256,14 @@ unsafe extern "C" fn drain(env: sys::napi_env, _: sys::napi_value, context: *mut
     if env.is_null() || context.is_null() {
         return;
     }
-    // SAFETY: the `Arc` that `begin` gave away, and `release` has not taken back.
-    let carrier = unsafe { &*context.cast::<Carrier>() };
+    // SAFETY: the `Arc` that `create` gave away, and `release` has not taken back.
+    let queue = unsafe { &*context.cast::<PromiseQueue>() };
     // Nothing else would stop a panic here.
-    let _ = catch_unwind(AssertUnwindSafe(|| carrier.settle_all(env)));
+    let _ = catch_unwind(AssertUnwindSafe(|| queue.settle_all(env)));
 }
 
 /// Called by Node when it is done with the function.
 unsafe extern "C" fn release(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
-    // SAFETY: the `Arc` that `begin` gave away; Node calls this once.
-    drop(unsafe { Arc::from_raw(data.cast::<Carrier>()) });
+    // SAFETY: the `Arc` that `create` gave away; Node calls this once.
+    drop(unsafe { Arc::from_raw(data.cast::<PromiseQueue>()) });
 }

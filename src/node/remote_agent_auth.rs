@@ -1,0 +1,192 @@
+//! The exported class and the functions that need no object.
+
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{Either, Either3, Object, PromiseRaw, Undefined, Unknown};
+use napi::{Env, Error, Result};
+use napi_derive::napi;
+
+use super::check::{self, Settled, caller, settle, units, with_text};
+use super::members::{FLAG, option, refuse_unknown, wrong};
+use super::policy::{PolicyArgument, resolve};
+use super::promises::promise;
+use super::recheck_handle::signed;
+use super::stats::stats;
+use super::wire::EncodedResult;
+use crate::error::Refusal;
+use crate::policy::{Policy, PolicyError};
+use crate::process::Process;
+use crate::time::UnixSeconds;
+use crate::verifier::{self, Caller, MOST_QUEUED, Memory};
+
+type Now<'a> = Option<Either3<f64, Undefined, Unknown<'a>>>;
+
+/// The native verifier: one key store for the whole process behind every instance.
+#[napi]
+pub struct RemoteAgentAuth {
+    process: &'static Process,
+    memory: Memory,
+    caller: Caller,
+}
+
+impl RemoteAgentAuth {
+    fn new(memory: Memory, most_queued: usize) -> std::result::Result<Self, Refusal> {
+        Process::shared().map(|process| Self { process, memory, caller: caller(most_queued) })
+    }
+
+    /// Policy and time, as the arguments of a call say.
+    fn arguments(
+        env: &Env,
+        policy: PolicyArgument,
+        now: Now,
+    ) -> std::result::Result<(Arc<Policy>, UnixSeconds), Refusal> {
+        let policy = resolve(env, policy)?;
+        let now = match now {
+            None | Some(Either3::B(())) => UnixSeconds::system_now(),
+            Some(Either3::A(seconds)) => check::moment(seconds)?,
+            Some(Either3::C(_)) => check::moment(f64::NAN)?,
+        };
+        Ok((policy, now))
+    }
+}
+
+/// Makes a native verifier. A setting that is unknown or of the wrong kind is thrown as an error with `code`
+/// `ERR_POLICY_OPTION`.
+#[napi(catch_unwind, ts_args_type = "settings?: { verdictCache?: boolean, maxQueued?: number }")]
+pub fn create_remote_agent_auth(settings: Option<Object>) -> Result<RemoteAgentAuth, String> {
+    let read = settings.map_or(Ok((Memory::Verdicts, MOST_QUEUED)), |settings| read(&settings));
+    let made = read.map_err(Refusal::from).and_then(|(memory, most_queued)| RemoteAgentAuth::new(memory, most_queued));
+    made.map_err(|refusal| Error::new(refusal.code().name().to_owned(), refusal.to_string()))
+}
+
+fn read(settings: &Object) -> std::result::Result<(Memory, usize), PolicyError> {
+    refuse_unknown(settings, &["verdictCache", "maxQueued"])?;
+    let memory = match option(settings, "verdictCache", FLAG)? {
+        None | Some(true) => Memory::Verdicts,
+        Some(false) => Memory::None,
+    };
+    let expected = "a whole number from 0 to 8192";
+    let most_queued = match option::<f64>(settings, "maxQueued", expected)? {
+        None => MOST_QUEUED,
+        // What is whole and in the range is itself as an integer.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        Some(most) if (0.0..=8192.0).contains(&most) && most.fract() == 0.0 => most as usize,
+        Some(_) => return Err(wrong("maxQueued", expected)),
+    };
+    Ok((memory, most_queued))
+}
+
+/// Checks one token against one policy.
+#[napi(
+    catch_unwind,
+    ts_args_type = "token: string, policy: PolicyOptions | CompiledPolicy, now?: number",
+    ts_return_type = "Promise<EncodedResult>"
+)]
+pub fn verify_remote_token<'env>(
+    env: &'env Env,
+    token: Unknown<'env>,
+    policy: PolicyArgument<'env>,
+    now: Now<'env>,
+) -> Result<PromiseRaw<'env, EncodedResult>> {
+    let settled = match RemoteAgentAuth::new(Memory::Verdicts, MOST_QUEUED) {
+        Ok(auth) => auth.check(env, token, policy, now)?,
+        Err(refusal) => Either::A(EncodedResult::refused(&refusal)),
+    };
+    match settled {
+        Either::A(result) => PromiseRaw::resolve(env, result),
+        Either::B(promise) => Ok(promise),
+    }
+}
+
+#[napi]
+impl RemoteAgentAuth {
+    /// Checks a token: the result at once if nothing must be fetched, else a promise of it. `now` is in seconds since the
+    /// epoch and finite; without it the system's clock counts.
+    #[napi(
+        catch_unwind,
+        ts_args_type = "token: string, policy: PolicyOptions | CompiledPolicy, now?: number",
+        ts_return_type = "EncodedResult | Promise<EncodedResult>"
+    )]
+    pub fn check<'env>(
+        &self,
+        env: &'env Env,
+        token: Unknown<'env>,
+        policy: PolicyArgument<'env>,
+        now: Now<'env>,
+    ) -> Result<Settled<'env>> {
+        let checked = units(env, &token).and_then(|units| {
+            let (policy, now) = Self::arguments(env, policy, now)?;
+            with_text(env, &token, units, policy.max_token_bytes(), |token| {
+                self.process.verifier().check_for(Some(&self.caller), token, &policy, now, self.memory)
+            })
+        });
+        match checked {
+            Ok(checked) => settle(env, self.process, checked, true, None),
+            Err(refusal) => Ok(Either::A(EncodedResult::refused(&refusal))),
+        }
+    }
+
+    /// Checks the claims of an accepted token by another policy. The signature is checked again only where that policy leads
+    /// to other keys, or the provider has withdrawn the key.
+    #[napi(
+        catch_unwind,
+        ts_args_type = "handle: RecheckHandle, policy: PolicyOptions | CompiledPolicy, now?: number",
+        ts_return_type = "EncodedResult | Promise<EncodedResult>"
+    )]
+    pub fn recheck<'env>(
+        &self,
+        env: &'env Env,
+        handle: Unknown<'env>,
+        policy: PolicyArgument<'env>,
+        now: Now<'env>,
+    ) -> Result<Settled<'env>> {
+        let checked = signed(env, &handle).ok_or(Refusal::HandleArgument).and_then(|signed| {
+            let (policy, now) = Self::arguments(env, policy, now)?;
+            Ok(self.process.verifier().recheck_for(Some(&self.caller), &signed, &policy, now))
+        });
+        match checked {
+            Ok(checked) => settle(env, self.process, checked, true, None),
+            Err(refusal) => Ok(Either::A(EncodedResult::refused(&refusal))),
+        }
+    }
+
+    /// Fetches the keys of a policy before anybody needs them. Resolves to null, or to why it could not.
+    #[napi(
+        catch_unwind,
+        ts_args_type = "policy: PolicyOptions | CompiledPolicy",
+        ts_return_type = "Promise<EncodedResult | null>"
+    )]
+    pub fn prefetch<'env>(
+        &self,
+        env: &'env Env,
+        policy: PolicyArgument<'env>,
+    ) -> Result<PromiseRaw<'env, Option<EncodedResult>>> {
+        let refused = |refusal: Refusal| Some(EncodedResult::refused(&refusal));
+        match resolve(env, policy) {
+            Ok(policy) => {
+                let fetched = self.process.verifier().prefetch(&policy);
+                promise(env, self.process, None, fetched, move |fetched| fetched.err().and_then(refused), refused)
+            }
+            Err(error) => PromiseRaw::resolve(env, refused(error.into())),
+        }
+    }
+
+    /// Forgets every key of the process. A fetch under way still answers its waiters; nothing of it is kept.
+    #[napi(catch_unwind)]
+    pub fn clear(&self) {
+        self.process.verifier().clear();
+    }
+
+    /// What is known of each source of keys, as JSON text.
+    #[napi(catch_unwind)]
+    pub fn stats(&self) -> String {
+        stats(self.process.verifier())
+    }
+}
+
+/// Hands over the certificates that https connections are checked with, as PEM texts. The first call counts, for the whole
+/// process. Gives back how many certificates are trusted.
+#[napi(catch_unwind)]
+pub fn trust_certificates(pems: Vec<String>) -> u32 {
+    u32::try_from(verifier::trust_certificates(&pems)).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,74 @@
+//! What a verifier knows and has done, as JSON text for people to read.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::policy::source::Origin;
+use crate::verifier::{SlotReport, SnapshotState, Verifier};
+
+/// Each source of keys, and counts of the work done.
+pub fn stats(verifier: &Verifier) -> String {
+    let sources: Vec<_> = verifier.report().iter().map(source).collect();
+    let work = verifier.work();
+    json!({
+        "sources": sources,
+        "signatureChecks": work.signature_checks,
+        "verdictsReused": work.verdicts_reused,
+        "verdicts": work.verdicts,
+        "queued": work.queued,
+    })
+    .to_string()
+}
+
+fn source(report: &SlotReport) -> serde_json::Value {
+    let seconds = |duration: Duration| duration.as_secs_f64();
+    let (kind, url) = match report.source.origin() {
+        Origin::Jwks(url) => ("jwks", url.without_credentials()),
+        Origin::Discovery(issuer) => ("discovery", issuer.configured().to_owned()),
+        Origin::Inline(_) => ("inline", String::new()),
+        Origin::File(path) => ("file", path.display().to_string()),
+    };
+    let keys = report.snapshot.as_ref().map(|snapshot| {
+        let used = snapshot.keys().keys().iter().map(|key| {
+            json!({ "kid": key.id().map(|id| id.as_str()), "thumbprint": &**key.thumbprint(), "normalised": key.normalised() })
+        });
+        let skipped = snapshot.keys().skipped().iter().map(|entry| {
+            let kid = entry.key_id.as_ref().map(|id| id.as_str());
+            json!({ "index": entry.index, "kid": kid, "reason": entry.reason.to_string() })
+        });
+        (used.collect::<Vec<_>>(), skipped.collect::<Vec<_>>())
+    });
+    let (used, mut skipped) = keys.unwrap_or_default();
+    let unusable: Vec<_> = report.unusable().map(|reason| reason.to_string()).collect();
+    if !unusable.is_empty() {
+        // The newest set has no key at all: its entries are what there is to mend.
+        let entry = |(index, reason): (usize, &String)| json!({ "index": index, "kid": null, "reason": reason });
+        skipped = unusable.iter().enumerate().map(entry).collect();
+    }
+    json!({
+        "kind": kind,
+        "url": url,
+        "age": report.age.map(seconds),
+        "lifeLeft": report.life_left.map(seconds),
+        "lastFailure": report.last_failure.map(|(age, error)| {
+            let details = [("reason", error.reason()), ("host", report.failed_host.as_deref())];
+            let named = details.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text?))));
+            let failure = [("age".to_owned(), json!(seconds(age))), ("message".to_owned(), json!(error.to_string()))];
+            serde_json::Value::from_iter(failure.into_iter().chain(named))
+        }),
+        "refreshes": {
+            "begun": report.counters.begun,
+            "succeeded": report.counters.succeeded,
+            "failed": report.counters.failed,
+            "notModified": report.counters.not_modified,
+        },
+        "keys": used,
+        "skipped": skipped,
+        "snapshotFile": report.snapshot_file.map(|state| match state {
+            SnapshotState::Written(at) => json!({ "state": "written", "fetchedAt": at.get() }),
+            SnapshotState::Used(at) => json!({ "state": "used", "fetchedAt": at.get() }),
+            SnapshotState::Failed(error) => json!({ "state": "failed", "message": error.to_string() }),
+        }),
+    })
+}
