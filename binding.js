@@ -6,7 +6,9 @@ const { existsSync, readFileSync } = require('node:fs');
 const { extname, join, resolve } = require('node:path');
 const { inspectNativeFile } = require('./lib/loader/native-file');
 
-const manifest = /** @type {{ version: string, optionalDependencies?: Record<string, string> }} */ (require('./package.json'));
+const manifest = /** @type {{ version: string, optionalDependencies?: Record<string, string> }} */ (
+  require('./package.json')
+);
 
 /**
  * @typedef {import('./lib/loader/loading-error').Attempt} Attempt
@@ -23,7 +25,9 @@ function libc() {
     // Without /proc the report says it, which takes some milliseconds.
   }
   try {
-    const report = /** @type {{ header?: { glibcVersionRuntime?: string } } | undefined} */ (process.report?.getReport());
+    const report = /** @type {{ header?: { glibcVersionRuntime?: string } } | undefined} */ (
+      process.report?.getReport()
+    );
     return report?.header?.glibcVersionRuntime ? 'gnu' : 'musl';
   } catch {
     // Deno refuses both without leave, and is there for glibc alone.
@@ -47,14 +51,22 @@ function platformName() {
 function requirePackage(platform) {
   try {
     switch (platform) {
-      case 'linux-x64-gnu': return { native: require('remote-agent-auth-linux-x64-gnu') };
-      case 'linux-arm64-gnu': return { native: require('remote-agent-auth-linux-arm64-gnu') };
-      case 'linux-x64-musl': return { native: require('remote-agent-auth-linux-x64-musl') };
-      case 'linux-arm64-musl': return { native: require('remote-agent-auth-linux-arm64-musl') };
-      case 'win32-x64-msvc': return { native: require('remote-agent-auth-win32-x64-msvc') };
-      case 'darwin-arm64': return { native: require('remote-agent-auth-darwin-arm64') };
-      case 'darwin-x64': return { native: require('remote-agent-auth-darwin-x64') };
-      default: return { cause: Object.assign(new Error(`no package for ${platform}`), { code: 'MODULE_NOT_FOUND' }) };
+      case 'linux-x64-gnu':
+        return { native: require('remote-agent-auth-linux-x64-gnu') };
+      case 'linux-arm64-gnu':
+        return { native: require('remote-agent-auth-linux-arm64-gnu') };
+      case 'linux-x64-musl':
+        return { native: require('remote-agent-auth-linux-x64-musl') };
+      case 'linux-arm64-musl':
+        return { native: require('remote-agent-auth-linux-arm64-musl') };
+      case 'win32-x64-msvc':
+        return { native: require('remote-agent-auth-win32-x64-msvc') };
+      case 'darwin-arm64':
+        return { native: require('remote-agent-auth-darwin-arm64') };
+      case 'darwin-x64':
+        return { native: require('remote-agent-auth-darwin-x64') };
+      default:
+        return { cause: Object.assign(new Error(`no package for ${platform}`), { code: 'MODULE_NOT_FOUND' }) };
     }
   } catch (cause) {
     return { cause };

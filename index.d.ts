@@ -292,7 +292,12 @@ export type AccountRefusal =
 
 /** `updated`: something about the account was written. The last three reasons are those of a userinfo that is required. */
 export type AccountEvent =
-  | { event: 'provisioned' | 'linked' | 'updated' | 'groups-synced'; userId: string; tenantId?: string; reason?: undefined }
+  | {
+      event: 'provisioned' | 'linked' | 'updated' | 'groups-synced';
+      userId: string;
+      tenantId?: string;
+      reason?: undefined;
+    }
   | { event: 'refused'; reason: AccountRefusal; tenantId?: string; userId?: undefined };
 
 /** Keyv's shape. What comes back from it is believed only where one of us has written it. */
@@ -692,7 +697,9 @@ export interface ConversationManagementAuthDeps {
    * Makes the middleware of one request, over a getter that gives the base configuration just read. A function of two
    * or three parameters is the middleware itself.
    */
-  remoteAuth: ((getAppConfig: (options?: any) => any) => any) | ((req: any, res: any, next: (value?: any) => void) => any);
+  remoteAuth:
+    | ((getAppConfig: (options?: any) => any) => any)
+    | ((req: any, res: any, next: (value?: any) => void) => any);
   managementAuth: ConversationManagementAuthDeps['remoteAuth'];
   /** The permission check behind `remoteAuth`; a machine client is not asked for it. Default: none. */
   remoteAccess?(req: any, res: any, next: (value?: any) => void): unknown;

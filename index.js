@@ -20,19 +20,23 @@ async function verifyRemoteToken(token, policy) {
 }
 
 /** @type {Package['createRemoteAgentAuth']} */
-const createRemoteAgentAuth = (deps, options) => require('./lib/middleware/remote-agent-auth').createRemoteAgentAuth(deps, options);
+const createRemoteAgentAuth = (deps, options) =>
+  require('./lib/middleware/remote-agent-auth').createRemoteAgentAuth(deps, options);
 
 /** @type {Package['clearRemoteAgentAuthCache']} */
 const clearRemoteAgentAuthCache = () => require('./lib/middleware/remote-agent-auth').clearRemoteAgentAuthCache();
 
 /** @type {Package['invalidateFederatedAuth']} */
-const invalidateFederatedAuth = (issuer, subject, tenantId) => require('./lib/accounts/federated-cache').invalidate(issuer, subject, tenantId);
+const invalidateFederatedAuth = (issuer, subject, tenantId) =>
+  require('./lib/accounts/federated-cache').invalidate(issuer, subject, tenantId);
 
 /** @type {Package['createAgentManagementAuth']} */
-const createAgentManagementAuth = (deps, options) => require('./lib/librechat/management-auth').createAgentManagementAuth(deps, options);
+const createAgentManagementAuth = (deps, options) =>
+  require('./lib/librechat/management-auth').createAgentManagementAuth(deps, options);
 
 /** @type {Package['createConversationManagementAuth']} */
-const createConversationManagementAuth = (deps) => require('./lib/librechat/conversation-auth').createConversationManagementAuth(deps);
+const createConversationManagementAuth = (deps) =>
+  require('./lib/librechat/conversation-auth').createConversationManagementAuth(deps);
 
 /** @type {Package['getMachineClientId']} */
 const getMachineClientId = (claims) => require('./lib/librechat/management-auth').getMachineClientId(claims);

@@ -44,7 +44,9 @@ class RemoteAgentAuth {
 
   /** @param {PolicyOptions | CompiledPolicy} policy */
   prefetch(policy) {
-    return this.#native.prefetch(withKeysAsText(policy)).then((refused) => (refused === null ? { ok: true } : refusalOf(refused)));
+    return this.#native
+      .prefetch(withKeysAsText(policy))
+      .then((refused) => (refused === null ? { ok: true } : refusalOf(refused)));
   }
 
   clear() {

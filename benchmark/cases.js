@@ -35,7 +35,14 @@ const CASES = [
     pool: (good) => good.slice(0, HOT),
     run: oneAtATime,
   },
-  { name: 'junk', of: (subject) => forgets(subject) && !subject.reference, ours: { '': 'ours' }, pool: () => [JUNK], run: oneAtATime, refused: true },
+  {
+    name: 'junk',
+    of: (subject) => forgets(subject) && !subject.reference,
+    ours: { '': 'ours' },
+    pool: () => [JUNK],
+    run: oneAtATime,
+    refused: true,
+  },
   {
     name: 'forged',
     of: (subject) => forgets(subject) && !subject.reference,
@@ -56,7 +63,8 @@ async function assertAnswers(subject, verify, { keys, alg, issuer, pool }) {
   for (const token of [pool[0], pool[1], pool[0]]) {
     const claims = await verify(token.latin1Slice());
     const sub = JSON.parse(Buffer.from(token.latin1Slice().split('.')[1], 'base64url').toString()).sub;
-    if (!subject.reference && claims.sub !== sub && claims.claims?.sub !== sub) throw wrong('a good token gave other claims');
+    if (!subject.reference && claims.sub !== sub && claims.claims?.sub !== sub)
+      throw wrong('a good token gave other claims');
     asserted++;
   }
   const strangers = forgedByAnotherKey(alg, issuer, keys);
@@ -82,7 +90,9 @@ function forgedByAnotherKey(alg, issuer, keys) {
 function limit(file, millis) {
   const program = path.join(__dirname, '..', 'target', 'bench-limit');
   if (!fs.existsSync(program)) return undefined;
-  const { status, stdout, stderr } = spawnSync(program, ['--fixture', file, '--millis', String(millis)], { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(program, ['--fixture', file, '--millis', String(millis)], {
+    encoding: 'utf8',
+  });
   if (status !== 0) throw new Error(`${program}: ${stderr}`);
   return JSON.parse(stdout);
 }
@@ -109,7 +119,8 @@ async function runAlgorithm({ keys, alg, issuer, jwksUri, poolSize, rounds, mill
     if (subject.supports?.(alg) === false || subject.isThere?.() === false) continue;
     const one = await subject.create(environment);
     const many = subject.createConcurrent ? await subject.createConcurrent(environment) : one;
-    for (const verify of new Set([one, many])) result.asserted += await assertAnswers(subject, verify, { ...environment, pool });
+    for (const verify of new Set([one, many]))
+      result.asserted += await assertAnswers(subject, verify, { ...environment, pool });
     candidates.push({ subject, one, many });
   }
 

@@ -54,8 +54,16 @@ const PROGRAMS = {
 async function main() {
   const keys = new Keys(['RS256', 'ES256']);
   const provider = await startProvider(keys.jwks);
-  const names = { FOLDER: folder, PEERS: path.join(__dirname, 'node_modules'), ISSUER: provider.issuer, JWKS: provider.jwksUri, KID: keys.kid('RS256') };
-  const prelude = Object.entries(names).map(([name, value]) => `const ${name} = ${JSON.stringify(value)};`).join('');
+  const names = {
+    FOLDER: folder,
+    PEERS: path.join(__dirname, 'node_modules'),
+    ISSUER: provider.issuer,
+    JWKS: provider.jwksUri,
+    KID: keys.kid('RS256'),
+  };
+  const prelude = Object.entries(names)
+    .map(([name, value]) => `const ${name} = ${JSON.stringify(value)};`)
+    .join('');
   const measured = Object.fromEntries(Object.keys(PROGRAMS).map((name) => [name, []]));
   try {
     for (let round = -1; round < ROUNDS; round++) {
@@ -72,8 +80,16 @@ async function main() {
     const unit = Object.keys(all[0])[0];
     return [name, `${range(spread(all.map((it) => it[unit])))} ${unit === 'mb' ? 'MB' : 'ms'}`];
   });
-  const addon = fs.readFileSync(path.join(folder, fs.readdirSync(folder).find((file) => file.endsWith('.node'))));
-  rows.push(['size of the native file', `${digits(addon.length / 1e6)} MB, ${digits(zlib.gzipSync(addon, { level: 9 }).length / 1e6)} MB gzipped`]);
+  const addon = fs.readFileSync(
+    path.join(
+      folder,
+      fs.readdirSync(folder).find((file) => file.endsWith('.node')),
+    ),
+  );
+  rows.push([
+    'size of the native file',
+    `${digits(addon.length / 1e6)} MB, ${digits(zlib.gzipSync(addon, { level: 9 }).length / 1e6)} MB gzipped`,
+  ]);
   const text = table(['', `median (min-max) of ${ROUNDS} fresh processes`], rows);
   console.log(text);
   // `--write` keeps it in the documentation.

@@ -22,15 +22,23 @@ const FIGURES = [
 ];
 
 function table(head, rows) {
-  return [`| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`, ...rows.map((row) => `| ${row.join(' | ')} |`)].join('\n');
+  return [
+    `| ${head.join(' | ')} |`,
+    `|${' --- |'.repeat(head.length)}`,
+    ...rows.map((row) => `| ${row.join(' | ')} |`),
+  ].join('\n');
 }
 
 /** One case: a row per entrant, fastest first, and our throughput over theirs. */
 function caseTable({ ours, rows, ratios }) {
   const figures = FIGURES.filter(([, name]) => Object.values(rows).some((row) => row[name]));
   const suffixes = Object.keys(ratios);
-  const head = ['', ...figures.map(([title]) => title), ...suffixes.map((suffix) => (suffix === '' ? 'ours / it' : `${ours[suffix]} / it`))];
-    // Where all were offered the same, the quickest answer leads.
+  const head = [
+    '',
+    ...figures.map(([title]) => title),
+    ...suffixes.map((suffix) => (suffix === '' ? 'ours / it' : `${ours[suffix]} / it`)),
+  ];
+  // Where all were offered the same, the quickest answer leads.
   const rank = suffixes.length > 0 ? ({ throughput }) => -throughput.median : ({ p99Micros }) => p99Micros.median;
   const entries = Object.entries(rows).sort(([, a], [, b]) => rank(a) - rank(b));
   return table(
@@ -49,7 +57,13 @@ function limitTable(cases) {
   if (rows.length === 0) return '';
   return table(
     ['', 'bare check, us', 'Rust core, us', 'core / bare', 'main thread / bare'],
-    rows.map(([alg, it]) => [alg, range(it.bareMicros), range(it.coreMicros), range(it.coreOverBare), range(it.mainOverBare)]),
+    rows.map(([alg, it]) => [
+      alg,
+      range(it.bareMicros),
+      range(it.coreMicros),
+      range(it.coreOverBare),
+      range(it.mainOverBare),
+    ]),
   );
 }
 
@@ -73,7 +87,15 @@ function tables(result) {
 
 /** At a glance: our throughput over each peer's, by case. */
 function overview(result) {
-  const PEERS = ['incumbent', 'jose', 'fast-jwt', 'fast-jwt (cache)', 'aws-jwt-verify', 'express-oauth2-jwt-bearer', '@node-rs/jsonwebtoken'];
+  const PEERS = [
+    'incumbent',
+    'jose',
+    'fast-jwt',
+    'fast-jwt (cache)',
+    'aws-jwt-verify',
+    'express-oauth2-jwt-bearer',
+    '@node-rs/jsonwebtoken',
+  ];
   const CASES = [
     ['fresh-one', 'new token, one at a time'],
     ['fresh-64', 'new token, 64 in flight'],
@@ -93,7 +115,12 @@ function overview(result) {
         if (value === undefined) return '';
         return value < 1 ? `**${value.toFixed(2)}**` : value.toFixed(value < 10 ? 1 : 0);
       };
-      rows.push([`${title}, ${alg}`, perSecond(own.throughput.median), digits(own.mainMicros.median), ...PEERS.map(ratio)]);
+      rows.push([
+        `${title}, ${alg}`,
+        perSecond(own.throughput.median),
+        digits(own.mainMicros.median),
+        ...PEERS.map(ratio),
+      ]);
     }
   }
   return table(['', 'ours, tokens/s', 'main-thread us', ...PEERS.map((peer) => `x ${peer}`)], rows);
@@ -104,7 +131,10 @@ function fill(file, name, text) {
   const before = fs.readFileSync(file, 'utf8');
   const marks = new RegExp(`(<!-- benchmark:${name} -->\\n)[\\s\\S]*?(<!-- /benchmark -->)`);
   if (!marks.test(before)) throw new Error(`${file} has no place for ${name}`);
-  fs.writeFileSync(file, before.replace(marks, (_, open, close) => `${open}\n${text}\n\n${close}`));
+  fs.writeFileSync(
+    file,
+    before.replace(marks, (_, open, close) => `${open}\n${text}\n\n${close}`),
+  );
 }
 
 module.exports = { caseTable, circumstances, digits, fill, limitTable, overview, perSecond, range, table, tables };

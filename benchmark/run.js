@@ -68,7 +68,8 @@ function ratiosOf(cases) {
 
 /** As JSON text, a line per case, four digits a figure: more than any of them is good for. */
 function written(result) {
-  const short = (_, value) => (typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value);
+  const short = (_, value) =>
+    typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;
   const { cases, ...head } = result;
   const lines = Object.entries(cases).map(([title, it]) => `  ${JSON.stringify(title)}: ${JSON.stringify(it, short)}`);
   return `${JSON.stringify(head, short, 1).slice(0, -2)},\n "cases": {\n${lines.join(',\n')}\n }\n}\n`;
@@ -103,7 +104,9 @@ async function main() {
   fs.writeFileSync(options.out, written(result));
   if (options.json) console.log(JSON.stringify(ratiosOf(result.cases), undefined, 2));
   else console.log(`${tables(result)}\n\n### Targets\n\n${gates(result)}`);
-  say(`\n${result.asserted} answers asserted, ${Object.keys(result.cases).length} cases in ${result.seconds} s; all figures in ${path.relative(process.cwd(), options.out)}`);
+  say(
+    `\n${result.asserted} answers asserted, ${Object.keys(result.cases).length} cases in ${result.seconds} s; all figures in ${path.relative(process.cwd(), options.out)}`,
+  );
 }
 
 main().catch((error) => {

@@ -52,11 +52,16 @@ async function issuers() {
     verifier.clear();
     const fresh = new RemoteTokenVerifier({ verdictCache: false });
     const issuerOf = (i) => `${provider.issuer}/${count}/${i % count}`;
-    const options = Array.from({ length: count }, (_, i) => ({ issuer: issuerOf(i), audience: AUDIENCE, jwksUri: `${issuerOf(i)}/keys` }));
+    const options = Array.from({ length: count }, (_, i) => ({
+      issuer: issuerOf(i),
+      audience: AUDIENCE,
+      jwksUri: `${issuerOf(i)}/keys`,
+    }));
     global.gc?.();
     const before = megabytes();
     const start = performance.now();
-    for (let i = 0; i < count; i += 50) await Promise.all(options.slice(i, i + 50).map((policy) => verifier.prefetch(policy)));
+    for (let i = 0; i < count; i += 50)
+      await Promise.all(options.slice(i, i + 50).map((policy) => verifier.prefetch(policy)));
     const fetched = performance.now() - start;
     global.gc?.();
     held ||= `The keys of ${perSecond(count)} issuers took ${(megabytes() - before).toFixed(0)} MB.`;
@@ -97,7 +102,20 @@ async function keySets() {
     const fetched = performance.now() - start;
     const compiled = verifier.compile(policy);
     const pool = mintPool(keys, ALG, provider.issuer, 500);
-    rows.push([String(count), range(await rounds(() => timed(verifier, CHECKS, (i) => pool[i % 500], () => compiled))), fetched.toFixed(1)]);
+    rows.push([
+      String(count),
+      range(
+        await rounds(() =>
+          timed(
+            verifier,
+            CHECKS,
+            (i) => pool[i % 500],
+            () => compiled,
+          ),
+        ),
+      ),
+      fetched.toFixed(1),
+    ]);
     provider.stop();
   }
   return table(['keys in the set', 'new token, us', 'first fetch, ms'], rows);
@@ -131,12 +149,37 @@ async function remembered() {
     }
     await new Promise((resolve) => setTimeout(resolve, 200));
     const few = Math.min(count, 1000);
-    const again = async (checker) => range(await rounds(() => timed(checker, CHECKS, (i) => recent[i % few], () => compiled)));
+    const again = async (checker) =>
+      range(
+        await rounds(() =>
+          timed(
+            checker,
+            CHECKS,
+            (i) => recent[i % few],
+            () => compiled,
+          ),
+        ),
+      );
     const { verdicts } = verifier.stats();
-    rows.push([perSecond(count), perSecond(verdicts), await again(verifier), await again(native), (megabytes() - before).toFixed(0)]);
+    rows.push([
+      perSecond(count),
+      perSecond(verdicts),
+      await again(verifier),
+      await again(native),
+      (megabytes() - before).toFixed(0),
+    ]);
   }
   provider.stop();
-  return table(['tokens shown', 'verdicts held', 'one of the last 1,000 again, us', 'the same by the native verdict, us', 'memory over start, MB'], rows);
+  return table(
+    [
+      'tokens shown',
+      'verdicts held',
+      'one of the last 1,000 again, us',
+      'the same by the native verdict, us',
+      'memory over start, MB',
+    ],
+    rows,
+  );
 }
 
 async function workers() {
@@ -150,7 +193,10 @@ async function workers() {
       for (let round = 0; round < 5; round++) {
         const threads = Array.from(
           { length: count },
-          () => new Worker(__filename, { workerData: { issuer: provider.issuer, jwksUri: provider.jwksUri, pool, verdictCache } }),
+          () =>
+            new Worker(__filename, {
+              workerData: { issuer: provider.issuer, jwksUri: provider.jwksUri, pool, verdictCache },
+            }),
         );
         await Promise.all(threads.map((thread) => once(thread, 'message')));
         threads.forEach((thread) => thread.postMessage('go'));
@@ -173,7 +219,13 @@ async function worker() {
   await verifier.prefetch(policy);
   const compiled = verifier.compile(policy);
   const tokens = pool.map((bytes) => Buffer.from(bytes));
-  const run = () => timed(verifier, CHECKS, (i) => tokens[i % tokens.length], () => compiled);
+  const run = () =>
+    timed(
+      verifier,
+      CHECKS,
+      (i) => tokens[i % tokens.length],
+      () => compiled,
+    );
   await run();
   parentPort.postMessage('ready');
   await once(parentPort, 'message');
@@ -188,19 +240,27 @@ async function worker() {
 
 async function main() {
   const [wanted] = process.argv.slice(2).filter((it) => it !== '--write');
-  const sections = { Issuers: issuers, 'Keys in a set': keySets, 'Tokens remembered': remembered, 'Worker threads': workers };
+  const sections = {
+    Issuers: issuers,
+    'Keys in a set': keySets,
+    'Tokens remembered': remembered,
+    'Worker threads': workers,
+  };
   const parts = [];
   for (const [title, section] of Object.entries(sections)) {
     if (wanted !== undefined && !title.toLowerCase().startsWith(wanted)) continue;
     // A process each: what one leaves behind shall not count as memory or time of the next.
     if (wanted === undefined) {
-      const alone = spawnSync(process.execPath, [...process.execArgv, __filename, title.toLowerCase().split(' ')[0]], { encoding: 'utf8' });
+      const alone = spawnSync(process.execPath, [...process.execArgv, __filename, title.toLowerCase().split(' ')[0]], {
+        encoding: 'utf8',
+      });
       if (alone.status !== 0) throw new Error(alone.stderr);
       parts.push(alone.stdout.trim());
     } else parts.push(`### ${title}\n\n${await section()}`);
     console.log(`${parts.at(-1)}\n`);
   }
-  if (process.argv.includes('--write')) fill(path.join(__dirname, '..', 'docs', 'performance.md'), 'scale', parts.join('\n\n'));
+  if (process.argv.includes('--write'))
+    fill(path.join(__dirname, '..', 'docs', 'performance.md'), 'scale', parts.join('\n\n'));
 }
 
 if (isMainThread) {

@@ -60,7 +60,10 @@ async function middleware(name, { fresh, environment }) {
   if (name === 'ours') {
     const { createRemoteAgentAuth, RemoteTokenVerifier } = ours();
     const algorithms = environment.alg === 'EdDSA' ? { policy: { algorithms: ['EdDSA'] } } : {};
-    return createRemoteAgentAuth(host, { ...(fresh && { verifier: new RemoteTokenVerifier({ verdictCache: false }) }), ...algorithms });
+    return createRemoteAgentAuth(host, {
+      ...(fresh && { verifier: new RemoteTokenVerifier({ verdictCache: false }) }),
+      ...algorithms,
+    });
   }
   if (name === 'express-oauth2-jwt-bearer') {
     const { auth } = require('express-oauth2-jwt-bearer');

@@ -27,7 +27,11 @@ const { ours } = require('./subject');
  */
 
 /** @param {Environment} environment */
-async function ourVerify({ alg, issuer, jwksUri }, options, claimsOf = (_verifier, outcome) => JSON.parse(outcome.claims)) {
+async function ourVerify(
+  { alg, issuer, jwksUri },
+  options,
+  claimsOf = (_verifier, outcome) => JSON.parse(outcome.claims),
+) {
   const { RemoteTokenVerifier } = ours();
   const verifier = new RemoteTokenVerifier(options);
   const policy = { issuer, audience: AUDIENCE, jwksUri, ...(alg === 'EdDSA' && { algorithms: ['EdDSA'] }) };
@@ -64,14 +68,23 @@ function fastJwt({ keys, alg, issuer }, cache) {
   return createVerifier({ key: keys.pem(alg), algorithms: [alg], allowedAud: AUDIENCE, allowedIss: issuer, cache });
 }
 
-const nodeRs = (method) => ({ keys, alg, issuer }) => {
-  const verify = require('@node-rs/jsonwebtoken')[method];
-  const key = keys.pem(alg);
-  const validation = { algorithms: [alg], aud: [AUDIENCE], iss: [issuer], leeway: 0, validateNbf: true };
-  return (token) => verify(token, key, validation);
-};
+const nodeRs =
+  (method) =>
+  ({ keys, alg, issuer }) => {
+    const verify = require('@node-rs/jsonwebtoken')[method];
+    const key = keys.pem(alg);
+    const validation = { algorithms: [alg], aud: [AUDIENCE], iss: [issuer], leeway: 0, validateNbf: true };
+    return (token) => verify(token, key, validation);
+  };
 
-const REQUEST = { method: 'GET', protocol: 'http', originalUrl: '/', query: {}, is: () => false, get: (name) => (name === 'Host' ? 'localhost' : undefined) };
+const REQUEST = {
+  method: 'GET',
+  protocol: 'http',
+  originalUrl: '/',
+  query: {},
+  is: () => false,
+  get: (name) => (name === 'Host' ? 'localhost' : undefined),
+};
 
 /** @type {Subject[]} */
 const SUBJECTS = [
@@ -83,7 +96,8 @@ const SUBJECTS = [
     ours: true,
     remembers: true,
     isThere: () => 'claimsOf' in ours().RemoteTokenVerifier.prototype,
-    create: (environment) => ourVerify(environment, { sharedClaims: true }, (verifier, outcome) => verifier.claimsOf(outcome)),
+    create: (environment) =>
+      ourVerify(environment, { sharedClaims: true }, (verifier, outcome) => verifier.claimsOf(outcome)),
   },
   { name: 'incumbent', supports: (alg) => alg !== 'EdDSA', create: incumbent },
   {

@@ -25,7 +25,9 @@ function summarize(measured, ours, limits = []) {
   const rows = Object.fromEntries(
     Object.entries(measured).map(([name, windows]) => [
       name,
-      Object.fromEntries(Object.keys(windows[0]).map((figure) => [figure, spread(windows.map((window) => window[figure]))])),
+      Object.fromEntries(
+        Object.keys(windows[0]).map((figure) => [figure, spread(windows.map((window) => window[figure]))]),
+      ),
     ]),
   );
   const ratios = {};
@@ -57,9 +59,13 @@ function summarize(measured, ours, limits = []) {
 /** One line of a case, for whoever waits. */
 function brief({ ours, rows, ratios, limit }) {
   const own = rows[ours[''] ?? 'ours'];
-  const parts = [`ours ${Math.round(own.throughput.median)}/s, ${own.mainMicros.median.toFixed(1)} us, p99 ${own.p99Micros.median.toFixed(0)} us`];
-  for (const [name, { throughput }] of Object.entries(ratios[''] ?? {})) parts.push(`${name} x${throughput.median.toFixed(2)}`);
-  if (limit) parts.push(`main/bare ${limit.mainOverBare.median.toFixed(2)}, core/bare ${limit.coreOverBare.median.toFixed(2)}`);
+  const parts = [
+    `ours ${Math.round(own.throughput.median)}/s, ${own.mainMicros.median.toFixed(1)} us, p99 ${own.p99Micros.median.toFixed(0)} us`,
+  ];
+  for (const [name, { throughput }] of Object.entries(ratios[''] ?? {}))
+    parts.push(`${name} x${throughput.median.toFixed(2)}`);
+  if (limit)
+    parts.push(`main/bare ${limit.mainOverBare.median.toFixed(2)}, core/bare ${limit.coreOverBare.median.toFixed(2)}`);
   return parts.join('  ');
 }
 

@@ -20,7 +20,11 @@ beforeEach(() => verifier.clear());
 afterAll(() => issuer.stop());
 
 const policy = () => ({ issuer: issuer.url, audience: 'agents', jwksUri: issuer.jwksUri });
-const judge = (token) => verifier.verify(token, policy()).then(() => 'ok', (error) => error);
+const judge = (token) =>
+  verifier.verify(token, policy()).then(
+    () => 'ok',
+    (error) => error,
+  );
 const outcome = async (token) => {
   const judged = await judge(token);
   return judged === 'ok' ? 'ok' : judged.code;
@@ -44,7 +48,9 @@ test('A1 tokens of withdrawn keys buy nothing, and good ones of the newest key a
   }
   expect(issuer.requests.keys - before).toBe(3);
   const { message } = await judge(stale[0]);
-  expect(message).toMatch(/^the provider's keys, fetched \d+ s ago, have none for the token's `kid`; it is not asked again for this one for \d+ s$/);
+  expect(message).toMatch(
+    /^the provider's keys, fetched \d+ s ago, have none for the token's `kid`; it is not asked again for this one for \d+ s$/,
+  );
 });
 
 test('A2 fetches that fail while the provider is down are not charged to the tokens of its new key', async () => {
@@ -85,7 +91,11 @@ test('A3 of those beyond the 256 that wait each hears when to come back, and nev
         apiKeyMiddleware: (_req, res) => res.status(299).json({}),
         findUser: async () => null,
         updateUser: async () => null,
-        getAppConfig: async () => configOf({ apiKey: { enabled: apiKey }, oidc: { enabled: true, issuer: issuer.url, audience: 'agents', jwksUri: issuer.jwksUri } }),
+        getAppConfig: async () =>
+          configOf({
+            apiKey: { enabled: apiKey },
+            oidc: { enabled: true, issuer: issuer.url, audience: 'agents', jwksUri: issuer.jwksUri },
+          }),
         logger,
       },
       { verifier, ...options },

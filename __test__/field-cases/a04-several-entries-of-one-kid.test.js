@@ -12,13 +12,16 @@ const other = new Signer({ alg: 'RS256' });
 
 beforeEach(() => verifier.clear());
 
-test.each(['RS256', 'RS384', 'RS512'])('A4 one key listed for RS384, RS256 and RS512 checks a token of %s', async (alg) => {
-  const policy = policyOf(['RS384', 'RS256', 'RS512'].map((each) => ({ ...rsa.jwk, alg: each, use: 'sig' })));
-  expect(await code(rsa.token({}, { alg }), policy)).toBe('ok');
-  // The same again, from what is remembered.
-  expect(await code(rsa.token({}, { alg }), policy)).toBe('ok');
-  expect(await code(rsa.token({}, { alg: 'PS256' }), policy)).toBe('ERR_KEY_UNSUITABLE');
-});
+test.each(['RS256', 'RS384', 'RS512'])(
+  'A4 one key listed for RS384, RS256 and RS512 checks a token of %s',
+  async (alg) => {
+    const policy = policyOf(['RS384', 'RS256', 'RS512'].map((each) => ({ ...rsa.jwk, alg: each, use: 'sig' })));
+    expect(await code(rsa.token({}, { alg }), policy)).toBe('ok');
+    // The same again, from what is remembered.
+    expect(await code(rsa.token({}, { alg }), policy)).toBe('ok');
+    expect(await code(rsa.token({}, { alg: 'PS256' }), policy)).toBe('ERR_KEY_UNSUITABLE');
+  },
+);
 
 test.each(['RS256', 'PS256'])('A4 one key listed for PS256 and RS256 checks a token of %s', async (alg) => {
   const policy = policyOf(['PS256', 'RS256'].map((each) => ({ ...rsa.jwk, alg: each })));

@@ -59,15 +59,23 @@ test('A6 gzip is decoded within the cap, and every other coding named', async ()
     http.createServer((req, res) => {
       accepted = req.headers['accept-encoding'];
       const coding = decodeURIComponent(req.url.slice(1));
-      if (coding === 'bomb') return res.writeHead(200, { 'content-encoding': 'gzip' }).end(zlib.gzipSync(Buffer.alloc(5_000_000, 32)));
+      if (coding === 'bomb')
+        return res.writeHead(200, { 'content-encoding': 'gzip' }).end(zlib.gzipSync(Buffer.alloc(5_000_000, 32)));
       return res.writeHead(200, { 'content-encoding': coding }).end(bodies[coding]);
     }),
   );
   await ask(`${url}/gzip`);
   await ask(`${url}/x-gzip`);
   expect(accepted).toBe('identity');
-  for (const [coding, named] of [['br', 'br'], ['deflate', 'deflate'], ['gzip, gzip', 'several']]) {
-    await expect(ask(`${url}/${encodeURIComponent(coding)}`)).rejects.toMatchObject({ reason: 'encoding', message: expect.stringContaining(named) });
+  for (const [coding, named] of [
+    ['br', 'br'],
+    ['deflate', 'deflate'],
+    ['gzip, gzip', 'several'],
+  ]) {
+    await expect(ask(`${url}/${encodeURIComponent(coding)}`)).rejects.toMatchObject({
+      reason: 'encoding',
+      message: expect.stringContaining(named),
+    });
   }
   await expect(ask(`${url}/bomb`)).rejects.toMatchObject({ code: 'ERR_JWKS_FETCH', reason: 'too-large' });
 });
@@ -95,7 +103,13 @@ describe('C1 a connection that fails', () => {
     const gone = net.createServer();
     const url = await listening(gone);
     gone.close();
-    const failure = { code: 'ERR_JWKS_FETCH', fault: 'upstream', reason: 'refused', host: 'localhost', message: expect.stringMatching(/localhost/) };
+    const failure = {
+      code: 'ERR_JWKS_FETCH',
+      fault: 'upstream',
+      reason: 'refused',
+      host: 'localhost',
+      message: expect.stringMatching(/localhost/),
+    };
     const error = await ask(`${url}/keys`).catch((thrown) => thrown);
     expect(error).toBeInstanceOf(RemoteAuthError);
     expect(error).toMatchObject(failure);
@@ -107,9 +121,37 @@ describe('C1 a connection that fails', () => {
     const token = `${part({ alg: 'ES256', kid: 'k' })}.${part(claims)}.${Buffer.alloc(64, 1).toString('base64url')}`;
     const lines = [];
     const log = (...line) => lines.push(line);
-    const config = { endpoints: { agents: { remoteApi: { auth: { apiKey: { enabled: false }, oidc: { enabled: true, issuer: claims.iss, audience: 'api', jwksUri: `${url}/keys` } } } } } };
-    const deps = { findUser: async () => null, updateUser: async () => {}, getAppConfig: async () => config, apiKeyMiddleware() {}, logger: { debug: log, info: log, warn: log, error: log } };
-    const res = { statusCode: 0, status(code) { this.statusCode = code; return this; }, json(body) { this.body = body; return this; }, setHeader() {} };
+    const config = {
+      endpoints: {
+        agents: {
+          remoteApi: {
+            auth: {
+              apiKey: { enabled: false },
+              oidc: { enabled: true, issuer: claims.iss, audience: 'api', jwksUri: `${url}/keys` },
+            },
+          },
+        },
+      },
+    };
+    const deps = {
+      findUser: async () => null,
+      updateUser: async () => {},
+      getAppConfig: async () => config,
+      apiKeyMiddleware() {},
+      logger: { debug: log, info: log, warn: log, error: log },
+    };
+    const res = {
+      statusCode: 0,
+      status(code) {
+        this.statusCode = code;
+        return this;
+      },
+      json(body) {
+        this.body = body;
+        return this;
+      },
+      setHeader() {},
+    };
     await createRemoteAgentAuth(deps)({ headers: { authorization: `Bearer ${token}` } }, res, () => {});
     expect(res.statusCode).toBe(401);
     expect(JSON.stringify(res.body)).not.toMatch(/refused|localhost/);

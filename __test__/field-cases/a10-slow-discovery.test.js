@@ -25,7 +25,11 @@ test('A10 what discovery found is kept for the next attempt, though the keys did
   const issuer = `http://127.0.0.1:${server.address().port}`;
   const verifier = new RemoteTokenVerifier();
   const token = signer.token({ iss: issuer });
-  const outcome = () => verifier.verify(token, { issuer, audience: 'agents' }).then(() => 'ok', (error) => error.code);
+  const outcome = () =>
+    verifier.verify(token, { issuer, audience: 'agents' }).then(
+      () => 'ok',
+      (error) => error.code,
+    );
   try {
     expect(await outcome()).toBe('ERR_JWKS_FETCH');
     expect(asked).toEqual({ metadata: 1, keys: 1 });

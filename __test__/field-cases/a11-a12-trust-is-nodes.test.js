@@ -60,26 +60,44 @@ const ROWS = [
   ['SSL_CERT_FILE alone', ofRoot, { env: { SSL_CERT_FILE: root.file } }],
   ['--use-openssl-ca, SSL_CERT_FILE', ofRoot, openssl({ SSL_CERT_FILE: root.file })],
   ['--use_openssl_ca, SSL_CERT_FILE', ofRoot, openssl({ SSL_CERT_FILE: root.file }, ['--use_openssl_ca'])],
-  ['NODE_OPTIONS=--use-openssl-ca, SSL_CERT_FILE', ofRoot, openssl({ SSL_CERT_FILE: root.file, NODE_OPTIONS: '--no-warnings --use-openssl-ca' }, [])],
+  [
+    'NODE_OPTIONS=--use-openssl-ca, SSL_CERT_FILE',
+    ofRoot,
+    openssl({ SSL_CERT_FILE: root.file, NODE_OPTIONS: '--no-warnings --use-openssl-ca' }, []),
+  ],
   ['--use-openssl-ca, SSL_CERT_FILE of a server itself', ownCa, openssl({ SSL_CERT_FILE: ownCa.file })],
-  ['--use-openssl-ca, a file that is not there', ofRoot, openssl({ SSL_CERT_FILE: nowhere, SSL_CERT_DIR: made.at('nowhere') })],
+  [
+    '--use-openssl-ca, a file that is not there',
+    ofRoot,
+    openssl({ SSL_CERT_FILE: nowhere, SSL_CERT_DIR: made.at('nowhere') }),
+  ],
   ['--use-openssl-ca, SSL_CERT_DIR of c_rehash', ofRoot, openssl({ SSL_CERT_DIR: rootHashed })],
   ['--use-openssl-ca, two folders', ofRoot, openssl({ SSL_CERT_DIR: `${made.at('nowhere')}:${rootHashed}` })],
   ['--use-openssl-ca, SSL_CERT_DIR without hashes', ofRoot, openssl({ SSL_CERT_DIR: plainFolder })],
   ['--use-openssl-ca, NODE_EXTRA_CA_CERTS', ofRoot, openssl({ NODE_EXTRA_CA_CERTS: root.file })],
   ['--use-openssl-ca, and nothing said', ofRoot, openssl({})],
   ['--use-bundled-ca, SSL_CERT_FILE', ofRoot, openssl({ SSL_CERT_FILE: root.file }, ['--use-bundled-ca'])],
-  ['--use-system-ca, SSL_CERT_FILE', ofRoot, { ...openssl({ SSL_CERT_FILE: root.file }, ['--use-system-ca']), needs: '--use-system-ca' }],
+  [
+    '--use-system-ca, SSL_CERT_FILE',
+    ofRoot,
+    { ...openssl({ SSL_CERT_FILE: root.file }, ['--use-system-ca']), needs: '--use-system-ca' },
+  ],
   ['NODE_USE_SYSTEM_CA=1, SSL_CERT_FILE', ofRoot, { env: { NODE_USE_SYSTEM_CA: '1', SSL_CERT_FILE: root.file } }],
   ['tls.setDefaultCACertificates of the root', ofRoot, { set: [root.cert] }],
   ['tls.setDefaultCACertificates of another', ofRoot, { set: [ownCa.cert], env: { NODE_EXTRA_CA_CERTS: root.file } }],
-  ['tls.setDefaultCACertificates, --use-openssl-ca', ofRoot, { set: [ownCa.cert], ...openssl({ SSL_CERT_FILE: root.file }) }],
+  [
+    'tls.setDefaultCACertificates, --use-openssl-ca',
+    ofRoot,
+    { set: [ownCa.cert], ...openssl({ SSL_CERT_FILE: root.file }) },
+  ],
 ];
 
 /** @returns {Promise<string>} stdout, or '' where this Node does not know what it was told */
 const run = (node, args, env = {}) =>
   new Promise((resolve, reject) => {
-    const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(NODE_|SSL_CERT|JEST)|proxy$/i.test(name)));
+    const clean = Object.fromEntries(
+      Object.entries(process.env).filter(([name]) => !/^(NODE_|SSL_CERT|JEST)|proxy$/i.test(name)),
+    );
     execFile(node, args, { env: { ...clean, ...env }, timeout: 60_000 }, (error, stdout, stderr) => {
       if (error && !/bad option|is not a function/.test(stderr)) return reject(new Error(stderr));
       resolve(error ? '' : stdout);
@@ -139,11 +157,17 @@ test('A11, A12 every certificate that Node accepts is accepted, and no other', a
       if (told === undefined) continue;
       asked += 1;
       if (told.node === 'ok') accepted.add(name);
-      if ((told.node === 'ok') !== (told.ours === 'ok')) wrong.push(`Node ${major}, ${name}: Node ${told.node}, we ${told.ours}`);
+      if ((told.node === 'ok') !== (told.ours === 'ok'))
+        wrong.push(`Node ${major}, ${name}: Node ${told.node}, we ${told.ours}`);
     }
   }
   expect(wrong).toEqual([]);
   expect(accepted.has('the server itself, CA:TRUE')).toBe(true);
   expect(asked).toBeGreaterThan(2.5 * ROWS.length);
-  score('S44', `${asked} rows of ${ROWS.length} ways on Node ${MAJORS.join(', ')}: ${asked - wrong.length} as Node`, 'all rows as Node', wrong.length === 0);
+  score(
+    'S44',
+    `${asked} rows of ${ROWS.length} ways on Node ${MAJORS.join(', ')}: ${asked - wrong.length} as Node`,
+    'all rows as Node',
+    wrong.length === 0,
+  );
 }, 300_000);

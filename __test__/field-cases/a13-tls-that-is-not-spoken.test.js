@@ -18,9 +18,38 @@ const short = withRsaKey('short', 1024);
 
 /** A certificate of its own for `localhost` with an RSA key. */
 function withRsaKey(name, bits) {
-  const args = ['req', '-x509', '-config', 'openssl.cnf', '-newkey', `rsa:${bits}`, '-nodes', '-keyout', `${name}.key`, '-days', '30', '-subj', `/CN=${name}`];
-  execFileSync('openssl', [...args, '-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'subjectAltName=DNS:localhost', '-out', `${name}.pem`], { cwd: made.folder, stdio: 'pipe' });
-  return { cert: fs.readFileSync(made.at(`${name}.pem`), 'utf8'), key: fs.readFileSync(made.at(`${name}.key`), 'utf8') };
+  const args = [
+    'req',
+    '-x509',
+    '-config',
+    'openssl.cnf',
+    '-newkey',
+    `rsa:${bits}`,
+    '-nodes',
+    '-keyout',
+    `${name}.key`,
+    '-days',
+    '30',
+    '-subj',
+    `/CN=${name}`,
+  ];
+  execFileSync(
+    'openssl',
+    [
+      ...args,
+      '-addext',
+      'basicConstraints=critical,CA:TRUE',
+      '-addext',
+      'subjectAltName=DNS:localhost',
+      '-out',
+      `${name}.pem`,
+    ],
+    { cwd: made.folder, stdio: 'pipe' },
+  );
+  return {
+    cert: fs.readFileSync(made.at(`${name}.pem`), 'utf8'),
+    key: fs.readFileSync(made.at(`${name}.key`), 'utf8'),
+  };
 }
 
 const servers = [];
@@ -40,7 +69,12 @@ async function serving(options) {
 
 /** What came of a look at the keys there: `undefined` where the connection came about. */
 async function reasonAt(port, ca) {
-  const policy = { issuer: 'https://op.example', audience: 'agents', jwksUri: `https://localhost:${port}/keys`, ca: [ca] };
+  const policy = {
+    issuer: 'https://op.example',
+    audience: 'agents',
+    jwksUri: `https://localhost:${port}/keys`,
+    ca: [ca],
+  };
   const error = await new RemoteTokenVerifier().prefetch(policy).catch((refused) => refused);
   return error.code === 'ERR_JWKS_FETCH' ? [error.reason, error.host, error.message] : undefined;
 }
@@ -58,15 +92,25 @@ const KINDS = [
   ['an RSA key of 1024 bits', short, { ciphers: 'DEFAULT:@SECLEVEL=0' }, 'tls-untrusted'],
 ];
 
-test.each(KINDS)('A13 %s is refused by its reason, with the host, and stands in docs/keys.md', async (_what, { cert, key }, options, reason) => {
-  const told = await reasonAt(await serving({ cert, key, ...options }), cert);
-  expect(told).toEqual([reason, 'localhost', expect.any(String)]);
-  const section = fs.readFileSync(path.join(ROOT, 'docs', 'keys.md'), 'utf8').split('### ').find((text) => text.startsWith('TLS that is not accepted'));
-  expect(section).toContain(`\`${reason}\``);
-});
+test.each(KINDS)(
+  'A13 %s is refused by its reason, with the host, and stands in docs/keys.md',
+  async (_what, { cert, key }, options, reason) => {
+    const told = await reasonAt(await serving({ cert, key, ...options }), cert);
+    expect(told).toEqual([reason, 'localhost', expect.any(String)]);
+    const section = fs
+      .readFileSync(path.join(ROOT, 'docs', 'keys.md'), 'utf8')
+      .split('### ')
+      .find((text) => text.startsWith('TLS that is not accepted'));
+    expect(section).toContain(`\`${reason}\``);
+  },
+);
 
 test('A13 what is spoken connects', async () => {
-  for (const [{ cert, key }, options] of [[ec, {}], [rsa, {}], [rsa, { ...TLS_1_2, ciphers: 'ECDHE-RSA-AES128-GCM-SHA256' }]]) {
+  for (const [{ cert, key }, options] of [
+    [ec, {}],
+    [rsa, {}],
+    [rsa, { ...TLS_1_2, ciphers: 'ECDHE-RSA-AES128-GCM-SHA256' }],
+  ]) {
     expect(await reasonAt(await serving({ cert, key, ...options }), cert)).toBeUndefined();
   }
 });

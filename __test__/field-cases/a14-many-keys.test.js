@@ -9,7 +9,10 @@ const { Signer, judged, policyOf } = require('../support/signer');
 
 const verifier = new RemoteTokenVerifier();
 const code = async (token, policy) => judged(verifier, token, policy).then((result) => result.code ?? result);
-const signers = [1, 101, 500, 1000, 1001].map((place) => ({ place, signer: new Signer({ kid: `kid-${place}`, alg: 'RS256' }) }));
+const signers = [1, 101, 500, 1000, 1001].map((place) => ({
+  place,
+  signer: new Signer({ kid: `kid-${place}`, alg: 'RS256' }),
+}));
 const filler = new Signer({ alg: 'RS256' });
 const keys = Array.from({ length: 1001 }, (_, index) => {
   const known = signers.find(({ place }) => place === index + 1);
@@ -29,11 +32,14 @@ afterAll(async () => {
   await once(server, 'close');
 });
 
-test.each([1, 101, 500, 1000])('A14 the key at place %d of a thousand is found by its kid, within the usual body cap', async (place) => {
-  const { signer } = signers.find((each) => each.place === place);
-  const policy = { ...policyOf([]), jwks: undefined, jwksUri: `http://127.0.0.1:${server.address().port}/keys` };
-  expect(await code(signer.token(), policy)).toBe('ok');
-});
+test.each([1, 101, 500, 1000])(
+  'A14 the key at place %d of a thousand is found by its kid, within the usual body cap',
+  async (place) => {
+    const { signer } = signers.find((each) => each.place === place);
+    const policy = { ...policyOf([]), jwks: undefined, jwksUri: `http://127.0.0.1:${server.address().port}/keys` };
+    expect(await code(signer.token(), policy)).toBe('ok');
+  },
+);
 
 test('A14 past a thousand entries a key is not looked at, and stats() says so', async () => {
   const policy = { ...policyOf([]), jwks: undefined, jwksUri: `http://127.0.0.1:${server.address().port}/keys` };

@@ -36,17 +36,33 @@ describe('A15 NO_PROXY', () => {
     expect(warnings({ NO_PROXY: 'idp.example, 10.0.0.0/8 fd00::/8,10.0.0.0/33' })).toEqual([
       expect.stringMatching(/"10\.0\.0\.0\/33" of NO_PROXY is not understood/),
     ]);
-    expect(warnings({}, { policy: { proxy: { bypass: 'foo*' } } })).toEqual([expect.stringMatching(/"foo\*" of proxy\.bypass/)]);
+    expect(warnings({}, { policy: { proxy: { bypass: 'foo*' } } })).toEqual([
+      expect.stringMatching(/"foo\*" of proxy\.bypass/),
+    ]);
     expect(warnings({ NO_PROXY: '*,localhost,.a.example:443,[::1]:80' })).toEqual([]);
   });
 
-  test.each(['10.0.0.0/33', '::/129', 'https://a.example', '10.*.1', 'a:99999', '10.0.0/8', '<local>', '10.0.0.1-20', '10.0', 'a/8', '*.'])('A15 %s is not understood', (entry) => {
+  test.each([
+    '10.0.0.0/33',
+    '::/129',
+    'https://a.example',
+    '10.*.1',
+    'a:99999',
+    '10.0.0/8',
+    '<local>',
+    '10.0.0.1-20',
+    '10.0',
+    'a/8',
+    '*.',
+  ])('A15 %s is not understood', (entry) => {
     expect(notUnderstood(`a.example ${entry},::1`)).toEqual([entry]);
   });
 });
 
 test('C8 NODE_TLS_REJECT_UNAUTHORIZED=0 is said once not to be honoured', () => {
-  expect(warnings({ NODE_TLS_REJECT_UNAUTHORIZED: '0' })).toEqual([expect.stringMatching(/NODE_TLS_REJECT_UNAUTHORIZED=0 is not honoured.*NODE_EXTRA_CA_CERTS/)]);
+  expect(warnings({ NODE_TLS_REJECT_UNAUTHORIZED: '0' })).toEqual([
+    expect.stringMatching(/NODE_TLS_REJECT_UNAUTHORIZED=0 is not honoured.*NODE_EXTRA_CA_CERTS/),
+  ]);
   expect(warnings({ NODE_TLS_REJECT_UNAUTHORIZED: '1' })).toEqual([]);
 });
 
@@ -68,7 +84,9 @@ test('C8 those who make no middleware hear it as well: machine clients, and veri
   for (let time = 0; time < 3; time += 1) {
     await fresh.createAgentManagementAuth(deps)({ headers: { authorization: 'Bearer opaque' } }, res, () => {});
   }
-  expect(warn.mock.calls.filter(([line]) => /NODE_TLS_REJECT_UNAUTHORIZED=0 is not honoured/.test(line))).toHaveLength(1);
+  expect(warn.mock.calls.filter(([line]) => /NODE_TLS_REJECT_UNAUTHORIZED=0 is not honoured/.test(line))).toHaveLength(
+    1,
+  );
 });
 
 describe('C1 a proxy in the environment that cannot be one', () => {
@@ -81,17 +99,27 @@ describe('C1 a proxy in the environment that cannot be one', () => {
     ['ftp://proxy.example', 'HTTPS_PROXY'],
     ['proxy.example:99999', 'http_proxy'],
   ])('C1 %s in %s: said once at the start, and named in the refusal', async (value, name) => {
-    expect(warnings({ [name]: value })).toEqual([expect.stringMatching(new RegExp(`${name} is no http or https URL, so every token is refused`))]);
+    expect(warnings({ [name]: value })).toEqual([
+      expect.stringMatching(new RegExp(`${name} is no http or https URL, so every token is refused`)),
+    ]);
     const { createRemoteAgentAuth } = require('../..');
     const lines = [];
     const error = (...line) => lines.push(line);
     const oidc = { enabled: true, issuer: 'https://idp.example', audience: 'api' };
     const config = { endpoints: { agents: { remoteApi: { auth: { apiKey: { enabled: false }, oidc } } } } };
     const none = async () => null;
-    const auth = createRemoteAgentAuth({ findUser: none, updateUser: none, getAppConfig: async () => config, apiKeyMiddleware() {}, logger: { error } });
+    const auth = createRemoteAgentAuth({
+      findUser: none,
+      updateUser: none,
+      getAppConfig: async () => config,
+      apiKeyMiddleware() {},
+      logger: { error },
+    });
     const res = { status: () => res, json: () => res };
     await auth({ headers: { authorization: 'Bearer a.b.c' } }, res, () => {});
-    expect(lines).toEqual([[expect.any(String), expect.objectContaining({ code: 'ERR_POLICY_OPTION', fault: 'config' })]]);
+    expect(lines).toEqual([
+      [expect.any(String), expect.objectContaining({ code: 'ERR_POLICY_OPTION', fault: 'config' })],
+    ]);
     expect(lines[0][1].message).toContain(`\`proxy\` must be`);
     expect(lines[0][1].message).toContain(`of the environment, ${name} is no such URL`);
     expect(`${lines[0]}${lines[0][1].message}`).not.toContain('secret');
@@ -130,7 +158,8 @@ describe('D3 snapshotFile', () => {
   test.each(['folder', 'link', 'dangling', 'fifo', 'socket', '/dev/null'])('D3 %s is refused at once', (name) => {
     const { RemoteTokenVerifier } = require('../..');
     const verifier = new RemoteTokenVerifier();
-    const compile = (snapshotFile) => verifier.compile({ issuer: 'https://idp.example', audience: 'api', snapshotFile });
+    const compile = (snapshotFile) =>
+      verifier.compile({ issuer: 'https://idp.example', audience: 'api', snapshotFile });
     let error;
     try {
       compile(path.resolve(folder, name));

@@ -14,7 +14,13 @@ const code = async (token, more) => {
   const result = await judged(verifier, token, policyOf([signer.jwk], more));
   return result.code ?? result;
 };
-const anywhere = [{}, { typ: 'off' }, { requireExp: false }, { typ: 'preferred' }, { typ: 'preferred', requireExp: false }];
+const anywhere = [
+  {},
+  { typ: 'off' },
+  { requireExp: false },
+  { typ: 'preferred' },
+  { typ: 'preferred', requireExp: false },
+];
 afterAll(() => verifier.clear());
 
 /** Kind, claims, header, code. */
@@ -24,30 +30,75 @@ const ALWAYS = [
   ['a logout token by its claims alone', { events: EVENT }, { typ: 'JWT' }, 'ERR_LOGOUT_TOKEN'],
   ['a logout token that says it is an access token', { events: EVENT }, { typ: 'at+jwt' }, 'ERR_LOGOUT_TOKEN'],
   ['a logout token without exp', { events: EVENT, ...NO_EXP }, {}, 'ERR_LOGOUT_TOKEN'],
-  ['a security event', { events: { 'https://schemas.openid.net/secevent/caep/event-type/session-revoked': {} } }, { typ: 'secevent+jwt' }, 'ERR_LOGOUT_TOKEN'],
+  [
+    'a security event',
+    { events: { 'https://schemas.openid.net/secevent/caep/event-type/session-revoked': {} } },
+    { typ: 'secevent+jwt' },
+    'ERR_LOGOUT_TOKEN',
+  ],
   ['a refresh token', { typ: 'Refresh' }, {}, 'ERR_REFRESH_TOKEN'],
   ['an offline token', { typ: 'Offline' }, {}, 'ERR_REFRESH_TOKEN'],
-  ['a signed userinfo answer', { ...NO_EXP, name: 'Ada', email: 'ada@example.com', email_verified: true }, { typ: 'JWT' }, 'ERR_USERINFO_TOKEN'],
-  ['a signed userinfo answer with iat and jti', { exp: undefined, jti: 'j', preferred_username: 'ada' }, {}, 'ERR_USERINFO_TOKEN'],
+  [
+    'a signed userinfo answer',
+    { ...NO_EXP, name: 'Ada', email: 'ada@example.com', email_verified: true },
+    { typ: 'JWT' },
+    'ERR_USERINFO_TOKEN',
+  ],
+  [
+    'a signed userinfo answer with iat and jti',
+    { exp: undefined, jti: 'j', preferred_username: 'ada' },
+    {},
+    'ERR_USERINFO_TOKEN',
+  ],
   ['an authorization answer', { sub: undefined, code: 'c', state: 's' }, {}, 'ERR_AUTHORIZATION_RESPONSE'],
   ['an authorization answer with a subject', { code: 'c', state: 's' }, {}, 'ERR_AUTHORIZATION_RESPONSE'],
-  ['an authorization answer with an error', { sub: undefined, error: 'access_denied' }, {}, 'ERR_AUTHORIZATION_RESPONSE'],
-  ...['dpop+jwt', 'application/dpop+jwt', 'DPoP+JWT', 'entity-statement+jwt', 'oauth-authz-req+jwt', 'token-introspection+jwt', 'client-authentication+jwt', 'kb+jwt', 'vc+sd-jwt', 'x+jwt'].map(
-    (typ) => [`a token of type ${typ}`, {}, { typ }, 'ERR_TOKEN_TYPE'],
-  ),
-  ...['Serialized-ID', 'RegistrationAccessToken', 'InitialAccessToken', 'reset-credentials', 'dpop+jwt'].map((typ) => [`a token with the claim typ ${typ}`, { typ }, {}, 'ERR_TOKEN_TYPE']),
+  [
+    'an authorization answer with an error',
+    { sub: undefined, error: 'access_denied' },
+    {},
+    'ERR_AUTHORIZATION_RESPONSE',
+  ],
+  ...[
+    'dpop+jwt',
+    'application/dpop+jwt',
+    'DPoP+JWT',
+    'entity-statement+jwt',
+    'oauth-authz-req+jwt',
+    'token-introspection+jwt',
+    'client-authentication+jwt',
+    'kb+jwt',
+    'vc+sd-jwt',
+    'x+jwt',
+  ].map((typ) => [`a token of type ${typ}`, {}, { typ }, 'ERR_TOKEN_TYPE']),
+  ...['Serialized-ID', 'RegistrationAccessToken', 'InitialAccessToken', 'reset-credentials', 'dpop+jwt'].map((typ) => [
+    `a token with the claim typ ${typ}`,
+    { typ },
+    {},
+    'ERR_TOKEN_TYPE',
+  ]),
 ];
 
 test.each(ALWAYS)('B1 %s is refused under every policy', async (kind, claims, header, expected) => {
   for (const more of anywhere) expect([more, await code(signer.token(claims, header), more)]).toEqual([more, expected]);
 });
 
-test.each([undefined, 'JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt', 'application/AT+JWT'])('B1 an access token of type %s passes', async (typ) => {
-  for (const more of anywhere) expect(await code(signer.token({ scope: 'read', azp: 'cli' }, { typ }), more)).toBe('ok');
-});
+test.each([undefined, 'JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt', 'application/AT+JWT'])(
+  'B1 an access token of type %s passes',
+  async (typ) => {
+    for (const more of anywhere)
+      expect(await code(signer.token({ scope: 'read', azp: 'cli' }, { typ }), more)).toBe('ok');
+  },
+);
 
 test('B1 claims that only look a little like those of other kinds do no harm', async () => {
-  for (const claims of [{ events: ['read'] }, { code: 'DE' }, { state: 'CA' }, { typ: 'Bearer', nonce: 'n' }, { typ: 'DPoP' }, { email: 'ada@example.com', name: 'Ada' }]) {
+  for (const claims of [
+    { events: ['read'] },
+    { code: 'DE' },
+    { state: 'CA' },
+    { typ: 'Bearer', nonce: 'n' },
+    { typ: 'DPoP' },
+    { email: 'ada@example.com', name: 'Ada' },
+  ]) {
     expect(await code(signer.token(claims), { typ: 'preferred' })).toBe('ok');
   }
   expect(await code(signer.token({ ...NO_EXP }), { requireExp: false })).toBe('ok');
@@ -64,7 +115,12 @@ test('B1 B2 genuine tokens of other kinds: none always, or none under typ: prefe
     ['opaque', 'sk-0123456789', 'ERR_TOKEN_OPAQUE'],
     ['opaque with dots', 'ory_at_AbC.dEf', 'ERR_TOKEN_OPAQUE'],
     ['JWE', jwe, 'ERR_TOKEN_ENCRYPTED'],
-    ['userinfo of nothing but a subject', signer.token(NO_EXP, { typ: 'JWT' }), 'ERR_TOKEN_TYPE', { requireExp: false }],
+    [
+      'userinfo of nothing but a subject',
+      signer.token(NO_EXP, { typ: 'JWT' }),
+      'ERR_TOKEN_TYPE',
+      { requireExp: false },
+    ],
   ];
   const wrong = [];
   for (const [kind, token, expected, more] of preferred) {
@@ -78,6 +134,11 @@ test('B1 B2 genuine tokens of other kinds: none always, or none under typ: prefe
     }
   }
   const cases = preferred.length + ALWAYS.length * anywhere.length;
-  score('S45', `${cases} cases, ${wrong.length} accepted or not named${wrong.length ? `: ${wrong.slice(0, 3)}` : ''}`, '0 accepted always (logout, userinfo, JARM), 0 under typ: preferred', wrong.length === 0);
+  score(
+    'S45',
+    `${cases} cases, ${wrong.length} accepted or not named${wrong.length ? `: ${wrong.slice(0, 3)}` : ''}`,
+    '0 accepted always (logout, userinfo, JARM), 0 under typ: preferred',
+    wrong.length === 0,
+  );
   expect(wrong).toEqual([]);
 });

@@ -19,14 +19,18 @@ function app(policy = {}) {
     apiKeyMiddleware: jest.fn(),
     findUser: async () => user,
     updateUser: jest.fn(async () => null),
-    getAppConfig: async () => configOf({ apiKey: { enabled: false }, oidc: { enabled: true, issuer: ISSUER, audience: AUDIENCE } }),
+    getAppConfig: async () =>
+      configOf({ apiKey: { enabled: false }, oidc: { enabled: true, issuer: ISSUER, audience: AUDIENCE } }),
     logger,
   };
   const auth = createRemoteAgentAuth(deps, { verifier, policy: () => ({ ...policy, jwks: { keys: [signer.jwk] } }) });
   return async (claims, header = { typ: 'JWT' }) => {
     const [res, next] = [fullResponse(), jest.fn()];
     await auth({ headers: { authorization: `Bearer ${signer.token(claims, header)}` } }, res, next);
-    return { passed: next.mock.calls.length === 1, warnings: logger.lines.filter(([level, text]) => level === 'warn' && text.includes('ID token')) };
+    return {
+      passed: next.mock.calls.length === 1,
+      warnings: logger.lines.filter(([level, text]) => level === 'warn' && text.includes('ID token')),
+    };
   };
 }
 
@@ -46,7 +50,11 @@ test.each(LOOKS)("B2 a token with %j is refused under typ: 'preferred'", async (
 });
 
 test("B2 an access token passes under typ: 'preferred' without a warning", async () => {
-  for (const claims of [{ scope: 'read' }, { auth_time: 1, azp: 'cli', scope: 'read' }, { typ: 'Bearer', nonce: 'n' }]) {
+  for (const claims of [
+    { scope: 'read' },
+    { auth_time: 1, azp: 'cli', scope: 'read' },
+    { typ: 'Bearer', nonce: 'n' },
+  ]) {
     expect(await app({ typ: 'preferred' })(claims)).toEqual({ passed: true, warnings: [] });
     expect(await app()(claims)).toEqual({ passed: true, warnings: [] });
   }

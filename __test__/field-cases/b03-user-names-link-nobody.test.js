@@ -14,7 +14,9 @@ const issuer = issuerWhileTesting();
 
 /** A host with one account that has an address and is bound to nobody. */
 function hostWith({ options, account = {}, deps = {} } = {}) {
-  const findUser = jest.fn(async ({ email }) => (email === VICTIM ? { _id: 'ada', email: VICTIM, role: 'USER', ...account } : null));
+  const findUser = jest.fn(async ({ email }) =>
+    email === VICTIM ? { _id: 'ada', email: VICTIM, role: 'USER', ...account } : null,
+  );
   return new World(issuer, { deps: { findUser, ...deps }, options });
 }
 
@@ -33,7 +35,11 @@ describe('B3 an address from a user name links no unbound account', () => {
     ['upn alone', { upn: VICTIM }, 'upn'],
     ['an empty email', { email: '', preferred_username: VICTIM }, 'preferred_username'],
     ['an email of another type', { email: [VICTIM], upn: VICTIM }, 'upn'],
-    ['email_verified, which speaks of no such claim', { email_verified: true, preferred_username: VICTIM }, 'preferred_username'],
+    [
+      'email_verified, which speaks of no such claim',
+      { email_verified: true, preferred_username: VICTIM },
+      'preferred_username',
+    ],
     ['email_verified: false beside it', { email_verified: false, preferred_username: VICTIM }, 'preferred_username'],
   ])('B3 %s: 401, nothing written, no API key tried', async (_name, claims, claim) => {
     for (const apiKey of [true, false]) {
@@ -68,10 +74,13 @@ describe('B3 what links as before', () => {
     await linked(hostWith(), { email: VICTIM, preferred_username: 'somebody' });
   });
 
-  test.each(['preferred_username', 'upn', 'work_mail'])('B3 the claim %s, where OPENID_EMAIL_CLAIM names it', async (name) => {
-    process.env.OPENID_EMAIL_CLAIM = ` ${name} `;
-    await linked(hostWith(), { [name]: VICTIM });
-  });
+  test.each(['preferred_username', 'upn', 'work_mail'])(
+    'B3 the claim %s, where OPENID_EMAIL_CLAIM names it',
+    async (name) => {
+      process.env.OPENID_EMAIL_CLAIM = ` ${name} `;
+      await linked(hostWith(), { [name]: VICTIM });
+    },
+  );
 
   test.each(['preferred_username', 'upn'])('B3 the claim %s, with allowUsernameAsEmail', async (name) => {
     await linked(hostWith({ options: { allowUsernameAsEmail: true } }), { [name]: VICTIM });

@@ -23,7 +23,14 @@ const NO_ADDRESS = [
   'https://example.com/ada',
   '+49 89 123456',
 ];
-const ADDRESS = ['ada@example.com', 'Ada@Example.COM', ' ada@example.com ', 'ada@localhost', "o'hara+x@sub.example.co.uk", 'ä@münchen.example'];
+const ADDRESS = [
+  'ada@example.com',
+  'Ada@Example.COM',
+  ' ada@example.com ',
+  'ada@localhost',
+  "o'hara+x@sub.example.co.uk",
+  'ä@münchen.example',
+];
 
 /** The addresses users are looked up by. */
 async function asked(claims) {

@@ -17,35 +17,173 @@ const TABLE = [
   ['audience', { aud: 'other' }, {}, {}, 'ERR_TOKEN_AUDIENCE', `"${AUDIENCE}"`, '"other"', ''],
   ['audiences', { aud: ['a', 'b'] }, { audience: ['x', 'y'] }, {}, 'ERR_TOKEN_AUDIENCE', '"x", "y"', '"a", "b"', ''],
   ['no audience', { aud: undefined }, {}, {}, 'ERR_TOKEN_AUDIENCE', `"${AUDIENCE}"`, 'nothing', ''],
-  ['audience with a slash', { aud: 'https://api.example/' }, { audience: 'https://api.example' }, {}, 'ERR_TOKEN_AUDIENCE', '"https://api.example"', '"https://api.example/"', 'trailing slash'],
-  ['audience in capitals', { aud: 'AGENTS' }, {}, {}, 'ERR_TOKEN_AUDIENCE', `"${AUDIENCE}"`, '"AGENTS"', 'upper and lower case'],
-  ['audience with a blank', { aud: 'agents ' }, {}, {}, 'ERR_TOKEN_AUDIENCE', `"${AUDIENCE}"`, '"agents "', 'white space'],
-  ['audience as URI', { aud: '11-22' }, { audience: 'api://11-22' }, {}, 'ERR_TOKEN_AUDIENCE', '"api://11-22"', '"11-22"', 'api://'],
-  ['issuer', { iss: 'https://other.example' }, {}, {}, 'ERR_TOKEN_ISSUER', `"${ISSUER}"`, '"https://other.example"', ''],
-  ['issuer with a slash', { iss: `${ISSUER}/` }, {}, {}, 'ERR_TOKEN_ISSUER', `"${ISSUER}"`, `"${ISSUER}/"`, 'trailing slash'],
-  ['issuer by http', { iss: ISSUER.replace('https', 'http') }, {}, {}, 'ERR_TOKEN_ISSUER', `"${ISSUER}"`, `"${ISSUER.replace('https', 'http')}"`, 'http'],
-  ['issuer with suffix', { iss: `${ISSUER}/.well-known/openid-configuration` }, {}, {}, 'ERR_TOKEN_ISSUER', `"${ISSUER}"`, `"${ISSUER}/.well-known/openid-configuration"`, 'discovery'],
+  [
+    'audience with a slash',
+    { aud: 'https://api.example/' },
+    { audience: 'https://api.example' },
+    {},
+    'ERR_TOKEN_AUDIENCE',
+    '"https://api.example"',
+    '"https://api.example/"',
+    'trailing slash',
+  ],
+  [
+    'audience in capitals',
+    { aud: 'AGENTS' },
+    {},
+    {},
+    'ERR_TOKEN_AUDIENCE',
+    `"${AUDIENCE}"`,
+    '"AGENTS"',
+    'upper and lower case',
+  ],
+  [
+    'audience with a blank',
+    { aud: 'agents ' },
+    {},
+    {},
+    'ERR_TOKEN_AUDIENCE',
+    `"${AUDIENCE}"`,
+    '"agents "',
+    'white space',
+  ],
+  [
+    'audience as URI',
+    { aud: '11-22' },
+    { audience: 'api://11-22' },
+    {},
+    'ERR_TOKEN_AUDIENCE',
+    '"api://11-22"',
+    '"11-22"',
+    'api://',
+  ],
+  [
+    'issuer',
+    { iss: 'https://other.example' },
+    {},
+    {},
+    'ERR_TOKEN_ISSUER',
+    `"${ISSUER}"`,
+    '"https://other.example"',
+    '',
+  ],
+  [
+    'issuer with a slash',
+    { iss: `${ISSUER}/` },
+    {},
+    {},
+    'ERR_TOKEN_ISSUER',
+    `"${ISSUER}"`,
+    `"${ISSUER}/"`,
+    'trailing slash',
+  ],
+  [
+    'issuer by http',
+    { iss: ISSUER.replace('https', 'http') },
+    {},
+    {},
+    'ERR_TOKEN_ISSUER',
+    `"${ISSUER}"`,
+    `"${ISSUER.replace('https', 'http')}"`,
+    'http',
+  ],
+  [
+    'issuer with suffix',
+    { iss: `${ISSUER}/.well-known/openid-configuration` },
+    {},
+    {},
+    'ERR_TOKEN_ISSUER',
+    `"${ISSUER}"`,
+    `"${ISSUER}/.well-known/openid-configuration"`,
+    'discovery',
+  ],
   ['no issuer', { iss: 5 }, {}, {}, 'ERR_TOKEN_ISSUER', `"${ISSUER}"`, 'nothing', ''],
   ['algorithm', {}, { algorithms: ['ES256', 'ES384'] }, {}, 'ERR_TOKEN_ALGORITHM', '"ES256", "ES384"', '"RS256"', ''],
-  ['unknown algorithm', {}, {}, `{"alg":"HS256","kid":"k"}`, 'ERR_TOKEN_ALGORITHM', expect.stringContaining('"RS256"'), '"HS256"', ''],
+  [
+    'unknown algorithm',
+    {},
+    {},
+    `{"alg":"HS256","kid":"k"}`,
+    'ERR_TOKEN_ALGORITHM',
+    expect.stringContaining('"RS256"'),
+    '"HS256"',
+    '',
+  ],
   ['scope', { scope: 'write' }, { scope: 'read' }, {}, 'ERR_SCOPE_MISSING', '"read"', '"write"', ''],
-  ['scope in capitals', { scope: 'READ' }, { scope: 'read' }, {}, 'ERR_SCOPE_MISSING', '"read"', '"READ"', 'upper and lower case'],
-  ['role', { realm_access: { roles: ['user'] } }, { requiredRoles: ['admin'] }, {}, 'ERR_ROLE_MISSING', '"admin"', '"user"', ''],
-  ['roles', { realm_access: { roles: ['user'] } }, { requiredRoles: ['user', 'admin'] }, {}, 'ERR_ROLE_MISSING', '"admin"', '"user"', ''],
-  ['any role', { roles: [] }, { requiredAppRoles: { any: ['a', 'b'] } }, {}, 'ERR_ROLE_MISSING', '"a", "b"', 'nothing', ''],
-  ['no claim of roles', {}, { requiredRoles: ['admin'] }, {}, 'ERR_ROLE_MISSING', '"admin"', 'nothing', 'no such claim'],
-  ['permission', { permissions: ['read'] }, { requiredPermissions: ['write'] }, {}, 'ERR_PERMISSION_MISSING', '"write"', '"read"', ''],
+  [
+    'scope in capitals',
+    { scope: 'READ' },
+    { scope: 'read' },
+    {},
+    'ERR_SCOPE_MISSING',
+    '"read"',
+    '"READ"',
+    'upper and lower case',
+  ],
+  [
+    'role',
+    { realm_access: { roles: ['user'] } },
+    { requiredRoles: ['admin'] },
+    {},
+    'ERR_ROLE_MISSING',
+    '"admin"',
+    '"user"',
+    '',
+  ],
+  [
+    'roles',
+    { realm_access: { roles: ['user'] } },
+    { requiredRoles: ['user', 'admin'] },
+    {},
+    'ERR_ROLE_MISSING',
+    '"admin"',
+    '"user"',
+    '',
+  ],
+  [
+    'any role',
+    { roles: [] },
+    { requiredAppRoles: { any: ['a', 'b'] } },
+    {},
+    'ERR_ROLE_MISSING',
+    '"a", "b"',
+    'nothing',
+    '',
+  ],
+  [
+    'no claim of roles',
+    {},
+    { requiredRoles: ['admin'] },
+    {},
+    'ERR_ROLE_MISSING',
+    '"admin"',
+    'nothing',
+    'no such claim',
+  ],
+  [
+    'permission',
+    { permissions: ['read'] },
+    { requiredPermissions: ['write'] },
+    {},
+    'ERR_PERMISSION_MISSING',
+    '"write"',
+    '"read"',
+    '',
+  ],
   ['client', { azp: 'cli' }, { allowedClients: ['web'] }, {}, 'ERR_TOKEN_CLIENT', '"web"', '"cli"', ''],
   ['type', {}, { typ: 'required' }, { typ: 'JWT' }, 'ERR_TOKEN_TYPE', '"at+jwt"', '"JWT"', ''],
 ];
 
-test.each(TABLE)('C2 %s: expected and got stand in the error and its message', async (what, claims, more, header, code, expected, got, near) => {
-  const error = await of(claims, more, header);
-  expect(error).toMatchObject({ code, expected, got });
-  expect(error.message).toContain(error.expected);
-  expect(error.message).toContain(`got ${got}`);
-  expect(error.message).toContain(near);
-});
+test.each(TABLE)(
+  'C2 %s: expected and got stand in the error and its message',
+  async (what, claims, more, header, code, expected, got, near) => {
+    const error = await of(claims, more, header);
+    expect(error).toMatchObject({ code, expected, got });
+    expect(error.message).toContain(error.expected);
+    expect(error.message).toContain(`got ${got}`);
+    expect(error.message).toContain(near);
+  },
+);
 
 test('C2 the key of the kid says which algorithms it is for', async () => {
   const error = await judged(verifier, signer.token({}, { alg: 'PS256' }), policyOf([{ ...signer.jwk, alg: 'RS512' }]));
@@ -53,7 +191,11 @@ test('C2 the key of the kid says which algorithms it is for', async () => {
 });
 
 test('C2 what came is bounded and cannot forge a log line, and neither subject nor address is ever in it', async () => {
-  for (const aud of ['x'.repeat(5000), Array.from({ length: 300 }, (_, index) => `audience-${index}`), 'a\nlevel=error forged\u001b[31m\u202e']) {
+  for (const aud of [
+    'x'.repeat(5000),
+    Array.from({ length: 300 }, (_, index) => `audience-${index}`),
+    'a\nlevel=error forged\u001b[31m\u202e',
+  ]) {
     const error = await of({ aud, sub: 'subject-of-ada', email: 'ada@example.com' });
     expect(error.got.length).toBeLessThanOrEqual(200);
     // eslint-disable-next-line no-control-regex
@@ -81,15 +223,26 @@ test.each(['librechat', 'standard'])('C2 the caller hears nothing of it: respons
     apiKeyMiddleware: jest.fn(),
     findUser: async () => null,
     updateUser: async () => null,
-    getAppConfig: async () => configOf({ apiKey: { enabled: false }, oidc: { enabled: true, issuer: ISSUER, audience: AUDIENCE, scope: 'read' } }),
+    getAppConfig: async () =>
+      configOf({
+        apiKey: { enabled: false },
+        oidc: { enabled: true, issuer: ISSUER, audience: AUDIENCE, scope: 'read' },
+      }),
     logger,
   };
   const auth = createRemoteAgentAuth(deps, { verifier, responses, policy: () => ({ jwks: { keys: [signer.jwk] } }) });
-  for (const claims of [{ aud: 'audience-that-came' }, { scope: 'scope-that-came' }, { iss: 'https://issuer-that-came' }]) {
+  for (const claims of [
+    { aud: 'audience-that-came' },
+    { scope: 'scope-that-came' },
+    { iss: 'https://issuer-that-came' },
+  ]) {
     const res = fullResponse();
     await auth({ headers: { authorization: `Bearer ${signer.token(claims)}` } }, res, jest.fn());
     expect(JSON.stringify([res.sent, res.headers])).not.toContain('that-came');
-    const logged = logger.lines.at(-1).map((part) => (part instanceof Error ? part.message : part)).join(' ');
+    const logged = logger.lines
+      .at(-1)
+      .map((part) => (part instanceof Error ? part.message : part))
+      .join(' ');
     expect(logged).toContain('that-came');
   }
 });

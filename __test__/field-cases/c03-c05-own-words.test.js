@@ -16,7 +16,11 @@ test.each([
   ['an opaque token with dots', 'ya29.a0AfH6SM.bX.Yz', 'ERR_TOKEN_OPAQUE'],
   ['an opaque token', 'sk-0123456789', 'ERR_TOKEN_OPAQUE'],
   ['a JWE', `${JWE}.AAAA.AAAA.AAAA.AAAA`, 'ERR_TOKEN_ENCRYPTED'],
-  ['a JWE without an encrypted key', `${encode('{"alg":"dir","enc":"A128GCM"}')}..AAAA.AAAA.AAAA`, 'ERR_TOKEN_ENCRYPTED'],
+  [
+    'a JWE without an encrypted key',
+    `${encode('{"alg":"dir","enc":"A128GCM"}')}..AAAA.AAAA.AAAA`,
+    'ERR_TOKEN_ENCRYPTED',
+  ],
   ['a JWS that lost its signature', signer.token().split('.').slice(0, 2).join('.'), 'ERR_TOKEN_MALFORMED'],
   ['a JWS with a part too many', `${signer.token()}.AAAA`, 'ERR_TOKEN_MALFORMED'],
 ])('C3 %s has words of its own', async (kind, token, code) => {
@@ -57,8 +61,14 @@ test.each(UNREADABLE)('C4 header %s', async (text, words) => {
 });
 
 test('C4 a list, and bytes that are no text, have words of their own, and a name cannot forge a log line', async () => {
-  expect(await of(signer.token('[1]'))).toMatchObject({ code: 'ERR_TOKEN_CLAIMS', message: expect.stringContaining('object') });
-  expect(await of(signer.token({}, '[1]'))).toMatchObject({ code: 'ERR_TOKEN_MALFORMED', message: expect.stringContaining('object') });
+  expect(await of(signer.token('[1]'))).toMatchObject({
+    code: 'ERR_TOKEN_CLAIMS',
+    message: expect.stringContaining('object'),
+  });
+  expect(await of(signer.token({}, '[1]'))).toMatchObject({
+    code: 'ERR_TOKEN_MALFORMED',
+    message: expect.stringContaining('object'),
+  });
   const error = await of(signer.token('{"a\\nforged":1,"a\\nforged":2}'));
   expect(error.message).not.toContain('\n');
 });

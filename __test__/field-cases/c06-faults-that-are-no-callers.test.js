@@ -18,14 +18,18 @@ test('C6 a provider that cannot be reached, API keys on, default logger: one war
       apiKeyMiddleware: (_req, _res, next) => next(),
       findUser: async () => null,
       updateUser: async () => null,
-      getAppConfig: async () => configOf({ apiKey: { enabled: true }, oidc: oidcOf({ issuer: 'https://console.example' }) }),
+      getAppConfig: async () =>
+        configOf({ apiKey: { enabled: true }, oidc: oidcOf({ issuer: 'https://console.example' }) }),
     },
     { verifier: fakeVerifier({ agents: failure('ERR_JWKS_FETCH', 'upstream', 'the host was not found') }) },
   );
-  for (let n = 0; n < 20; n += 1) await middleware({ headers: { authorization: 'Bearer a.b.c' } }, fullResponse(), () => {});
+  for (let n = 0; n < 20; n += 1)
+    await middleware({ headers: { authorization: 'Bearer a.b.c' } }, fullResponse(), () => {});
   expect(warn.mock.calls).toEqual([
     [
-      expect.stringMatching(/^\[remoteAgentAuth\] no token of issuer https:\/\/console\.example can be checked.*provider.*Check network, DNS/),
+      expect.stringMatching(
+        /^\[remoteAgentAuth\] no token of issuer https:\/\/console\.example can be checked.*provider.*Check network, DNS/,
+      ),
       expect.objectContaining({ code: 'ERR_JWKS_FETCH', message: 'the host was not found' }),
     ],
   ]);
@@ -50,9 +54,19 @@ test.each([
 
 test('C6 a policy that cannot be used is a warning once a minute', async () => {
   const logger = recordingLogger();
-  const app = setUp({ config: auth({ oidc: oidcOf({ issuer: 'ftp://wrong.example' }) }), deps: { logger }, options: { verifier: undefined } });
+  const app = setUp({
+    config: auth({ oidc: oidcOf({ issuer: 'ftp://wrong.example' }) }),
+    deps: { logger },
+    options: { verifier: undefined },
+  });
   for (let n = 0; n < 5; n += 1) await app.call();
-  expect(warnings(logger)).toEqual([['warn', expect.stringMatching(/issuer ftp:\/\/wrong\.example.*the configuration is wrong/), expect.objectContaining({ code: 'ERR_POLICY_ISSUER' })]]);
+  expect(warnings(logger)).toEqual([
+    [
+      'warn',
+      expect.stringMatching(/issuer ftp:\/\/wrong\.example.*the configuration is wrong/),
+      expect.objectContaining({ code: 'ERR_POLICY_ISSUER' }),
+    ],
+  ]);
 });
 
 test('C6 causes are told apart by code, reason, host and issuer', async () => {

@@ -9,10 +9,16 @@ const signer = new Signer();
 beforeEach(() => verifier.clear());
 
 test('C7 where no entry of a set can be used, the error and stats() say why for each', async () => {
-  const keys = [{ ...signer.jwk, use: 'enc' }, { kty: 'oct', kid: 'k', k: 'AAAA' }, { ...signer.jwk, key_ops: ['sign'] }, 5];
+  const keys = [
+    { ...signer.jwk, use: 'enc' },
+    { kty: 'oct', kid: 'k', k: 'AAAA' },
+    { ...signer.jwk, key_ops: ['sign'] },
+    5,
+  ];
   const error = await judged(verifier, signer.token(), policyOf(keys));
   expect(error).toMatchObject({ code: 'ERR_JWKS_DOCUMENT', fault: 'upstream' });
-  for (const reason of ['`use` is not `sig`', 'private or symmetric', '`key_ops`', 'not a JSON object']) expect(error.message).toContain(reason);
+  for (const reason of ['`use` is not `sig`', 'private or symmetric', '`key_ops`', 'not a JSON object'])
+    expect(error.message).toContain(reason);
   const [{ skipped }] = verifier.stats().sources;
   expect(skipped.map(({ index }) => index)).toEqual([0, 1, 2, 3]);
   expect(skipped.map(({ reason }) => reason)).toEqual([

@@ -60,9 +60,14 @@ test('C9 what it says is so: with every request of Node’s refused, keys are fe
   const refuse = () => {
     throw new Error('no network in this test');
   };
-  const spies = [jest.spyOn(http, 'request').mockImplementation(refuse), jest.spyOn(globalThis, 'fetch').mockImplementation(refuse)];
+  const spies = [
+    jest.spyOn(http, 'request').mockImplementation(refuse),
+    jest.spyOn(globalThis, 'fetch').mockImplementation(refuse),
+  ];
   try {
-    await expect(verifyRemoteToken(issuer.token({ aud: AUDIENCE }), { issuer: issuer.url, audience: AUDIENCE })).resolves.toMatchObject({ claims: { aud: AUDIENCE } });
+    await expect(
+      verifyRemoteToken(issuer.token({ aud: AUDIENCE }), { issuer: issuer.url, audience: AUDIENCE }),
+    ).resolves.toMatchObject({ claims: { aud: AUDIENCE } });
     for (const spy of spies) expect(spy).not.toHaveBeenCalled();
   } finally {
     for (const spy of spies) spy.mockRestore();

@@ -8,9 +8,11 @@ const files = readdirSync(__dirname).filter((name) => name.endsWith('.test.js') 
 /** The ids that names of tests begin with; a name may begin with several: `A1, A2 ...`. */
 const shown = new Set(
   files.flatMap((name) =>
-    [...readFileSync(path.join(__dirname, name), 'utf8').matchAll(/\b(?:test|it)?(?:\.each\([^]*?\))?\(\s*['"`]((?:[A-F]\d*(?:,? |: ))+)/g)].flatMap(([, ids = '']) =>
-      ids.split(/[,:\s]+/).filter(Boolean),
-    ),
+    [
+      ...readFileSync(path.join(__dirname, name), 'utf8').matchAll(
+        /\b(?:test|it)?(?:\.each\([^]*?\))?\(\s*['"`]((?:[A-F]\d*(?:,? |: ))+)/g,
+      ),
+    ].flatMap(([, ids = '']) => ids.split(/[,:\s]+/).filter(Boolean)),
   ),
 );
 

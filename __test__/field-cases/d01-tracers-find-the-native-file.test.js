@@ -33,7 +33,8 @@ test('D1 @vercel/nft traces an application, and the traced files alone start els
   const files = traced(file);
   expect(files).toContain(path.join('node_modules', packageName(name), fileName(name)));
   const elsewhere = path.join(folder, 'deployed');
-  for (const each of files) fs.cpSync(path.join(folder, 'built', each), path.join(elsewhere, each), { recursive: true });
+  for (const each of files)
+    fs.cpSync(path.join(folder, 'built', each), path.join(elsewhere, each), { recursive: true });
   const { stdout } = await promisify(execFile)(process.execPath, [path.join(elsewhere, 'application.js')], {
     cwd: elsewhere,
     env: { PATH: process.env.PATH },
@@ -44,12 +45,17 @@ test('D1 @vercel/nft traces an application, and the traced files alone start els
 test('D1 the loader names each platform package in a literal require, and the packed manifest names the same', () => {
   const source = fs.readFileSync(path.join(ROOT, 'binding.js'), 'utf8');
   const named = [...source.matchAll(/case '([^']+)': return \{ native: require\('remote-agent-auth-([^']+)'\) \};/g)];
-  expect(named.map(([, platform, literal]) => [platform, literal])).toEqual(platforms.map((platform) => [platform.name, platform.name]));
+  expect(named.map(([, platform, literal]) => [platform, literal])).toEqual(
+    platforms.map((platform) => [platform.name, platform.name]),
+  );
 });
 
 test('D1 an application that was copied without its native file is told so', async () => {
   const file = installApplication(path.join(folder, 'copied'), { platform: false });
-  const failed = promisify(execFile)(process.execPath, [file], { cwd: path.dirname(file), env: { PATH: process.env.PATH } });
+  const failed = promisify(execFile)(process.execPath, [file], {
+    cwd: path.dirname(file),
+    env: { PATH: process.env.PATH },
+  });
   await expect(failed).rejects.toMatchObject({
     stderr: expect.stringMatching(/Cause: .*or what copied the application left it behind\.[^]*ERR_NATIVE_MISSING/),
   });

@@ -34,7 +34,10 @@ async function start(node, flags, env = {}) {
 
 /** Loads the package on a machine that is changed as `machine` says. */
 async function load(machine, cwd = folder) {
-  const { stdout } = await promisify(execFile)(process.execPath, [CHILD, JSON.stringify(machine)], { cwd, env: { PATH: process.env.PATH } });
+  const { stdout } = await promisify(execFile)(process.execPath, [CHILD, JSON.stringify(machine)], {
+    cwd,
+    env: { PATH: process.env.PATH },
+  });
   return JSON.parse(stdout);
 }
 
@@ -52,8 +55,15 @@ for (const major of [20, 22, 24]) {
 
     test('D2 the permission model without leave to read the platform package is named, with the flag that gives it', async () => {
       const own = path.join(modules, 'remote-agent-auth', '*');
-      const { stderr } = await start(node, [permission, '--allow-addons', `--allow-fs-read=${application}`, `--allow-fs-read=${own}`]);
-      expect(stderr).toContain(`Cause: Node's permission model does not let this process read ${path.join(modules, packageName(name))}`);
+      const { stderr } = await start(node, [
+        permission,
+        '--allow-addons',
+        `--allow-fs-read=${application}`,
+        `--allow-fs-read=${own}`,
+      ]);
+      expect(stderr).toContain(
+        `Cause: Node's permission model does not let this process read ${path.join(modules, packageName(name))}`,
+      );
       expect(stderr).toContain(`--allow-fs-read=${path.join(modules, packageName(name), '*')}`);
       expect(stderr).toMatch(/ERR_NATIVE_FILE/);
     });
@@ -76,28 +86,69 @@ for (const major of [20, 22, 24]) {
 
 /** @type {[string, object, RegExp, RegExp][]} */
 const REFUSED = [
-  ['a file this user may not read', { deny: { openSync: 'EACCES' } }, /the user of this process.* is not allowed to read .*\.node/, /chmod/],
+  [
+    'a file this user may not read',
+    { deny: { openSync: 'EACCES' } },
+    /the user of this process.* is not allowed to read .*\.node/,
+    /chmod/,
+  ],
   ['too many open files', { deny: { openSync: 'EMFILE' } }, /no more files can be opened: EMFILE/, /ulimit -n/],
   ['a link that leads nowhere', { deny: { openSync: 'ENOENT' } }, /its name leads to no file/, /install again/],
   [
     'a mount without leave to run code',
-    { mounts: 'overlay / overlay rw 0 0\ntmpfs MODULES tmpfs rw,nosuid,noexec 0 0\nproc /proc proc rw,noexec 0 0\n', dlopen: 'x.node: failed to map segment from shared object' },
+    {
+      mounts: 'overlay / overlay rw 0 0\ntmpfs MODULES tmpfs rw,nosuid,noexec 0 0\nproc /proc proc rw,noexec 0 0\n',
+      dlopen: 'x.node: failed to map segment from shared object',
+    },
     /node_modules is mounted with `noexec`/,
     /mount it without `noexec`/,
   ],
   [
     'a system that forbids code from that place',
-    { mounts: 'overlay / overlay rw 0 0\n', dlopen: 'x.node: failed to map segment from shared object: Permission denied' },
+    {
+      mounts: 'overlay / overlay rw 0 0\n',
+      dlopen: 'x.node: failed to map segment from shared object: Permission denied',
+    },
     /does not let this process run code from it \(SELinux, AppArmor/,
     /allow that, or move node_modules/,
   ],
   ['no memory', { dlopen: 'x.node: Cannot allocate memory' }, /not enough memory/, /more memory/],
-  ['no room for thread-local data', { dlopen: 'x.node: cannot allocate memory in static TLS block' }, /thread-local data/, /GLIBC_TUNABLES/],
-  ['an older C library', { dlopen: "/lib/libc.so.6: version `GLIBC_2.99' not found (required by x.node)" }, /older than the file needs \(GLIBC_2\.99\)/, /newer system/],
-  ['Gatekeeper of macOS', { dlopen: "code signature in 'x.node' not valid for use in process: library load disallowed by system policy" }, /macOS refuses/, /quarantine/],
-  ['a policy of Windows', { dlopen: 'An Application Control policy has blocked this file.' }, /Windows or a virus scanner/, /allow the file/],
-  ["Deno's permissions", { thrown: { name: 'NotCapable', message: 'Requires ffi access to "x.node", run again with the --allow-ffi flag' } }, /Deno's permissions/, /--allow-ffi/],
-  ['anything else', { dlopen: 'x.node: something nobody has seen.' }, /the system says: x\.node: something nobody has seen\.$/, /install again/],
+  [
+    'no room for thread-local data',
+    { dlopen: 'x.node: cannot allocate memory in static TLS block' },
+    /thread-local data/,
+    /GLIBC_TUNABLES/,
+  ],
+  [
+    'an older C library',
+    { dlopen: "/lib/libc.so.6: version `GLIBC_2.99' not found (required by x.node)" },
+    /older than the file needs \(GLIBC_2\.99\)/,
+    /newer system/,
+  ],
+  [
+    'Gatekeeper of macOS',
+    { dlopen: "code signature in 'x.node' not valid for use in process: library load disallowed by system policy" },
+    /macOS refuses/,
+    /quarantine/,
+  ],
+  [
+    'a policy of Windows',
+    { dlopen: 'An Application Control policy has blocked this file.' },
+    /Windows or a virus scanner/,
+    /allow the file/,
+  ],
+  [
+    "Deno's permissions",
+    { thrown: { name: 'NotCapable', message: 'Requires ffi access to "x.node", run again with the --allow-ffi flag' } },
+    /Deno's permissions/,
+    /--allow-ffi/,
+  ],
+  [
+    'anything else',
+    { dlopen: 'x.node: something nobody has seen.' },
+    /the system says: x\.node: something nobody has seen\.$/,
+    /install again/,
+  ],
 ];
 
 test.each(REFUSED)('D2 %s is told by its true cause', async (_what, machine, cause, fix) => {
@@ -131,7 +182,9 @@ describe('without the platform package anywhere above', () => {
     const { code, message } = await load({}, alone);
     expect(code).toBe('ERR_NATIVE_MISSING');
     expect(message).toMatch(/Cause: remote-agent-auth was put into a bundle/);
-    expect(message).toMatch(/What to do: leave remote-agent-auth out of the bundle \(external\), or put .*\.node beside it/);
+    expect(message).toMatch(
+      /What to do: leave remote-agent-auth out of the bundle \(external\), or put .*\.node beside it/,
+    );
     fs.copyFileSync(path.join(modules, packageName(name), fileName(name)), path.join(bundle, fileName(name)));
     expect(await load({}, alone)).toMatchObject({ exports: expect.any(Number) });
   });

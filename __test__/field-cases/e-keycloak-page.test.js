@@ -18,7 +18,10 @@ describe('E the page says', () => {
     ['what a user needs', /Account is not fully set up.*\| the user lacks e-mail address, first name or last name/],
     ['that an administrator’s user is not verified', /administrator's users are not verified[^]*email_verified: false/],
     ['that echo sends a newline', /written by `echo` has a newline[^\n]*`printf`/],
-    ['that a lightweight token lacks aud first, then sub', /lightweight token[^\n]*`ERR_TOKEN_AUDIENCE`[^\n]*brings `aud` back, and then `sub`/],
+    [
+      'that a lightweight token lacks aud first, then sub',
+      /lightweight token[^\n]*`ERR_TOKEN_AUDIENCE`[^\n]*brings `aud` back, and then `sub`/,
+    ],
     ['what the log says of a missing scope', /`ERR_SCOPE_MISSING` \| `OIDC token lacks a required scope/],
     ['what the log says of a missing subject', /`ERR_TOKEN_SUBJECT` \| `OIDC token refused, reason: missing_sub_claim/],
     ['what a service account needs', /Give that account an address and `emailVerified`/],
@@ -29,7 +32,9 @@ describe('E the page says', () => {
   ])('%s', (_what, words) => expect(page).toMatch(words));
 
   test('and the index, that Better Auth needs its algorithm named', () => {
-    expect(read('docs/providers/README.md')).toMatch(/\*\*Better Auth\*\* signs with EdDSA[^\n]*`policy: \{ algorithms: \['EdDSA'\] \}`/);
+    expect(read('docs/providers/README.md')).toMatch(
+      /\*\*Better Auth\*\* signs with EdDSA[^\n]*`policy: \{ algorithms: \['EdDSA'\] \}`/,
+    );
   });
 });
 
@@ -46,8 +51,10 @@ describe('E its commands', () => {
     expect(setUp).toContain(`included.custom.audience"=${audience}'`);
     expect(setUp).toContain(`-s name=${scope} `);
     expect(setUp).not.toMatch(/\becho\b/);
-    for (const file of ['password.txt', 'secret.txt']) expect(setUp).toMatch(new RegExp(`^printf %s "[^\n]*" > ${file}$`, 'm'));
-    for (const needed of ['email=ada@', 'emailVerified=true', 'firstName=', 'lastName=']) expect(setUp).toContain(`-s ${needed}`);
+    for (const file of ['password.txt', 'secret.txt'])
+      expect(setUp).toMatch(new RegExp(`^printf %s "[^\n]*" > ${file}$`, 'm'));
+    for (const needed of ['email=ada@', 'emailVerified=true', 'firstName=', 'lastName='])
+      expect(setUp).toContain(`-s ${needed}`);
     expect(setUp).toMatch(/clientId=agents-cli -s publicClient=true[^]*directAccessGrantsEnabled=true/);
     expect(setUp).toMatch(/update users\/\$ACCOUNT [^\n]*-s email=\S+ -s emailVerified=true/);
   });
@@ -66,15 +73,21 @@ describe('E the log', () => {
     const token = issuer.token({ aud: 'librechat', scope: 'agents:use', ...claims });
     const logger = recordingLogger();
     const callback = async () => null;
-    const auth = createRemoteAgentAuth({
-      getAppConfig: async () => configOf({ apiKey: { enabled: false }, oidc: { enabled: true, ...policy } }),
-      findUser: callback,
-      updateUser: callback,
-      apiKeyMiddleware: () => {},
-      logger,
-    }, { policy: added });
+    const auth = createRemoteAgentAuth(
+      {
+        getAppConfig: async () => configOf({ apiKey: { enabled: false }, oidc: { enabled: true, ...policy } }),
+        findUser: callback,
+        updateUser: callback,
+        apiKeyMiddleware: () => {},
+        logger,
+      },
+      { policy: added },
+    );
     await auth({ headers: { authorization: `Bearer ${token}` } }, bareResponse(), () => {});
-    const code = await new RemoteTokenVerifier().verify(token, { ...policy, ...added }).then(() => 'accepted', (error) => error.code);
+    const code = await new RemoteTokenVerifier().verify(token, { ...policy, ...added }).then(
+      () => 'accepted',
+      (error) => error.code,
+    );
     const [level, text, error] = logger.lines.at(-1);
     return [code, `${level} ${text}`, error?.code];
   }
@@ -104,7 +117,13 @@ describe('E the log', () => {
 });
 
 /** As Keycloak 26.7 wrote them, ids and keys replaced. */
-const CLAIMS = { typ: 'Bearer', azp: 'mapped', sid: 'b0LDM_R5K5P2SOIqJ_c8E8De', acr: '1', scope: 'openid agents:use profile email' };
+const CLAIMS = {
+  typ: 'Bearer',
+  azp: 'mapped',
+  sid: 'b0LDM_R5K5P2SOIqJ_c8E8De',
+  acr: '1',
+  scope: 'openid agents:use profile email',
+};
 const OWN = {
   sid: '"sid":"b0LDM_R5K5P2SOIqJ_c8E8De"',
   'allowed-origins': '"allowed-origins":["https://app.example.com"]',

@@ -8,7 +8,10 @@ const { encode } = require('../support/issuer');
 const vectors = require('./vectors/keycloak-26.json');
 
 const ISSUER = 'https://keycloak.example.com/realms/chat';
-const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding: { format: 'jwk' } });
+const { publicKey, privateKey } = generateKeyPairSync('rsa', {
+  modulusLength: 2048,
+  publicKeyEncoding: { format: 'jwk' },
+});
 const jwks = { keys: [{ ...publicKey, kid: 'keycloak-1', alg: 'RS256', use: 'sig' }] };
 
 test.each(vectors)('E $kind is $expected', async ({ header, claims, policy, expected }) => {
@@ -17,5 +20,10 @@ test.each(vectors)('E $kind is $expected', async ({ header, claims, policy, expe
   // Half a minute after the first of them was made; all live longer.
   const verifier = new RemoteTokenVerifier({ clock: () => 1_795_745_805 });
   const verified = verifier.verify(token, { issuer: ISSUER, audience: 'librechat', typ: 'preferred', jwks, ...policy });
-  expect(await verified.then(() => 'accepted', (error) => error.code)).toBe(expected);
+  expect(
+    await verified.then(
+      () => 'accepted',
+      (error) => error.code,
+    ),
+  ).toBe(expected);
 });

@@ -33,7 +33,12 @@ function olderDeps(userTenant, over = {}) {
       req.user = { id: 'key-user', role: 'USER', ...(userTenant === undefined ? {} : { tenantId: userTenant }) };
       next();
     }),
-    findUser: jest.fn(async () => ({ _id: 'u1', openidId: 'subject-1', openidIssuer: issuer.url, tenantId: userTenant })),
+    findUser: jest.fn(async () => ({
+      _id: 'u1',
+      openidId: 'subject-1',
+      openidIssuer: issuer.url,
+      tenantId: userTenant,
+    })),
     getRolesByNames: jest.fn(async () => []),
     updateUser: jest.fn(async () => null),
     getAppConfig: jest.fn(async () =>
@@ -44,10 +49,14 @@ function olderDeps(userTenant, over = {}) {
 }
 
 /** And what v0.8.8's pass: the same with the deletion fence. */
-const newerDeps = (userTenant, over) => olderDeps(userTenant, { isPrincipalActive: jest.fn(async () => true), ...over });
+const newerDeps = (userTenant, over) =>
+  olderDeps(userTenant, { isPrincipalActive: jest.fn(async () => true), ...over });
 
 /** One request, as it comes behind the pre-authentication middleware of a host that trusts the tenant header. */
-async function send(deps, { requestTenant, path = 'oidc', token = issuer.token(), options, storage = tenantStorage } = {}) {
+async function send(
+  deps,
+  { requestTenant, path = 'oidc', token = issuer.token(), options, storage = tenantStorage } = {},
+) {
   const handler = adapter.createRemoteAgentAuth(deps, options);
   const headers = { 'x-tenant-id': requestTenant, ...(path === 'oidc' ? { authorization: `Bearer ${token}` } : {}) };
   const req = { headers };
@@ -98,7 +107,10 @@ describe.each(['oidc', 'api-key'])('F1 v0.8.8, %s', (path) => {
   test('F1 the header alone, with no tenant context behind it, decides nothing', async () => {
     const deps = newerDeps('tenant-a');
     const handler = adapter.createRemoteAgentAuth(deps);
-    const headers = { 'x-tenant-id': 'tenant-b', ...(path === 'oidc' ? { authorization: `Bearer ${issuer.token()}` } : {}) };
+    const headers = {
+      'x-tenant-id': 'tenant-b',
+      ...(path === 'oidc' ? { authorization: `Bearer ${issuer.token()}` } : {}),
+    };
     const seen = [];
     await handler({ headers }, bareResponse(), () => void seen.push(getTenantId()));
     expect(seen).toEqual(['tenant-a']);
@@ -110,7 +122,9 @@ describe.each(['oidc', 'api-key'])('F1 v0.8.8, %s', (path) => {
       getTenantId: () => own.getStore()?.tenantId,
       runInTenant: (tenantId, fn) => own.run({ tenantId }, fn),
     });
-    expect((await send(deps, { requestTenant: 'tenant-b', path, storage: own })).sent).toEqual([{ status: 401, body: U }]);
+    expect((await send(deps, { requestTenant: 'tenant-b', path, storage: own })).sent).toEqual([
+      { status: 401, body: U },
+    ]);
     const seen = [];
     const headers = path === 'oidc' ? { authorization: `Bearer ${issuer.token()}` } : {};
     await adapter.createRemoteAgentAuth(deps)({ headers }, bareResponse(), () => void seen.push(own.getStore()));
@@ -126,7 +140,10 @@ describe.each(['oidc', 'api-key'])('F1 v0.8.8, %s', (path) => {
 
 test('F1 v0.8.8 looks at no token that does not name its key; v0.8.7 does', async () => {
   const token = issuer.token({}, { header: { kid: undefined } });
-  const refusing = { getAppConfig: async () => configOf({ apiKey: { enabled: false }, oidc: { enabled: true, issuer: issuer.url, audience: 'agents' } }) };
+  const refusing = {
+    getAppConfig: async () =>
+      configOf({ apiKey: { enabled: false }, oidc: { enabled: true, issuer: issuer.url, audience: 'agents' } }),
+  };
   expect((await send(newerDeps('tenant-a', refusing), { token })).sent).toEqual([{ status: 401, body: U }]);
   expect(lines).toContainEqual(['error', expect.any(String), expect.objectContaining({ code: 'ERR_TOKEN_KID' })]);
   expect((await send(olderDeps('tenant-a', refusing), { token })).next).toHaveBeenCalled();
@@ -134,7 +151,9 @@ test('F1 v0.8.8 looks at no token that does not name its key; v0.8.7 does', asyn
     expect((await send(newerDeps('tenant-a', refusing), { token, options: { policy } })).next).toHaveBeenCalled();
   }
   for (const policy of [{ clockTolerance: 1 }, () => ({ clockTolerance: 1 }), () => undefined]) {
-    expect((await send(newerDeps('tenant-a', refusing), { token, options: { policy } })).sent).toEqual([{ status: 401, body: U }]);
+    expect((await send(newerDeps('tenant-a', refusing), { token, options: { policy } })).sent).toEqual([
+      { status: 401, body: U },
+    ]);
   }
 });
 
@@ -160,11 +179,15 @@ describe('F1 the option compat', () => {
   });
 
   test.each(['v0.8.9', null, 'V0.8.8', 7])('F1 %p is an error that names the values', (compat) => {
-    expect(() => adapter.createRemoteAgentAuth(newerDeps(), { compat })).toThrow("compat must be 'auto' or 'v0.8.7' or 'v0.8.8'");
+    expect(() => adapter.createRemoteAgentAuth(newerDeps(), { compat })).toThrow(
+      "compat must be 'auto' or 'v0.8.7' or 'v0.8.8'",
+    );
   });
 
   test('F1 the fence named and missing is an error', () => {
-    expect(() => adapter.createRemoteAgentAuth({ ...newerDeps(), isPrincipalActive: undefined })).toThrow('deps.isPrincipalActive must be a function');
+    expect(() => adapter.createRemoteAgentAuth({ ...newerDeps(), isPrincipalActive: undefined })).toThrow(
+      'deps.isPrincipalActive must be a function',
+    );
   });
 
   test('F1 the log says once which line it is', () => {
@@ -177,8 +200,12 @@ describe('F1 the option compat', () => {
         fresh.createRemoteAgentAuth(olderDeps('a', { logger: ownLogger }));
       }
       expect(told).toEqual([
-        expect.stringMatching(/^\[remoteAgentAuth\] behaves as LibreChat v0\.8\.8 \(deps\.isPrincipalActive is given\)/),
-        expect.stringMatching(/^\[remoteAgentAuth\] behaves as LibreChat v0\.8\.7 \(deps\.isPrincipalActive is not given\)/),
+        expect.stringMatching(
+          /^\[remoteAgentAuth\] behaves as LibreChat v0\.8\.8 \(deps\.isPrincipalActive is given\)/,
+        ),
+        expect.stringMatching(
+          /^\[remoteAgentAuth\] behaves as LibreChat v0\.8\.7 \(deps\.isPrincipalActive is not given\)/,
+        ),
       ]);
     });
   });
@@ -189,9 +216,13 @@ test('F1 without any tenant storage the newer line does not start', () => {
     jest.doMock('@librechat/data-schemas', () => ({ logger }));
     try {
       const fresh = require('remote-agent-auth/librechat');
-      expect(() => fresh.createRemoteAgentAuth(newerDeps())).toThrow(/tenant storage was not found.*@librechat\/data-schemas.*deps\.getTenantId and deps\.runInTenant/);
+      expect(() => fresh.createRemoteAgentAuth(newerDeps())).toThrow(
+        /tenant storage was not found.*@librechat\/data-schemas.*deps\.getTenantId and deps\.runInTenant/,
+      );
       expect(() => fresh.createAgentManagementAuth(newerDeps())).toThrow('tenant storage was not found');
-      expect(() => fresh.createRemoteAgentAuth(newerDeps('a', { getTenantId() {}, runInTenant: (_tenant, fn) => fn() }))).not.toThrow();
+      expect(() =>
+        fresh.createRemoteAgentAuth(newerDeps('a', { getTenantId() {}, runInTenant: (_tenant, fn) => fn() })),
+      ).not.toThrow();
       expect(() => fresh.createRemoteAgentAuth(olderDeps())).not.toThrow();
     } finally {
       jest.dontMock('@librechat/data-schemas');
@@ -208,14 +239,24 @@ describe('F1 the main entry', () => {
       error = thrown;
     }
     expect(error).toMatchObject({ code: 'ERR_POLICY_OPTION', fault: 'config' });
-    for (const name of ['isPrincipalActive', "tenantConflict", "'reject'", "'allow'", 'getTenantId', 'tenantContextMiddleware', 'compat']) {
+    for (const name of [
+      'isPrincipalActive',
+      'tenantConflict',
+      "'reject'",
+      "'allow'",
+      'getTenantId',
+      'tenantContextMiddleware',
+      'compat',
+    ]) {
       expect(error.message).toContain(name);
     }
   });
 
   test('F1 either decision starts', () => {
     expect(() => main.createRemoteAgentAuth(newerDeps(), { tenantConflict: 'allow' })).not.toThrow();
-    expect(() => main.createRemoteAgentAuth(newerDeps('a', { getTenantId() {} }), { tenantConflict: 'reject' })).not.toThrow();
+    expect(() =>
+      main.createRemoteAgentAuth(newerDeps('a', { getTenantId() {} }), { tenantConflict: 'reject' }),
+    ).not.toThrow();
     expect(() => main.createRemoteAgentAuth(olderDeps())).not.toThrow();
   });
 });

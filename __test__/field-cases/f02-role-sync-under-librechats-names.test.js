@@ -19,7 +19,10 @@ const ENV = {
 };
 
 /** The steps of a login by ID token, as LibreChat's strategy takes them. */
-async function loginRole(claims, { user = { role: 'USER' }, env = {}, stored = ['STANDARD-USER', ' BASIC-USER '], resolveGroupOverage } = {}) {
+async function loginRole(
+  claims,
+  { user = { role: 'USER' }, env = {}, stored = ['STANDARD-USER', ' BASIC-USER '], resolveGroupOverage } = {},
+) {
   const options = getOpenIdRoleSyncOptions({ ...ENV, ...env });
   if (!options.enabled) return undefined;
   const openIdRoleValues = await getOpenIdRolesForOpenIdSync({
@@ -53,14 +56,20 @@ test.each([
 });
 
 test('F2 an administrator’s role is never the provider’s to give', async () => {
-  expect(await loginRole(roles(['ADMIN']), { env: { OPENID_ROLE_SYNC_FALLBACK_ROLE: '' } })).toStrictEqual({ reason: 'no_matching_role' });
-  await expect(loginRole({}, { env: { OPENID_ROLE_SYNC_FALLBACK_ROLE: 'ADMIN' } })).rejects.toThrow('FALLBACK_ROLE cannot be ADMIN');
+  expect(await loginRole(roles(['ADMIN']), { env: { OPENID_ROLE_SYNC_FALLBACK_ROLE: '' } })).toStrictEqual({
+    reason: 'no_matching_role',
+  });
+  await expect(loginRole({}, { env: { OPENID_ROLE_SYNC_FALLBACK_ROLE: 'ADMIN' } })).rejects.toThrow(
+    'FALLBACK_ROLE cannot be ADMIN',
+  );
 });
 
 test('F2 groups that are too many for the token are asked for, or leave the role alone', async () => {
   const env = { OPENID_ROLE_SYNC_CLAIM: 'groups' };
   const resolveGroupOverage = jest.fn(async () => ['basic-user']);
-  expect(await loginRole({ hasgroups: true }, { env, resolveGroupOverage })).toMatchObject({ selectedRole: 'BASIC-USER' });
+  expect(await loginRole({ hasgroups: true }, { env, resolveGroupOverage })).toMatchObject({
+    selectedRole: 'BASIC-USER',
+  });
   expect(await loginRole({ hasgroups: true }, { env })).toBeUndefined();
 });
 
@@ -71,5 +80,10 @@ test('F2 every configured role that is not stored is named behind the strategy�
 
 test('F2 switched off, or without a variable, there is nothing to select', async () => {
   expect(await loginRole({}, { env: { OPENID_ROLE_SYNC_ENABLED: '' } })).toBeUndefined();
-  expect(getOpenIdRoleSyncOptions({})).toEqual({ enabled: false, apiEnabled: false, claimSource: 'id', rolePriority: [] });
+  expect(getOpenIdRoleSyncOptions({})).toEqual({
+    enabled: false,
+    apiEnabled: false,
+    claimSource: 'id',
+    rolePriority: [],
+  });
 });

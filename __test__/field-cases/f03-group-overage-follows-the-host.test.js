@@ -14,7 +14,10 @@ const { issuerWhileTesting, linesOf } = require('../support/surroundings');
 
 const OVERAGE = [
   ['hasgroups', { hasgroups: true }],
-  ['claim names', { _claim_names: { groups: 'src1' }, _claim_sources: { src1: { endpoint: 'https://graph.example' } } }],
+  [
+    'claim names',
+    { _claim_names: { groups: 'src1' }, _claim_sources: { src1: { endpoint: 'https://graph.example' } } },
+  ],
 ];
 
 isolateEnvironment();
@@ -81,5 +84,7 @@ test('F3 groups in a token beside the claim names of another claim count', async
 
 test('F3 another value is an error that names the option', () => {
   const { deps } = new World(issuer);
-  expect(() => librechat.createRemoteAgentAuth(deps, { groupOverage: 'drop' })).toThrow(/groupOverage must be 'keep' or 'fallback'/);
+  expect(() => librechat.createRemoteAgentAuth(deps, { groupOverage: 'drop' })).toThrow(
+    /groupOverage must be 'keep' or 'fallback'/,
+  );
 });

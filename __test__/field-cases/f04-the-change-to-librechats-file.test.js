@@ -12,16 +12,39 @@ const { blocksOf, read } = require('../support/markdown');
 const PLACE = 'api/server/routes/agents/middleware.js';
 const LINES = {
   'v0.8.7': {
-    imports: ['generateCheckAccess', 'preAuthTenantMiddleware', 'createRequireApiKeyAuth', 'createRemoteAgentAuth', 'createCheckRemoteAgentAccess'],
-    passes: ['apiKeyMiddleware', 'findUser: db.findUser', 'getRolesByNames: db.findRolesByNames', 'updateUser: db.updateUser', 'getAppConfig'],
+    imports: [
+      'generateCheckAccess',
+      'preAuthTenantMiddleware',
+      'createRequireApiKeyAuth',
+      'createRemoteAgentAuth',
+      'createCheckRemoteAgentAccess',
+    ],
+    passes: [
+      'apiKeyMiddleware',
+      'findUser: db.findUser',
+      'getRolesByNames: db.findRolesByNames',
+      'updateUser: db.updateUser',
+      'getAppConfig',
+    ],
   },
   'v0.8.8': {
     imports: [
-      ...['generateCheckAccess', 'preAuthTenantMiddleware', 'createRequireApiKeyAuth', 'createRemoteAgentAuth', 'createAgentManagementAuth'],
+      ...[
+        'generateCheckAccess',
+        'preAuthTenantMiddleware',
+        'createRequireApiKeyAuth',
+        'createRemoteAgentAuth',
+        'createAgentManagementAuth',
+      ],
       ...['createConversationManagementAuth', 'createCheckAgentTriggerAccess', 'createCheckRemoteAgentAccess'],
     ],
     passes: [
-      ...['apiKeyMiddleware', 'findUser: db.findUser', 'getRolesByNames: db.findRolesByNames', 'updateUser: db.updateUser'],
+      ...[
+        'apiKeyMiddleware',
+        'findUser: db.findUser',
+        'getRolesByNames: db.findRolesByNames',
+        'updateUser: db.updateUser',
+      ],
       ...['isPrincipalActive: db.isPrincipalActive', 'getAppConfig'],
     ],
   },
@@ -46,7 +69,9 @@ const fileOf = ({ imports, passes }) =>
     '',
   ].join('\n');
 
-const [command] = blocksOf(read('docs/migration.md'), 'docs/migration.md').filter(({ marker }) => marker === 'run in a folder of LibreChat');
+const [command] = blocksOf(read('docs/migration.md'), 'docs/migration.md').filter(
+  ({ marker }) => marker === 'run in a folder of LibreChat',
+);
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'librechat-'));
 afterAll(() => fs.rmSync(scratch, { recursive: true, force: true }));
 
@@ -63,8 +88,18 @@ function changed(before) {
 function run(text) {
   const given = [];
   const from = (name) =>
-    new Proxy({}, { get: (_, factory) => (deps) => (factory === 'createRemoteAgentAuth' && given.push([name, Object.keys(deps)]), () => {}) });
-  vm.runInNewContext(text, { require: (name) => (name === '~/models' ? new Proxy({}, { get: () => () => {} }) : from(name)), module: {} });
+    new Proxy(
+      {},
+      {
+        get: (_, factory) => (deps) => (
+          factory === 'createRemoteAgentAuth' && given.push([name, Object.keys(deps)]), () => {}
+        ),
+      },
+    );
+  vm.runInNewContext(text, {
+    require: (name) => (name === '~/models' ? new Proxy({}, { get: () => () => {} }) : from(name)),
+    module: {},
+  });
   return given;
 }
 
@@ -94,10 +129,32 @@ describe.each(Object.entries(LINES))('F4 %s', (_line, shape) => {
   });
 
   test.each([
-    ['as the last name, without a comma', (text) => text.replace('  createRemoteAgentAuth,\n', '').replace(",\n} = require('@librechat/api')", ",\n  createRemoteAgentAuth\n} = require('@librechat/api')")],
-    ['in a list on one line', (text) => text.replace(/\{\n([^}]*)\} = require\('@librechat\/api'\)/, (_, list) => `{ ${list.trim().replace(/,?\n */g, ', ')} } = require('@librechat/api')`)],
-    ['alone', (text) => text.replace('  createRemoteAgentAuth,\n', '').replace("const {\n", "const { createRemoteAgentAuth } = require('@librechat/api');\nconst {\n")],
-    ['indented by tabs, in double quotes, without semicolons', (text) => text.replaceAll('\n  ', '\n\t').replaceAll("'", '"').replaceAll(';', '')],
+    [
+      'as the last name, without a comma',
+      (text) =>
+        text
+          .replace('  createRemoteAgentAuth,\n', '')
+          .replace(",\n} = require('@librechat/api')", ",\n  createRemoteAgentAuth\n} = require('@librechat/api')"),
+    ],
+    [
+      'in a list on one line',
+      (text) =>
+        text.replace(
+          /\{\n([^}]*)\} = require\('@librechat\/api'\)/,
+          (_, list) => `{ ${list.trim().replace(/,?\n */g, ', ')} } = require('@librechat/api')`,
+        ),
+    ],
+    [
+      'alone',
+      (text) =>
+        text
+          .replace('  createRemoteAgentAuth,\n', '')
+          .replace('const {\n', "const { createRemoteAgentAuth } = require('@librechat/api');\nconst {\n"),
+    ],
+    [
+      'indented by tabs, in double quotes, without semicolons',
+      (text) => text.replaceAll('\n  ', '\n\t').replaceAll("'", '"').replaceAll(';', ''),
+    ],
   ])('F4 the name stands %s', (_place, written) => {
     const text = written(before);
     expect(text).not.toBe(before);
@@ -119,8 +176,12 @@ describe.each(Object.entries(LINES))('F4 %s', (_line, shape) => {
   });
 
   test('F4 the page has a section for it that names what it imports and passes', () => {
-    const section = read('docs/migration.md').split(/^### /m).find((part) => part.startsWith(`LibreChat ${_line}`)) ?? '';
-    const expected = _line === 'v0.8.7' ? [...shape.imports, ...names] : ['isPrincipalActive', ...shape.imports.slice(4, 7)];
+    const section =
+      read('docs/migration.md')
+        .split(/^### /m)
+        .find((part) => part.startsWith(`LibreChat ${_line}`)) ?? '';
+    const expected =
+      _line === 'v0.8.7' ? [...shape.imports, ...names] : ['isPrincipalActive', ...shape.imports.slice(4, 7)];
     expect(expected.filter((name) => !section.includes(name))).toEqual([]);
   });
 });

@@ -65,11 +65,28 @@ describe('F5 with METRICS_SECRET', () => {
   });
 
   test.each([
-    ['the package is not installed', () => { throw Object.assign(new Error("Cannot find module '@librechat/api'"), { code: 'MODULE_NOT_FOUND' }); }],
-    ['it does not load', () => { throw new SyntaxError('broken'); }],
+    [
+      'the package is not installed',
+      () => {
+        throw Object.assign(new Error("Cannot find module '@librechat/api'"), { code: 'MODULE_NOT_FOUND' });
+      },
+    ],
+    [
+      'it does not load',
+      () => {
+        throw new SyntaxError('broken');
+      },
+    ],
     ['it has no recorder', () => ({})],
     ['its recorder is none', () => ({ recordOpenIDUserLookup: true })],
-    ['its recorder throws', () => ({ recordOpenIDUserLookup: () => { throw new Error('no registry'); } })],
+    [
+      'its recorder throws',
+      () => ({
+        recordOpenIDUserLookup: () => {
+          throw new Error('no registry');
+        },
+      }),
+    ],
   ])('F5 %s: the request goes on', async (_name, api) => {
     mockApi = api;
     expect(await request(async () => knownUser(issuer))).toBe(true);

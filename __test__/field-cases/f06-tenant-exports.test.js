@@ -41,9 +41,21 @@ const NOTHING = { tenantId: undefined, userId: undefined, requestId: undefined }
 describe('F6 buildTenantContext', () => {
   test('F6 a tenant given counts more than those of request and user, and is trimmed', () => {
     const req = { headers: {}, tenantId: 'bolt', user: { id: 'u', tenantId: 'acme' } };
-    expect(adapter.buildTenantContext(req, ' cove ')).toStrictEqual({ tenantId: 'cove', userId: 'u', requestId: undefined });
-    expect(adapter.buildTenantContext(req, '  ')).toStrictEqual({ tenantId: undefined, userId: 'u', requestId: undefined });
-    expect(adapter.buildTenantContext(req, undefined)).toStrictEqual({ tenantId: 'bolt', userId: 'u', requestId: undefined });
+    expect(adapter.buildTenantContext(req, ' cove ')).toStrictEqual({
+      tenantId: 'cove',
+      userId: 'u',
+      requestId: undefined,
+    });
+    expect(adapter.buildTenantContext(req, '  ')).toStrictEqual({
+      tenantId: undefined,
+      userId: 'u',
+      requestId: undefined,
+    });
+    expect(adapter.buildTenantContext(req, undefined)).toStrictEqual({
+      tenantId: 'bolt',
+      userId: 'u',
+      requestId: undefined,
+    });
     expect(adapter.buildTenantContext(req)).toStrictEqual({ tenantId: 'bolt', userId: 'u', requestId: undefined });
   });
 
@@ -52,7 +64,11 @@ describe('F6 buildTenantContext', () => {
     ['req.id', { requestId: ' ', id: 'r2', headers: { 'x-request-id': 'r3' } }, 'r2'],
     ['the header', { id: '', headers: { 'x-request-id': ' r3 ', 'x-correlation-id': 'r4' } }, 'r3'],
     ['the other header beside a blank one', { headers: { 'x-request-id': '  ', 'x-correlation-id': 'r4' } }, 'r4'],
-    ['the other header beside a blank list', { headers: { 'x-request-id': [' ', 'r0'], 'x-correlation-id': ['r4', 'r5'] } }, 'r4'],
+    [
+      'the other header beside a blank list',
+      { headers: { 'x-request-id': [' ', 'r0'], 'x-correlation-id': ['r4', 'r5'] } },
+      'r4',
+    ],
     ['nothing that is no text', { id: 7, headers: {} }, undefined],
   ])('F6 the request’s id: %s', (_name, req, requestId) => {
     expect(adapter.buildTenantContext(req).requestId).toBe(requestId);
@@ -78,7 +94,11 @@ describe('F6 before authentication', () => {
   });
 
   test('F6 with a tenant too, from the request itself as well', () => {
-    expect(preAuth({ 'x-tenant-id': 'acme' }, { id: 'r1' })).toEqual({ tenantId: 'acme', userId: undefined, requestId: 'r1' });
+    expect(preAuth({ 'x-tenant-id': 'acme' }, { id: 'r1' })).toEqual({
+      tenantId: 'acme',
+      userId: undefined,
+      requestId: 'r1',
+    });
   });
 
   test('F6 who the request says it is does not count yet', () => {
@@ -92,7 +112,9 @@ describe('F6 before authentication', () => {
   ])('F6 %s: a warning with ip, path and length, in the request’s context', (_name, tenant, fragment, more) => {
     const over = { ip: '10.0.0.1', path: '/api/config' };
     expect(preAuth({ 'x-tenant-id': tenant, 'x-request-id': 'r1' }, over)).toEqual({ ...NOTHING, requestId: 'r1' });
-    expect(lines).toEqual([['warn', expect.stringMatching(new RegExp(`^\\[preAuthTenant\\] .*${fragment}`)), { ...over, ...more }, 'r1']]);
+    expect(lines).toEqual([
+      ['warn', expect.stringMatching(new RegExp(`^\\[preAuthTenant\\] .*${fragment}`)), { ...over, ...more }, 'r1'],
+    ]);
   });
 });
 
@@ -121,7 +143,13 @@ describe('F6 TRUST_TENANT_HEADER', () => {
   test('F6 v0.8.8: it counts only where the variable is true', () => {
     newer();
     expect(entered()).toBe(false);
-    for (const [value, trusted] of [['true', true], [' TRUE ', true], ['1', false], ['false', false], ['', false]]) {
+    for (const [value, trusted] of [
+      ['true', true],
+      [' TRUE ', true],
+      ['1', false],
+      ['false', false],
+      ['', false],
+    ]) {
       process.env.TRUST_TENANT_HEADER = value;
       expect([value, entered()]).toEqual([value, trusted]);
     }
@@ -130,7 +158,9 @@ describe('F6 TRUST_TENANT_HEADER', () => {
   test('F6 v0.8.8: that it does not count is said once', () => {
     newer();
     expect([entered(), entered()]).toEqual([false, false]);
-    expect(lines).toEqual([['warn', expect.stringContaining('TRUST_TENANT_HEADER=true'), expect.anything(), undefined]]);
+    expect(lines).toEqual([
+      ['warn', expect.stringContaining('TRUST_TENANT_HEADER=true'), expect.anything(), undefined],
+    ]);
   });
 
   test('F6 v0.8.7 with the variable set: what it says counts', () => {
@@ -153,7 +183,8 @@ describe('F6 TRUST_TENANT_HEADER', () => {
   });
 
   test('F6 createTenantMiddlewares has the option as well', () => {
-    const tenants = (trustTenantHeader) => createTenantMiddlewares({ tenantStorage, trustTenantHeader }).preAuthTenantMiddleware;
+    const tenants = (trustTenantHeader) =>
+      createTenantMiddlewares({ tenantStorage, trustTenantHeader }).preAuthTenantMiddleware;
     const tenantOf = (trust) => contextOf(tenants(trust), { headers: { 'x-tenant-id': 'acme' } }).tenantId;
     expect([undefined, true, false, () => false].map(tenantOf)).toEqual(['acme', 'acme', undefined, undefined]);
     process.env.TRUST_TENANT_HEADER = 'no';
@@ -169,32 +200,59 @@ describe('F6 refused requests', () => {
       throw new Error('gone');
     };
     const tenants = createTenantMiddlewares({ tenantStorage, logger, deleteFile });
-    const req = { headers: { 'x-request-id': 'r1' }, path: '/files', user: { id: 'u' }, tenantId, file: { path: '/one' }, files: [{ path: '/one' }, { path: '/two' }] };
+    const req = {
+      headers: { 'x-request-id': 'r1' },
+      path: '/files',
+      user: { id: 'u' },
+      tenantId,
+      file: { path: '/one' },
+      files: [{ path: '/one' }, { path: '/two' }],
+    };
     return tenants.restoreTenantContextFromReq(req, bareResponse(), () => {}).then(() => during);
   };
 
   test('F6 uploads are deleted once each, in the request’s context; what fails is an error with its path', async () => {
     process.env.TENANT_ISOLATION_STRICT = 'true';
     const context = { tenantId: undefined, userId: 'u', requestId: 'r1' };
-    expect(await unlinked(undefined)).toEqual([['/one', context], ['/two', context]]);
-    const failed = (path) => ['error', '[restoreTenantContextFromReq] Failed to delete rejected upload:', { path, error: expect.objectContaining({ message: 'gone' }) }, 'r1'];
+    expect(await unlinked(undefined)).toEqual([
+      ['/one', context],
+      ['/two', context],
+    ]);
+    const failed = (path) => [
+      'error',
+      '[restoreTenantContextFromReq] Failed to delete rejected upload:',
+      { path, error: expect.objectContaining({ message: 'gone' }) },
+      'r1',
+    ];
     expect(lines).toEqual([failed('/one'), failed('/two')]);
   });
 
   test('F6 for the system tenant not inside the system tenant', async () => {
-    expect(await unlinked(' __SYSTEM__ ')).toEqual([['/one', undefined], ['/two', undefined]]);
-    expect(lines[0]).toEqual(['warn', expect.stringMatching(/^\[restoreTenantContextFromReq\] .*system tenant/), { path: '/files' }, undefined]);
+    expect(await unlinked(' __SYSTEM__ ')).toEqual([
+      ['/one', undefined],
+      ['/two', undefined],
+    ]);
+    expect(lines[0]).toEqual([
+      'warn',
+      expect.stringMatching(/^\[restoreTenantContextFromReq\] .*system tenant/),
+      { path: '/files' },
+      undefined,
+    ]);
   });
 
   test('F6 the warning after authentication has the path', () => {
     const res = bareResponse();
     adapter.tenantContextMiddleware({ headers: {}, path: '/x', user: { tenantId: '__SYSTEM__' } }, res, () => {});
     expect(res.sent).toMatchObject([{ status: 403 }]);
-    expect(lines).toEqual([['warn', expect.stringMatching(/^\[tenantContextMiddleware\] .*system tenant/), { path: '/x' }, undefined]]);
+    expect(lines).toEqual([
+      ['warn', expect.stringMatching(/^\[tenantContextMiddleware\] .*system tenant/), { path: '/x' }, undefined],
+    ]);
   });
 
   test('F6 a request with a blank tenant of its own stays in its user’s', () => {
-    expect(contextOf(adapter.tenantContextMiddleware, { tenantId: '  ', user: { id: 'u', tenantId: 'acme' } })).toEqual({ tenantId: 'acme', userId: 'u', requestId: undefined });
+    expect(contextOf(adapter.tenantContextMiddleware, { tenantId: '  ', user: { id: 'u', tenantId: 'acme' } })).toEqual(
+      { tenantId: 'acme', userId: 'u', requestId: undefined },
+    );
   });
 
   test('F6 a logger that throws costs the line only', () => {

@@ -20,7 +20,14 @@ const issuer = issuerWhileTesting();
 const lines = linesOf(logger);
 
 const configOf = (oidc, over = {}) => ({
-  endpoints: { agents: { managementApi: { auth: { oidc, clients: [{ clientId: 'machine', userId: USER_ID, tenantId: 'tenant-a', enabled: true }] } }, ...over } },
+  endpoints: {
+    agents: {
+      managementApi: {
+        auth: { oidc, clients: [{ clientId: 'machine', userId: USER_ID, tenantId: 'tenant-a', enabled: true }] },
+      },
+      ...over,
+    },
+  },
 });
 const OIDC = { enabled: true, issuer: 'https://issuer.example.com', audience: 'https://agents.example.com' };
 
@@ -57,7 +64,8 @@ describe('F7 verifyAccessToken', () => {
 test('F7 an empty audience beside kind and scopes: by the token itself', async () => {
   const oidc = { enabled: true, issuer: issuer.url, audience: '', tokenUse: 'access', requiredScopes: ['a'] };
   const deps = () => depsOf({ oidc, isPrincipalActive: async () => true });
-  const token = (scope) => issuer.token({ aud: undefined, sub: 'machine', client_id: 'machine', token_use: 'access', scope });
+  const token = (scope) =>
+    issuer.token({ aud: undefined, sub: 'machine', client_id: 'machine', token_use: 'access', scope });
   expect((await send(deps(), { token: token('b a') })).next).toHaveBeenCalledTimes(1);
   expect((await send(deps(), { token: token('b') })).sent).toEqual([{ status: 401, body: U }]);
   await expect(adapter.verifyOidcAccessToken(token('a'), oidc)).resolves.toMatchObject({ client_id: 'machine' });
@@ -69,7 +77,9 @@ describe('F7 a host without isPrincipalActive', () => {
     const { next, req } = await send(deps);
     expect(next).toHaveBeenCalledTimes(1);
     expect(req.user).toMatchObject({ id: USER_ID });
-    expect(deps.findUser.mock.calls).toEqual([[{ _id: USER_ID, tenantId: 'tenant-a' }, '+agentTriggerDeletionStartedAt']]);
+    expect(deps.findUser.mock.calls).toEqual([
+      [{ _id: USER_ID, tenantId: 'tenant-a' }, '+agentTriggerDeletionStartedAt'],
+    ]);
   });
 
   test('F7 a user whose deletion has begun is 409', async () => {
@@ -86,9 +96,17 @@ describe('F7 a host without isPrincipalActive', () => {
 
 test.each([null, undefined])('F7 a configuration that is %p is 500', async (config) => {
   const verifyAccessToken = jest.fn();
-  expect((await send(depsOf({ getAppConfig: async () => config, verifyAccessToken }))).sent).toEqual([{ status: 500, body: S }]);
+  expect((await send(depsOf({ getAppConfig: async () => config, verifyAccessToken }))).sent).toEqual([
+    { status: 500, body: S },
+  ]);
   expect(verifyAccessToken).not.toHaveBeenCalled();
-  expect(lines).toEqual([['error', expect.stringMatching(/^\[agentManagementAuth\]/), expect.objectContaining({ message: expect.stringContaining('getAppConfig') })]]);
+  expect(lines).toEqual([
+    [
+      'error',
+      expect.stringMatching(/^\[agentManagementAuth\]/),
+      expect.objectContaining({ message: expect.stringContaining('getAppConfig') }),
+    ],
+  ]);
 });
 
 describe('F7 requireKid', () => {
@@ -108,21 +126,39 @@ describe('F7 requireKid', () => {
       const deps = { ...depsOf({ oidc: oidc() }), logger: {}, runInTenant: (_tenant, fn) => fn() };
       const res = bareResponse();
       const next = jest.fn();
-      await main.createAgentManagementAuth(deps, { policy })({ headers: { authorization: `Bearer ${token()}` } }, res, next);
+      await main.createAgentManagementAuth(deps, { policy })(
+        { headers: { authorization: `Bearer ${token()}` } },
+        res,
+        next,
+      );
       return next.mock.calls.length;
     };
-    expect([await asked(undefined), await asked({ requireKid: true }), await asked(() => ({ requireKid: true }))]).toEqual([1, 0, 0]);
+    expect([
+      await asked(undefined),
+      await asked({ requireKid: true }),
+      await asked(() => ({ requireKid: true })),
+    ]).toEqual([1, 0, 0]);
   });
 
   test('F7 a wrong policy stops the start, and names its factory', () => {
-    expect(() => adapter.createAgentManagementAuth(depsOf(), { policy: 'strict' })).toThrow('createAgentManagementAuth: the option policy must be');
-    expect(() => adapter.createAgentManagementAuth(depsOf(), { policy: { algorithms: ['none'] } })).toThrow(expect.objectContaining({ fault: 'config' }));
-    expect(() => adapter.createAgentManagementAuth(depsOf(), { requireKid: true })).toThrow('"requireKid" belongs into the option policy');
+    expect(() => adapter.createAgentManagementAuth(depsOf(), { policy: 'strict' })).toThrow(
+      'createAgentManagementAuth: the option policy must be',
+    );
+    expect(() => adapter.createAgentManagementAuth(depsOf(), { policy: { algorithms: ['none'] } })).toThrow(
+      expect.objectContaining({ fault: 'config' }),
+    );
+    expect(() => adapter.createAgentManagementAuth(depsOf(), { requireKid: true })).toThrow(
+      '"requireKid" belongs into the option policy',
+    );
   });
 });
 
 describe('F7 createConversationManagementAuth', () => {
-  const choose = async (auth, over = {}, { next = jest.fn(), config = { endpoints: { agents: { conversationApi: { auth } } } } } = {}) => {
+  const choose = async (
+    auth,
+    over = {},
+    { next = jest.fn(), config = { endpoints: { agents: { conversationApi: { auth } } } } } = {},
+  ) => {
     const deps = {
       getAppConfig: jest.fn(async () => config),
       remoteAuth: jest.fn(() => async (req, res, go) => go()),
@@ -137,15 +173,23 @@ describe('F7 createConversationManagementAuth', () => {
 
   test('F7 asks the one that is chosen, and the grant for people only', async () => {
     const remote = await choose('remote');
-    expect([remote.remoteAuth, remote.remoteAccess, remote.managementAuth, remote.next].map(({ mock }) => mock.calls.length)).toEqual([1, 1, 0, 1]);
+    expect(
+      [remote.remoteAuth, remote.remoteAccess, remote.managementAuth, remote.next].map(({ mock }) => mock.calls.length),
+    ).toEqual([1, 1, 0, 1]);
     const management = await choose('management');
-    expect([management.remoteAuth, management.remoteAccess, management.managementAuth, management.next].map(({ mock }) => mock.calls.length)).toEqual([0, 0, 1, 1]);
+    expect(
+      [management.remoteAuth, management.remoteAccess, management.managementAuth, management.next].map(
+        ({ mock }) => mock.calls.length,
+      ),
+    ).toEqual([0, 0, 1, 1]);
   });
 
   test('F7 middlewares themselves, as an earlier LibreChat passes them', async () => {
     const { next } = await choose('management', { managementAuth: (req, res, go) => go() });
     expect(next.mock.calls).toEqual([[]]);
-    expect((await choose('remote', { remoteAuth: (req, res, go) => go(), remoteAccess: undefined })).next.mock.calls).toEqual([[]]);
+    expect(
+      (await choose('remote', { remoteAuth: (req, res, go) => go(), remoteAccess: undefined })).next.mock.calls,
+    ).toEqual([[]]);
   });
 
   test('F7 one of them that only answers has no need of `next`', async () => {
@@ -161,14 +205,18 @@ describe('F7 createConversationManagementAuth', () => {
     const unhandled = jest.fn();
     process.on('unhandledRejection', unhandled);
     try {
-      expect((await choose('management', { managementAuth: async () => Promise.reject(error) })).sent).toEqual([{ status: 500, body: S }]);
+      expect((await choose('management', { managementAuth: async () => Promise.reject(error) })).sent).toEqual([
+        { status: 500, body: S },
+      ]);
       expect(lines).toEqual([['error', expect.stringMatching(/^\[conversationManagementAuth\]/), error]]);
       await new Promise((resolve) => setImmediate(resolve));
     } finally {
       process.off('unhandledRejection', unhandled);
     }
     expect(unhandled).not.toHaveBeenCalled();
-    expect((await choose('management', { managementAuth: async () => (req, res, go) => go() })).next.mock.calls).toEqual([[]]);
+    expect(
+      (await choose('management', { managementAuth: async () => (req, res, go) => go() })).next.mock.calls,
+    ).toEqual([[]]);
   });
 
   test('F7 an error passed on goes past the grant', async () => {
@@ -179,13 +227,21 @@ describe('F7 createConversationManagementAuth', () => {
 
   test('F7 a grant that fails reaches the application’s error handlers', async () => {
     const error = new Error('roles');
-    const failing = [() => Promise.reject(error), () => { throw error; }];
-    for (const remoteAccess of failing) expect((await choose('remote', { remoteAccess })).next.mock.calls).toEqual([[error]]);
+    const failing = [
+      () => Promise.reject(error),
+      () => {
+        throw error;
+      },
+    ];
+    for (const remoteAccess of failing)
+      expect((await choose('remote', { remoteAccess })).next.mock.calls).toEqual([[error]]);
   });
 
   test('F7 what follows and throws is the application’s, not a 500 of ours', async () => {
     const error = new Error('downstream');
-    const next = jest.fn(() => { throw error; });
+    const next = jest.fn(() => {
+      throw error;
+    });
     await expect(choose('management', {}, { next })).rejects.toBe(error);
   });
 
@@ -196,7 +252,9 @@ describe('F7 createConversationManagementAuth', () => {
   });
 
   test('F7 the factory names what is missing', () => {
-    expect(() => adapter.createConversationManagementAuth({ getAppConfig() {}, remoteAuth() {} })).toThrow('createConversationManagementAuth: deps.managementAuth must be a function');
+    expect(() => adapter.createConversationManagementAuth({ getAppConfig() {}, remoteAuth() {} })).toThrow(
+      'createConversationManagementAuth: deps.managementAuth must be a function',
+    );
   });
 
   test('F7 with the adapter’s own factories, made for each request, in the machine’s tenant', async () => {
@@ -206,13 +264,24 @@ describe('F7 createConversationManagementAuth', () => {
     const getAppConfig = jest.fn(async () => config);
     const handler = adapter.createConversationManagementAuth({
       getAppConfig,
-      remoteAuth: (getConfig) => adapter.createRemoteAgentAuth({ apiKeyMiddleware() {}, findUser, updateUser() {}, isPrincipalActive() {}, getAppConfig: getConfig }),
+      remoteAuth: (getConfig) =>
+        adapter.createRemoteAgentAuth({
+          apiKeyMiddleware() {},
+          findUser,
+          updateUser() {},
+          isPrincipalActive() {},
+          getAppConfig: getConfig,
+        }),
       remoteAccess: (req, res, next) => next(),
       managementAuth: (getConfig) => adapter.createAgentManagementAuth({ findUser, getAppConfig: getConfig }),
     });
     let tenant;
     const token = issuer.token({ sub: 'machine', azp: 'machine' });
-    await handler({ headers: { authorization: `Bearer ${token}` } }, bareResponse(), () => void (tenant = getTenantId()));
+    await handler(
+      { headers: { authorization: `Bearer ${token}` } },
+      bareResponse(),
+      () => void (tenant = getTenantId()),
+    );
     expect(tenant).toBe('tenant-a');
     expect(getAppConfig.mock.calls).toEqual([[{ baseOnly: true }]]);
   });

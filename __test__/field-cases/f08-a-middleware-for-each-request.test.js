@@ -38,7 +38,8 @@ test('F8 equal settings share their policies', async () => {
 test('F8 settings that differ do not', async () => {
   const verifier = fakeVerifier({ agents: success(), others: success() });
   const logger = recordingLogger();
-  const asked = (over, policy) => ask(createRemoteAgentAuth(depsOf(logger, configOf({ oidc: oidc(over) })), { verifier, policy }));
+  const asked = (over, policy) =>
+    ask(createRemoteAgentAuth(depsOf(logger, configOf({ oidc: oidc(over) })), { verifier, policy }));
   await asked({});
   await asked({ audience: 'others' });
   await asked({}, { requireKid: true });
@@ -82,7 +83,9 @@ test.each([
   const logger = recordingLogger();
   const verifier = fakeVerifier();
   for (let index = 0; index < 20; index++) createRemoteAgentAuth(depsOf(logger), { verifier });
-  expect(logger.lines).toEqual([['error', expect.stringContaining('role sync')].concat(_name === 'no getRolesByNames' ? [] : [expect.any(Error)])]);
+  expect(logger.lines).toEqual([
+    ['error', expect.stringContaining('role sync')].concat(_name === 'no getRolesByNames' ? [] : [expect.any(Error)]),
+  ]);
 });
 
 test('F8 another mistake is another line', () => {
@@ -100,12 +103,15 @@ test('F8 an unknown key of the configuration is warned of once, and of a hundred
   const logger = recordingLogger();
   const verifier = fakeVerifier({ agents: success() });
   const keys = Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`unknown${index}`, 1]));
-  for (let index = 0; index < 3; index++) await ask(createRemoteAgentAuth(depsOf(logger, configOf({ oidc: oidc(keys) })), { verifier }));
+  for (let index = 0; index < 3; index++)
+    await ask(createRemoteAgentAuth(depsOf(logger, configOf({ oidc: oidc(keys) })), { verifier }));
   expect(logger.lines).toHaveLength(100);
 });
 
 test('F8 machine clients share theirs as well', async () => {
-  const verifier = fakeVerifier({ agents: success({ claims: JSON.stringify({ azp: 'm', sub: 'm', exp: Date.now() / 1000 + 60 }) }) });
+  const verifier = fakeVerifier({
+    agents: success({ claims: JSON.stringify({ azp: 'm', sub: 'm', exp: Date.now() / 1000 + 60 }) }),
+  });
   const logger = recordingLogger();
   const auth = { oidc: oidc(), clients: [{ clientId: 'm', userId: 'u', tenantId: 't' }] };
   const deps = () => ({
@@ -114,6 +120,7 @@ test('F8 machine clients share theirs as well', async () => {
     runInTenant: (_tenant, fn) => fn(),
     logger,
   });
-  for (let index = 0; index < 20; index++) expect(await ask(createAgentManagementAuth(deps(), { verifier, policy: { requireKid: true } }))).toBe(1);
+  for (let index = 0; index < 20; index++)
+    expect(await ask(createAgentManagementAuth(deps(), { verifier, policy: { requireKid: true } }))).toBe(1);
   expect(verifier.calls.compile).toHaveLength(2);
 });

@@ -50,17 +50,28 @@ test.each([
 
 describe('F9 elsewhere both stay', () => {
   test('F9 verifyRemoteToken wants them, unless its policy says otherwise', async () => {
-    await expect(verifyRemoteToken(issuer.token({ sub: undefined }), config())).rejects.toMatchObject({ code: 'ERR_TOKEN_SUBJECT' });
-    await expect(verifyRemoteToken(issuer.token({ exp: undefined }), config())).rejects.toMatchObject({ code: 'ERR_TOKEN_CLAIMS' });
-    const { subject, claims } = await verifyRemoteToken(issuer.token({ sub: undefined }), { ...config(), requireSubject: false });
+    await expect(verifyRemoteToken(issuer.token({ sub: undefined }), config())).rejects.toMatchObject({
+      code: 'ERR_TOKEN_SUBJECT',
+    });
+    await expect(verifyRemoteToken(issuer.token({ exp: undefined }), config())).rejects.toMatchObject({
+      code: 'ERR_TOKEN_CLAIMS',
+    });
+    const { subject, claims } = await verifyRemoteToken(issuer.token({ sub: undefined }), {
+      ...config(),
+      requireSubject: false,
+    });
     expect([subject, claims.sub]).toEqual(['', undefined]);
-    await expect(verifyRemoteToken(issuer.token(), { ...config(), requireSubject: 'no' })).rejects.toMatchObject({ code: 'ERR_POLICY_OPTION' });
+    await expect(verifyRemoteToken(issuer.token(), { ...config(), requireSubject: 'no' })).rejects.toMatchObject({
+      code: 'ERR_POLICY_OPTION',
+    });
   });
 
   test('F9 the middleware always wants a subject: anybody could be meant without', async () => {
     const { deps } = new World(issuer);
     for (const policy of [{ requireSubject: false }, { requireSubject: true }]) {
-      expect(() => createRemoteAgentAuth(deps, { policy })).toThrow(expect.objectContaining({ code: 'ERR_POLICY_OPTION', message: expect.stringContaining('requireSubject') }));
+      expect(() => createRemoteAgentAuth(deps, { policy })).toThrow(
+        expect.objectContaining({ code: 'ERR_POLICY_OPTION', message: expect.stringContaining('requireSubject') }),
+      );
     }
     const world = new World(issuer, { options: { policy: { requireExp: false } } });
     clearOidcAccessTokenCache();

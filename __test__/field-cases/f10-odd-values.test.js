@@ -4,9 +4,21 @@
 
 process.env.LOG_TO_FILE = 'false';
 
-const { World, U, expectAnswered, expectPassed, expectRefused, isolateEnvironment, knownUser } = require('../parity/world');
+const {
+  World,
+  U,
+  expectAnswered,
+  expectPassed,
+  expectRefused,
+  isolateEnvironment,
+  knownUser,
+} = require('../parity/world');
 const { issuerWhileTesting } = require('../support/surroundings');
-const { getLibreChatRolesForOpenIdSync, getOpenIdRoleSyncOptions, selectOpenIdRole } = require('remote-agent-auth/librechat');
+const {
+  getLibreChatRolesForOpenIdSync,
+  getOpenIdRoleSyncOptions,
+  selectOpenIdRole,
+} = require('remote-agent-auth/librechat');
 
 isolateEnvironment();
 const issuer = issuerWhileTesting();
@@ -75,8 +87,15 @@ describe('F10 role sync', () => {
   const stored = (...names) => jest.fn(async () => names.map((name) => ({ name })));
 
   test('F10 stored names lose their blanks, configured ones find them all the same', async () => {
-    const input = { rolePriority: ['basic', ' Standard'], fallbackRole: ' user ', getRolesByNames: stored(' BASIC ', '\tStandard\n', 'User ') };
-    expect(await getLibreChatRolesForOpenIdSync(input)).toEqual({ rolePriority: ['BASIC', 'Standard'], fallbackRole: 'User' });
+    const input = {
+      rolePriority: ['basic', ' Standard'],
+      fallbackRole: ' user ',
+      getRolesByNames: stored(' BASIC ', '\tStandard\n', 'User '),
+    };
+    expect(await getLibreChatRolesForOpenIdSync(input)).toEqual({
+      rolePriority: ['BASIC', 'Standard'],
+      fallbackRole: 'User',
+    });
   });
 
   test('F10 an empty list of names is looked up, too', async () => {
@@ -85,32 +104,43 @@ describe('F10 role sync', () => {
     expect(getRolesByNames.mock.calls).toEqual([[[], 'name']]);
   });
 
-  test.each([[null], [undefined], [[null, undefined, {}, { name: null }, { name: 7 }]]])('F10 a storage that says %j knows the system roles', async (answer) => {
-    const input = { rolePriority: ['user'], fallbackRole: 'USER', getRolesByNames: async () => answer };
-    expect(await getLibreChatRolesForOpenIdSync(input)).toEqual({ rolePriority: ['USER'], fallbackRole: 'USER' });
-  });
+  test.each([[null], [undefined], [[null, undefined, {}, { name: null }, { name: 7 }]]])(
+    'F10 a storage that says %j knows the system roles',
+    async (answer) => {
+      const input = { rolePriority: ['user'], fallbackRole: 'USER', getRolesByNames: async () => answer };
+      expect(await getLibreChatRolesForOpenIdSync(input)).toEqual({ rolePriority: ['USER'], fallbackRole: 'USER' });
+    },
+  );
 
-  test.each([[null], [undefined], [''], [[]], [[null, 7, {}, ['BASIC']]], [[' ']]])('F10 values of %j select the fallback', (openIdRoleValues) => {
-    const choice = { rolePriority: ['BASIC'], fallbackRole: 'USER', currentRole: null, openIdRoleValues };
-    expect(selectOpenIdRole(choice)).toEqual({ selectedRole: 'USER', reason: 'fallback' });
-  });
+  test.each([[null], [undefined], [''], [[]], [[null, 7, {}, ['BASIC']]], [[' ']]])(
+    'F10 values of %j select the fallback',
+    (openIdRoleValues) => {
+      const choice = { rolePriority: ['BASIC'], fallbackRole: 'USER', currentRole: null, openIdRoleValues };
+      expect(selectOpenIdRole(choice)).toEqual({ selectedRole: 'USER', reason: 'fallback' });
+    },
+  );
 
   test('F10 a flag may be a boolean', () => {
-    expect(getOpenIdRoleSyncOptions({ OPENID_ROLE_SYNC_ENABLED: true, OPENID_ROLE_SYNC_CLAIM: 'roles' })).toMatchObject({ enabled: true });
+    expect(getOpenIdRoleSyncOptions({ OPENID_ROLE_SYNC_ENABLED: true, OPENID_ROLE_SYNC_CLAIM: 'roles' })).toMatchObject(
+      { enabled: true },
+    );
     expect(getOpenIdRoleSyncOptions({ OPENID_ROLE_SYNC_ENABLED: false })).toMatchObject({ enabled: false });
   });
 
-  test.each([[null], [7], [{}], [true]])('F10 a roles claim of %j: the fallback is written by the middleware', async (roles) => {
-    Object.assign(process.env, {
-      OPENID_ROLE_SYNC_ENABLED: 'true',
-      OPENID_ROLE_SYNC_API_ENABLED: 'true',
-      OPENID_ROLE_SYNC_SOURCE: 'access',
-      OPENID_ROLE_SYNC_CLAIM: 'roles',
-      OPENID_ROLE_SYNC_FALLBACK_ROLE: 'user',
-    });
-    const deps = { findUser: async () => knownUser(issuer, { role: 'BASIC' }), getRolesByNames: stored(' USER ') };
-    const world = new World(issuer, { deps });
-    expectPassed(await world.send(world.token({ roles })));
-    expect(world.deps.updateUser.mock.calls).toEqual([['user-1', { role: 'USER' }]]);
-  });
+  test.each([[null], [7], [{}], [true]])(
+    'F10 a roles claim of %j: the fallback is written by the middleware',
+    async (roles) => {
+      Object.assign(process.env, {
+        OPENID_ROLE_SYNC_ENABLED: 'true',
+        OPENID_ROLE_SYNC_API_ENABLED: 'true',
+        OPENID_ROLE_SYNC_SOURCE: 'access',
+        OPENID_ROLE_SYNC_CLAIM: 'roles',
+        OPENID_ROLE_SYNC_FALLBACK_ROLE: 'user',
+      });
+      const deps = { findUser: async () => knownUser(issuer, { role: 'BASIC' }), getRolesByNames: stored(' USER ') };
+      const world = new World(issuer, { deps });
+      expectPassed(await world.send(world.token({ roles })));
+      expect(world.deps.updateUser.mock.calls).toEqual([['user-1', { role: 'USER' }]]);
+    },
+  );
 });

@@ -14,13 +14,15 @@ let app;
 let seen;
 
 /** Notes the context at the start of a callback and after it has waited, which tenant it should be, and where. */
-const spied = (where, expected, work) => async (...args) => {
-  const before = tenants.getStore();
-  const result = await work(...args);
-  await new Promise((resolve) => setImmediate(resolve));
-  seen.push({ where, expected: expected(...args), before, after: tenants.getStore() });
-  return result;
-};
+const spied =
+  (where, expected, work) =>
+  async (...args) => {
+    const before = tenants.getStore();
+    const result = await work(...args);
+    await new Promise((resolve) => setImmediate(resolve));
+    seen.push({ where, expected: expected(...args), before, after: tenants.getStore() });
+    return result;
+  };
 
 beforeEach(async () => {
   seen = [];
@@ -31,19 +33,36 @@ beforeEach(async () => {
   const configs = Object.fromEntries(
     NAMES.map((name) => [
       name,
-      { endpoints: { agents: { remoteApi: { auth: { oidc: { enabled: true, issuer: issuers[name].url, audience: 'agents' } } } } } },
+      {
+        endpoints: {
+          agents: { remoteApi: { auth: { oidc: { enabled: true, issuer: issuers[name].url, audience: 'agents' } } } },
+        },
+      },
     ]),
   );
   app = await new App({
     deps: {
-      getAppConfig: spied('getAppConfig', (scope) => scope.tenantId, async (scope) => configs[scope.tenantId]),
+      getAppConfig: spied(
+        'getAppConfig',
+        (scope) => scope.tenantId,
+        async (scope) => configs[scope.tenantId],
+      ),
       findUser: spied(
         'findUser',
         (filter) => tenantOf(filter.openidIssuer),
-        async ({ openidId, openidIssuer }) => ({ _id: openidId, openidId, openidIssuer, tenantId: tenantOf(openidIssuer) }),
+        async ({ openidId, openidIssuer }) => ({
+          _id: openidId,
+          openidId,
+          openidIssuer,
+          tenantId: tenantOf(openidIssuer),
+        }),
       ),
       // The id carries its tenant, so that an update in the wrong place shows.
-      updateUser: spied('updateUser', (id) => id.split(':')[0], async () => null),
+      updateUser: spied(
+        'updateUser',
+        (id) => id.split(':')[0],
+        async () => null,
+      ),
       apiKeyMiddleware: spied(
         'apiKeyMiddleware',
         (req) => req.headers['x-tenant-id'],
@@ -94,21 +113,31 @@ test('a request that begins the shared fetch does not lend its context to those 
   const auth = { oidc: { enabled: true, issuer: issuers[first].url, audience: 'agents' } };
   app = await new App({
     deps: {
-      getAppConfig: spied('getAppConfig', (scope) => scope.tenantId, async () => {
-        arrived += 1;
-        if (arrived === NAMES.length) setImmediate(open);
-        return { endpoints: { agents: { remoteApi: { auth } } } };
-      }),
-      findUser: spied('findUser', (filter) => filter.openidId, async ({ openidId }) => ({
-        _id: openidId,
-        openidId,
-        openidIssuer: issuers[first].url,
-        role: 'USER',
-        tenantId: openidId,
-      })),
+      getAppConfig: spied(
+        'getAppConfig',
+        (scope) => scope.tenantId,
+        async () => {
+          arrived += 1;
+          if (arrived === NAMES.length) setImmediate(open);
+          return { endpoints: { agents: { remoteApi: { auth } } } };
+        },
+      ),
+      findUser: spied(
+        'findUser',
+        (filter) => filter.openidId,
+        async ({ openidId }) => ({
+          _id: openidId,
+          openidId,
+          openidIssuer: issuers[first].url,
+          role: 'USER',
+          tenantId: openidId,
+        }),
+      ),
     },
   }).start();
-  const answers = await Promise.all(NAMES.map((name) => app.get(issuers[first].token({ sub: name }), { tenant: name })));
+  const answers = await Promise.all(
+    NAMES.map((name) => app.get(issuers[first].token({ sub: name }), { tenant: name })),
+  );
   expect(answers.map(({ status }) => status)).toEqual(NAMES.map(() => 200));
   expectContexts({ getAppConfig: 2 * NAMES.length, findUser: NAMES.length });
   expect(issuers[first].requests).toEqual({ discovery: 1, keys: 1 });
@@ -127,13 +156,26 @@ test('the update of another tenant’s user runs in that user’s tenant, and th
   const neighbour = (name) => NAMES[(NAMES.indexOf(name) + 1) % NAMES.length];
   await app.stop();
   seen = [];
-  const auth = (name) => ({ endpoints: { agents: { remoteApi: { auth: { oidc: { enabled: true, issuer: issuers[name].url, audience: 'agents' } } } } } });
+  const auth = (name) => ({
+    endpoints: {
+      agents: { remoteApi: { auth: { oidc: { enabled: true, issuer: issuers[name].url, audience: 'agents' } } } },
+    },
+  });
   const [shared] = NAMES;
   app = await new App({
     deps: {
       getAppConfig: async () => auth(shared),
-      findUser: async ({ openidId, openidIssuer }) => ({ _id: `${openidId}:user`, openidId, openidIssuer, tenantId: openidId }),
-      updateUser: spied('updateUser', (id) => id.split(':')[0], async () => null),
+      findUser: async ({ openidId, openidIssuer }) => ({
+        _id: `${openidId}:user`,
+        openidId,
+        openidIssuer,
+        tenantId: openidId,
+      }),
+      updateUser: spied(
+        'updateUser',
+        (id) => id.split(':')[0],
+        async () => null,
+      ),
     },
   }).start();
   await everybody((name) => app.get(issuers[shared].token({ sub: neighbour(name) }), { tenant: name }));

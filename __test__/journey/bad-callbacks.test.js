@@ -8,7 +8,9 @@ const { score } = require('../support/score');
 
 const child = path.join(__dirname, '..', 'support', 'children', 'bad-callbacks.js');
 /** @type {{ results: { name: string, expected: number, status: number, answers: number }[], uncaught: string[] }} */
-const { results, uncaught } = JSON.parse(execFileSync(process.execPath, [child], { encoding: 'utf8', timeout: 60_000 }));
+const { results, uncaught } = JSON.parse(
+  execFileSync(process.execPath, [child], { encoding: 'utf8', timeout: 60_000 }),
+);
 
 test.each(results)('$name: answered once, with $expected', ({ status, answers, expected }) => {
   expect({ status, answers }).toEqual({ status: expected, answers: 1 });

@@ -36,11 +36,27 @@ const FROM_LIBRECHAT = [
   { row: ANOTHER_KIND, labels: ['typ'], codes: ['ERR_TOKEN_TYPE'] },
   { row: 'RSA key under 2048 bits', labels: ['weak'], codes: KEY },
   { row: 'JWK whose `alg` or `key_ops` forbids this use', labels: ['jwk alg', 'key_ops'], codes: KEY },
-  { row: 'duplicate members in header or claims', labels: ['twice in the header', 'twice in the claims'], codes: ['ERR_TOKEN_MALFORMED'] },
-  { row: 'base64url with unused bits set, padding or other characters', labels: ['trailing bits', 'padding', 'alphabet'], codes: ['ERR_TOKEN_MALFORMED'] },
+  {
+    row: 'duplicate members in header or claims',
+    labels: ['twice in the header', 'twice in the claims'],
+    codes: ['ERR_TOKEN_MALFORMED'],
+  },
+  {
+    row: 'base64url with unused bits set, padding or other characters',
+    labels: ['trailing bits', 'padding', 'alphabet'],
+    codes: ['ERR_TOKEN_MALFORMED'],
+  },
   { row: 'no `exp`', labels: ['no exp'], codes: ['ERR_TOKEN_CLAIMS'] },
-  { row: NOT_FINITE, labels: ['exp not finite', 'nbf not finite', 'not finite in the header', 'not finite in the claims'], codes: ['ERR_TOKEN_MALFORMED'] },
-  { row: NOT_TEXT, labels: ['header not UTF-8', 'claims not UTF-8', 'lone surrogate in the header', 'lone surrogate in the claims'], codes: ['ERR_TOKEN_MALFORMED'] },
+  {
+    row: NOT_FINITE,
+    labels: ['exp not finite', 'nbf not finite', 'not finite in the header', 'not finite in the claims'],
+    codes: ['ERR_TOKEN_MALFORMED'],
+  },
+  {
+    row: NOT_TEXT,
+    labels: ['header not UTF-8', 'claims not UTF-8', 'lone surrogate in the header', 'lone surrogate in the claims'],
+    codes: ['ERR_TOKEN_MALFORMED'],
+  },
   { row: LIMITS, labels: ['large'], codes: ['ERR_TOKEN_TOO_LARGE'] },
   { row: LIMITS, labels: ['deep header', 'deep claims'], codes: ['ERR_TOKEN_MALFORMED'] },
   { row: LIMITS, labels: ['long kid'], codes: ['ERR_TOKEN_KID'] },
@@ -62,7 +78,11 @@ const FROM_JOSE = [
   { row: 'LibreChat: a `kid` that is no text counts as none', labels: ['kid not text'], codes: ['ok'] },
   { row: 'LibreChat: entries that are no keys are skipped', labels: ['junk entries'], codes: ['ok'] },
   { row: 'LibreChat: an empty `kid` names no key', labels: ['kid'], codes: ['ERR_TOKEN_KID'] },
-  { row: 'LibreChat: a byte order mark is no JSON', labels: ['form of the header', 'form of the claims'], codes: ['ERR_TOKEN_MALFORMED'] },
+  {
+    row: 'LibreChat: a byte order mark is no JSON',
+    labels: ['form of the header', 'form of the claims'],
+    codes: ['ERR_TOKEN_MALFORMED'],
+  },
   { row: 'LibreChat: a blank is no base64url', labels: ['blank'], codes: ['ERR_TOKEN_MALFORMED'] },
   { row: 'LibreChat: a JWK whose `alg` is null names none', labels: ['jwk alg'], codes: ['ok'] },
   { row: 'LibreChat: `key_ops` may say more than `verify`, or nothing', labels: ['key_ops'], codes: ['ok'] },
@@ -82,7 +102,9 @@ test(
   async () => {
     console.log(`seed ${SEED}`);
     const script = path.join(__dirname, '..', 'support', 'differential.mjs');
-    const child = spawn(process.execPath, [script, String(SEED), String(TOKENS)], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [script, String(SEED), String(TOKENS)], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     let now = 0;
     const verifier = new RemoteTokenVerifier({ clock: () => now });
     verifier.clear();
@@ -112,11 +134,17 @@ test(
         }
         tried += 1;
         count(`ours ${outcome.ok ? 'accepted' : 'refused'}`);
-        for (const [peer, known] of [['librechat', FROM_LIBRECHAT], ['jose', FROM_JOSE]]) {
+        for (const [peer, known] of [
+          ['librechat', FROM_LIBRECHAT],
+          ['jose', FROM_JOSE],
+        ]) {
           if (outcome.ok === (made[peer] === 'ok')) continue;
           const row = rowOf(known, made, ours);
           // Where LibreChat's rule is the reason, LibreChat itself must agree, or differ for a reason of its own.
-          const astray = row?.startsWith('LibreChat:') && outcome.ok !== (made.librechat === 'ok') && rowOf(FROM_LIBRECHAT, made, ours) === undefined;
+          const astray =
+            row?.startsWith('LibreChat:') &&
+            outcome.ok !== (made.librechat === 'ok') &&
+            rowOf(FROM_LIBRECHAT, made, ours) === undefined;
           if (row === undefined || astray) unexplained.push({ peer, ours, theirs: made[peer], ...made });
           else count(`${peer}: ${row}`);
         }
@@ -126,8 +154,15 @@ test(
       child.kill();
       verifier.clear();
     }
-    console.log([...tally].sort().map(([what, times]) => `${String(times).padStart(6)}  ${what}`).join('\n'));
-    const kinds = new Set(unexplained.map(({ peer, ours, theirs, labels }) => `${peer}: ${theirs} | ours ${ours} | ${labels}`));
+    console.log(
+      [...tally]
+        .sort()
+        .map(([what, times]) => `${String(times).padStart(6)}  ${what}`)
+        .join('\n'),
+    );
+    const kinds = new Set(
+      unexplained.map(({ peer, ours, theirs, labels }) => `${peer}: ${theirs} | ours ${ours} | ${labels}`),
+    );
     expect([...kinds].slice(0, 30)).toEqual([]);
     expect(unexplained.slice(0, 3)).toEqual([]);
     expect(tried).toBe(TOKENS);

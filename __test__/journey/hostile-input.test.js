@@ -24,16 +24,45 @@ function spellings(token) {
     for (const high of [0x80, 0x100, 0x200, 0x4e00, 0xff00 - 0x20]) put(at, String.fromCharCode(high + unit), 1);
   }
   const dots = [token.indexOf('.'), token.lastIndexOf('.')];
-  for (const text of [' ', '\t', '\n', '\r\n', '\0', '\u0085', '\u00a0', '\u200b', '\u2028', '\ufeff', '=', '==', '.', '..', '%3D', '\ud800', '\udc00', '"', ',']) {
+  for (const text of [
+    ' ',
+    '\t',
+    '\n',
+    '\r\n',
+    '\0',
+    '\u0085',
+    '\u00a0',
+    '\u200b',
+    '\u2028',
+    '\ufeff',
+    '=',
+    '==',
+    '.',
+    '..',
+    '%3D',
+    '\ud800',
+    '\udc00',
+    '"',
+    ',',
+  ]) {
     for (const at of [0, 7, dots[0], dots[0] + 1, dots[1], dots[1] + 1, token.length]) put(at, text);
   }
   const pad = (part) => part + '='.repeat((4 - (part.length % 4)) % 4);
-  forms.push(token.split('.').map(pad).join('.'), token.replaceAll('-', '+').replaceAll('_', '/'), token.toUpperCase(), `Bearer ${token}`, encodeURIComponent(`${token}=`), Buffer.from(token).toString('base64'));
+  forms.push(
+    token.split('.').map(pad).join('.'),
+    token.replaceAll('-', '+').replaceAll('_', '/'),
+    token.toUpperCase(),
+    `Bearer ${token}`,
+    encodeURIComponent(`${token}=`),
+    Buffer.from(token).toString('base64'),
+  );
   return forms.filter((form) => form !== token);
 }
 
 test('no other spelling of a good token passes', async () => {
-  const rows = require('../../tests/vectors/algorithms.json').filter(({ expect, keys }) => expect === 'ok' && keys === 'main');
+  const rows = require('../../tests/vectors/algorithms.json').filter(
+    ({ expect, keys }) => expect === 'ok' && keys === 'main',
+  );
   const server = createServer((request, response) => response.end(sets.main));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -68,15 +97,26 @@ test('no key and no URL that a token offers is used', async () => {
   canary.on('connection', () => (connections += 1));
   canary.listen(0, '127.0.0.1');
   await once(canary, 'listening');
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256', publicKeyEncoding: { format: 'jwk' } });
+  const { publicKey, privateKey } = generateKeyPairSync('ec', {
+    namedCurve: 'P-256',
+    publicKeyEncoding: { format: 'jwk' },
+  });
   const evilJwk = { ...publicKey, kid: 'evil', alg: 'ES256', use: 'sig' };
   const url = `http://127.0.0.1:${canary.address().port}/keys`;
   try {
     const policy = verifier.compile({ issuer: issuer.url, audience: 'agents' });
     expect(await verifier.check(issuer.token(), policy)).toMatchObject({ ok: true });
     const offers = [
-      { jwk: evilJwk }, { jku: url }, { x5u: url }, { x5c: ['MIIB'] }, { jku: url, x5u: url, jwk: evilJwk }, { jwk: { keys: [evilJwk] } },
-      { jku: [url] }, { 'x5t#S256': 'AAAA', x5u: url }, { iss: url, jku: url }, { jwks_uri: url },
+      { jwk: evilJwk },
+      { jku: url },
+      { x5u: url },
+      { x5c: ['MIIB'] },
+      { jku: url, x5u: url, jwk: evilJwk },
+      { jwk: { keys: [evilJwk] } },
+      { jku: [url] },
+      { 'x5t#S256': 'AAAA', x5u: url },
+      { iss: url, jku: url },
+      { jwks_uri: url },
     ];
     const goodKid = JSON.parse(Buffer.from(issuer.token().split('.')[0], 'base64url')).kid;
     let tried = 0;

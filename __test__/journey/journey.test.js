@@ -117,7 +117,11 @@ describe('a request, by the first table of docs/requests.md', () => {
     ['signed by somebody else', () => issuer.token({}, { key: elsewhere }), 'ERR_SIGNATURE_INVALID'],
     ['with one bit of its signature flipped', () => flipLastBit(issuer.token()), 'ERR_SIGNATURE_INVALID'],
     ['with a kid nobody knows', () => issuer.token({}, { header: { kid: 'unknown' } }), 'ERR_KEY_NOT_FOUND'],
-    ['with a critical extension', () => issuer.token({}, { header: { crit: ['b64'], b64: true } }), 'ERR_TOKEN_CRITICAL'],
+    [
+      'with a critical extension',
+      () => issuer.token({}, { header: { crit: ['b64'], b64: true } }),
+      'ERR_TOKEN_CRITICAL',
+    ],
     ['without a signature (alg none)', () => unsigned({ alg: 'none' }), 'ERR_TOKEN_ALGORITHM'],
     ['signed with the public key as an HMAC secret', () => confused(), 'ERR_TOKEN_ALGORITHM'],
     ['that is no JWT', () => 'sk-unknown', 'ERR_TOKEN_OPAQUE'],
@@ -168,7 +172,9 @@ describe('a request, by the first table of docs/requests.md', () => {
 
   test('row 8: a missing scope is 401 U, even with API keys on', async () => {
     configure({ oidc: oidcOf({ scope: 'agents:use agents:run' }) });
-    await expectRejected(app.get(issuer.token({ scope: 'agents:use' })), 401, U, INVALID, [line('warn', /agents:use agents:run/)]);
+    await expectRejected(app.get(issuer.token({ scope: 'agents:use' })), 401, U, INVALID, [
+      line('warn', /agents:use agents:run/),
+    ]);
     expect(app.calls.apiKey).toEqual([]);
   });
 
@@ -199,7 +205,9 @@ describe('a request, by the first table of docs/requests.md', () => {
   });
 
   test('row 11: the subject’s account under another issuer is 401 U', async () => {
-    app.users = [{ _id: 'id-1', email: 'ada@example.com', openidId: 'subject-1', openidIssuer: 'https://other.example' }];
+    app.users = [
+      { _id: 'id-1', email: 'ada@example.com', openidId: 'subject-1', openidIssuer: 'https://other.example' },
+    ];
     await expectRejected(app.get(issuer.token({ email: 'ada@example.com' })), 401, U, INVALID, [
       line('warn', /looked up by e-mail: found/),
       line('warn', /another issuer/),
@@ -239,11 +247,15 @@ describe('a request, by the first table of docs/requests.md', () => {
 
     test('row 15: is 500 when an audience is missing there', async () => {
       configure({ oidc: oidcOf({ audience: '' }) }, 'acme');
-      await expectRejected(app.get(issuer.token()), 500, S, null, [line('error', /Unexpected error.*audience/, 'oidc.audience is not set')]);
+      await expectRejected(app.get(issuer.token()), 500, S, null, [
+        line('error', /Unexpected error.*audience/, 'oidc.audience is not set'),
+      ]);
     });
 
     test('row 16: is refused when the token is not for the audience there', async () => {
-      await expectRejected(app.get(issuer.token()), 401, U, INVALID, [line('warn', /resolved user/, 'ERR_TOKEN_AUDIENCE')]);
+      await expectRejected(app.get(issuer.token()), 401, U, INVALID, [
+        line('warn', /resolved user/, 'ERR_TOKEN_AUDIENCE'),
+      ]);
       expect(app.calls.apiKey).toEqual([]);
     });
 
@@ -280,7 +292,9 @@ describe('a request, by the first table of docs/requests.md', () => {
 
     app.calls.findUser = [];
     expect(await app.get(token)).toMatchObject({ status: 200 });
-    expect(app.calls.findUser.map(({ filter }) => filter)).toEqual([{ openidId: 'subject-1', openidIssuer: issuer.url }]);
+    expect(app.calls.findUser.map(({ filter }) => filter)).toEqual([
+      { openidId: 'subject-1', openidIssuer: issuer.url },
+    ]);
     expect(app.calls.updateUser).toHaveLength(1);
   });
 
@@ -382,7 +396,12 @@ describe('an API key, by the second table of docs/requests.md', () => {
   });
 
   test.each([
-    ['throws', () => { throw new Error('broken'); }],
+    [
+      'throws',
+      () => {
+        throw new Error('broken');
+      },
+    ],
     ['rejects', async () => Promise.reject(new Error('broken'))],
   ])('row 7: a middleware that %s is 500', async (_name, act) => {
     app.apiKeys['sk-broken'] = act;
@@ -504,7 +523,14 @@ describe('keys', () => {
 });
 
 describe('what dependencies and options switch on', () => {
-  const ROLE_SYNC = { ENABLED: 'true', API_ENABLED: 'true', SOURCE: 'access', CLAIM: 'realm_access.roles', ROLE_PRIORITY: 'BOSS', FALLBACK_ROLE: 'USER' };
+  const ROLE_SYNC = {
+    ENABLED: 'true',
+    API_ENABLED: 'true',
+    SOURCE: 'access',
+    CLAIM: 'realm_access.roles',
+    ROLE_PRIORITY: 'BOSS',
+    FALLBACK_ROLE: 'USER',
+  };
   afterEach(() => Object.keys(ROLE_SYNC).forEach((name) => delete process.env[`OPENID_ROLE_SYNC_${name}`]));
 
   /** The App anew, with these dependencies and options, and the user of the other tests. */
@@ -516,7 +542,10 @@ describe('what dependencies and options switch on', () => {
     configure();
   };
   const middlewares = () =>
-    createTenantMiddlewares({ tenantStorage: { run: ({ tenantId }, fn) => tenants.run(tenantId, fn) }, logger: app.logger });
+    createTenantMiddlewares({
+      tenantStorage: { run: ({ tenantId }, fn) => tenants.run(tenantId, fn) },
+      logger: app.logger,
+    });
 
   test('role sync: the role of the token, spelt as stored, is judged, written and on the request', async () => {
     for (const [name, value] of Object.entries(ROLE_SYNC)) process.env[`OPENID_ROLE_SYNC_${name}`] = value;
@@ -531,7 +560,10 @@ describe('what dependencies and options switch on', () => {
   });
 
   test('the tenant context: the route runs in the user’s tenant, and a request of another one is 401', async () => {
-    await restart({ options: { tenantConflict: 'reject' }, deps: { tenantContextMiddleware: (...args) => middlewares().tenantContextMiddleware(...args) } });
+    await restart({
+      options: { tenantConflict: 'reject' },
+      deps: { tenantContextMiddleware: (...args) => middlewares().tenantContextMiddleware(...args) },
+    });
     app.users[0].tenantId = 'acme';
     ['acme', 'bolt'].forEach((tenant) => configure({}, tenant));
     expect(await app.get(issuer.token())).toMatchObject({ status: 200 });
@@ -558,7 +590,11 @@ describe('what dependencies and options switch on', () => {
     await restart({ options: { responses: 'standard' } });
     configure({ oidc: oidcOf({ scope: 'agents:use' }) });
     const insufficient = `${CREDENTIALS}, error="insufficient_scope", scope="agents:use"`;
-    expect(await app.get(issuer.token())).toEqual({ status: 403, body: { error: 'Forbidden' }, challenge: insufficient });
+    expect(await app.get(issuer.token())).toEqual({
+      status: 403,
+      body: { error: 'Forbidden' },
+      challenge: insufficient,
+    });
     expect(await app.get(issuer.token({ exp: 1 }))).toEqual({ status: 401, body: U, challenge: INVALID });
     const gone = await new Issuer().start();
     await gone.stop();
@@ -583,7 +619,10 @@ describe('what dependencies and options switch on', () => {
 describe('verifyRemoteToken', () => {
   test('gives what a good token says', async () => {
     const exp = now() + 60;
-    const verified = await verifyRemoteToken(issuer.token({ exp, scope: 'a b' }), { issuer: issuer.url, audience: 'agents' });
+    const verified = await verifyRemoteToken(issuer.token({ exp, scope: 'a b' }), {
+      issuer: issuer.url,
+      audience: 'agents',
+    });
     expect(verified).toMatchObject({
       claims: { sub: 'subject-1', aud: 'agents' },
       header: { alg: 'ES256', typ: 'at+jwt' },
@@ -595,10 +634,30 @@ describe('verifyRemoteToken', () => {
   });
 
   test.each([
-    ['an expired token', () => issuer.token({ exp: 1 }), {}, { code: 'ERR_TOKEN_EXPIRED', fault: 'token', status: 401 }],
-    ['a missing scope', () => issuer.token(), { scope: 'a' }, { code: 'ERR_SCOPE_MISSING', fault: 'scope', status: 403 }],
-    ['a policy without audience', () => issuer.token(), { audience: undefined }, { code: 'ERR_POLICY_AUDIENCE', fault: 'config', status: 500 }],
-    ['a misspelt policy', () => issuer.token(), { audiance: 'x' }, { code: 'ERR_POLICY_OPTION', message: expect.stringContaining('audience') }],
+    [
+      'an expired token',
+      () => issuer.token({ exp: 1 }),
+      {},
+      { code: 'ERR_TOKEN_EXPIRED', fault: 'token', status: 401 },
+    ],
+    [
+      'a missing scope',
+      () => issuer.token(),
+      { scope: 'a' },
+      { code: 'ERR_SCOPE_MISSING', fault: 'scope', status: 403 },
+    ],
+    [
+      'a policy without audience',
+      () => issuer.token(),
+      { audience: undefined },
+      { code: 'ERR_POLICY_AUDIENCE', fault: 'config', status: 500 },
+    ],
+    [
+      'a misspelt policy',
+      () => issuer.token(),
+      { audiance: 'x' },
+      { code: 'ERR_POLICY_OPTION', message: expect.stringContaining('audience') },
+    ],
     ['something else than a token', () => 7, {}, { code: 'ERR_TOKEN_ARGUMENT', fault: 'request', status: 401 }],
   ])('rejects for %s with its code', async (_name, mint, over, expected) => {
     const policy = { issuer: issuer.url, audience: 'agents', ...over };

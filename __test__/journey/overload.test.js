@@ -71,7 +71,9 @@ test('a known token needs no place in the queue', async () => {
 test('machine clients hear of it as well', async () => {
   const auth = createAgentManagementAuth(
     {
-      getAppConfig: async () => ({ endpoints: { agents: { managementApi: { auth: { enabled: true, oidc: oidc(), clients: [] } } } } }),
+      getAppConfig: async () => ({
+        endpoints: { agents: { managementApi: { auth: { enabled: true, oidc: oidc(), clients: [] } } } },
+      }),
       findUser: async () => null,
       isPrincipalActive: async () => true,
       runInTenant: (_tenant, fn) => fn(),
@@ -100,7 +102,9 @@ test('each of many requests checked off the JavaScript thread keeps its own tena
   for (const tenant of tenants) app.configure({ apiKey: { enabled: false }, oidc: oidc() }, tenant);
   const asked = Array.from({ length: 60 }, (_, index) => tenants[index % 3]);
   app.users = [{ _id: 'u1', openidId: 'subject-1', openidIssuer: issuer.url, provider: 'openid', role: 'USER' }];
-  const statuses = await Promise.all(asked.map((tenant) => app.get(issuer.token(), { tenant }).then(({ status }) => status)));
+  const statuses = await Promise.all(
+    asked.map((tenant) => app.get(issuer.token(), { tenant }).then(({ status }) => status)),
+  );
   expect(new Set(statuses)).toEqual(new Set([200]));
   expect(app.passed.map(({ tenant }) => tenant).sort()).toEqual([...asked].sort());
   expect(app.calls.findUser.filter(({ tenant }) => !tenants.includes(tenant))).toEqual([]);
@@ -109,7 +113,10 @@ test('each of many requests checked off the JavaScript thread keeps its own tena
 
 describe('an end while checks are under way', () => {
   const run = (...args) =>
-    spawnSync(process.execPath, [path.join(__dirname, '..', 'support/children/offloaded.js'), ...args], { encoding: 'utf8', timeout: 60_000 });
+    spawnSync(process.execPath, [path.join(__dirname, '..', 'support/children/offloaded.js'), ...args], {
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
 
   test('worker threads that are terminated take nothing along', () => {
     const { status, signal, stdout, stderr } = run('workers', '30');
@@ -119,21 +126,29 @@ describe('an end while checks are under way', () => {
   test.each([
     ['exit', ''],
     ['wait', '100'],
-  ])('a process that means to %s', (way, stdout) => {
-    expect(run(way)).toMatchObject({ status: 0, signal: null, stdout, stderr: '' });
-  }, 60_000);
+  ])(
+    'a process that means to %s',
+    (way, stdout) => {
+      expect(run(way)).toMatchObject({ status: 0, signal: null, stdout, stderr: '' });
+    },
+    60_000,
+  );
 });
 
 describe('maxQueued', () => {
   test.each([-1, 1.5, NaN, 8193, Infinity, '3', null, true])('refuses %p', (maxQueued) => {
-    expect(() => new RemoteTokenVerifier({ maxQueued })).toThrow(expect.objectContaining({ code: 'ERR_POLICY_OPTION' }));
+    expect(() => new RemoteTokenVerifier({ maxQueued })).toThrow(
+      expect.objectContaining({ code: 'ERR_POLICY_OPTION' }),
+    );
     if (maxQueued === null) return;
     expect(() => createRemoteAgentAuth({ maxQueued })).toThrow(expect.objectContaining({ code: 'ERR_POLICY_OPTION' }));
   });
 
   test('is looked at by the native verifier as well', async () => {
     const { check } = Object.getPrototypeOf(createRemoteAgentAuth());
-    const asked = [0, 8192].map((maxQueued) => check.call(createRemoteAgentAuth({ maxQueued }), issuer.token(), policy()));
+    const asked = [0, 8192].map((maxQueued) =>
+      check.call(createRemoteAgentAuth({ maxQueued }), issuer.token(), policy()),
+    );
     expect(asked[0]).toMatchObject({ ok: false, code: 'ERR_OVERLOADED', fault: 'capacity', retryAfter: 1 });
     expect(await asked[1]).toMatchObject({ ok: true });
   });

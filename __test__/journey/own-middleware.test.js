@@ -55,8 +55,7 @@ async function get(headers, at = url) {
 }
 
 /** @param {string} user @param {string} [scope] */
-const tokenOf = (user, scope = 'agents:use') =>
-  provider.token({ user, audience: APPLICATION, scope });
+const tokenOf = (user, scope = 'agents:use') => provider.token({ user, audience: APPLICATION, scope });
 
 beforeAll(async () => {
   provider = await startProvider();

@@ -12,7 +12,11 @@ const ROOT = path.join(__dirname, '..', '..');
 const HANGS = 60_000;
 
 const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
-const HTTPS_TOKEN = [part({ alg: 'ES256', kid: 'k' }), part({ iss: 'https://localhost', aud: 'a', sub: 's', exp: 4e9 }), 'AA'].join('.');
+const HTTPS_TOKEN = [
+  part({ alg: 'ES256', kid: 'k' }),
+  part({ iss: 'https://localhost', aud: 'a', sub: 's', exp: 4e9 }),
+  'AA',
+].join('.');
 
 const run = (args) => spawnSync(process.execPath, args, { encoding: 'utf8', timeout: HANGS, env: process.env });
 
@@ -26,7 +30,11 @@ test('S28: a panic in any kind of export becomes an error and the process lives'
   expect([build.status, build.status === 0 ? '' : build.stderr]).toEqual([0, '']);
   const file = readdirSync(out).find((name) => name.endsWith('.node'));
 
-  const { status, stdout, stderr } = run([path.join(__dirname, '..', 'support/children/panics.js'), path.join(out, String(file)), HTTPS_TOKEN]);
+  const { status, stdout, stderr } = run([
+    path.join(__dirname, '..', 'support/children/panics.js'),
+    path.join(out, String(file)),
+    HTTPS_TOKEN,
+  ]);
   expect([status, status === 0 ? '' : stderr]).toEqual([0, '']);
   const seen = JSON.parse(stdout);
   expect(seen).toEqual({

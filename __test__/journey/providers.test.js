@@ -35,7 +35,9 @@ for (const { name, missing, start, idTokens, rotates } of PROVIDERS) {
       const handler = createRemoteAgentAuth({
         getAppConfig: async () => configOf({ apiKey: { enabled: false }, oidc }),
         findUser: async ({ openidId, openidIssuer }) =>
-          openidId === subject && openidIssuer === provider.issuer ? { _id: 'ada', openidId, openidIssuer, role: 'USER' } : null,
+          openidId === subject && openidIssuer === provider.issuer
+            ? { _id: 'ada', openidId, openidIssuer, role: 'USER' }
+            : null,
         updateUser: async () => null,
         apiKeyMiddleware: () => {},
         logger,
@@ -52,7 +54,10 @@ for (const { name, missing, start, idTokens, rotates } of PROVIDERS) {
       const subject = subjectOf(access);
       expect(await send(access, { subject })).toBe('ada');
       expect(await send(access, { subject: 'somebody else' })).toEqual([401, undefined]);
-      expect(await send(access, { subject, audience: 'https://wiki.example.com/api' })).toEqual([401, 'ERR_TOKEN_AUDIENCE']);
+      expect(await send(access, { subject, audience: 'https://wiki.example.com/api' })).toEqual([
+        401,
+        'ERR_TOKEN_AUDIENCE',
+      ]);
       expect(await send(access, { subject, scope: 'agents:administer' })).toEqual([401, undefined]);
       const [header, payload, signature] = access.split('.');
       const bytes = Buffer.from(signature, 'base64url');

@@ -67,19 +67,40 @@ function leaks(text, token, allowed) {
 }
 
 /** What an operator is told of a refused token: which kind it is, whose, for whom, when and what it may; never who it is about. */
-const TOLD = ['typ', 'alg', 'iss', 'aud', 'azp', 'client_id', 'scope', 'scp', 'roles', 'permissions', 'token_use', 'exp', 'nbf', 'iat'];
+const TOLD = [
+  'typ',
+  'alg',
+  'iss',
+  'aud',
+  'azp',
+  'client_id',
+  'scope',
+  'scp',
+  'roles',
+  'permissions',
+  'token_use',
+  'exp',
+  'nbf',
+  'iat',
+];
 
 /** @param {string} token @returns {string} the values of those members, where header and claims can be read */
 function told(token) {
-  const values = token.split('.').slice(0, 2).flatMap((part) => {
-    try {
-      const members = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
-      return TOLD.map((name) => members[name]).filter((value) => value !== undefined);
-    } catch {
-      return [];
-    }
-  });
-  return values.flat().map((value) => `${JSON.stringify(value)} ${String(value)}`).join(' ');
+  const values = token
+    .split('.')
+    .slice(0, 2)
+    .flatMap((part) => {
+      try {
+        const members = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
+        return TOLD.map((name) => members[name]).filter((value) => value !== undefined);
+      } catch {
+        return [];
+      }
+    });
+  return values
+    .flat()
+    .map((value) => `${JSON.stringify(value)} ${String(value)}`)
+    .join(' ');
 }
 
 test('a piece of a token, and a name in it, would be found', () => {
@@ -93,7 +114,10 @@ test('a piece of a token, and a name in it, would be found', () => {
 test('no hostile token leaves a trace in logs and errors', async () => {
   const verifier = new RemoteTokenVerifier({ clock: () => now });
   const written = [];
-  const note = (...parts) => written.push(parts.map((part) => (typeof part === 'string' ? part : inspect(part, { depth: 6, showHidden: true }))).join(' '));
+  const note = (...parts) =>
+    written.push(
+      parts.map((part) => (typeof part === 'string' ? part : inspect(part, { depth: 6, showHidden: true }))).join(' '),
+    );
   const logger = { debug: note, info: note, warn: note, error: note };
   const leaked = [];
   let texts = 0;
@@ -112,10 +136,15 @@ test('no hostile token leaves a trace in logs and errors', async () => {
       },
     );
     // Users that are unknown, known by e-mail, or in conflict: each with lines of its own.
-    const users = [null, { _id: '1', provider: 'google' }, { _id: '1', openidId: 'x', openidIssuer: 'https://other.example' }];
+    const users = [
+      null,
+      { _id: '1', provider: 'google' },
+      { _id: '1', openidId: 'x', openidIssuer: 'https://other.example' },
+    ];
     const handler = createRemoteAgentAuth(
       {
-        getAppConfig: async () => configOf({ apiKey: { enabled: index % 2 === 0 }, oidc: { enabled: true, ...policy } }),
+        getAppConfig: async () =>
+          configOf({ apiKey: { enabled: index % 2 === 0 }, oidc: { enabled: true, ...policy } }),
         findUser: async ({ email }) => (email ? users[index % 3] : null),
         updateUser: async () => null,
         apiKeyMiddleware: (req, res) => res.status(403).json({}),
@@ -125,7 +154,8 @@ test('no hostile token leaves a trace in logs and errors', async () => {
     );
     await handler({ headers: { authorization: `Bearer ${row.token}` } }, bareResponse(), () => {});
     texts += written.length;
-    for (const text of written.splice(0)) if (leaks(text, row.token, allowed)) leaked.push({ row: row.name, text: text.slice(0, 400) });
+    for (const text of written.splice(0))
+      if (leaks(text, row.token, allowed)) leaked.push({ row: row.name, text: text.slice(0, 400) });
   }
   // Good tokens, too: who is looked up, found, refused or bound is written about, and must not be named.
   for (const [name, { user, claims, fails }] of Object.entries(GOOD)) {
@@ -144,7 +174,8 @@ test('no hostile token leaves a trace in logs and errors', async () => {
     await handler({ headers: { authorization: `Bearer ${token}` } }, bareResponse(), () => {});
     texts += written.length;
     const allowed = `${JSON.stringify(policy)} ${FIXED}`;
-    for (const text of written.splice(0)) if (leaks(text, token, allowed)) leaked.push({ row: name, text: text.slice(0, 400) });
+    for (const text of written.splice(0))
+      if (leaks(text, token, allowed)) leaked.push({ row: name, text: text.slice(0, 400) });
   }
   expect(leaked.slice(0, 3)).toEqual([]);
   score(

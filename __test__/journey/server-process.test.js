@@ -21,12 +21,16 @@ test('one that says it is ready is there until it is stopped', async () => {
 });
 
 test('one that never is ready is ended, and what it printed is told', async () => {
-  const error = await inNode("console.error('I am ' + process.pid + '.'); setInterval(() => {}, 1000)", { patience: 3000 }).catch((it) => it);
+  const error = await inNode("console.error('I am ' + process.pid + '.'); setInterval(() => {}, 1000)", {
+    patience: 3000,
+  }).catch((it) => it);
   expect(error.message).toMatch(/is not ready\nI am \d+\./);
   expect(isThere(Number(/I am (\d+)/.exec(error.message)[1]))).toBe(false);
 });
 
 test('one that ends at once, and one that is not there, are told as such', async () => {
   await expect(inNode("console.error('no database'); process.exitCode = 3")).rejects.toThrow(/ended: 3\nno database/);
-  await expect(startServer('/no/such/program', [], /x/)).rejects.toThrow(/ended: Error: spawn \/no\/such\/program ENOENT/);
+  await expect(startServer('/no/such/program', [], /x/)).rejects.toThrow(
+    /ended: Error: spawn \/no\/such\/program ENOENT/,
+  );
 });

@@ -26,7 +26,9 @@ let signers;
 
 beforeAll(async () => {
   clearRemoteAgentAuthCache();
-  signers = await Promise.all(Array.from({ length: 6 }, (_, index) => new Issuer({ path: `/realms/${index}` }).start()));
+  signers = await Promise.all(
+    Array.from({ length: 6 }, (_, index) => new Issuer({ path: `/realms/${index}` }).start()),
+  );
 });
 afterAll(async () => {
   await Promise.all(signers.map((signer) => signer.stop()));
@@ -123,7 +125,13 @@ function middleware() {
   const configs = Object.fromEntries(
     Object.entries(POLICIES).map(([name, { issuer, audience, scope, keysOf, apiKey }]) => {
       const jwksUri = keysOf === undefined ? undefined : signers[keysOf].jwksUri;
-      return [name, configOf({ apiKey: { enabled: apiKey }, oidc: { enabled: true, issuer: signers[issuer].url, audience, scope, jwksUri } })];
+      return [
+        name,
+        configOf({
+          apiKey: { enabled: apiKey },
+          oidc: { enabled: true, issuer: signers[issuer].url, audience, scope, jwksUri },
+        }),
+      ];
     }),
   );
   return createRemoteAgentAuth({
@@ -174,7 +182,8 @@ test('20,000 random pairs of token and tenant end as an independent oracle says'
       const outcomes = await Promise.all(batch.map(({ tenant, token }) => outcomeOf(handler, tenant, token)));
       batch.forEach(({ tenant, made }, index) => {
         const expected = oracle(tenant, made, phase);
-        if (outcomes[index] !== expected) wrong.push({ phase: phase.name, tenant, made, expected, found: outcomes[index] });
+        if (outcomes[index] !== expected)
+          wrong.push({ phase: phase.name, tenant, made, expected, found: outcomes[index] });
         count[expected === 'key' ? 'key' : expected === '401' ? 'refused' : 'passed'] += 1;
       });
     }

@@ -32,7 +32,10 @@ const bundle = await rollup({
   ],
   onwarn: (warning) => problems.push(warning.message),
 });
-for (const [file, format] of [['index.js', 'cjs'], ['index.mjs', 'es']]) {
+for (const [file, format] of [
+  ['index.js', 'cjs'],
+  ['index.mjs', 'es'],
+]) {
   await bundle.write({ file: path.join(folder, 'dist', file), format, exports: 'named', sourcemap: true });
 }
 await bundle.close();

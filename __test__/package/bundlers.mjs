@@ -17,14 +17,29 @@ const [entry, nativeFile, scratch] = process.argv.slice(2);
 /** @param {Function} bundler webpack, or what takes the same options @param {string} out */
 async function packed(bundler, out) {
   const rules = [{ test: /\.node$/, loader: require.resolve('node-loader'), options: { name: '[name].[ext]' } }];
-  const options = { mode: 'production', target: 'node', entry, output: { path: out, filename: 'app.js' }, module: { rules } };
-  const stats = await new Promise((done, fail) => bundler(options, (error, result) => (error ? fail(error) : done(result))));
+  const options = {
+    mode: 'production',
+    target: 'node',
+    entry,
+    output: { path: out, filename: 'app.js' },
+    module: { rules },
+  };
+  const stats = await new Promise((done, fail) =>
+    bundler(options, (error, result) => (error ? fail(error) : done(result))),
+  );
   if (stats.hasErrors()) throw new Error(stats.toString());
 }
 
 /** @param {string} loader @returns {(out: string) => Promise<unknown>} */
 const esbuild = (loader) => (out) =>
-  build({ entryPoints: { app: entry }, bundle: true, platform: 'node', outdir: out, loader: { '.node': loader }, logLevel: 'silent' });
+  build({
+    entryPoints: { app: entry },
+    bundle: true,
+    platform: 'node',
+    outdir: out,
+    loader: { '.node': loader },
+    logLevel: 'silent',
+  });
 
 /** Every file it made. @param {string} out */
 async function ncc(out) {
@@ -59,7 +74,10 @@ for (const [name, make] of Object.entries(BUNDLERS)) {
   try {
     await make(out);
     cpSync(out, away, { recursive: true });
-    const { stdout, stderr } = spawnSync(process.execPath, [path.join(away, 'app.js')], { cwd: away, encoding: 'utf8' });
+    const { stdout, stderr } = spawnSync(process.execPath, [path.join(away, 'app.js')], {
+      cwd: away,
+      encoding: 'utf8',
+    });
     console.log(JSON.stringify({ name, ok: stdout === 'someone\n', detail: stdout + stderr }));
   } catch (error) {
     console.log(JSON.stringify({ name, ok: false, detail: String(error) }));

@@ -7,13 +7,18 @@ import { createRemoteAgentAuth as createNative } from 'remote-agent-auth/native'
 import { findOpenIDUser } from 'remote-agent-auth/librechat';
 
 const issuer = 'https://provider.test';
-const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256', publicKeyEncoding: { format: 'jwk' } });
+const { publicKey, privateKey } = generateKeyPairSync('ec', {
+  namedCurve: 'P-256',
+  publicKeyEncoding: { format: 'jwk' },
+});
 const jwks = JSON.stringify({ keys: [{ ...publicKey, kid: 'one', alg: 'ES256', use: 'sig' }] });
 const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const exp = Math.floor(Date.now() / 1000) + 600;
 const claims = { iss: issuer, aud: 'agents', sub: 'someone', exp };
 const signed = `${encode({ alg: 'ES256', kid: 'one' })}.${encode(claims)}`;
-const signature = sign('sha256', Buffer.from(signed), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url');
+const signature = sign('sha256', Buffer.from(signed), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString(
+  'base64url',
+);
 const altered = `${encode({ alg: 'ES256', kid: 'one' })}.${encode({ ...claims, sub: 'other' })}`;
 
 const policy = { issuer, audience: 'agents', jwks };

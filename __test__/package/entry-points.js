@@ -57,17 +57,31 @@ const EXPECTED = {
  */
 async function importsByName(installation, [program = '', ...before]) {
   const { folder, env } = installation;
-  const { code, stdout, stderr } = await run(program, [...before, place(installation, 'consumer.mjs')], { cwd: folder, env });
+  const { code, stdout, stderr } = await run(program, [...before, place(installation, 'consumer.mjs')], {
+    cwd: folder,
+    env,
+  });
   const ok = code === 0 && stdout.trim() === JSON.stringify(EXPECTED);
-  return { ok, figure: '3 entries by name, 1 token let in, 1 refused', detail: ok ? '' : `exit code ${code}\n${stdout}${stderr}` };
+  return {
+    ok,
+    figure: '3 entries by name, 1 token let in, 1 refused',
+    detail: ok ? '' : `exit code ${code}\n${stdout}${stderr}`,
+  };
 }
 
 /** @param {Installation} installation @param {string[]} command @returns {Promise<Verdict>} */
 async function workerThreads(installation, [program = '', ...before]) {
   const { folder, env } = installation;
-  const { code, stdout, stderr } = await run(program, [...before, place(installation, 'workers.js')], { cwd: folder, env });
+  const { code, stdout, stderr } = await run(program, [...before, place(installation, 'workers.js')], {
+    cwd: folder,
+    env,
+  });
   const ok = code === 0 && stdout.trim() === JSON.stringify({ passed: 5, of: 5 });
-  return { ok, figure: 'main thread and 4 worker threads, require()', detail: ok ? '' : `exit code ${code}\n${stdout}${stderr}` };
+  return {
+    ok,
+    figure: 'main thread and 4 worker threads, require()',
+    detail: ok ? '' : `exit code ${code}\n${stdout}${stderr}`,
+  };
 }
 
 /** How a host may have TypeScript look for modules. */
@@ -91,25 +105,40 @@ async function types({ folder }) {
       name: `${resolution.module}, ${resolution.moduleResolution}, ${path.extname(file)}, @types/${name}`,
       file,
       source: fs.readFileSync(path.join(ROOT, '__test__', 'types', 'consumer.ts'), 'utf8'),
-      options: { ...resolution, skipLibCheck: true, typeRoots: [types], types: ['node'], paths: { express: [path.join(types, name)] } },
+      options: {
+        ...resolution,
+        skipLibCheck: true,
+        typeRoots: [types],
+        types: ['node'],
+        paths: { express: [path.join(types, name)] },
+      },
     })),
   );
   const alone = {
     name: 'by themselves',
     file: 'alone.mts',
-    source: ['', '/native', '/librechat'].map((entry, n) => `export * as entry${n} from 'remote-agent-auth${entry}';\n`).join(''),
+    source: ['', '/native', '/librechat']
+      .map((entry, n) => `export * as entry${n} from 'remote-agent-auth${entry}';\n`)
+      .join(''),
     options: { module: 'NodeNext', moduleResolution: 'NodeNext', skipLibCheck: false, types: [] },
   };
   const problems = [];
   for (const { name, file, source, options } of [...hosts, alone]) {
     fs.writeFileSync(path.join(folder, file), source);
-    fs.writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: { ...common, ...options }, files: [file] }));
+    fs.writeFileSync(
+      path.join(folder, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions: { ...common, ...options }, files: [file] }),
+    );
     const { code, stdout } = await run(process.execPath, [TSC, '-p', folder], { cwd: folder });
     if (code !== 0) problems.push(`${name}\n${stdout}`);
     fs.rmSync(path.join(folder, file));
   }
   const count = hosts.length + 1;
-  return { ok: problems.length === 0, figure: `${count - problems.length} of ${count} strict compilations`, detail: problems.join('\n') };
+  return {
+    ok: problems.length === 0,
+    figure: `${count - problems.length} of ${count} strict compilations`,
+    detail: problems.join('\n'),
+  };
 }
 
 /**
@@ -120,14 +149,23 @@ async function types({ folder }) {
 async function bundled({ folder, env }) {
   const project = path.join(folder, 'bundled');
   fs.cpSync(path.join(__dirname, 'bundled'), project, { recursive: true });
-  const built = await run(process.execPath, [path.join(__dirname, 'bundle.mjs'), project, path.join(ROOT, 'node_modules', '@types')], { cwd: project });
+  const built = await run(
+    process.execPath,
+    [path.join(__dirname, 'bundle.mjs'), project, path.join(ROOT, 'node_modules', '@types')],
+    { cwd: project },
+  );
   if (built.code !== 0) return { ok: false, figure: 'rollup failed', detail: built.stdout + built.stderr };
   const outputs = [];
   const problems = [];
-  for (const [file, named] of /** @type {const} */ ([['index.js', 'require'], ['index.mjs', 'from']])) {
+  for (const [file, named] of /** @type {const} */ ([
+    ['index.js', 'require'],
+    ['index.mjs', 'from'],
+  ])) {
     const output = path.join(project, 'dist', file);
     const text = fs.readFileSync(output, 'utf8');
-    const external = ['', '/native', '/librechat'].every((entry) => new RegExp(`${named}\\s*\\(?\\s*'remote-agent-auth${entry}'`).test(text));
+    const external = ['', '/native', '/librechat'].every((entry) =>
+      new RegExp(`${named}\\s*\\(?\\s*'remote-agent-auth${entry}'`).test(text),
+    );
     if (!external || /ERR_NATIVE|compilePolicy\(/.test(text)) problems.push(`${file}: something of ours was bundled`);
     const script = `
       const { nativeNames, refusal, requireRemoteAuth } = await import(${JSON.stringify(pathToFileURL(output).href)});
@@ -136,11 +174,19 @@ async function bundled({ folder, env }) {
         requireRemoteAuth({ headers: {} }, res, () => resolve('next'));
       });
       console.log(JSON.stringify([answer, await refusal('a.b.c'), nativeNames.includes('verifyRemoteToken')]));`;
-    const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', script], { cwd: project, env });
-    if (stdout.trim() !== '[[401,"Bearer token required"],"ERR_TOKEN_MALFORMED",true]') problems.push(`${file}: ${stdout}${stderr}`);
+    const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', script], {
+      cwd: project,
+      env,
+    });
+    if (stdout.trim() !== '[[401,"Bearer token required"],"ERR_TOKEN_MALFORMED",true]')
+      problems.push(`${file}: ${stdout}${stderr}`);
     outputs.push(`${file} ${text.length} bytes`);
   }
-  return { ok: problems.length === 0, figure: `external and running: ${outputs.join(', ')}`, detail: problems.join('\n') };
+  return {
+    ok: problems.length === 0,
+    figure: `external and running: ${outputs.join(', ')}`,
+    detail: problems.join('\n'),
+  };
 }
 
 /**
@@ -154,11 +200,25 @@ async function bundlers({ folder, env }, nativeFile) {
   fs.writeFileSync(application, APPLICATION);
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'bundlers-'));
   try {
-    const { stdout, stderr } = await run(process.execPath, [path.join(__dirname, 'bundlers.mjs'), application, nativeFile, scratch], { cwd: folder, env });
-    const results = stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line));
+    const { stdout, stderr } = await run(
+      process.execPath,
+      [path.join(__dirname, 'bundlers.mjs'), application, nativeFile, scratch],
+      { cwd: folder, env },
+    );
+    const results = stdout
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
     const good = results.filter(({ ok }) => ok).map(({ name }) => name);
-    const detail = results.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`).join('\n');
-    return { ok: good.length === results.length && good.length > 0, figure: `started alone: ${good.join('; ')}`, detail: detail + stderr };
+    const detail = results
+      .filter(({ ok }) => !ok)
+      .map(({ name, detail }) => `${name}: ${detail}`)
+      .join('\n');
+    return {
+      ok: good.length === results.length && good.length > 0,
+      figure: `started alone: ${good.join('; ')}`,
+      detail: detail + stderr,
+    };
   } finally {
     fs.rmSync(scratch, { recursive: true, force: true });
   }
@@ -167,7 +227,11 @@ async function bundlers({ folder, env }, nativeFile) {
 /** @param {string} tarball @returns {Promise<Verdict>} */
 async function publint(tarball) {
   const bin = path.join(TOOLS, 'publint', 'src', 'cli.js');
-  const { code, stdout, stderr } = await run(process.execPath, [bin, 'run', tarball, '--strict', '--level', 'suggestion'], { cwd: ROOT });
+  const { code, stdout, stderr } = await run(
+    process.execPath,
+    [bin, 'run', tarball, '--strict', '--level', 'suggestion'],
+    { cwd: ROOT },
+  );
   const ok = code === 0 && /All good/i.test(stdout);
   return { ok, figure: ok ? 'no error, warning or suggestion' : 'not content', detail: ok ? '' : stdout + stderr };
 }
@@ -179,14 +243,21 @@ async function attw(tarball) {
   if (code !== 0) return { ok: false, figure: 'not content', detail: stdout + stderr };
   const { analysis } = JSON.parse(stdout);
   const entries = Object.keys(analysis.entrypoints);
-  return { ok: analysis.problems.length === 0, figure: `${entries.length} entries x 4 resolutions, ${analysis.problems.length} problems`, detail: JSON.stringify(analysis.problems, null, 1) };
+  return {
+    ok: analysis.problems.length === 0,
+    figure: `${entries.length} entries x 4 resolutions, ${analysis.problems.length} problems`,
+    detail: JSON.stringify(analysis.problems, null, 1),
+  };
 }
 
 /** Runtimes besides Node, from npm. @returns {{ name: string, command: string[] }[]} */
 function otherRuntimes() {
   return [
     { name: 'bun', command: [path.join(TOOLS, '@oven', 'bun-linux-x64', 'bin', 'bun')] },
-    { name: 'deno', command: [path.join(TOOLS, '@deno', 'linux-x64-glibc', 'deno'), 'run', '--allow-all', '--no-lock'] },
+    {
+      name: 'deno',
+      command: [path.join(TOOLS, '@deno', 'linux-x64-glibc', 'deno'), 'run', '--allow-all', '--no-lock'],
+    },
   ];
 }
 

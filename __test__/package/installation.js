@@ -21,7 +21,9 @@ const { pathWithoutCompilers } = require('./newcomer');
 /** npm as a script, which needs no shell to be run. */
 function npmScript() {
   if (process.env.npm_execpath?.endsWith('.js')) return process.env.npm_execpath;
-  const [command] = execFileSync(process.platform === 'win32' ? 'where' : 'which', ['npm'], { encoding: 'utf8' }).split('\n');
+  const [command] = execFileSync(process.platform === 'win32' ? 'where' : 'which', ['npm'], { encoding: 'utf8' }).split(
+    '\n',
+  );
   const resolved = fs.realpathSync(String(command).trim());
   if (resolved.endsWith('.js')) return resolved;
   return path.join(path.dirname(resolved), 'node_modules', 'npm', 'bin', 'npm-cli.js');
@@ -29,7 +31,9 @@ function npmScript() {
 
 /** The environment without what `npm run` has put there. */
 function plainEnvironment() {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_OPTIONS$|REMOTE_AGENT_AUTH_)/i.test(name)));
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_OPTIONS$|REMOTE_AGENT_AUTH_)/i.test(name)),
+  );
 }
 
 /** @param {string} tarball @returns {string} the name of the package in it */

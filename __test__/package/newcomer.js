@@ -47,7 +47,8 @@ async function listening(port, child) {
     );
     socket.destroy();
     if (open) return;
-    if (child.exitCode !== null || Date.now() > deadline) throw new Error(`nobody listens on ${port} (exit code ${child.exitCode})`);
+    if (child.exitCode !== null || Date.now() > deadline)
+      throw new Error(`nobody listens on ${port} (exit code ${child.exitCode})`);
     await after(20);
   }
 }
@@ -73,7 +74,11 @@ async function tryReadme({ folder, env = process.env }) {
       const [command = '', comment = ''] = line.split(/\s{2,}# /);
       const background = /^(.*) &$/.exec(command)?.[1];
       if (background !== undefined) {
-        const child = spawn('bash', ['-c', background.replace(/\bnode /, 'exec node ')], { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] });
+        const child = spawn('bash', ['-c', background.replace(/\bnode /, 'exec node ')], {
+          cwd: folder,
+          env,
+          stdio: ['ignore', 'ignore', 'pipe'],
+        });
         child.stderr?.on('data', (chunk) => (log += chunk));
         running.push(child);
         await listening(running.length === 1 ? first : second, child);
@@ -100,7 +105,11 @@ async function tryReadme({ folder, env = process.env }) {
 function pathWithoutCompilers(folder) {
   fs.mkdirSync(folder);
   for (const tool of ['cargo', 'rustc', 'cc', 'gcc', 'clang', 'c++', 'g++', 'make', 'node-gyp']) {
-    fs.writeFileSync(path.join(folder, tool), `#!/bin/sh\necho "${tool} was called: nothing may be compiled" >&2\nexit 1\n`, { mode: 0o755 });
+    fs.writeFileSync(
+      path.join(folder, tool),
+      `#!/bin/sh\necho "${tool} was called: nothing may be compiled" >&2\nexit 1\n`,
+      { mode: 0o755 },
+    );
   }
   return `${folder}${path.delimiter}${process.env.PATH}`;
 }
@@ -117,7 +126,10 @@ async function main(tarballs) {
     const { answers, log } = await tryReadme({ folder, env });
     for (const { status, body, expected } of answers) console.log(`${status} ${body}   README: ${expected}`);
     process.stdout.write(log);
-    process.exitCode = answers.length > 1 && answers.every(({ status, body, expected }) => expected.startsWith(`${status} ${body}`)) ? 0 : 1;
+    process.exitCode =
+      answers.length > 1 && answers.every(({ status, body, expected }) => expected.startsWith(`${status} ${body}`))
+        ? 0
+        : 1;
   } finally {
     fs.rmSync(scratch, { recursive: true, force: true });
   }

@@ -31,7 +31,8 @@ async function refusals(installation, node, { tarballs, foreign }) {
   const bare = install(tarballs, { flags: ['--omit=optional'] });
   try {
     const said = await outcome(bare, node);
-    if (!/^ERR_NATIVE_MISSING .*\n.*\n {2}Cause: optional packages were left out/.test(said)) problems.push(`--omit=optional: ${said}`);
+    if (!/^ERR_NATIVE_MISSING .*\n.*\n {2}Cause: optional packages were left out/.test(said))
+      problems.push(`--omit=optional: ${said}`);
   } finally {
     bare.remove();
   }

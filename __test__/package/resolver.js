@@ -21,7 +21,15 @@ function resolverFor(platform) {
   if (!fs.existsSync(path.join(folder, 'node_modules', name))) {
     fs.mkdirSync(folder, { recursive: true });
     fs.writeFileSync(path.join(folder, 'package.json'), '{ "private": true }\n');
-    const args = ['install', '--force', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', `${name}@${optionalDependencies[name]}`];
+    const args = [
+      'install',
+      '--force',
+      '--ignore-scripts',
+      '--no-audit',
+      '--no-fund',
+      '--loglevel=error',
+      `${name}@${optionalDependencies[name]}`,
+    ];
     execFileSync('npm', args, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
   }
   return { NAPI_RS_NATIVE_LIBRARY_PATH: path.join(folder, 'node_modules', name, `resolver.${platform}.node`) };

@@ -57,7 +57,10 @@ function layOut({ main, folder }, otherNodes) {
   fs.cpSync(main, suites, { recursive: true });
   for (const name of BESIDE) {
     const ours = path.join(ROOT, name);
-    fs.cpSync(ours, path.join(suites, name), { recursive: true, filter: (file) => path.basename(file) !== 'node_modules' });
+    fs.cpSync(ours, path.join(suites, name), {
+      recursive: true,
+      filter: (file) => path.basename(file) !== 'node_modules',
+    });
   }
   for (const name of SHARED.filter((each) => fs.existsSync(path.join(ROOT, each)))) {
     fs.mkdirSync(path.dirname(path.join(suites, name)), { recursive: true });
@@ -73,7 +76,10 @@ function layOut({ main, folder }, otherNodes) {
  */
 function leftOut(suites, { otherNodes, oldest }) {
   const tests = path.join(suites, '__test__');
-  const inRepo = fs.readdirSync(path.join(tests, 'repo')).filter((file) => file.endsWith('.test.js')).map((file) => `repo/${file}`);
+  const inRepo = fs
+    .readdirSync(path.join(tests, 'repo'))
+    .filter((file) => file.endsWith('.test.js'))
+    .map((file) => `repo/${file}`);
   const tried = { ...OF_THE_LOADER, ...OF_ANY_NODE };
   const names = [
     ...Object.keys(OF_THE_REPOSITORY),
@@ -105,9 +111,15 @@ async function runSuites(installation, { node, resolver = {}, otherNodes, oldest
   const jest = await run(node, args, { cwd: suites, env, limit, done: JEST_IS_DONE });
   const end = jest.ended === undefined ? '' : `; ${jest.ended}`;
   try {
-    if (!fs.existsSync(report)) return { ok: false, figure: `jest did not run${end}`, detail: jest.output.slice(-20_000) };
+    if (!fs.existsSync(report))
+      return { ok: false, figure: `jest did not run${end}`, detail: jest.output.slice(-20_000) };
     const result = JSON.parse(fs.readFileSync(report, 'utf8'));
-    const { numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped, numTotalTestSuites: count } = result;
+    const {
+      numPassedTests: passed,
+      numFailedTests: failed,
+      numPendingTests: skipped,
+      numTotalTestSuites: count,
+    } = result;
     const broken = result.numRuntimeErrorTestSuites;
     const figure = `${passed} passed, ${failed} failed, ${skipped} skipped in ${count} suites; ${only ? 'those chosen for emulation' : `${left.length} left out`}${end}`;
     const ok = jest.code === 0 && failed === 0 && broken === 0 && passed > 0;

@@ -27,7 +27,10 @@ async function passes({ jwks, token }) {
 async function main() {
   const given = minted();
   const workers = Array.from({ length: 4 }, () => new Worker(__filename, { workerData: given }));
-  const answers = await Promise.all([passes(given), ...workers.map((worker) => once(worker, 'message').then(([answer]) => answer))]);
+  const answers = await Promise.all([
+    passes(given),
+    ...workers.map((worker) => once(worker, 'message').then(([answer]) => answer)),
+  ]);
   await Promise.all(workers.map((worker) => worker.terminate()));
   console.log(JSON.stringify({ passed: answers.filter(Boolean).length, of: answers.length }));
 }

@@ -37,7 +37,8 @@ function apiKeys({ findUser, isPrincipalActive = async () => true, twoFactors = 
 }
 
 const owner = (over = {}) => ({ _id: { toString: () => 'owner-1' }, provider: 'local', role: 'USER', ...over });
-const use = (over) => world.deps.apiKeyMiddleware.mockImplementation(apiKeys({ findUser: async () => owner(), ...over }));
+const use = (over) =>
+  world.deps.apiKeyMiddleware.mockImplementation(apiKeys({ findUser: async () => owner(), ...over }));
 
 test('[241] an account being deleted: its 409 stands and the request ends', async () => {
   use({ isPrincipalActive: async () => false });
@@ -88,7 +89,9 @@ describe('the access checks that follow', () => {
   /** LibreChat's check in small, mounted behind the middleware. */
   const check = (agentOf) => (req, res) => {
     const agent = agentOf(req);
-    return agent === undefined ? res.status(400).json(openAi('missing_model')) : res.status(200).json({ agent, user: req.user.id });
+    return agent === undefined
+      ? res.status(400).json(openAi('missing_model'))
+      : res.status(200).json({ agent, user: req.user.id });
   };
   const sendTo = async (access, body) => {
     use({});
@@ -99,17 +102,26 @@ describe('the access checks that follow', () => {
   };
 
   test('[247] of the model finds the body untouched', async () => {
-    const sent = await sendTo(check(({ body }) => body.model), { model: 'agent_1' });
+    const sent = await sendTo(
+      check(({ body }) => body.model),
+      { model: 'agent_1' },
+    );
     expect(sent).toEqual([{ status: 200, body: { agent: 'agent_1', user: 'owner-1' } }]);
   });
 
   test('[248] of a trigger finds its target, not the model', async () => {
-    const sent = await sendTo(check(({ body }) => body.target?.agentId), { model: 'agent_1', target: { agentId: 'agent_2' } });
+    const sent = await sendTo(
+      check(({ body }) => body.target?.agentId),
+      { model: 'agent_1', target: { agentId: 'agent_2' } },
+    );
     expect(sent).toEqual([{ status: 200, body: { agent: 'agent_2', user: 'owner-1' } }]);
   });
 
   test('[249] of a trigger without target answers 400', async () => {
-    const sent = await sendTo(check(({ body }) => body.target?.agentId), { model: 'agent_1' });
+    const sent = await sendTo(
+      check(({ body }) => body.target?.agentId),
+      { model: 'agent_1' },
+    );
     expect(sent).toEqual([{ status: 400, body: openAi('missing_model') }]);
   });
 });

@@ -35,7 +35,9 @@ async function serve(auth, route = (req, res) => res.sendStatus(204)) {
   await once(server, 'listening');
   closing.push(() => new Promise((resolve) => server.close(resolve).closeAllConnections()));
   return async (token = 'token', path = '/any') => {
-    const response = await fetch(`http://127.0.0.1:${server.address().port}${path}`, { headers: { authorization: `Bearer ${token}` } });
+    const response = await fetch(`http://127.0.0.1:${server.address().port}${path}`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
     const text = await response.text();
     return { status: response.status, ...(text.startsWith('{') ? { body: JSON.parse(text) } : {}) };
   };
@@ -58,20 +60,23 @@ async function chosen(auth, over = {}) {
 }
 
 describe('the choice', () => {
-  test.each(['remote', 'management'])('[223] %s: the base configuration of a request is read once, others are not kept', async (mode) => {
-    const [base, tenant] = [configOf(mode), configOf()];
-    const getAppConfig = jest.fn(async (options) => (options.baseOnly ? base : tenant));
-    const other = { tenantId: 'acme', userId: 'owner', role: 'USER' };
-    const authenticate = (getConfig) => async (req, res, next) => {
-      expect([await getConfig({ baseOnly: true }), await getConfig({ baseOnly: true })]).toEqual([base, base]);
-      expect(await getConfig(other)).toBe(tenant);
-      await getConfig({ baseOnly: true, refresh: true });
-      next();
-    };
-    const { status } = await chosen(mode, { getAppConfig, remoteAuth: authenticate, managementAuth: authenticate });
-    expect(status).toBe(204);
-    expect(getAppConfig.mock.calls).toEqual([[{ baseOnly: true }], [other], [{ baseOnly: true, refresh: true }]]);
-  });
+  test.each(['remote', 'management'])(
+    '[223] %s: the base configuration of a request is read once, others are not kept',
+    async (mode) => {
+      const [base, tenant] = [configOf(mode), configOf()];
+      const getAppConfig = jest.fn(async (options) => (options.baseOnly ? base : tenant));
+      const other = { tenantId: 'acme', userId: 'owner', role: 'USER' };
+      const authenticate = (getConfig) => async (req, res, next) => {
+        expect([await getConfig({ baseOnly: true }), await getConfig({ baseOnly: true })]).toEqual([base, base]);
+        expect(await getConfig(other)).toBe(tenant);
+        await getConfig({ baseOnly: true, refresh: true });
+        next();
+      };
+      const { status } = await chosen(mode, { getAppConfig, remoteAuth: authenticate, managementAuth: authenticate });
+      expect(status).toBe(204);
+      expect(getAppConfig.mock.calls).toEqual([[{ baseOnly: true }], [other], [{ baseOnly: true, refresh: true }]]);
+    },
+  );
 
   test('[224] two requests each have their own', async () => {
     const configs = [configOf('management'), configOf('remote')];
@@ -81,7 +86,14 @@ describe('the choice', () => {
       next();
     };
     const getAppConfig = jest.fn(async () => configs[getAppConfig.mock.calls.length - 1]);
-    const ask = await serve(createConversationManagementAuth({ getAppConfig, remoteAuth: authenticate, managementAuth: authenticate, remoteAccess: passing }));
+    const ask = await serve(
+      createConversationManagementAuth({
+        getAppConfig,
+        remoteAuth: authenticate,
+        managementAuth: authenticate,
+        remoteAccess: passing,
+      }),
+    );
     expect([(await ask()).status, (await ask()).status]).toEqual([204, 204]);
     expect(seen).toEqual(configs);
   });
@@ -113,7 +125,9 @@ describe('the choice', () => {
   });
 
   test('[229] who is refused is not asked for a grant', async () => {
-    const { status, remoteAccess } = await chosen('remote', { remoteAuth: () => (req, res) => void res.sendStatus(401) });
+    const { status, remoteAccess } = await chosen('remote', {
+      remoteAuth: () => (req, res) => void res.sendStatus(401),
+    });
     expect(status).toBe(401);
     expect(remoteAccess).not.toHaveBeenCalled();
   });
@@ -122,7 +136,12 @@ describe('the choice', () => {
     ['[230]', 'management', 'managementAuth', 'remoteAuth'],
     ['[231]', 'remote', 'remoteAuth', 'managementAuth'],
   ])('%s %s fails: 500, the other is not tried', async (_number, mode, failing, other) => {
-    for (const fail of [async () => Promise.reject(new Error('down')), () => { throw new Error('down'); }]) {
+    for (const fail of [
+      async () => Promise.reject(new Error('down')),
+      () => {
+        throw new Error('down');
+      },
+    ]) {
       const outcome = await chosen(mode, { [failing]: () => fail });
       expect([outcome.status, outcome.body]).toEqual([500, S]);
       expect(outcome[other]).not.toHaveBeenCalled();
@@ -130,7 +149,9 @@ describe('the choice', () => {
   });
 
   test('[233] the configuration fails: 500', async () => {
-    const { status, body, getAppConfig } = await chosen('remote', { getAppConfig: jest.fn(async () => Promise.reject(new Error('down'))) });
+    const { status, body, getAppConfig } = await chosen('remote', {
+      getAppConfig: jest.fn(async () => Promise.reject(new Error('down'))),
+    });
     expect({ status, body }).toEqual({ status: 500, body: S });
     expect(getAppConfig.mock.calls).toEqual([[{ baseOnly: true }]]);
   });
@@ -167,10 +188,28 @@ describeWith('a MongoDB-compatible server (SecantusDB)', mongo.missing, { requir
         await models.Role.create({ name: 'USER', permissions: { REMOTE_AGENTS: { USE: true } } });
       });
     }
-    user = await within(A, () => models.User.create({ email: 'a@example.com', name: 'A', username: 'a', provider: 'openid', role: 'USER' }));
-    const other = await within(B, () => models.User.create({ email: 'b@example.com', name: 'B', username: 'b', provider: 'local', role: 'USER' }));
-    await within(A, () => models.Conversation.create({ conversationId: 'a-history', user: String(user._id), title: 'A history', endpoint: 'openAI' }));
-    await within(B, () => models.Conversation.create({ conversationId: 'b-history', user: String(other._id), title: 'B history', endpoint: 'openAI' }));
+    user = await within(A, () =>
+      models.User.create({ email: 'a@example.com', name: 'A', username: 'a', provider: 'openid', role: 'USER' }),
+    );
+    const other = await within(B, () =>
+      models.User.create({ email: 'b@example.com', name: 'B', username: 'b', provider: 'local', role: 'USER' }),
+    );
+    await within(A, () =>
+      models.Conversation.create({
+        conversationId: 'a-history',
+        user: String(user._id),
+        title: 'A history',
+        endpoint: 'openAI',
+      }),
+    );
+    await within(B, () =>
+      models.Conversation.create({
+        conversationId: 'b-history',
+        user: String(other._id),
+        title: 'B history',
+        endpoint: 'openAI',
+      }),
+    );
   });
 
   /** LibreChat's own composition of it. `machine`: what verifies a machine's token, where it is not the real verifier. */
@@ -179,13 +218,29 @@ describeWith('a MongoDB-compatible server (SecantusDB)', mongo.missing, { requir
     const clients = [{ clientId: CLIENT, userId: String(user._id), tenantId: A, enabled: true }];
     const remoteApi = { auth: { apiKey: { enabled: apiKey }, ...(oidc ? { oidc: block } : {}) } };
     const agents = { conversationApi: { auth: mode }, remoteApi, managementApi: { auth: { oidc: block, clients } } };
-    const { findUser, validateAgentApiKey, findRolesByNames: getRolesByNames, updateUser, isAgentTriggerPrincipalActive: isPrincipalActive, getRoleByName } = methods;
+    const {
+      findUser,
+      validateAgentApiKey,
+      findRolesByNames: getRolesByNames,
+      updateUser,
+      isAgentTriggerPrincipalActive: isPrincipalActive,
+      getRoleByName,
+    } = methods;
     const apiKeyMiddleware = createRequireApiKeyAuth({ validateAgentApiKey, findUser });
     const auth = createConversationManagementAuth({
       getAppConfig: async () => ({ endpoints: { agents } }),
-      remoteAuth: (getAppConfig) => createRemoteAgentAuth({ apiKeyMiddleware, findUser, getRolesByNames, updateUser, isPrincipalActive, getAppConfig }),
+      remoteAuth: (getAppConfig) =>
+        createRemoteAgentAuth({
+          apiKeyMiddleware,
+          findUser,
+          getRolesByNames,
+          updateUser,
+          isPrincipalActive,
+          getAppConfig,
+        }),
       remoteAccess: generateCheckAccess({ permissionType: 'REMOTE_AGENTS', permissions: ['USE'], getRoleByName }),
-      managementAuth: (getAppConfig) => createAgentManagementAuth({ findUser, getAppConfig, ...(machine && { verifyAccessToken: machine }) }),
+      managementAuth: (getAppConfig) =>
+        createAgentManagementAuth({ findUser, getAppConfig, ...(machine && { verifyAccessToken: machine }) }),
     });
     return serve(auth, async (req, res) => {
       const found = await models.Conversation.findOne({ conversationId: req.params.id, user: req.user.id }).lean();
@@ -196,7 +251,8 @@ describeWith('a MongoDB-compatible server (SecantusDB)', mongo.missing, { requir
 
   const own = { status: 200, body: { title: 'A history' } };
   const newKey = () => within(A, () => methods.createAgentApiKey({ userId: user._id, name: 'key' }));
-  const revokeGrant = () => within(A, () => models.Role.updateOne({ name: 'USER' }, { $set: { 'permissions.REMOTE_AGENTS.USE': false } }));
+  const revokeGrant = () =>
+    within(A, () => models.Role.updateOne({ name: 'USER' }, { $set: { 'permissions.REMOTE_AGENTS.USE': false } }));
   const machineToken = (claims = {}) => issuer.token({ sub: `${CLIENT}@clients`, azp: CLIENT, ...claims });
 
   test('[234] an API key reads its own tenant’s history; revoked it is 401', async () => {
@@ -244,7 +300,10 @@ describeWith('a MongoDB-compatible server (SecantusDB)', mongo.missing, { requir
     expect(await ask(token, '/a-history')).toEqual(own);
     expect(issuer.requests.discovery).toBe(0);
     expect((await ask(token, '/b-history')).status).toBe(404);
-    expect(await models.User.findById(user._id).lean()).toMatchObject({ openidId: 'person-a', openidIssuer: issuer.url });
+    expect(await models.User.findById(user._id).lean()).toMatchObject({
+      openidId: 'person-a',
+      openidIssuer: issuer.url,
+    });
     await revokeGrant();
     expect((await ask(token, '/a-history')).status).toBe(403);
   });

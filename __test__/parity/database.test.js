@@ -44,11 +44,14 @@ describeWith('a MongoDB-compatible server (SecantusDB)', mongo.missing, { requir
     asked.length = 0;
   });
 
-  const add = (fields) => methods.createUser({ name: 'Ada', provider: 'openid', role: 'USER', ...fields }, undefined, true, true);
+  const add = (fields) =>
+    methods.createUser({ name: 'Ada', provider: 'openid', role: 'USER', ...fields }, undefined, true, true);
 
   test('[143] an exact lookup is one plain filter that an index begins with, and reads one document', async () => {
     await Promise.all(
-      Array.from({ length: 20 }, (_, index) => add({ email: `u${index}@example.com`, openidId: `sub-${index}`, openidIssuer: ISSUER })),
+      Array.from({ length: 20 }, (_, index) =>
+        add({ email: `u${index}@example.com`, openidId: `sub-${index}`, openidIssuer: ISSUER }),
+      ),
     );
     const { user } = await findOpenIDUser({ findUser: methods.findUser, openidId: 'sub-7', openidIssuer: ISSUER });
     expect(user).toMatchObject({ email: 'u7@example.com' });
@@ -66,7 +69,11 @@ describeWith('a MongoDB-compatible server (SecantusDB)', mongo.missing, { requir
       openidIssuer: ISSUER,
       idOnTheSource: 'oid-1',
     });
-    expect(found).toMatchObject({ user: { email: 'ada@example.com', openidIssuer: ISSUER }, error: null, migration: true });
+    expect(found).toMatchObject({
+      user: { email: 'ada@example.com', openidIssuer: ISSUER },
+      error: null,
+      migration: true,
+    });
     expect(asked).toEqual([
       { openidId: 'sub-1', openidIssuer: ISSUER },
       { idOnTheSource: 'oid-1', openidIssuer: ISSUER },
@@ -75,7 +82,9 @@ describeWith('a MongoDB-compatible server (SecantusDB)', mongo.missing, { requir
   });
 
   test('[222] a machine’s user is found in its own tenant, and in no other', async () => {
-    const user = await tenantStorage.run({ tenantId: 'acme' }, () => add({ email: 'machine@example.com', openidId: 'machine' }));
+    const user = await tenantStorage.run({ tenantId: 'acme' }, () =>
+      add({ email: 'machine@example.com', openidId: 'machine' }),
+    );
     const send = async (tenantId) => {
       const clients = [{ clientId: 'machine', userId: String(user._id), tenantId }];
       const oidc = { enabled: true, issuer: ISSUER, audience: 'management' };

@@ -60,7 +60,9 @@ const FIELDS = {
 };
 function fill(text, info) {
   if (typeof text !== 'string' || !info) return text;
-  return text.replace(/\{\{LIBRECHAT_OPENID_(\w+)\}\}/g, (whole, name) => (name in FIELDS ? info[FIELDS[name]] ?? '' : whole));
+  return text.replace(/\{\{LIBRECHAT_OPENID_(\w+)\}\}/g, (whole, name) =>
+    name in FIELDS ? (info[FIELDS[name]] ?? '') : whole,
+  );
 }
 
 // ---- tools

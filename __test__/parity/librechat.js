@@ -17,7 +17,11 @@ const LIBRECHAT = {
   ],
   createAgentManagementAuth: [['findUser', 'isPrincipalActive', 'getAppConfig', 'verifyAccessToken'], []],
   createConversationManagementAuth: [['getAppConfig', 'remoteAuth', 'remoteAccess', 'managementAuth'], []],
-  verifyOidcAccessToken: [null, ['enabled', 'issuer', 'audience', 'jwksUri', 'tokenUse', 'requiredScopes'], ['useOpenIdJwksEnv']],
+  verifyOidcAccessToken: [
+    null,
+    ['enabled', 'issuer', 'audience', 'jwksUri', 'tokenUse', 'requiredScopes'],
+    ['useOpenIdJwksEnv'],
+  ],
   findOpenIDUser: [['findUser', 'email', 'openidId', 'openidIssuer', 'idOnTheSource', 'strategyName']],
   getOpenIdRolesForOpenIdSync: [
     ['options', 'accessToken', 'accessClaims', 'idToken', 'claims', 'userinfo', 'decodeToken', 'resolveGroupOverage'],

@@ -37,18 +37,36 @@ beforeEach(() => {
   };
   deps = {
     getAppConfig: jest.fn(async () => ({ endpoints: { agents: { managementApi: management } } })),
-    findUser: jest.fn(async ({ _id, tenantId }) => ({ _id: { toString: () => _id.toLowerCase() }, tenantId, role: 'USER' })),
+    findUser: jest.fn(async ({ _id, tenantId }) => ({
+      _id: { toString: () => _id.toLowerCase() },
+      tenantId,
+      role: 'USER',
+    })),
     isPrincipalActive: jest.fn(async () => true),
   };
-  for (const level of ['debug', 'info', 'warn', 'error']) jest.spyOn(schemas.logger, level).mockImplementation(logger[level]);
+  for (const level of ['debug', 'info', 'warn', 'error'])
+    jest.spyOn(schemas.logger, level).mockImplementation(logger[level]);
 });
 
 /** What a client-credentials grant gives. */
 const token = (claims = {}) => issuer.token({ aud: 'management', sub: 'machine', azp: 'machine', ...claims });
 const cognito = (claims = {}) =>
-  token({ aud: undefined, azp: undefined, client_id: 'machine', token_use: 'access', scope: 'agents/manage agents/read', ...claims });
+  token({
+    aud: undefined,
+    azp: undefined,
+    client_id: 'machine',
+    token_use: 'access',
+    scope: 'agents/manage agents/read',
+    ...claims,
+  });
 const useCognito = (over = {}) => {
-  management.auth.oidc = { enabled: true, issuer: issuer.url, tokenUse: 'access', requiredScopes: ['agents/manage'], ...over };
+  management.auth.oidc = {
+    enabled: true,
+    issuer: issuer.url,
+    tokenUse: 'access',
+    requiredScopes: ['agents/manage'],
+    ...over,
+  };
 };
 
 async function send(bearer, headers = {}) {
@@ -79,7 +97,8 @@ describe('access tokens of machines', () => {
     const unknown = Array.from({ length: 30 }, (_, index) =>
       issuer.token({ aud: 'management', azp: 'machine' }, { header: { kid: `unknown-${index}` } }),
     );
-    for (const { sent } of await Promise.all(unknown.map((each) => send(each)))) expect(sent).toMatchObject([{ status: 401 }]);
+    for (const { sent } of await Promise.all(unknown.map((each) => send(each))))
+      expect(sent).toMatchObject([{ status: 401 }]);
     expect(issuer.requests.keys).toBeLessThanOrEqual(10);
   });
 
@@ -117,7 +136,13 @@ describe('access tokens of machines', () => {
     test('[186] a real RSA signature, discovery and keys over loopback', async () => {
       const provider = await new Issuer({ algorithm: 'RS256', path: '/pool' }).start();
       useCognito({ issuer: provider.url });
-      const claims = { aud: undefined, sub: 'machine', client_id: 'machine', token_use: 'access', scope: 'agents/manage' };
+      const claims = {
+        aud: undefined,
+        sub: 'machine',
+        client_id: 'machine',
+        token_use: 'access',
+        scope: 'agents/manage',
+      };
       const result = await send(provider.token(claims));
       await provider.stop();
       expectPassed(result);
@@ -188,7 +213,11 @@ describe('the middleware', () => {
     expectPassed(result);
     expect(deps.getAppConfig.mock.calls).toEqual([[{ baseOnly: true }]]);
     expect(result.tenantsSeen).toEqual(['acme']);
-    expect(result.req).toMatchObject({ user: { id: USER_ID, role: 'USER' }, tenantId: 'acme', authStrategy: 'agentManagementM2M' });
+    expect(result.req).toMatchObject({
+      user: { id: USER_ID, role: 'USER' },
+      tenantId: 'acme',
+      authStrategy: 'agentManagementM2M',
+    });
     expect(result.req.user).not.toHaveProperty('federatedTokens');
   });
 
@@ -289,7 +318,10 @@ describe('the middleware', () => {
     management.auth.clients.push({ clientId: 'other', userId: USER_ID, tenantId: 'bolt' });
     const all = await Promise.all(
       Array.from({ length: 40 }, (_, index) =>
-        send(index % 2 ? token() : token({ azp: 'other', sub: 'other' })).then(({ req, tenantsSeen }) => [req.tenantId, ...tenantsSeen]),
+        send(index % 2 ? token() : token({ azp: 'other', sub: 'other' })).then(({ req, tenantsSeen }) => [
+          req.tenantId,
+          ...tenantsSeen,
+        ]),
       ),
     );
     expect(all).toEqual(Array.from({ length: 40 }, (_, index) => Array(2).fill(index % 2 ? 'acme' : 'bolt')));

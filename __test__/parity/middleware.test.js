@@ -206,7 +206,11 @@ describe('algorithms', () => {
   beforeEach(() => world.configure({ apiKey: false, oidc: { jwksUri: `${server.url}/keys` } }));
 
   const signed = (alg) => {
-    const input = world.token({}, { header: { alg, kid: alg } }).split('.').slice(0, 2).join('.');
+    const input = world
+      .token({}, { header: { alg, kid: alg } })
+      .split('.')
+      .slice(0, 2)
+      .join('.');
     const extra = alg.startsWith('PS') ? PSS : alg.startsWith('ES') ? P1363 : {};
     return `${input}.${sign(`sha${alg.slice(2)}`, Buffer.from(input), { key: keys[alg].privateKey, ...extra }).toString('base64url')}`;
   };
@@ -215,13 +219,25 @@ describe('algorithms', () => {
     expectPassed(await world.send(signed(alg)));
   });
 
-  test.each(['HS256', 'HS384', 'HS512'])('[22] %s is refused, signed with the public key as the secret', async (alg) => {
-    const secret = createPublicKey({ key: keys.RS256.publicKey, format: 'jwk' }).export({ type: 'spki', format: 'pem' });
-    const input = world.token({}, { header: { alg, kid: 'RS256' } }).split('.').slice(0, 2).join('.');
-    const token = `${input}.${createHmac(`sha${alg.slice(2)}`, secret).update(input).digest('base64url')}`;
-    expectRefused(world, await world.send(token));
-    expect(world.logged('error')[0][2].code).toBe('ERR_TOKEN_ALGORITHM');
-  });
+  test.each(['HS256', 'HS384', 'HS512'])(
+    '[22] %s is refused, signed with the public key as the secret',
+    async (alg) => {
+      const secret = createPublicKey({ key: keys.RS256.publicKey, format: 'jwk' }).export({
+        type: 'spki',
+        format: 'pem',
+      });
+      const input = world
+        .token({}, { header: { alg, kid: 'RS256' } })
+        .split('.')
+        .slice(0, 2)
+        .join('.');
+      const token = `${input}.${createHmac(`sha${alg.slice(2)}`, secret)
+        .update(input)
+        .digest('base64url')}`;
+      expectRefused(world, await world.send(token));
+      expect(world.logged('error')[0][2].code).toBe('ERR_TOKEN_ALGORITHM');
+    },
+  );
 
   test('[23] a token without kid is tried with the second key when the first fails', async () => {
     const other = generateKeyPairSync('ec', { namedCurve: 'P-256', publicKeyEncoding: { format: 'jwk' } }).publicKey;
@@ -306,8 +322,12 @@ describe('what fails', () => {
     expect(world.deps.apiKeyMiddleware).toHaveBeenCalledTimes(1);
     expect(world.logged('error')).toEqual([]);
     // Of the provider's fault, which is no caller's, the operator hears once a minute: docs/differences.md.
-    expect(world.logged('warn')).toEqual([['warn', expect.stringContaining('API keys are tried instead'), expect.objectContaining({ fault: 'upstream' })]]);
-    expect(world.logged('debug', 'trying API key auth')).toEqual([[expect.anything(), expect.anything(), expect.any(Error)]]);
+    expect(world.logged('warn')).toEqual([
+      ['warn', expect.stringContaining('API keys are tried instead'), expect.objectContaining({ fault: 'upstream' })],
+    ]);
+    expect(world.logged('debug', 'trying API key auth')).toEqual([
+      [expect.anything(), expect.anything(), expect.any(Error)],
+    ]);
   });
 
   test('[32] keys that cannot be had, API keys off: 401, and an error for the operator', async () => {
@@ -494,7 +514,11 @@ describe('e-mail and binding', () => {
 
   test.each([
     ['[54] no email: preferred_username', { preferred_username: 'ada@pref.example' }, 'ada@pref.example'],
-    ['[55] an empty email: preferred_username', { email: '', preferred_username: 'ada@pref.example' }, 'ada@pref.example'],
+    [
+      '[55] an empty email: preferred_username',
+      { email: '', preferred_username: 'ada@pref.example' },
+      'ada@pref.example',
+    ],
     ['[56] only upn: upn', { upn: 'ada@upn.example' }, 'ada@upn.example'],
   ])('%s', async (_title, claims, expected) => {
     await world.send(world.token(claims));
@@ -520,7 +544,9 @@ describe('e-mail and binding', () => {
   });
 
   test('[58] a user known by e-mail alone is bound', async () => {
-    world.deps.findUser.mockImplementation(async ({ email }) => (email ? { _id: 'user-1', email, role: 'USER' } : null));
+    world.deps.findUser.mockImplementation(async ({ email }) =>
+      email ? { _id: 'user-1', email, role: 'USER' } : null,
+    );
     expectPassed(await world.send(world.token({ email: 'ada@example.com' })));
     expect(world.deps.updateUser.mock.calls).toEqual([
       ['user-1', { provider: 'openid', openidId: SUBJECT, openidIssuer: issuer.url }],
@@ -528,7 +554,9 @@ describe('e-mail and binding', () => {
   });
 
   test('[59] an update that fails while binding: 500, no API key is tried', async () => {
-    world.deps.findUser.mockImplementation(async ({ email }) => (email ? { _id: 'user-1', email, role: 'USER' } : null));
+    world.deps.findUser.mockImplementation(async ({ email }) =>
+      email ? { _id: 'user-1', email, role: 'USER' } : null,
+    );
     world.deps.updateUser.mockRejectedValue(new Error('database down'));
     const result = await world.send(world.token({ email: 'ada@example.com' }));
     expectAnswered(result, 500, S);
@@ -551,7 +579,11 @@ describe('scopes', () => {
     ['[64] in the list scp', { scope: 'agents', claims: { scp: ['openid', 'agents'] } }, true],
     ['[65] two required, both there', { scope: 'agents run', claims: { scope: 'run openid agents' } }, true],
     ['[66] two required, one missing: 401', { apiKey: false, scope: 'agents run', claims: { scope: 'agents' } }, false],
-    ['[67] configured with a comma: 401', { apiKey: false, scope: 'agents,run', claims: { scope: 'agents run' } }, false],
+    [
+      '[67] configured with a comma: 401',
+      { apiKey: false, scope: 'agents,run', claims: { scope: 'agents run' } },
+      false,
+    ],
     ['[68] none configured', { scope: undefined, claims: {} }, true],
   ])('%s', async (_title, { apiKey = true, scope, claims }, passes) => {
     world.configure({ apiKey, oidc: { scope } });

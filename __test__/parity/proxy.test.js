@@ -98,7 +98,12 @@ test('[381] PROXY serves both schemes, except for what no_proxy names', async ()
 });
 
 test('[382] variables in lower case come before those in upper case', async () => {
-  Object.assign(process.env, { http_proxy: one.url, HTTP_PROXY: other.url, https_proxy: one.url, HTTPS_PROXY: other.url });
+  Object.assign(process.env, {
+    http_proxy: one.url,
+    HTTP_PROXY: other.url,
+    https_proxy: one.url,
+    HTTPS_PROXY: other.url,
+  });
   await fetchKeys();
   await fetchHttpsKeys();
   expect([one.used, other.used]).toEqual([{ requests: 1, tunnels: 1 }, NOT_USED]);
@@ -122,7 +127,8 @@ test('[383] a proxy serves until the variable changes, and then the new one does
 
 describe('named by the policy', () => {
   const verifier = new RemoteTokenVerifier();
-  const verify = (proxy) => verifier.verify(world.token(), { issuer: issuer.url, audience: 'agents', jwksUri: issuer.jwksUri, proxy });
+  const verify = (proxy) =>
+    verifier.verify(world.token(), { issuer: issuer.url, audience: 'agents', jwksUri: issuer.jwksUri, proxy });
 
   test('[384] an explicit proxy serves, and what it brought is kept', async () => {
     await verify({ http: one.url });

@@ -16,14 +16,24 @@ const { isolateEnvironment } = require('./world');
 isolateEnvironment();
 
 /** An environment with these OPENID_ROLE_SYNC_* variables. */
-const variables = (over) => Object.fromEntries(Object.entries(over).map(([name, value]) => [`OPENID_ROLE_SYNC_${name}`, value]));
+const variables = (over) =>
+  Object.fromEntries(Object.entries(over).map(([name, value]) => [`OPENID_ROLE_SYNC_${name}`, value]));
 const on = (over = {}) => variables({ ENABLED: 'true', CLAIM: 'roles', ...over });
 
 describe('the variables', () => {
   test('[151] none: off, id token, no claim, no priorities, no fallback', () => {
-    const nothing = { enabled: false, apiEnabled: false, claimSource: 'id', claim: undefined, rolePriority: [], fallbackRole: undefined };
+    const nothing = {
+      enabled: false,
+      apiEnabled: false,
+      claimSource: 'id',
+      claim: undefined,
+      rolePriority: [],
+      fallbackRole: undefined,
+    };
     expect(getOpenIdRoleSyncOptions({})).toStrictEqual(nothing);
-    expect(getOpenIdRoleSyncOptions(variables({ SOURCE: ' ', CLAIM: ' ', ROLE_PRIORITY: ' , ', FALLBACK_ROLE: ' ' }))).toStrictEqual(nothing);
+    expect(
+      getOpenIdRoleSyncOptions(variables({ SOURCE: ' ', CLAIM: ' ', ROLE_PRIORITY: ' , ', FALLBACK_ROLE: ' ' })),
+    ).toStrictEqual(nothing);
   });
 
   test('[152] all of them, trimmed; without an argument those of the process', () => {
@@ -42,9 +52,21 @@ describe('the variables', () => {
 
   test.each([
     ['[153] on without a claim', on({ CLAIM: ' ' }), 'OPENID_ROLE_SYNC_CLAIM is required when role sync is enabled'],
-    ['[154] on with a source nobody knows', on({ SOURCE: 'profile' }), 'OPENID_ROLE_SYNC_SOURCE must be one of: access, id, userinfo'],
-    ['[156] the API without the login', variables({ API_ENABLED: 'true' }), 'OPENID_ROLE_SYNC_API_ENABLED requires OPENID_ROLE_SYNC_ENABLED=true'],
-    ['[157] ADMIN among the priorities', on({ ROLE_PRIORITY: 'STANDARD-USER,admin' }), 'OPENID_ROLE_SYNC_ROLE_PRIORITY cannot include ADMIN'],
+    [
+      '[154] on with a source nobody knows',
+      on({ SOURCE: 'profile' }),
+      'OPENID_ROLE_SYNC_SOURCE must be one of: access, id, userinfo',
+    ],
+    [
+      '[156] the API without the login',
+      variables({ API_ENABLED: 'true' }),
+      'OPENID_ROLE_SYNC_API_ENABLED requires OPENID_ROLE_SYNC_ENABLED=true',
+    ],
+    [
+      '[157] ADMIN among the priorities',
+      on({ ROLE_PRIORITY: 'STANDARD-USER,admin' }),
+      'OPENID_ROLE_SYNC_ROLE_PRIORITY cannot include ADMIN',
+    ],
     ['[158] ADMIN as fallback', on({ FALLBACK_ROLE: 'Admin' }), 'OPENID_ROLE_SYNC_FALLBACK_ROLE cannot be ADMIN'],
   ])('%s: throws, in LibreChat’s words', (_title, env, problem) => {
     expect(() => getOpenIdRoleSyncOptions(env)).toThrow(new Error(`[openidRoleSync] ${problem}`));
@@ -52,13 +74,26 @@ describe('the variables', () => {
 
   test('[155] switched off nothing is judged, and everything is given as it stands', () => {
     const env = variables({ SOURCE: 'profile', ROLE_PRIORITY: 'ADMIN', FALLBACK_ROLE: 'ADMIN' });
-    const options = { enabled: false, apiEnabled: false, claimSource: 'profile', rolePriority: ['ADMIN'], fallbackRole: 'ADMIN' };
+    const options = {
+      enabled: false,
+      apiEnabled: false,
+      claimSource: 'profile',
+      rolePriority: ['ADMIN'],
+      fallbackRole: 'ADMIN',
+    };
     expect(getOpenIdRoleSyncOptions(env)).toMatchObject(options);
   });
 });
 
 describe('roles of a login', () => {
-  const options = (over) => ({ enabled: true, apiEnabled: false, claimSource: 'id', claim: 'roles', rolePriority: ['A'], ...over });
+  const options = (over) => ({
+    enabled: true,
+    apiEnabled: false,
+    claimSource: 'id',
+    claim: 'roles',
+    rolePriority: ['A'],
+    ...over,
+  });
   const decodeToken = jest.fn();
   beforeEach(() => void decodeToken.mockReset());
   const decodes = (claims) => decodeToken.mockReturnValue(claims);
@@ -66,14 +101,19 @@ describe('roles of a login', () => {
 
   test('[159] the ID token’s list', async () => {
     decodes({ roles: ['A', 'B'] });
-    expect(await getOpenIdRolesForOpenIdSync({ options: options(), idToken: 'id', accessToken: 'access', decodeToken })).toEqual(['A', 'B']);
+    expect(
+      await getOpenIdRolesForOpenIdSync({ options: options(), idToken: 'id', accessToken: 'access', decodeToken }),
+    ).toEqual(['A', 'B']);
     expect(decodeToken.mock.calls).toEqual([['id']]);
   });
 
-  test.each([[{ A: true }], [7], [true], [null], [undefined]])('[160] a claim of another type (%j) gives an empty list', async (roles) => {
-    decodes({ roles });
-    expect(await getOpenIdRolesForOpenIdSync({ options: options(), idToken: 'id', decodeToken })).toEqual([]);
-  });
+  test.each([[{ A: true }], [7], [true], [null], [undefined]])(
+    '[160] a claim of another type (%j) gives an empty list',
+    async (roles) => {
+      decodes({ roles });
+      expect(await getOpenIdRolesForOpenIdSync({ options: options(), idToken: 'id', decodeToken })).toEqual([]);
+    },
+  );
 
   test.each([
     ['no token of the source', { options: options() }],
@@ -104,21 +144,37 @@ describe('roles of a login', () => {
   });
 
   test('[164] claim names in the access token’s claims: what the resolver says; the claims are not decoded again', async () => {
-    const accessClaims = { _claim_names: { groups: 's' }, _claim_sources: { s: { endpoint: 'https://graph.example' } } };
-    const input = { options: options({ claimSource: 'access', claim: 'groups' }), accessClaims, accessToken: 'access', decodeToken };
+    const accessClaims = {
+      _claim_names: { groups: 's' },
+      _claim_sources: { s: { endpoint: 'https://graph.example' } },
+    };
+    const input = {
+      options: options({ claimSource: 'access', claim: 'groups' }),
+      accessClaims,
+      accessToken: 'access',
+      decodeToken,
+    };
     expect(await getOpenIdRolesForOpenIdSync({ ...input, resolveGroupOverage: fromGraph() })).toEqual(['group-a']);
     expect(decodeToken).not.toHaveBeenCalled();
   });
 
   test('[165] without an ID token its claims are used, nothing is decoded', async () => {
-    expect(await getOpenIdRolesForOpenIdSync({ options: options(), claims: { roles: ['A'] }, decodeToken })).toEqual(['A']);
+    expect(await getOpenIdRolesForOpenIdSync({ options: options(), claims: { roles: ['A'] }, decodeToken })).toEqual([
+      'A',
+    ]);
     expect(decodeToken).not.toHaveBeenCalled();
   });
 
   test('[166] userinfo is read as it is: a text stays one, and overage is none of its business', async () => {
     const resolveGroupOverage = fromGraph();
     const of = (claim, userinfo) =>
-      getOpenIdRolesForOpenIdSync({ options: options({ claimSource: 'userinfo', claim }), userinfo, idToken: 'id', decodeToken, resolveGroupOverage });
+      getOpenIdRolesForOpenIdSync({
+        options: options({ claimSource: 'userinfo', claim }),
+        userinfo,
+        idToken: 'id',
+        decodeToken,
+        resolveGroupOverage,
+      });
     expect(await of('roles', { roles: 'A, B' })).toBe('A, B');
     expect(await of('groups', { hasgroups: true, groups: ['A'] })).toEqual(['A']);
     expect(decodeToken).not.toHaveBeenCalled();
@@ -140,7 +196,12 @@ describe('configured roles', () => {
   });
 
   test('[168] that do not exist are all named, behind the caller’s prefix', async () => {
-    const asked = (over) => getLibreChatRolesForOpenIdSync({ getRolesByNames: stored('A'), rolePriority: ['A', 'MISSING', ' Gone '], ...over });
+    const asked = (over) =>
+      getLibreChatRolesForOpenIdSync({
+        getRolesByNames: stored('A'),
+        rolePriority: ['A', 'MISSING', ' Gone '],
+        ...over,
+      });
     const text = 'OpenID role sync configured roles do not exist: MISSING, Gone';
     await expect(asked({ logPrefix: '[openidStrategy]' })).rejects.toThrow(new Error(`[openidStrategy] ${text}`));
     await expect(asked()).rejects.toThrow(new Error(`[openidRoleSync] ${text}`));
@@ -148,7 +209,10 @@ describe('configured roles', () => {
 
   test('[169] USER as fallback need not be stored in the tenant', async () => {
     const input = { rolePriority: ['STANDARD-USER'], fallbackRole: 'USER', getRolesByNames: stored('STANDARD-USER') };
-    expect(await getLibreChatRolesForOpenIdSync(input)).toEqual({ rolePriority: ['STANDARD-USER'], fallbackRole: 'USER' });
+    expect(await getLibreChatRolesForOpenIdSync(input)).toEqual({
+      rolePriority: ['STANDARD-USER'],
+      fallbackRole: 'USER',
+    });
   });
 });
 
@@ -156,17 +220,70 @@ describe('the selection', () => {
   const PRIORITY = ['STANDARD-USER', 'BASIC-USER'];
   const ADMIN = 'ADMIN';
   test.each([
-    ['[170] two in one text: the higher priority', { currentRole: 'USER', openIdRoleValues: 'BASIC-USER STANDARD-USER' }, 'matched_priority', 'STANDARD-USER'],
-    ['[171] in another case: spelt as configured', { openIdRoleValues: ['standard-user'] }, 'matched_priority', 'STANDARD-USER'],
-    ['[172] the priority counts more than the current role', { currentRole: 'BASIC-USER', openIdRoleValues: ['BASIC-USER', 'STANDARD-USER'] }, 'matched_priority', 'STANDARD-USER'],
-    ['[173] nothing configured: nothing', { currentRole: 'USER', openIdRoleValues: ['BASIC-USER'], rolePriority: [] }, 'no_matching_role'],
-    ['[174] no match: the fallback', { currentRole: 'BASIC-USER', openIdRoleValues: ['UNKNOWN'], fallbackRole: 'USER' }, 'fallback', 'USER'],
-    ['[175] a match: not the fallback', { openIdRoleValues: ['BASIC-USER'], fallbackRole: 'USER' }, 'matched_priority', 'BASIC-USER'],
-    ['[176] the current role is the fallback and in the token: kept as it is spelt', { currentRole: 'User', openIdRoleValues: ['user'], fallbackRole: 'USER' }, 'kept_current', 'User'],
-    ['[177] the current role is none of the configured: the fallback', { currentRole: 'LOCAL', openIdRoleValues: ['LOCAL'], fallbackRole: 'USER' }, 'fallback', 'USER'],
-    ['[178] the token has the fallback, the user another: the fallback', { currentRole: 'BASIC-USER', openIdRoleValues: ['USER'], fallbackRole: 'USER' }, 'fallback', 'USER'],
-    ['[179] ADMIN everywhere: nothing', { currentRole: ADMIN, openIdRoleValues: [ADMIN], rolePriority: [ADMIN], fallbackRole: ADMIN }, 'no_matching_role'],
-    ['[180] unknown ones beside a known one: the known one', { openIdRoleValues: ['UNKNOWN', 7, null, 'BASIC-USER'] }, 'matched_priority', 'BASIC-USER'],
+    [
+      '[170] two in one text: the higher priority',
+      { currentRole: 'USER', openIdRoleValues: 'BASIC-USER STANDARD-USER' },
+      'matched_priority',
+      'STANDARD-USER',
+    ],
+    [
+      '[171] in another case: spelt as configured',
+      { openIdRoleValues: ['standard-user'] },
+      'matched_priority',
+      'STANDARD-USER',
+    ],
+    [
+      '[172] the priority counts more than the current role',
+      { currentRole: 'BASIC-USER', openIdRoleValues: ['BASIC-USER', 'STANDARD-USER'] },
+      'matched_priority',
+      'STANDARD-USER',
+    ],
+    [
+      '[173] nothing configured: nothing',
+      { currentRole: 'USER', openIdRoleValues: ['BASIC-USER'], rolePriority: [] },
+      'no_matching_role',
+    ],
+    [
+      '[174] no match: the fallback',
+      { currentRole: 'BASIC-USER', openIdRoleValues: ['UNKNOWN'], fallbackRole: 'USER' },
+      'fallback',
+      'USER',
+    ],
+    [
+      '[175] a match: not the fallback',
+      { openIdRoleValues: ['BASIC-USER'], fallbackRole: 'USER' },
+      'matched_priority',
+      'BASIC-USER',
+    ],
+    [
+      '[176] the current role is the fallback and in the token: kept as it is spelt',
+      { currentRole: 'User', openIdRoleValues: ['user'], fallbackRole: 'USER' },
+      'kept_current',
+      'User',
+    ],
+    [
+      '[177] the current role is none of the configured: the fallback',
+      { currentRole: 'LOCAL', openIdRoleValues: ['LOCAL'], fallbackRole: 'USER' },
+      'fallback',
+      'USER',
+    ],
+    [
+      '[178] the token has the fallback, the user another: the fallback',
+      { currentRole: 'BASIC-USER', openIdRoleValues: ['USER'], fallbackRole: 'USER' },
+      'fallback',
+      'USER',
+    ],
+    [
+      '[179] ADMIN everywhere: nothing',
+      { currentRole: ADMIN, openIdRoleValues: [ADMIN], rolePriority: [ADMIN], fallbackRole: ADMIN },
+      'no_matching_role',
+    ],
+    [
+      '[180] unknown ones beside a known one: the known one',
+      { openIdRoleValues: ['UNKNOWN', 7, null, 'BASIC-USER'] },
+      'matched_priority',
+      'BASIC-USER',
+    ],
   ])('%s', (_title, choice, ...[reason, selectedRole]) => {
     const selection = typeof selectedRole === 'string' ? { selectedRole, reason } : { reason };
     expect(selectOpenIdRole({ rolePriority: PRIORITY, ...choice })).toStrictEqual(selection);

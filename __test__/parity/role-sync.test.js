@@ -2,7 +2,15 @@
 
 // LibreChat's suite of role sync in the middleware (scenarios 69 to 77).
 
-const { Issuer, World, clearRemoteAgentAuthCache, expectPassed, expectRefused, isolateEnvironment, knownUser } = require('./world');
+const {
+  Issuer,
+  World,
+  clearRemoteAgentAuthCache,
+  expectPassed,
+  expectRefused,
+  isolateEnvironment,
+  knownUser,
+} = require('./world');
 
 let issuer;
 let world;
@@ -78,7 +86,10 @@ test('[74] roles are to come from the id token: nothing happens', async () => {
 
 test.each([
   ['by hasgroups', { hasgroups: true }],
-  ['by claim names', { _claim_names: { groups: 'src1' }, _claim_sources: { src1: { endpoint: 'https://graph.example' } } }],
+  [
+    'by claim names',
+    { _claim_names: { groups: 'src1' }, _claim_sources: { src1: { endpoint: 'https://graph.example' } } },
+  ],
 ])('[75] more groups than the token can carry (%s): the role stays', async (_name, claims) => {
   process.env.OPENID_ROLE_SYNC_CLAIM = 'groups';
   user({ role: 'STANDARD-USER' });

@@ -13,7 +13,8 @@ const { createTenantMiddlewares } = require('remote-agent-auth');
 const { bareResponse } = require('../support/fakes');
 const { isolateEnvironment } = require('./world');
 
-const { preAuthTenantMiddleware, resolveRequestTenantId, restoreTenantContextFromReq, tenantContextMiddleware } = adapter;
+const { preAuthTenantMiddleware, resolveRequestTenantId, restoreTenantContextFromReq, tenantContextMiddleware } =
+  adapter;
 
 const SYSTEM = '__SYSTEM__';
 const SYSTEM_REFUSED = { error: 'System tenant is not allowed for request-scoped routes' };
@@ -142,7 +143,10 @@ describe('the tenant’s context restored', () => {
   test('[344] while they go the context holds', async () => {
     strict();
     const during = [];
-    const middlewares = createTenantMiddlewares({ tenantStorage, deleteFile: async () => void during.push(tenantStorage.getStore()) });
+    const middlewares = createTenantMiddlewares({
+      tenantStorage,
+      deleteFile: async () => void during.push(tenantStorage.getStore()),
+    });
     await run(middlewares.restoreTenantContextFromReq, { user: { id: 'u1' }, ...uploads() });
     expect(during).toEqual([{ userId: 'u1' }, { userId: 'u1' }]);
   });

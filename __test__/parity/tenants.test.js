@@ -3,7 +3,15 @@
 // LibreChat's later suite (scenarios 78 to 82): the tenant's context for what follows, and the conflict of two tenants, by nothing but
 // the dependency object of LibreChat's newer line.
 
-const { Issuer, World, clearRemoteAgentAuthCache, expectPassed, expectRefused, isolateEnvironment, knownUser } = require('./world');
+const {
+  Issuer,
+  World,
+  clearRemoteAgentAuthCache,
+  expectPassed,
+  expectRefused,
+  isolateEnvironment,
+  knownUser,
+} = require('./world');
 
 let issuer;
 let world;
@@ -58,6 +66,8 @@ test('[81] an OIDC user without a tenant, under a tenant: what follows stays in 
 });
 
 test('[82] another tenant than the user’s: 401, the pending binding is not written', async () => {
-  world.deps.findUser.mockImplementation(async ({ email }) => (email ? { _id: 'user-1', email, tenantId: 'bolt' } : null));
+  world.deps.findUser.mockImplementation(async ({ email }) =>
+    email ? { _id: 'user-1', email, tenantId: 'bolt' } : null,
+  );
   expectRefused(world, await world.send(world.token({ email: 'ada@example.com' }), { tenant: 'acme' }));
 });

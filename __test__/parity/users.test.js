@@ -21,8 +21,10 @@ beforeEach(() => {
 afterEach(() => jest.restoreAllMocks());
 
 /** A lookup that finds the user for the filters a test accepts. */
-const finds = (accept, user) => findUser.mockImplementation(async (filter) => (accept(filter) ? { _id: 'user-1', ...user } : null));
-const find = (over) => findOpenIDUser({ findUser, email: 'ada@example.com', openidId: 'sub', openidIssuer: ISSUER, ...over });
+const finds = (accept, user) =>
+  findUser.mockImplementation(async (filter) => (accept(filter) ? { _id: 'user-1', ...user } : null));
+const find = (over) =>
+  findOpenIDUser({ findUser, email: 'ada@example.com', openidId: 'sub', openidIssuer: ISSUER, ...over });
 const filters = () => findUser.mock.calls.map(([filter]) => filter);
 const warnings = () => logger.warn.mock.calls.map(([line]) => String(line));
 const byEmail = (filter) => 'email' in filter;
@@ -116,7 +118,10 @@ describe('found by e-mail', () => {
   test.each([
     ['[126] a Google account', { provider: 'google' }],
     ['[127] bound to another subject', { openidId: 'other', openidIssuer: ISSUER }],
-    ['[129] bound to another issuer', { openidId: 'sub', openidIssuer: 'https://other.example.com', provider: 'openid' }],
+    [
+      '[129] bound to another issuer',
+      { openidId: 'sub', openidIssuer: 'https://other.example.com', provider: 'openid' },
+    ],
     ['[130] without an issuer, and this is not the login issuer', { openidId: 'sub', provider: 'openid' }],
     ['[133] an OpenID account of another subject', { openidId: 'other', provider: 'openid' }],
     ['[134] no provider, another subject', { openidId: 'other' }],
@@ -131,12 +136,15 @@ describe('found by e-mail', () => {
     expect(await find()).toMatchObject({ user: { openidId: 'sub' }, error: null });
   });
 
-  test.each(['[131] subject and provider are set', '[132] the issuer with them'])('without a binding: %s on the user', async () => {
-    finds(byEmail, { email: 'ada@example.com', provider: 'openid' });
-    const { user, error, migration } = await find();
-    expect({ error, migration }).toEqual({ error: null, migration: true });
-    expect(user).toMatchObject({ provider: 'openid', openidId: 'sub', openidIssuer: ISSUER });
-  });
+  test.each(['[131] subject and provider are set', '[132] the issuer with them'])(
+    'without a binding: %s on the user',
+    async () => {
+      finds(byEmail, { email: 'ada@example.com', provider: 'openid' });
+      const { user, error, migration } = await find();
+      expect({ error, migration }).toEqual({ error: null, migration: true });
+      expect(user).toMatchObject({ provider: 'openid', openidId: 'sub', openidIssuer: ISSUER });
+    },
+  );
 
   test('[135] a strategy’s name stands in the warning’s prefix', async () => {
     await find({ strategyName: 'myStrategy' });
@@ -151,7 +159,10 @@ describe('found by e-mail', () => {
 
 describe('edges', () => {
   test('[137] neither subject nor issuer: nobody is asked for', async () => {
-    expect(await find({ openidId: '', openidIssuer: undefined, email: undefined })).toMatchObject({ user: null, error: null });
+    expect(await find({ openidId: '', openidIssuer: undefined, email: undefined })).toMatchObject({
+      user: null,
+      error: null,
+    });
     expect(findUser).not.toHaveBeenCalled();
   });
 

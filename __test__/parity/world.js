@@ -90,7 +90,8 @@ class World {
       apiKeyMiddleware: jest.fn(async (req, res, next) => next()),
       ...deps,
     };
-    for (const level of ['debug', 'info', 'warn', 'error']) jest.spyOn(schemas.logger, level).mockImplementation(this.logger[level]);
+    for (const level of ['debug', 'info', 'warn', 'error'])
+      jest.spyOn(schemas.logger, level).mockImplementation(this.logger[level]);
   }
 
   /**

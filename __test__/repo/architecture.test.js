@@ -40,7 +40,10 @@ function modulesNamed(text, file = 'lib.rs') {
 function topLevelNames(list) {
   let flat = list;
   while (/\{[^{}]*\}/.test(flat)) flat = flat.replace(/\{[^{}]*\}/g, '');
-  return flat.split(',').map((item) => /\w+/.exec(item)?.[0]).filter(Boolean);
+  return flat
+    .split(',')
+    .map((item) => /\w+/.exec(item)?.[0])
+    .filter(Boolean);
 }
 
 const VOCABULARY = ['algorithm', 'base64url', 'details', 'json', 'key_id', 'mismatch', 'scope', 'time', 'whitespace'];
@@ -108,7 +111,8 @@ describe('Rust', () => {
 // ---- JavaScript
 
 /** What a file requires at run time, by literal name. */
-const requires = (file) => [...readFileSync(path.join(ROOT, file), 'utf8').matchAll(/\brequire\((.*?)\)/g)].map(([, name]) => name);
+const requires = (file) =>
+  [...readFileSync(path.join(ROOT, file), 'utf8').matchAll(/\brequire\((.*?)\)/g)].map(([, name]) => name);
 
 /** For each room of lib, the other rooms it may require. */
 const ROOMS = {
@@ -163,7 +167,9 @@ describe('JavaScript', () => {
     expect(others.filter((other) => !ROOMS[room].includes(other))).toEqual([]);
     if (name in PURE) expect(own).toEqual(PURE[name].map((file) => `${room}/${file}`));
 
-    const outside = requires(`lib/${name}.js`).filter((required) => !/^'(node:[a-z_/]+|\.\/[a-z-]+|\.\.\/[a-z]+(\/[a-z-]+)?)'$/.test(required));
+    const outside = requires(`lib/${name}.js`).filter(
+      (required) => !/^'(node:[a-z_/]+|\.\/[a-z-]+|\.\.\/[a-z]+(\/[a-z-]+)?)'$/.test(required),
+    );
     expect(outside.filter((required) => DOORS[required] !== name)).toEqual([]);
   });
 

@@ -26,7 +26,8 @@ const forMusl = (change = {}) => {
   return elf({ imports, exports: [ENTRY], libraries: ['libc.so'], text: 'createRemoteAgentAuth', ...change });
 };
 const forWindows = (change = {}) => pe({ exports: [ENTRY], text: 'createRemoteAgentAuth', ...change });
-const forMac = (change = {}) => machO({ imports: ['malloc'], exports: [ENTRY], text: 'createRemoteAgentAuth', ...change });
+const forMac = (change = {}) =>
+  machO({ imports: ['malloc'], exports: [ENTRY], text: 'createRemoteAgentAuth', ...change });
 
 describe('a file that is fit has no problems', () => {
   test.each([
@@ -34,7 +35,11 @@ describe('a file that is fit has no problems', () => {
     ['glibc, arm64', forGnu({ machine: 183 }), platformNamed('linux-arm64-gnu')],
     ['musl', forMusl(), musl],
     ['Windows', forWindows(), platformNamed('win32-x64-msvc')],
-    ['Windows, with what AWS-LC exports', forWindows({ exports: ['aws_lc_0_1_0_jent_version', ENTRY] }), platformNamed('win32-x64-msvc')],
+    [
+      'Windows, with what AWS-LC exports',
+      forWindows({ exports: ['aws_lc_0_1_0_jent_version', ENTRY] }),
+      platformNamed('win32-x64-msvc'),
+    ],
     ['macOS', forMac(), platformNamed('darwin-arm64')],
   ])('%s', (_what, bytes, platform) => {
     expect(problemsOf(bytes, platform)).toEqual([]);
@@ -49,8 +54,18 @@ describe('what a file must not be is found', () => {
     ['a program', forGnu({ type: 2 }), gnu, 'is no shared library'],
     ['not stripped', forGnu({ sections: ['.symtab'] }), gnu, 'is not stripped'],
     ['with debug information', forGnu({ sections: ['.debug_info'] }), gnu, 'is not stripped'],
-    ['a newer glibc', forGnu({ imports: [glibc('dlsym', '2.34')] }), gnu, 'asks for dlsym@GLIBC_2.34: glibc 2.17 does not have it'],
-    ['for musl given as for glibc', forGnu({ imports: [{ name: 'malloc' }] }), gnu, 'asks for no glibc symbol: not linked to glibc at all'],
+    [
+      'a newer glibc',
+      forGnu({ imports: [glibc('dlsym', '2.34')] }),
+      gnu,
+      'asks for dlsym@GLIBC_2.34: glibc 2.17 does not have it',
+    ],
+    [
+      'for musl given as for glibc',
+      forGnu({ imports: [{ name: 'malloc' }] }),
+      gnu,
+      'asks for no glibc symbol: not linked to glibc at all',
+    ],
     [
       'for glibc given as for musl',
       forMusl({ imports: [glibc('malloc', '2.2.5')] }),
@@ -63,7 +78,12 @@ describe('what a file must not be is found', () => {
       gnu,
       'needs libgcc_s.so.1, which not every such system has',
     ],
-    ["the other libc's library", forMusl({ libraries: ['libc.so.6'] }), musl, 'needs libc.so.6, which not every such system has'],
+    [
+      "the other libc's library",
+      forMusl({ libraries: ['libc.so.6'] }),
+      musl,
+      'needs libc.so.6, which not every such system has',
+    ],
     [
       'a function of nobody',
       forMusl({ imports: [{ name: '__gxx_personality_v0' }] }),
@@ -83,7 +103,12 @@ describe('what a file must not be is found', () => {
       'asks for statx: neither Node-API nor on the list of musl functions',
     ],
     ['an export too many', forGnu({ exports: [ENTRY, 'helper'] }), gnu, `exports helper besides ${ENTRY}`],
-    ['an export of AWS-LC', forGnu({ exports: [ENTRY, 'aws_lc_0_1_0_jent_version'] }), gnu, `exports aws_lc_0_1_0_jent_version besides ${ENTRY}`],
+    [
+      'an export of AWS-LC',
+      forGnu({ exports: [ENTRY, 'aws_lc_0_1_0_jent_version'] }),
+      gnu,
+      `exports aws_lc_0_1_0_jent_version besides ${ENTRY}`,
+    ],
     ['without its entry', forGnu({ exports: [] }), gnu, `does not export ${ENTRY}`],
     ['another addon', forGnu({ text: '' }), gnu, 'does not hold the name createRemoteAgentAuth: another library'],
     [
@@ -103,23 +128,53 @@ describe('what a file must not be is found', () => {
     ['writable relocation tables', forGnu({ relro: false }), gnu, 'has relocation tables left writable'],
     ['a search path of its own', forGnu({ tags: [29] }), gnu, 'has a library search path of its own'],
     ['relocations in code', forGnu({ tags: [22] }), gnu, 'has relocations in code'],
-    ['too large', Buffer.concat([forGnu(), Buffer.alloc(13_000_000)]), gnu, expect.stringMatching(/bytes, more than 13000000$/)],
+    [
+      'too large',
+      Buffer.concat([forGnu(), Buffer.alloc(13_000_000)]),
+      gnu,
+      expect.stringMatching(/bytes, more than 13000000$/),
+    ],
     ['cut short', forGnu().subarray(0, 500), gnu, expect.stringMatching(/^cannot be read: /)],
-    ['no native file', Buffer.from('module.exports = {}'.repeat(10)), gnu, 'cannot be read: neither ELF nor PE nor Mach-O of 64 bits'],
+    [
+      'no native file',
+      Buffer.from('module.exports = {}'.repeat(10)),
+      gnu,
+      'cannot be read: neither ELF nor PE nor Mach-O of 64 bits',
+    ],
     ['empty', Buffer.alloc(0), gnu, 'cannot be read: too short for a native file'],
-    ['Windows: a program', forWindows({ characteristics: 0x22 }), platformNamed('win32-x64-msvc'), 'is no shared library'],
+    [
+      'Windows: a program',
+      forWindows({ characteristics: 0x22 }),
+      platformNamed('win32-x64-msvc'),
+      'is no shared library',
+    ],
     ['Windows: symbols', forWindows({ symbols: 0x400 }), platformNamed('win32-x64-msvc'), 'is not stripped'],
-    ['Windows: writable code', forWindows({ sectionFlags: 0xa0000020 }), platformNamed('win32-x64-msvc'), 'has writable code'],
+    [
+      'Windows: writable code',
+      forWindows({ sectionFlags: 0xa0000020 }),
+      platformNamed('win32-x64-msvc'),
+      'has writable code',
+    ],
     [
       'Windows: a library of the compiler',
       forWindows({ library: 'libgcc_s_seh-1.dll' }),
       platformNamed('win32-x64-msvc'),
       'needs libgcc_s_seh-1.dll, which not every such system has',
     ],
-    ['Windows: without its entry', forWindows({ exports: [] }), platformNamed('win32-x64-msvc'), `does not export ${ENTRY}`],
+    [
+      'Windows: without its entry',
+      forWindows({ exports: [] }),
+      platformNamed('win32-x64-msvc'),
+      `does not export ${ENTRY}`,
+    ],
     ['macOS: the other cpu', forMac(), platformNamed('darwin-x64'), 'is for arm64, wanted x64'],
     ['macOS: local symbols', forMac({ local: ['verify'] }), platformNamed('darwin-arm64'), 'is not stripped'],
-    ['macOS: a search path', forMac({ rpath: true }), platformNamed('darwin-arm64'), 'has a library search path of its own'],
+    [
+      'macOS: a search path',
+      forMac({ rpath: true }),
+      platformNamed('darwin-arm64'),
+      'has a library search path of its own',
+    ],
     [
       'macOS: a library of somebody',
       forMac({ libraries: ['/opt/homebrew/lib/libssl.3.dylib'] }),
@@ -132,7 +187,9 @@ describe('what a file must not be is found', () => {
 });
 
 test('of glibc versions the highest counts as a version, not as a text', () => {
-  const binary = readBinary(forGnu({ imports: [glibc('a', '2.9'), glibc('b', '2.14'), glibc('c', '2.2.5'), { name: 'd' }] }));
+  const binary = readBinary(
+    forGnu({ imports: [glibc('a', '2.9'), glibc('b', '2.14'), glibc('c', '2.2.5'), { name: 'd' }] }),
+  );
   expect(highestGlibc(binary)).toBe('2.14');
 });
 
@@ -162,7 +219,13 @@ testWithAddon('[needs the addon of Linux x64] a development build is not fit to 
 describe('the trial in a Node of the platform', () => {
   testWithAddon('[needs the addon of Linux x64] tells what the file did', () => {
     const result = trial(development, [process.execPath]);
-    expect(result).toEqual({ figures: expect.objectContaining({ node: process.versions.node, arch: 'x64', version: require('../../package.json').version }) });
+    expect(result).toEqual({
+      figures: expect.objectContaining({
+        node: process.versions.node,
+        arch: 'x64',
+        version: require('../../package.json').version,
+      }),
+    });
     expect(result.figures.algorithms).toEqual(['RS256', 'PS384', 'ES256', 'ES384', 'EdDSA']);
   });
 

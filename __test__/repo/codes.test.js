@@ -16,12 +16,15 @@ test('the codes in JavaScript, in the types and in docs/errors.md are those Rust
   );
 });
 
-test.each(errorCodes())('$code has a fault, a meaning and something to do about it', ({ code, fault, meaning, action }) => {
-  expect(code).toMatch(/^ERR_[A-Z]+(_[A-Z]+)*$/);
-  expect(FAULTS).toContain(fault);
-  expect(meaning).toMatch(/\S/);
-  expect(action).toMatch(/\S/);
-});
+test.each(errorCodes())(
+  '$code has a fault, a meaning and something to do about it',
+  ({ code, fault, meaning, action }) => {
+    expect(code).toMatch(/^ERR_[A-Z]+(_[A-Z]+)*$/);
+    expect(FAULTS).toContain(fault);
+    expect(meaning).toMatch(/\S/);
+    expect(action).toMatch(/\S/);
+  },
+);
 
 test('no code is declared twice', () => {
   const names = errorCodes().map(({ code }) => code);
@@ -56,7 +59,7 @@ describe('the generator', () => {
     const [errors, types, page] = FILES.map((file) => readFileSync(path.join(root, file), 'utf8'));
     expect(errors).toContain("meaning: 'it\\'s a \\\\ pipe | new'");
     expect(types).toContain("  | 'ERR_NEW';");
-    expect(page).toContain('| `ERR_NEW` | token | it\'s a \\ pipe \\| new | mend it |');
+    expect(page).toContain("| `ERR_NEW` | token | it's a \\ pipe \\| new | mend it |");
   });
 
   test('refuses a file that has lost its markers', () => {

@@ -32,16 +32,33 @@ describeWith('cargo-deny', missing, { required: true })('cargo deny with our rul
   function crate(name, rest = '', { licence = 'license = "MIT"', at = path.join(folder, name) } = {}) {
     mkdirSync(path.join(at, 'src'), { recursive: true });
     writeFileSync(path.join(at, 'src/lib.rs'), '');
-    writeFileSync(path.join(at, 'Cargo.toml'), `[package]\nname = "${name}"\nversion = "1.0.0"\nedition = "2021"\n${licence}\n${rest}\n`);
+    writeFileSync(
+      path.join(at, 'Cargo.toml'),
+      `[package]\nname = "${name}"\nversion = "1.0.0"\nedition = "2021"\n${licence}\n${rest}\n`,
+    );
     return at;
   }
 
   /** What is refused in a project with these dependencies. @param {string} check @param {string[]} dependencies lines of the manifest */
   function refused(check, dependencies) {
     const root = crate('project', `[dependencies]\n${dependencies.join('\n')}`);
-    const args = ['--format', 'json', '--manifest-path', path.join(root, 'Cargo.toml'), '--config', CONFIG, '--offline', 'check', '--hide-inclusion-graph', check];
+    const args = [
+      '--format',
+      'json',
+      '--manifest-path',
+      path.join(root, 'Cargo.toml'),
+      '--config',
+      CONFIG,
+      '--offline',
+      'check',
+      '--hide-inclusion-graph',
+      check,
+    ];
     const { stderr } = spawnSync(/** @type {string} */ (command), args, { encoding: 'utf8' });
-    const found = stderr.split('\n').filter(Boolean).map((line) => JSON.parse(line));
+    const found = stderr
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
     expect(found.at(-1).type).toBe('summary');
     return found
       .filter(({ type, fields }) => type === 'diagnostic' && fields.severity === 'error')
@@ -59,7 +76,9 @@ describeWith('cargo-deny', missing, { required: true })('cargo deny with our rul
 
   test.each(BANNED)('refuses the crate %s', (name) => {
     crate(name);
-    expect(refused('bans', [local(name)])).toEqual([expect.stringMatching(new RegExp(`^banned: crate '${name} = 1.0.0'`))]);
+    expect(refused('bans', [local(name)])).toEqual([
+      expect.stringMatching(new RegExp(`^banned: crate '${name} = 1.0.0'`)),
+    ]);
   });
 
   test.each([
@@ -68,24 +87,31 @@ describeWith('cargo-deny', missing, { required: true })('cargo deny with our rul
   ])('refuses %s with its feature %s', (name, feature) => {
     crate(name, `[features]\n${feature} = []`);
     expect(refused('bans', [local(name)])).toEqual([]);
-    expect(refused('bans', [local(name, `, features = ["${feature}"]`)])).toEqual([expect.stringMatching(/^feature-banned: /)]);
+    expect(refused('bans', [local(name, `, features = ["${feature}"]`)])).toEqual([
+      expect.stringMatching(/^feature-banned: /),
+    ]);
   });
 
   test('refuses a dependency in any version', () => {
     crate('any');
-    expect(refused('bans', ['any = { path = "../any", version = "*" }'])).toEqual([expect.stringMatching(/^wildcard: /)]);
+    expect(refused('bans', ['any = { path = "../any", version = "*" }'])).toEqual([
+      expect.stringMatching(/^wildcard: /),
+    ]);
   });
 
   test('refuses a licence nobody has allowed, and none at all', () => {
     crate('copyleft', '', { licence: 'license = "GPL-3.0-only"' });
     crate('unsaid', '', { licence: '' });
     const found = refused('licenses', [local('copyleft'), local('unsaid')]);
-    expect(found).toEqual(expect.arrayContaining([expect.stringMatching(/^rejected: /), expect.stringMatching(/^unlicensed: .*unsaid/)]));
+    expect(found).toEqual(
+      expect.arrayContaining([expect.stringMatching(/^rejected: /), expect.stringMatching(/^unlicensed: .*unsaid/)]),
+    );
   });
 
   test('refuses code that does not come from crates.io', () => {
     const at = crate('elsewhere');
-    const git = (/** @type {string[]} */ ...args) => execFileSync('git', ['-C', at, '-c', 'user.name=a', '-c', 'user.email=a@example.com', ...args]);
+    const git = (/** @type {string[]} */ ...args) =>
+      execFileSync('git', ['-C', at, '-c', 'user.name=a', '-c', 'user.email=a@example.com', ...args]);
     git('init', '--quiet');
     git('add', '.');
     git('commit', '--quiet', '-m', 'a crate');

@@ -29,7 +29,10 @@ afterAll(() => fs.rmSync(scratch, { recursive: true, force: true }));
 async function withToken(run) {
   const provider = await new Issuer().start();
   const folder = fs.mkdtempSync(path.join(scratch, 'token-'));
-  fs.writeFileSync(path.join(folder, 'token.txt'), `${provider.token({ aud: 'https://chat.example.com/api', scope: 'agents:use' })}\n`);
+  fs.writeFileSync(
+    path.join(folder, 'token.txt'),
+    `${provider.token({ aud: 'https://chat.example.com/api', scope: 'agents:use' })}\n`,
+  );
   try {
     return await run({ folder, issuer: provider.url });
   } finally {
@@ -39,7 +42,10 @@ async function withToken(run) {
 
 /** @param {string} command @param {string} cwd */
 async function bash(command, cwd) {
-  const { stdout } = await promisify(execFile)('bash', ['-c', command], { cwd, env: { ...process.env, LOG_TO_FILE: 'false' } });
+  const { stdout } = await promisify(execFile)('bash', ['-c', command], {
+    cwd,
+    env: { ...process.env, LOG_TO_FILE: 'false' },
+  });
   return stdout;
 }
 
@@ -64,12 +70,27 @@ describe('docs/database.md', () => {
   /** @type {Array<[string, ...any[]]>} */
   const calls = [];
   const answer = new Proxy(() => answer, { get: () => answer, apply: () => answer });
-  const users = new Proxy({}, { get: (_, name) => (...args) => (calls.push([String(name), ...args]), answer) });
+  const users = new Proxy(
+    {},
+    {
+      get:
+        (_, name) =>
+        (...args) => (calls.push([String(name), ...args]), answer),
+    },
+  );
   beforeAll(() => {
-    for (const { text } of blocks.filter(({ marker }) => marker === 'mongosh')) vm.runInNewContext(text, { db: { users } });
+    for (const { text } of blocks.filter(({ marker }) => marker === 'mongosh'))
+      vm.runInNewContext(text, { db: { users } });
   });
-  const index = (keys, { unique, partialFilterExpression } = {}) => ({ keys, unique: unique === true, partialFilterExpression });
-  const declared = () => createModels(mongoose).User.schema.indexes().map(([keys, options]) => index(keys, options));
+  const index = (keys, { unique, partialFilterExpression } = {}) => ({
+    keys,
+    unique: unique === true,
+    partialFilterExpression,
+  });
+  const declared = () =>
+    createModels(mongoose)
+      .User.schema.indexes()
+      .map(([keys, options]) => index(keys, options));
 
   test('the indexes it creates are those of LibreChat’s own schema, to the option', () => {
     const created = calls.filter(([name]) => name === 'createIndex').map(([, keys, options]) => index(keys, options));
@@ -101,6 +122,9 @@ test('the log lines docs/migration.md tells to watch are ours, at that level', (
   for (const [, level, text = ''] of rows) {
     // `...` stands for what differs from line to line.
     const written = text.split(' ... ').map(literal).join(' .*? ');
-    expect([text, new RegExp(`(?:line\\('${level}', '|log\\.${level}\\(\\s*\`)${written}`).test(ours)]).toEqual([text, true]);
+    expect([text, new RegExp(`(?:line\\('${level}', '|log\\.${level}\\(\\s*\`)${written}`).test(ours)]).toEqual([
+      text,
+      true,
+    ]);
   }
 });

@@ -26,11 +26,19 @@ afterAll(() => fs.rmSync(scratch, { recursive: true, force: true }));
 const isCode = (/** @type {Block} */ { language }) => language === 'js' || language === 'ts';
 
 test('every block of JavaScript and TypeScript agrees with our types, and one that does not is found', async () => {
-  const wrong = { language: 'js', file: 'wrong.md', line: 1, marker: undefined, text: 'verifyRemoteToken(token, { issuer, audiense: audience });' };
+  const wrong = {
+    language: 'js',
+    file: 'wrong.md',
+    line: 1,
+    marker: undefined,
+    text: 'verifyRemoteToken(token, { issuer, audiense: audience });',
+  };
   expect(blocks.filter(isCode).length).toBeGreaterThan(8);
   const said = await compiled([...blocks.filter(isCode), wrong], fs.mkdtempSync(path.join(scratch, 'code-')));
   // What goes on about an error is indented.
-  expect(said.split('\n').filter((line) => /^\S/.test(line))).toEqual([expect.stringMatching(/^wrong-md-1\.js\(2,.*audiense/)]);
+  expect(said.split('\n').filter((line) => /^\S/.test(line))).toEqual([
+    expect.stringMatching(/^wrong-md-1\.js\(2,.*audiense/),
+  ]);
 }, 120_000);
 
 // ---- block by block
@@ -69,14 +77,23 @@ function checkTree({ file, text }) {
     const [names = ''] = /^\S.*?(?= {3}|$)/.exec(line) ?? [];
     return names.split(/\s+/).filter((name) => /[./]/.test(name));
   });
-  const planned = [...(/Not there yet \(\*planned\*\):([^]*?)\n\n/.exec(read(file))?.[1] ?? '').matchAll(/`(.*?)`/g)].map(([, name]) => name);
+  const planned = [
+    ...(/Not there yet \(\*planned\*\):([^]*?)\n\n/.exec(read(file))?.[1] ?? '').matchAll(/`(.*?)`/g),
+  ].map(([, name]) => name);
   const isThere = (/** @type {string | undefined} */ name) => fs.existsSync(path.join(ROOT, `${name}`));
   expect(listed.length).toBeGreaterThan(10);
   expect(listed.filter((name) => !isThere(name) && !planned.includes(name))).toEqual([]);
   expect(planned.filter(isThere)).toEqual([]);
-  const part = (/** @type {string} */ folder) => text.split(/^(?=\S)/m).find((lines) => lines.startsWith(`${folder}/`)) ?? '';
-  for (const [folder, extension] of [['src', '.rs'], ['lib', '.js'], ['tests', '.rs']]) {
-    const words = part(folder).split(/[\s,;:]+/).map((word) => word.replace(/\.(js|rs)$/, ''));
+  const part = (/** @type {string} */ folder) =>
+    text.split(/^(?=\S)/m).find((lines) => lines.startsWith(`${folder}/`)) ?? '';
+  for (const [folder, extension] of [
+    ['src', '.rs'],
+    ['lib', '.js'],
+    ['tests', '.rs'],
+  ]) {
+    const words = part(folder)
+      .split(/[\s,;:]+/)
+      .map((word) => word.replace(/\.(js|rs)$/, ''));
     expect([folder, modulesIn(folder, extension).filter((name) => !words.includes(name))]).toEqual([folder, []]);
   }
   const [, ...rooms] = part('lib').split(/^ {2}(?=[a-z])/m);
@@ -103,13 +120,23 @@ const LANGUAGES = {
  * js and ts are compiled above; a comment before a block says what else is done with it. By readme.test.js, by docs-examples.test.js, `testing` and `run in a folder of LibreChat` by field cases,
  * and `run against Keycloak` by `npm run providers`.
  */
-const MARKERS = ['example', 'newcomer', 'newcomer provider.js', 'mongosh', 'testing', 'run in a folder of LibreChat', 'run in a folder with token.txt', 'run against Keycloak'];
+const MARKERS = [
+  'example',
+  'newcomer',
+  'newcomer provider.js',
+  'mongosh',
+  'testing',
+  'run in a folder of LibreChat',
+  'run in a folder with token.txt',
+  'run against Keycloak',
+];
 
 /** @param {Block} block */
 function check(block) {
   const at = `${block.file}:${block.line}`;
   if (!Object.hasOwn(LANGUAGES, block.language)) throw new Error(`${at}: no check for a block of "${block.language}"`);
-  if (block.marker !== undefined && !MARKERS.includes(block.marker)) throw new Error(`${at}: no check called "${block.marker}"`);
+  if (block.marker !== undefined && !MARKERS.includes(block.marker))
+    throw new Error(`${at}: no check called "${block.marker}"`);
   LANGUAGES[block.language](block);
 }
 
@@ -128,7 +155,12 @@ describe('a block that cannot be checked fails', () => {
     ['of shell with a script we do not have', 'sh', 'npm run nothing', undefined],
     ['of yaml that is no configuration', 'yaml', 'a: 1', undefined],
     ['of json that is none', 'json', '{', undefined],
-    ['of yaml with a policy that is refused', 'yaml', 'endpoints: { agents: { remoteApi: { auth: { oidc: { enabled: true, issuer: "http://a.example", audience: x } } } } }', undefined],
+    [
+      'of yaml with a policy that is refused',
+      'yaml',
+      'endpoints: { agents: { remoteApi: { auth: { oidc: { enabled: true, issuer: "http://a.example", audience: x } } } } }',
+      undefined,
+    ],
     ['of text outside the tree', 'text', 'x', undefined],
   ])('%s', (_name, language, text, marker) => {
     const [block] = blocksOf([marker ?? '', `${fence}${language}`, text, fence].join('\n'), 'a.md');
@@ -152,7 +184,11 @@ test('docs/README.md names every page', () => {
   const linked = linksOf(read('docs/README.md')).map((link) => path.posix.join('docs', link));
   // Who installs the package has neither: the page on releasing is named there, and not linked.
   const named = ['docs/releasing.md'].filter((file) => read('docs/README.md').includes(`\`${file}\``));
-  const listed = [...linked, ...named, ...linksOf(read('docs/providers/README.md')).map((link) => path.posix.join('docs/providers', link))];
+  const listed = [
+    ...linked,
+    ...named,
+    ...linksOf(read('docs/providers/README.md')).map((link) => path.posix.join('docs/providers', link)),
+  ];
   expect(pages.filter((file) => !listed.includes(file))).toEqual([]);
 });
 
@@ -160,11 +196,19 @@ test('docs/README.md names every page', () => {
 
 /** Who installs the package reads its README there, or on the registry's page. */
 test('what the README links to is in the package', () => {
-  const listed = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' });
+  const listed = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    stdio: 'pipe',
+  });
   const packed = JSON.parse(listed)[0].files.map(({ path: file }) => file);
   for (const file of packed.filter((name) => name.endsWith('.md'))) {
-    const targets = linksOf(read(file)).map((link) => path.posix.join(path.posix.dirname(file), link.split('#')[0] || path.posix.basename(file)));
-    const missing = targets.filter((target) => !packed.some((name) => name === target || name.startsWith(`${target}/`)));
+    const targets = linksOf(read(file)).map((link) =>
+      path.posix.join(path.posix.dirname(file), link.split('#')[0] || path.posix.basename(file)),
+    );
+    const missing = targets.filter(
+      (target) => !packed.some((name) => name === target || name.startsWith(`${target}/`)),
+    );
     expect([file, missing]).toEqual([file, []]);
   }
 }, 60_000);

@@ -14,7 +14,9 @@ function declaredValues(file) {
   const source = program.getSourceFile(path.join(ROOT, file));
   return checker
     .getExportsOfModule(checker.getSymbolAtLocation(source))
-    .filter((symbol) => !symbol.declarations.some((named) => ts.isExportSpecifier(named) && named.parent.parent.isTypeOnly))
+    .filter(
+      (symbol) => !symbol.declarations.some((named) => ts.isExportSpecifier(named) && named.parent.parent.isTypeOnly),
+    )
     .map((symbol) => (symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol))
     .filter((symbol) => symbol.flags & ts.SymbolFlags.Value)
     .map((symbol) => symbol.name)
@@ -39,9 +41,16 @@ test('an ES module imports all entries by name', () => {
     import * as native from 'remote-agent-auth/native';
     import * as librechat from 'remote-agent-auth/librechat';
     console.log(JSON.stringify([main, native, librechat].map((entry) => Object.keys(entry))));`;
-  const printed = execFileSync(process.execPath, ['--input-type=module', '-e', script], { cwd: ROOT, encoding: 'utf8' });
-  const named = JSON.parse(printed).map((names) => names.filter((name) => !['default', 'module.exports'].includes(name)).sort());
-  expect(named).toEqual(['../..', '../../native', '../../lib/librechat'].map((entry) => Object.keys(require(entry)).sort()));
+  const printed = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+  const named = JSON.parse(printed).map((names) =>
+    names.filter((name) => !['default', 'module.exports'].includes(name)).sort(),
+  );
+  expect(named).toEqual(
+    ['../..', '../../native', '../../lib/librechat'].map((entry) => Object.keys(require(entry)).sort()),
+  );
 });
 
 test('the entry points of package.json exist, the types of each beside it', () => {

@@ -47,7 +47,9 @@ test('a native file of another layout is refused, though its version is the same
     const { claims, subject, ...rest } = ACCEPTED;
     const swapped = { ...others, ACCEPTED: { claims: subject, subject: claims, ...rest } };
     jest.doMock('../../binding', () => ({ ...binding, wireLayout: () => JSON.stringify(swapped) }));
-    expect(() => require('../..')).toThrow(expect.objectContaining({ code: 'ERR_NATIVE_VERSION', message: expect.stringContaining('different builds') }));
+    expect(() => require('../..')).toThrow(
+      expect.objectContaining({ code: 'ERR_NATIVE_VERSION', message: expect.stringContaining('different builds') }),
+    );
     expect(() => require('../../native')).toThrow(expect.objectContaining({ code: 'ERR_NATIVE_VERSION' }));
     jest.dontMock('../../binding');
   });

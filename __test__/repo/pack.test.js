@@ -9,8 +9,15 @@ const manifest = require('../../package.json');
 
 test('the packed manifest names every platform package, in exactly its own version, and nothing else to install', () => {
   const packed = mainManifest();
-  expect(packed.optionalDependencies).toEqual(Object.fromEntries(platforms.map(({ name }) => [packageName(name), manifest.version])));
-  expect([packed.dependencies, packed.peerDependencies, packed.devDependencies, packed.scripts]).toEqual([undefined, undefined, undefined, undefined]);
+  expect(packed.optionalDependencies).toEqual(
+    Object.fromEntries(platforms.map(({ name }) => [packageName(name), manifest.version])),
+  );
+  expect([packed.dependencies, packed.peerDependencies, packed.devDependencies, packed.scripts]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });
 
 test('the packed manifest is else that of the repository', () => {
@@ -43,7 +50,9 @@ test('what no Node changes, and what starts every Node itself, is tried in the o
     { otherNodes: false, oldest: false },
     { otherNodes: false, oldest: true },
   ].map((where) => leftOut(path.join(__dirname, '..', '..'), where));
-  expect(first).toEqual(expect.arrayContaining(['repo/pack.test.js', 'repo/architecture.test.js', 'journey/panics.test.js']));
+  expect(first).toEqual(
+    expect.arrayContaining(['repo/pack.test.js', 'repo/architecture.test.js', 'journey/panics.test.js']),
+  );
   const once = [...Object.keys(OF_EVERY_NODE), ...Object.keys(OF_ANY_NODE)];
   expect(later.filter((name) => !first.includes(name)).sort()).toEqual([...once].sort());
   expect(elsewhere.filter((name) => !first.includes(name))).toEqual(Object.keys(OF_EVERY_NODE));

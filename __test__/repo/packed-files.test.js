@@ -10,7 +10,13 @@ const ROOT = path.join(__dirname, '..', '..');
 const manifest = require('../../package.json');
 
 const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-const [packed] = JSON.parse(execFileSync(npm, ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
+const [packed] = JSON.parse(
+  execFileSync(npm, ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  }),
+);
 /** @type {string[]} */
 const files = packed.files.map((/** @type {{ path: string }} */ file) => file.path).sort();
 
@@ -38,7 +44,9 @@ test('hold every file an entry point requires, by whichever way', () => {
     const source = readFileSync(path.join(ROOT, file), 'utf8');
     for (const [, name] of source.matchAll(/\brequire\('(\.[^']+)'\)/g)) {
       const at = path.posix.join(path.posix.dirname(file), /** @type {string} */ (name));
-      const found = [at, `${at}.js`, `${at}/index.js`].find((candidate) => statSync(path.join(ROOT, candidate), { throwIfNoEntry: false })?.isFile());
+      const found = [at, `${at}.js`, `${at}/index.js`].find((candidate) =>
+        statSync(path.join(ROOT, candidate), { throwIfNoEntry: false })?.isFile(),
+      );
       reached.add(found ?? `${at}.js`);
     }
   }
@@ -48,8 +56,13 @@ test('hold every file an entry point requires, by whichever way', () => {
 
 test('hold every type declaration another one names', () => {
   for (const file of files.filter((name) => name.endsWith('.d.ts'))) {
-    const named = [...readFileSync(path.join(ROOT, file), 'utf8').matchAll(/(?:from|import\() ?'(\.[^']+)'/g)].map(([, name]) => name);
-    for (const name of named) expect(files).toContain(`${path.posix.join(path.posix.dirname(file), /** @type {string} */ (name).replace(/\.js$/, ''))}.d.ts`);
+    const named = [...readFileSync(path.join(ROOT, file), 'utf8').matchAll(/(?:from|import\() ?'(\.[^']+)'/g)].map(
+      ([, name]) => name,
+    );
+    for (const name of named)
+      expect(files).toContain(
+        `${path.posix.join(path.posix.dirname(file), /** @type {string} */ (name).replace(/\.js$/, ''))}.d.ts`,
+      );
   }
 });
 

@@ -36,7 +36,11 @@ test('what differs on purpose names a row of docs/differences.md', () => {
 });
 
 test('a number without a passing test, a failed test, an unknown number and an unknown row are each a problem', () => {
-  const list = [{ number: 1, what: 'one' }, { number: 2, what: 'two', differs: 'no such row' }, { number: 3, what: 'three' }];
+  const list = [
+    { number: 1, what: 'one' },
+    { number: 2, what: 'two', differs: 'no such row' },
+    { number: 3, what: 'three' },
+  ];
   const results = [
     { title: '[1] works', status: 'passed' },
     { title: '[2] works', status: 'passed' },
@@ -51,7 +55,8 @@ test('a number without a passing test, a failed test, an unknown number and an u
 
 describe('a scenario that passes in our own spelling only', () => {
   const results = [{ title: '[1] works', fullName: 'all [1] works', status: 'passed' }];
-  const judged = (calls, over = {}) => judge([{ number: 1, what: 'one', ...over }], results, ['row'], calls).rows[0].passed;
+  const judged = (calls, over = {}) =>
+    judge([{ number: 1, what: 'one', ...over }], results, ['row'], calls).rows[0].passed;
   const call = (own, test = 'all [1] works') => ({ test, name: 'createRemoteAgentAuth', own });
 
   test.each([
@@ -73,9 +78,19 @@ describe('a scenario that passes in our own spelling only', () => {
 
 test('what our callers give and LibreChat’s do not is known by name', () => {
   const { ownNames } = require('../parity/librechat');
-  const deps = { apiKeyMiddleware() {}, findUser() {}, updateUser() {}, getAppConfig() {}, isPrincipalActive() {}, getRolesByNames() {} };
+  const deps = {
+    apiKeyMiddleware() {},
+    findUser() {},
+    updateUser() {},
+    getAppConfig() {},
+    isPrincipalActive() {},
+    getRolesByNames() {},
+  };
   expect(ownNames('createRemoteAgentAuth', [deps])).toEqual([]);
-  expect(ownNames('createRemoteAgentAuth', [{ ...deps, logger: {}, getTenantId: undefined }, { realm: 'a' }])).toEqual(['logger', 'realm']);
+  expect(ownNames('createRemoteAgentAuth', [{ ...deps, logger: {}, getTenantId: undefined }, { realm: 'a' }])).toEqual([
+    'logger',
+    'realm',
+  ]);
   expect(ownNames('selectOpenIdRole', [{ openIdRoles: [], rolePriority: [] }])).toEqual(['openIdRoles']);
   expect(ownNames('preAuthTenantMiddleware', [{ headers: {} }, {}, () => {}])).toEqual([]);
 });

@@ -39,7 +39,10 @@ describe('a package that drifts from the table is found', () => {
 
   const manifest = 'npm/linux-x64-musl/package.json';
   test.each([
-    ['another version', () => edit(path.join(root, 'package.json'), (text) => text.replace(/"version": "[^"]+"/, '"version": "99.0.0"'))],
+    [
+      'another version',
+      () => edit(path.join(root, 'package.json'), (text) => text.replace(/"version": "[^"]+"/, '"version": "99.0.0"')),
+    ],
     ['no libc', () => edit(path.join(root, manifest), (text) => text.replace(/ {2}"libc": \[[^\]]+\],\n/, ''))],
     ['another os', () => edit(path.join(root, manifest), (text) => text.replace('"linux"', '"freebsd"'))],
   ])('%s', (_what, spoil) => {

@@ -11,7 +11,10 @@ const { bareResponse, recordingLogger } = require('../support/fakes');
 const { encode } = require('../support/issuer');
 const { blocksOf, documents, read, rowsOf } = require('../support/markdown');
 
-const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding: { format: 'jwk' } });
+const { publicKey, privateKey } = generateKeyPairSync('rsa', {
+  modulusLength: 2048,
+  publicKeyEncoding: { format: 'jwk' },
+});
 
 /**
  * @typedef {{ yaml: string, js: string | undefined, header: any, claims: any, mistakes: string[][] }} Recipe
@@ -21,7 +24,8 @@ const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 20
 /** @param {string} text @param {string} file @returns {Recipe | undefined} of one section, where it has a configuration */
 function recipeIn(text, file) {
   const blocks = blocksOf(text, file);
-  const of = (/** @type {string} */ language) => blocks.filter((block) => block.language === language).map((block) => block.text);
+  const of = (/** @type {string} */ language) =>
+    blocks.filter((block) => block.language === language).map((block) => block.text);
   const [config] = of('yaml');
   if (config === undefined) return undefined;
   const [header, claims] = of('json').map((json) => JSON.parse(json));
@@ -116,7 +120,10 @@ async function send(recipe, cell, key) {
   const { jwksUri: _unused, ...block } = oidc;
   const added = { ...(typeof policy === 'function' ? policy(block, {}) : policy), ...extra, jwks: keysOf(recipe) };
   const presented = token ?? minted(header, claims, key);
-  const config = { version: '1.2.1', endpoints: { agents: { remoteApi: { auth: { apiKey: { enabled: false }, oidc: block } } } } };
+  const config = {
+    version: '1.2.1',
+    endpoints: { agents: { remoteApi: { auth: { apiKey: { enabled: false }, oidc: block } } } },
+  };
   const asked = [];
   const auth = createRemoteAgentAuth(
     {
@@ -143,7 +150,9 @@ async function send(recipe, cell, key) {
 }
 
 test('there is a page for each provider of the list, and a recipe on each page', () => {
-  const listed = [...read('docs/providers/README.md').matchAll(/^\| \[.*?\]\((.*?)\)/gm)].map(([, file]) => `docs/providers/${file}`);
+  const listed = [...read('docs/providers/README.md').matchAll(/^\| \[.*?\]\((.*?)\)/gm)].map(
+    ([, file]) => `docs/providers/${file}`,
+  );
   expect([...pages].sort()).toEqual([...listed].sort());
   for (const file of pages) expect(recipes.some(({ name }) => name.startsWith(file))).toBe(true);
 });
@@ -159,7 +168,12 @@ describe.each(recipes)('$name', ({ recipe }) => {
   test('the factory takes the options of the page as they stand', () => {
     const callback = async () => null;
     const deps = { getAppConfig: callback, findUser: callback, updateUser: callback, apiKeyMiddleware: callback };
-    expect(createRemoteAgentAuth(deps, optionsOf(recipe.js, () => 0))).toBeInstanceOf(Function);
+    expect(
+      createRemoteAgentAuth(
+        deps,
+        optionsOf(recipe.js, () => 0),
+      ),
+    ).toBeInstanceOf(Function);
   });
 
   test('the token shown is let in, for the account of its subject and issuer', async () => {
@@ -169,12 +183,21 @@ describe.each(recipes)('$name', ({ recipe }) => {
   });
 
   test('it is refused when a stranger signed it, for another audience, and after its end', async () => {
-    const stranger = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding: { format: 'jwk' } }).privateKey;
+    const stranger = generateKeyPairSync('rsa', {
+      modulusLength: 2048,
+      publicKeyEncoding: { format: 'jwk' },
+    }).privateKey;
     const refused = { passed: false, status: 401 };
     expect(await send(recipe, undefined, stranger)).toMatchObject({ ...refused, code: 'ERR_SIGNATURE_INVALID' });
-    expect(await send(recipe, `\`"exp": ${recipe.claims.iat + 60}\``)).toMatchObject({ ...refused, code: 'ERR_TOKEN_EXPIRED' });
+    expect(await send(recipe, `\`"exp": ${recipe.claims.iat + 60}\``)).toMatchObject({
+      ...refused,
+      code: 'ERR_TOKEN_EXPIRED',
+    });
     const elsewhere = await send(recipe, '`"aud": "https://elsewhere.example.com"`; `"client_id": "elsewhere"`');
-    expect(elsewhere).toMatchObject({ ...refused, code: expect.stringMatching(/^ERR_(TOKEN_AUDIENCE|TOKEN_CLIENT|ID_TOKEN)$/) });
+    expect(elsewhere).toMatchObject({
+      ...refused,
+      code: expect.stringMatching(/^ERR_(TOKEN_AUDIENCE|TOKEN_CLIENT|ID_TOKEN)$/),
+    });
   });
 
   test.each(recipe.mistakes)('%s: %s is %s', async (_what, cell, expected) => {

@@ -14,18 +14,29 @@ const { scripts } = require('../../package.json');
 describe('its arguments', () => {
   test('are few', () => {
     expect(parseOptions([])).toEqual({ json: false, only: ['keycloak', 'hydra'], rotations: 4, interval: 20 });
-    expect(parseOptions(['--json', '--rotations', '2', '--interval', '5', '--only', 'hydra'])).toEqual({ json: true, only: ['hydra'], rotations: 2, interval: 5 });
+    expect(parseOptions(['--json', '--rotations', '2', '--interval', '5', '--only', 'hydra'])).toEqual({
+      json: true,
+      only: ['hydra'],
+      rotations: 2,
+      interval: 5,
+    });
     expect(parseOptions(['--long'])).toMatchObject({ rotations: 8, interval: 75 });
     expect(parseOptions(['--long', '--rotations', '3'])).toMatchObject({ rotations: 3, interval: 75 });
   });
 
-  test.each([[['--lnog']], [['--rotations']], [['--rotations', '0']], [['--interval', '1.5']], [['--only', 'okta']]])('%j is refused', (words) => {
-    expect(() => parseOptions(words)).toThrow(/no such argument|a whole number from 1/);
-  });
+  test.each([[['--lnog']], [['--rotations']], [['--rotations', '0']], [['--interval', '1.5']], [['--only', 'okta']]])(
+    '%j is refused',
+    (words) => {
+      expect(() => parseOptions(words)).toThrow(/no such argument|a whole number from 1/);
+    },
+  );
 });
 
 describe('its table', () => {
-  const rows = [row('Keycloak', 'user token', '200 accepted', '200 accepted'), row('Ory Hydra', 'ID token', '401 ERR_ID_TOKEN', '200 accepted')];
+  const rows = [
+    row('Keycloak', 'user token', '200 accepted', '200 accepted'),
+    row('Ory Hydra', 'ID token', '401 ERR_ID_TOKEN', '200 accepted'),
+  ];
 
   test('says what was expected and what came', () => {
     expect(table(rows).split('\n')).toEqual([
@@ -51,7 +62,11 @@ test('of a load it says how many were refused, over what time, and why', () => {
     answer('new', 3_000, 3_500, 'ERR_KEY_NOT_FOUND'),
     answer('new', 4_000, 4_001, 'accepted'),
   ];
-  expect(summary(answers, 'new')).toEqual({ sent: 4, refused: 2, figure: '2 of 4 refused over 2.5 s (ERR_KEY_NOT_FOUND); longest answer 0.5 s' });
+  expect(summary(answers, 'new')).toEqual({
+    sent: 4,
+    refused: 2,
+    figure: '2 of 4 refused over 2.5 s (ERR_KEY_NOT_FOUND); longest answer 0.5 s',
+  });
   expect(summary(answers, 'nobody')).toMatchObject({ sent: 0, refused: 0 });
 });
 
@@ -64,9 +79,13 @@ describe('where a provider cannot be had', () => {
     const folder = fs.mkdtempSync(path.join(scratch, 'home-'));
     const [bin, script] = [path.join(folder, 'bin'), path.join(folder, 'scripts', 'providers')];
     for (const made of [bin, script]) fs.mkdirSync(made, { recursive: true });
-    for (const [tool, lines] of Object.entries(tools)) fs.writeFileSync(path.join(bin, tool), `#!/bin/sh\n${lines}\n`, { mode: 0o755 });
+    for (const [tool, lines] of Object.entries(tools))
+      fs.writeFileSync(path.join(bin, tool), `#!/bin/sh\n${lines}\n`, { mode: 0o755 });
     // Its cache is two folders above it: a copy elsewhere has none.
-    fs.copyFileSync(path.join(__dirname, '..', '..', 'scripts', 'providers', 'fetched.js'), path.join(script, 'fetched.js'));
+    fs.copyFileSync(
+      path.join(__dirname, '..', '..', 'scripts', 'providers', 'fetched.js'),
+      path.join(script, 'fetched.js'),
+    );
     const code = `try { require('./fetched').${name}(); } catch (error) { console.log(error.constructor.name, error.message); }`;
     return spawnSync(process.execPath, ['-e', code], { cwd: script, env: { PATH: bin }, encoding: 'utf8' }).stdout;
   }

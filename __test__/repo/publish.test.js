@@ -2,7 +2,16 @@
 
 const { execFileSync, spawnSync } = require('node:child_process');
 const { createHash } = require('node:crypto');
-const { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } = require('node:fs');
+const {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
@@ -39,7 +48,8 @@ if [ -f "there/$2" ]; then cat "there/$2"; else echo 'npm error code E404' >&2; 
 afterEach(() => rmSync(folder, { recursive: true }));
 
 /** @param {string} name of a package */
-const nativeOf = (name) => platforms.filter((platform) => packageName(platform.name) === name).map((platform) => fileName(platform.name));
+const nativeOf = (name) =>
+  platforms.filter((platform) => packageName(platform.name) === name).map((platform) => fileName(platform.name));
 
 /** @param {string} name @param {object} more of its manifest @param {string[]} native */
 function tarball(name, more = {}, native = nativeOf(name)) {
@@ -62,7 +72,10 @@ function tarball(name, more = {}, native = nativeOf(name)) {
 
 function everyTarball(version = '1.2.3') {
   const optionalDependencies = Object.fromEntries(NAMES.map((name) => [name, version]));
-  return [...NAMES.map((name) => tarball(name, { version })), tarball('remote-agent-auth', { version, optionalDependencies })];
+  return [
+    ...NAMES.map((name) => tarball(name, { version })),
+    tarball('remote-agent-auth', { version, optionalDependencies }),
+  ];
 }
 
 const run = () => {
@@ -81,7 +94,8 @@ test('publishes every platform and then the main package, with provenance', () =
   everyTarball();
   expect(run()).toMatchObject({ status: 0, stderr: '' });
   expect(publishes().map(([, file]) => path.basename(file, '.tgz'))).toEqual([...NAMES, 'remote-agent-auth']);
-  for (const args of publishes()) expect(args.slice(2)).toEqual(['--provenance', '--access', 'public', '--tag', 'latest', '--loglevel=notice']);
+  for (const args of publishes())
+    expect(args.slice(2)).toEqual(['--provenance', '--access', 'public', '--tag', 'latest', '--loglevel=notice']);
 });
 
 test('a version with a hyphen goes out under next, not latest', () => {
@@ -117,11 +131,27 @@ test.each([
   ['a platform is missing', (files) => rmSync(files[0]), `no tarball of ${NAMES[0]}`],
   ['the main package is missing', (files) => rmSync(files.at(-1)), 'no tarball of remote-agent-auth'],
   ['something else lies there', () => tarball('stranger'), 'more tarballs than packages'],
-  ['a platform has another version', () => tarball(NAMES[2], { version: '1.2.4' }), `asks for ${NAMES[2]} 1.2.3, its tarball is 1.2.4`],
+  [
+    'a platform has another version',
+    () => tarball(NAMES[2], { version: '1.2.4' }),
+    `asks for ${NAMES[2]} 1.2.3, its tarball is 1.2.4`,
+  ],
   ['a platform has no native file', () => tarball(NAMES[1], {}, []), `${NAMES[1]} holds no native file where`],
-  ['a platform has another one’s', () => tarball(NAMES[1], {}, nativeOf(NAMES[2])), `${NAMES[1]} holds package/${nativeOf(NAMES[2])} where`],
-  ['the main package has one', () => tarball('remote-agent-auth', {}, ['any.node']), 'remote-agent-auth holds package/any.node where none'],
-  ['the main package does not name its platforms', () => tarball('remote-agent-auth'), `asks for ${NAMES[0]} undefined`],
+  [
+    'a platform has another one’s',
+    () => tarball(NAMES[1], {}, nativeOf(NAMES[2])),
+    `${NAMES[1]} holds package/${nativeOf(NAMES[2])} where`,
+  ],
+  [
+    'the main package has one',
+    () => tarball('remote-agent-auth', {}, ['any.node']),
+    'remote-agent-auth holds package/any.node where none',
+  ],
+  [
+    'the main package does not name its platforms',
+    () => tarball('remote-agent-auth'),
+    `asks for ${NAMES[0]} undefined`,
+  ],
 ])('publishes nothing when %s', (_, change, cause) => {
   change(everyTarball());
   expect(run()).toMatchObject({ status: 1, stderr: expect.stringContaining(cause) });

@@ -87,8 +87,11 @@ test('the README is short', () => {
 test('the three figures beside its promises are those of their sources', () => {
   const figures = /^## What it promises$([^]*?)^## /m.exec(read('README.md'))?.[1] ?? '';
   const { rows, ratios } = require('../../docs/benchmark.json').cases['fresh-one RS256'];
-  const tokens = /const TOKENS = long \? [\d_]+ : ([\d_]+);/.exec(read('__test__/journey/differential.test.js'))?.[1].replaceAll('_', '');
-  const seconds = /STALE_BOUND: Duration = Duration::from_secs\((.*?)\)/.exec(read('src/policy/lifetimes.rs'))?.[1] ?? '';
+  const tokens = /const TOKENS = long \? [\d_]+ : ([\d_]+);/
+    .exec(read('__test__/journey/differential.test.js'))?.[1]
+    .replaceAll('_', '');
+  const seconds =
+    /STALE_BOUND: Duration = Duration::from_secs\((.*?)\)/.exec(read('src/policy/lifetimes.rs'))?.[1] ?? '';
   const hours = seconds.split('*').reduce((product, factor) => product * Number(factor), 1) / 3600;
   expect(figures).toContain(`${Number(tokens).toLocaleString('en-US')} generated tokens`);
   expect(figures).toContain(`for ${hours} hours`);
@@ -106,7 +109,8 @@ describeWith('curl', noCurl, { required: true })('who follows the README', () =>
     try {
       const { answers, log } = await tryReadme({ folder });
       expect(answers.map(({ status }) => status)).toEqual([200, 401, 401]);
-      for (const { status, body, expected } of answers) expect(expected.slice(0, 4 + body.length)).toBe(`${status} ${body}`);
+      for (const { status, body, expected } of answers)
+        expect(expected.slice(0, 4 + body.length)).toBe(`${status} ${body}`);
       expect(log).toContain('ERR_TOKEN_MALFORMED');
     } finally {
       fs.rmSync(folder, { recursive: true, force: true });

@@ -20,7 +20,11 @@ const isThere = (pid) => {
 };
 
 test('what exits by itself is told as it is', async () => {
-  expect(await inNode(`process.stdout.write('one\\n'); process.exitCode = 3`)).toEqual({ code: 3, output: 'one\n', ended: undefined });
+  expect(await inNode(`process.stdout.write('one\\n'); process.exitCode = 3`)).toEqual({
+    code: 3,
+    output: 'one\n',
+    ended: undefined,
+  });
 });
 
 test('what is done and stays is ended, and says why', async () => {

@@ -44,12 +44,22 @@ describe('the scorecard', () => {
   const line = (row, figure, ok = true) => `SCORE ${JSON.stringify({ row, figure, limit: '0', ok })}`;
 
   test('reads rows as cargo and jest print them, and nothing else', () => {
-    const output = ['---- a test stdout ----', line('S1', 'a'), '  console.log', `    ${line('S2', 'b')}`, '', `x ${line('S3', 'c')}`, 'SCORE'].join('\n');
+    const output = [
+      '---- a test stdout ----',
+      line('S1', 'a'),
+      '  console.log',
+      `    ${line('S2', 'b')}`,
+      '',
+      `x ${line('S3', 'c')}`,
+      'SCORE',
+    ].join('\n');
     expect(rowsIn(output).map(({ row }) => row)).toEqual(['S1', 'S2']);
   });
 
   test('has every row once; one that is missing or missed in any part is not met', () => {
-    const printed = rowsIn([line('S1', 'a'), line('S1', 'b'), line('S2', 'c'), line('S2', 'd', false), line('S9', 'e')].join('\n'));
+    const printed = rowsIn(
+      [line('S1', 'a'), line('S1', 'b'), line('S2', 'c'), line('S2', 'd', false), line('S9', 'e')].join('\n'),
+    );
     expect(scorecard(printed, ['S1', 'S2', 'S3'])).toEqual([
       { row: 'S1', figure: 'a; b', limit: '0', ok: true },
       { row: 'S2', figure: 'c; d', limit: '0', ok: false },
@@ -60,9 +70,17 @@ describe('the scorecard', () => {
   });
 
   test('S54 is LibreChat’s scenarios of role sync, machine clients, conversations and tenants', () => {
-    const scenarios = [1, 150, 151, 240, 241, 330, 359, 360].map((number) => ({ number, passed: number > 150 && number !== 241 }));
+    const scenarios = [1, 150, 151, 240, 241, 330, 359, 360].map((number) => ({
+      number,
+      passed: number > 150 && number !== 241,
+    }));
     scenarios[3].differs = 'a row';
-    expect(parityRow(scenarios)).toEqual({ row: 'S54', figure: '4 of 4 pass as LibreChat calls, 1 of them differ as documented', limit: 'all, or documented', ok: true });
+    expect(parityRow(scenarios)).toEqual({
+      row: 'S54',
+      figure: '4 of 4 pass as LibreChat calls, 1 of them differ as documented',
+      limit: 'all, or documented',
+      ok: true,
+    });
     expect(parityRow([...scenarios, { number: 200, passed: false }]).ok).toBe(false);
     expect(parityRow([]).ok).toBe(false);
   });
@@ -71,9 +89,13 @@ describe('the scorecard', () => {
 test('scripts/README.md has a line for each script and folder', () => {
   const map = fs.readFileSync(path.join(root, 'scripts', 'README.md'), 'utf8');
   const named = [...map.matchAll(/^\| `([^`]+)` \| \S/gm)].map(([, name]) => /** @type {string} */ (name));
-  const folders = fs.readdirSync(path.join(root, 'scripts'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const folders = fs
+    .readdirSync(path.join(root, 'scripts'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory());
   const there = folders.flatMap(({ name }) =>
-    fs.readdirSync(path.join(root, 'scripts', name), { withFileTypes: true }).map((entry) => `${name}/${entry.name}${entry.isDirectory() ? '/' : ''}`),
+    fs
+      .readdirSync(path.join(root, 'scripts', name), { withFileTypes: true })
+      .map((entry) => `${name}/${entry.name}${entry.isDirectory() ? '/' : ''}`),
   );
   expect(named.sort()).toEqual(there.sort());
 });

@@ -27,11 +27,15 @@ test('issue forms have a name, a description and fields with names of their own'
   const forms = fs.readdirSync(folder).filter((file) => file !== 'config.yml');
   expect(forms.length).toBeGreaterThan(1);
   for (const form of forms) {
-    const { name, description, body } = /** @type {any} */ (yaml.load(fs.readFileSync(path.join(folder, form), 'utf8')));
+    const { name, description, body } = /** @type {any} */ (
+      yaml.load(fs.readFileSync(path.join(folder, form), 'utf8'))
+    );
     expect([form, typeof name, typeof description]).toEqual([form, 'string', 'string']);
     const ids = body.flatMap((/** @type {any} */ { id }) => (id === undefined ? [] : [id]));
     expect(ids.length).toBeGreaterThan(1);
     expect(new Set(ids).size).toBe(ids.length);
-    expect(body.every((/** @type {any} */ { type, attributes }) => type !== undefined && attributes !== undefined)).toBe(true);
+    expect(
+      body.every((/** @type {any} */ { type, attributes }) => type !== undefined && attributes !== undefined),
+    ).toBe(true);
   }
 });

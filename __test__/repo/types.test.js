@@ -37,17 +37,15 @@ test.each([
   120_000,
 );
 
-test(
-  'the JavaScript of this package agrees with its JSDoc and with the declared types',
-  async () => {
-    expect(await compile('-p', 'jsconfig.json')).toBe('');
-  },
-  120_000,
-);
+test('the JavaScript of this package agrees with its JSDoc and with the declared types', async () => {
+  expect(await compile('-p', 'jsconfig.json')).toBe('');
+}, 120_000);
 
 test('the declared types need nobody else’s: no import but our own', () => {
   for (const file of ['index.d.ts', 'native.d.ts', 'librechat.d.ts']) {
-    const imports = [...readFileSync(path.join(ROOT, file), 'utf8').matchAll(/from '([^']+)'/g)].map(([, from]) => from);
+    const imports = [...readFileSync(path.join(ROOT, file), 'utf8').matchAll(/from '([^']+)'/g)].map(
+      ([, from]) => from,
+    );
     expect(imports.filter((from) => !from.startsWith('./'))).toEqual([]);
   }
 });

@@ -18,7 +18,10 @@ beforeEach(() => {
   root = mkdtempSync(path.join(os.tmpdir(), 'version-'));
   for (const file of FILES) cpSync(path.join(ROOT, file), path.join(root, file));
   mkdirSync(path.join(root, path.dirname(PLATFORM)), { recursive: true });
-  writeFileSync(path.join(root, PLATFORM), `${JSON.stringify({ name: 'remote-agent-auth-linux-x64-gnu', version }, null, 2)}\n`);
+  writeFileSync(
+    path.join(root, PLATFORM),
+    `${JSON.stringify({ name: 'remote-agent-auth-linux-x64-gnu', version }, null, 2)}\n`,
+  );
 });
 afterEach(() => rmSync(root, { recursive: true }));
 
@@ -42,8 +45,16 @@ test('the copy the other tests change has one version too', () => {
 });
 
 test.each([
-  ['package-lock.json', 'package-lock.json', (text) => text.replace(/^ {2}"version": "[^"]+"/m, '  "version": "9.9.9"')],
-  ['package-lock.json (the root entry)', 'package-lock.json', (text) => text.replace(/^ {6}"version": "[^"]+"/m, '      "version": "9.9.9"')],
+  [
+    'package-lock.json',
+    'package-lock.json',
+    (text) => text.replace(/^ {2}"version": "[^"]+"/m, '  "version": "9.9.9"'),
+  ],
+  [
+    'package-lock.json (the root entry)',
+    'package-lock.json',
+    (text) => text.replace(/^ {6}"version": "[^"]+"/m, '      "version": "9.9.9"'),
+  ],
   ['Cargo.toml', 'Cargo.toml', (text) => text.replace(/^version = "[^"]+"/m, 'version = "9.9.9"')],
   ['Cargo.lock', 'Cargo.lock', (text) => text.replace(/(name = "remote-agent-auth"\nversion = )"[^"]+"/, '$1"9.9.9"')],
   [PLATFORM, PLATFORM, (text) => text.replace(version, '9.9.9')],
@@ -62,13 +73,17 @@ test('says so when the changelog begins with another version, or with neither a 
   expect(versionProblems(root)).toEqual([`CHANGELOG.md begins with 9.9.9, package.json has ${version}`]);
   edit('CHANGELOG.md', (text) => text.replace(/^## 9.9.9 \(unreleased\)\n\n/m, ''));
   dateChangelog('soon');
-  expect(versionProblems(root)).toEqual([`CHANGELOG.md: after ${version} comes (unreleased) or a date like (2026-01-31)`]);
+  expect(versionProblems(root)).toEqual([
+    `CHANGELOG.md: after ${version} comes (unreleased) or a date like (2026-01-31)`,
+  ]);
 });
 
 test('a release asks for the tag of the version and a date in the changelog', () => {
   dateChangelog('unreleased ');
   dateChangelog('unreleased');
-  expect(versionProblems(root, { tag: `v${version}` })).toEqual([`CHANGELOG.md: ${version} has no date, so it is not released`]);
+  expect(versionProblems(root, { tag: `v${version}` })).toEqual([
+    `CHANGELOG.md: ${version} has no date, so it is not released`,
+  ]);
   dateChangelog('2026-12-01');
   expect(versionProblems(root, { tag: `v${version}` })).toEqual([]);
   expect(versionProblems(root, { tag: 'v9.9.9' })).toEqual([`the tag is v9.9.9, package.json has ${version}`]);
@@ -76,10 +91,20 @@ test('a release asks for the tag of the version and a date in the changelog', ()
 });
 
 test('sets a version everywhere, and nothing else', () => {
-  const before = Object.fromEntries([...FILES, PLATFORM].map((file) => [file, readFileSync(path.join(root, file), 'utf8')]));
-  expect(setVersion('9.8.7-rc.1', root)).toEqual(['package.json', 'package-lock.json', 'Cargo.toml', 'Cargo.lock', PLATFORM]);
+  const before = Object.fromEntries(
+    [...FILES, PLATFORM].map((file) => [file, readFileSync(path.join(root, file), 'utf8')]),
+  );
+  expect(setVersion('9.8.7-rc.1', root)).toEqual([
+    'package.json',
+    'package-lock.json',
+    'Cargo.toml',
+    'Cargo.lock',
+    PLATFORM,
+  ]);
   expect(versionProblems(root)).toEqual([`CHANGELOG.md begins with ${version}, package.json has 9.8.7-rc.1`]);
-  const lockEntry = /name = "remote-agent-auth"\nversion = "(.*)"/.exec(readFileSync(path.join(root, 'Cargo.lock'), 'utf8'));
+  const lockEntry = /name = "remote-agent-auth"\nversion = "(.*)"/.exec(
+    readFileSync(path.join(root, 'Cargo.lock'), 'utf8'),
+  );
   expect(lockEntry?.[1]).toBe('9.8.7-rc.1');
 
   setVersion(version, root);
@@ -99,11 +124,18 @@ test('changes no file when one lacks its place', () => {
 
 test('the command fails, naming the cause, and knows no other use', () => {
   /** @param {string[]} args */
-  const run = (...args) => spawnSync(process.execPath, [path.join(ROOT, 'scripts/release/version.js'), ...args], { encoding: 'utf8' });
+  const run = (...args) =>
+    spawnSync(process.execPath, [path.join(ROOT, 'scripts/release/version.js'), ...args], { encoding: 'utf8' });
   expect(run('--check')).toMatchObject({ status: 0, stderr: '' });
-  expect(run('--check', '--tag', 'v9.9.9')).toMatchObject({ status: 1, stderr: expect.stringContaining('the tag is v9.9.9') });
+  expect(run('--check', '--tag', 'v9.9.9')).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('the tag is v9.9.9'),
+  });
   expect(run('--check', '--tag')).toMatchObject({ status: 1, stderr: expect.stringContaining('the tag is ,') });
-  expect(run('--set', 'latest')).toMatchObject({ status: 1, stderr: expect.stringContaining('latest is not a version') });
+  expect(run('--set', 'latest')).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('latest is not a version'),
+  });
   expect(run()).toMatchObject({ status: 2, stderr: expect.stringContaining('usage') });
 });
 

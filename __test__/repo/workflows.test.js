@@ -14,12 +14,15 @@ const { platforms } = require('../../scripts/platforms/table');
 const ROOT = path.join(__dirname, '..', '..');
 const FOLDER = path.join(ROOT, '.github/workflows');
 const files = readdirSync(FOLDER);
-const workflow = (/** @type {string} */ file) => /** @type {any} */ (yaml.load(readFileSync(path.join(FOLDER, file), 'utf8')));
+const workflow = (/** @type {string} */ file) =>
+  /** @type {any} */ (yaml.load(readFileSync(path.join(FOLDER, file), 'utf8')));
 const { jobs, ...release } = workflow('release.yml');
 
 /** @param {any} job @returns {any[]} */
 const stepsOf = (job) => job.steps ?? [];
-const allJobs = files.flatMap((file) => Object.entries(workflow(file).jobs).map(([name, job]) => [`${file}: ${name}`, job]));
+const allJobs = files.flatMap((file) =>
+  Object.entries(workflow(file).jobs).map(([name, job]) => [`${file}: ${name}`, job]),
+);
 const allSteps = allJobs.flatMap(([, job]) => stepsOf(job));
 const scripts = allSteps.map(({ run }) => run).filter((run) => run !== undefined);
 
@@ -31,8 +34,17 @@ describe('what the workflows call', () => {
   });
 
   test('are files of this repository', () => {
-    const called = scripts.flatMap((run) => [...run.matchAll(/\b(?:node|bash) ([\w.-]+\/[\w./-]+)/g)].map(([, file]) => file));
-    expect(called).toEqual(expect.arrayContaining(['.ci/run', 'scripts/release/version.js', 'scripts/platforms/check-binary.js', 'scripts/release/publish.js']));
+    const called = scripts.flatMap((run) =>
+      [...run.matchAll(/\b(?:node|bash) ([\w.-]+\/[\w./-]+)/g)].map(([, file]) => file),
+    );
+    expect(called).toEqual(
+      expect.arrayContaining([
+        '.ci/run',
+        'scripts/release/version.js',
+        'scripts/platforms/check-binary.js',
+        'scripts/release/publish.js',
+      ]),
+    );
     expect(called.filter((file) => !existsSync(path.join(ROOT, file)))).toEqual([]);
   });
 });
@@ -54,7 +66,13 @@ describe('the release builds and tests', () => {
   });
 
   test('on runners of the platform’s own processor and system, where it runs what it built', () => {
-    const runners = { 'linux x64': /^ubuntu-[\d.]+$/, 'linux arm64': /^ubuntu-[\d.]+-arm$/, 'win32 x64': /^windows-/, 'darwin arm64': /^macos-\d+$/, 'darwin x64': /^macos-\d+-intel$/ };
+    const runners = {
+      'linux x64': /^ubuntu-[\d.]+$/,
+      'linux arm64': /^ubuntu-[\d.]+-arm$/,
+      'win32 x64': /^windows-/,
+      'darwin arm64': /^macos-\d+$/,
+      'darwin x64': /^macos-\d+-intel$/,
+    };
     for (const name of ['test', 'test-containers']) {
       for (const entry of jobs[name].strategy.matrix.include) {
         const { os: system, cpu } = /** @type {any} */ (platforms.find((platform) => platform.name === entry.name));
@@ -67,7 +85,9 @@ describe('the release builds and tests', () => {
 describe('who may do what', () => {
   test('nobody anything by default; only one job asks npm, only another writes a release, and neither builds', () => {
     expect(release.permissions).toEqual({});
-    const may = Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, /** @type {any} */ (job).permissions]));
+    const may = Object.fromEntries(
+      Object.entries(jobs).map(([name, job]) => [name, /** @type {any} */ (job).permissions]),
+    );
     const { publish, release: writes, ...others } = may;
     expect(publish).toEqual({ contents: 'read', 'id-token': 'write' });
     expect(writes).toEqual({ contents: 'write' });
@@ -87,11 +107,13 @@ describe('who may do what', () => {
   });
 
   test('no secret is named, no cache is read, no checkout leaves a token behind, every job ends in time', () => {
-    for (const file of files) expect(readFileSync(path.join(FOLDER, file), 'utf8')).not.toMatch(/secrets\.|actions\/cache|cache:/);
+    for (const file of files)
+      expect(readFileSync(path.join(FOLDER, file), 'utf8')).not.toMatch(/secrets\.|actions\/cache|cache:/);
     for (const { uses = '', with: inputs } of allSteps) {
       if (uses.startsWith('actions/checkout@')) expect(inputs['persist-credentials']).toBe(false);
     }
-    for (const [name, job] of allJobs) expect(`${name} ${/** @type {any} */ (job)['timeout-minutes'] ?? 'uses'}`).toMatch(/ \d+$|: ci uses$/);
+    for (const [name, job] of allJobs)
+      expect(`${name} ${/** @type {any} */ (job)['timeout-minutes'] ?? 'uses'}`).toMatch(/ \d+$|: ci uses$/);
   });
 
   test('what somebody outside may name, such as a tag, is never pasted into a command', () => {
@@ -118,7 +140,8 @@ describe('the check that every action is pinned', () => {
       writeFileSync(at, change(readFileSync(at, 'utf8')));
     }
   }
-  const pinned = (/** @type {string} */ text) => text.replace(/(uses: actions\/[\w-]+)@\S+/g, `$1@${'0123456789'.repeat(4)}`);
+  const pinned = (/** @type {string} */ text) =>
+    text.replace(/(uses: actions\/[\w-]+)@\S+/g, `$1@${'0123456789'.repeat(4)}`);
 
   test('names an action that has a tag, or less than a whole hash', () => {
     edit((text) => pinned(text).replace(/(uses: actions\/setup-node)@\S+/, '$1@v4'));

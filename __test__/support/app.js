@@ -55,7 +55,10 @@ class App {
         },
         updateUser: async (id, fields) => {
           this.calls.updateUser.push({ id, fields, tenant: tenants.getStore() });
-          Object.assign(this.users.find(({ _id }) => String(_id) === id), fields);
+          Object.assign(
+            this.users.find(({ _id }) => String(_id) === id),
+            fields,
+          );
         },
         getAppConfig: async (scope) => {
           this.calls.getAppConfig.push(scope);

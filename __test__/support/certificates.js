@@ -11,7 +11,8 @@ const path = require('node:path');
 function certificates() {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'certificates-'));
   const at = (/** @type {string} */ name) => path.join(folder, name);
-  const openssl = (/** @type {string[]} */ ...args) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe', encoding: 'utf8' });
+  const openssl = (/** @type {string[]} */ ...args) =>
+    execFileSync('openssl', args, { cwd: folder, stdio: 'pipe', encoding: 'utf8' });
 
   /**
    * `name.pem` and `name.key`.
@@ -28,8 +29,26 @@ function certificates() {
     const from = issuer === undefined ? [] : ['-CA', `${issuer}.pem`, '-CAkey', `${issuer}.key`];
     const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', `${name}.key`];
     fs.writeFileSync(at('openssl.cnf'), '[req]\ndistinguished_name=dn\n[dn]\n');
-    openssl('req', '-x509', '-config', 'openssl.cnf', ...key, '-days', '30', '-subj', `/CN=${name}`, ...extensions, ...from, '-out', `${name}.pem`);
-    return { cert: fs.readFileSync(at(`${name}.pem`), 'utf8'), key: fs.readFileSync(at(`${name}.key`), 'utf8'), file: at(`${name}.pem`) };
+    openssl(
+      'req',
+      '-x509',
+      '-config',
+      'openssl.cnf',
+      ...key,
+      '-days',
+      '30',
+      '-subj',
+      `/CN=${name}`,
+      ...extensions,
+      ...from,
+      '-out',
+      `${name}.pem`,
+    );
+    return {
+      cert: fs.readFileSync(at(`${name}.pem`), 'utf8'),
+      key: fs.readFileSync(at(`${name}.key`), 'utf8'),
+      file: at(`${name}.pem`),
+    };
   }
 
   /** A folder as `c_rehash` leaves it, with this certificate in it. @param {string} name @param {string} file */

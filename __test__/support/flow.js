@@ -19,7 +19,9 @@ const auth = ({ apiKey = true, oidc = oidcOf() } = {}) => configOf({ apiKey: { e
 
 const VARIABLES = [
   ...['OPENID_JWKS_URL', 'OPENID_ISSUER', 'OPENID_EMAIL_CLAIM', 'OPENID_REMOTE_CLOCK_TOLERANCE'],
-  ...['ENABLED', 'API_ENABLED', 'SOURCE', 'CLAIM', 'ROLE_PRIORITY', 'FALLBACK_ROLE'].map((name) => `OPENID_ROLE_SYNC_${name}`),
+  ...['ENABLED', 'API_ENABLED', 'SOURCE', 'CLAIM', 'ROLE_PRIORITY', 'FALLBACK_ROLE'].map(
+    (name) => `OPENID_ROLE_SYNC_${name}`,
+  ),
 ];
 
 /** Every test of a file begins without LibreChat's variables; the caller's are put back at the end. */
@@ -63,7 +65,14 @@ function setUp({ config = auth(), user = null, answers = { agents: success() }, 
       const request = { headers: authorization === null ? {} : { authorization }, ...req };
       const result = await handler(request, res, next);
       expect(result).toBeUndefined();
-      return { req: request, res, next, answer: res.sent[0], answers: res.sent.length, challenge: res.headers?.['WWW-Authenticate'] };
+      return {
+        req: request,
+        res,
+        next,
+        answer: res.sent[0],
+        answers: res.sent.length,
+        challenge: res.headers?.['WWW-Authenticate'],
+      };
     },
   };
 }
@@ -90,7 +99,11 @@ function expectPassed(outcome, user) {
   expect(outcome.req.user).toBe(user);
 }
 
-const line = (level, fragment, ...details) => [level, expect.stringMatching(new RegExp(`^\\[remoteAgentAuth\\] .*${fragment}`)), ...details];
+const line = (level, fragment, ...details) => [
+  level,
+  expect.stringMatching(new RegExp(`^\\[remoteAgentAuth\\] .*${fragment}`)),
+  ...details,
+];
 const anError = (code) => expect.objectContaining({ name: 'RemoteAuthError', code });
 
 module.exports = {

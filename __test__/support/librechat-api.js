@@ -4,7 +4,8 @@
 
 const { getTenantId, tenantStorage } = require('@librechat/data-schemas');
 
-const refuse = (res, status, code) => res.status(status).json({ error: { message: code, type: 'invalid_request_error', code } });
+const refuse = (res, status, code) =>
+  res.status(status).json({ error: { message: code, type: 'invalid_request_error', code } });
 
 /** Puts the tenant a trusted proxy names into the async context. */
 function preAuthTenantMiddleware(req, res, next) {
@@ -47,4 +48,10 @@ function createCheckRemoteAgentAccess({ getAgent }) {
   };
 }
 
-module.exports = { createCheckRemoteAgentAccess, createRequireApiKeyAuth, generateCheckAccess, getTenantId, preAuthTenantMiddleware };
+module.exports = {
+  createCheckRemoteAgentAccess,
+  createRequireApiKeyAuth,
+  generateCheckAccess,
+  getTenantId,
+  preAuthTenantMiddleware,
+};

@@ -69,7 +69,11 @@ function prose(text) {
 /** @param {string} text @returns {string[]} targets of links and pictures that are not on the web */
 function linksOf(text) {
   const code = /`[^`\n]*`/g;
-  return [...prose(text).replace(code, '').matchAll(/\]\(([^)\s]+)\)/g)]
+  return [
+    ...prose(text)
+      .replace(code, '')
+      .matchAll(/\]\(([^)\s]+)\)/g),
+  ]
     .map(([, target]) => /** @type {string} */ (target))
     .filter((target) => !/^[a-z]+:/.test(target));
 }
@@ -87,7 +91,12 @@ function anchorsOf(text) {
 /** @param {string} text @returns {string[][]} the cells of every table row but heads and rules */
 function rowsOf(text) {
   return [...text.matchAll(/^\| .*\|$(?![^]{1}\| ---)/gm)]
-    .map(([row]) => row.slice(1, -1).split(/(?<!\\)\|/).map((cell) => cell.trim()))
+    .map(([row]) =>
+      row
+        .slice(1, -1)
+        .split(/(?<!\\)\|/)
+        .map((cell) => cell.trim()),
+    )
     .filter(([first]) => !/^-+$/.test(first ?? ''));
 }
 

@@ -20,7 +20,16 @@ function nodeOf(major) {
   if (fs.existsSync(path.join(folder, binary))) return { node: path.join(folder, binary) };
   fs.mkdirSync(parent, { recursive: true });
   const fresh = fs.mkdtempSync(path.join(parent, `new-node-${major}-`));
-  const args = ['install', '--prefix', fresh, '--ignore-scripts', '--no-audit', '--no-fund', '--no-save', `${name}@${major}`];
+  const args = [
+    'install',
+    '--prefix',
+    fresh,
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--no-save',
+    `${name}@${major}`,
+  ];
   const npm = spawnSync('npm', args, { cwd: fresh, encoding: 'utf8', shell: process.platform === 'win32' });
   if (npm.error || !fs.existsSync(path.join(fresh, binary))) {
     fs.rmSync(fresh, { recursive: true, force: true });

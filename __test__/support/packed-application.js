@@ -41,7 +41,10 @@ function installApplication(folder, { platform = true } = {}) {
     fs.copyFileSync(path.join(ROOT, 'npm', name, 'package.json'), path.join(target, 'package.json'));
     fs.copyFileSync(path.join(ROOT, fileName(name)), path.join(target, fileName(name)));
   }
-  fs.writeFileSync(path.join(folder, 'package.json'), '{ "private": true, "dependencies": { "remote-agent-auth": "*" } }\n');
+  fs.writeFileSync(
+    path.join(folder, 'package.json'),
+    '{ "private": true, "dependencies": { "remote-agent-auth": "*" } }\n',
+  );
   const file = path.join(folder, 'application.js');
   fs.writeFileSync(file, APPLICATION);
   return file;

@@ -19,7 +19,14 @@ function checkShell(block) {
     .split(/\n|\||&&/)
     .map((line) => line.replace(/(^|\s)#.*$/, '').trim())
     .filter((line) => line !== '');
-  for (const command of commands) checkCommand(command.replace(/^(?:[A-Z_]+=\S+ )+/, '').replace(/ &$/, '').split(/\s+/), block);
+  for (const command of commands)
+    checkCommand(
+      command
+        .replace(/^(?:[A-Z_]+=\S+ )+/, '')
+        .replace(/ &$/, '')
+        .split(/\s+/),
+      block,
+    );
 }
 
 /** @param {string[]} words @param {Block} block */
@@ -31,7 +38,8 @@ function checkCommand([program = '', ...args], block) {
 
 const { bin, scripts, name: packageName } = require('../../package.json');
 
-const doctorHelp = () => execFileSync(process.execPath, [path.join(ROOT, bin[packageName]), 'doctor', '--help'], { encoding: 'utf8' });
+const doctorHelp = () =>
+  execFileSync(process.execPath, [path.join(ROOT, bin[packageName]), 'doctor', '--help'], { encoding: 'utf8' });
 
 /** @type {Record<string, (args: string[], block: Block) => void>} */
 const COMMANDS = {

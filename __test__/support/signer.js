@@ -40,8 +40,14 @@ class Signer {
 
   #signature(alg, text) {
     const isPss = alg.startsWith('PS');
-    const padding = isPss ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST } : {};
-    return sign(`sha${alg.slice(2)}`, Buffer.from(text), { key: this.privateKey, dsaEncoding: 'ieee-p1363', ...padding });
+    const padding = isPss
+      ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
+      : {};
+    return sign(`sha${alg.slice(2)}`, Buffer.from(text), {
+      key: this.privateKey,
+      dsaEncoding: 'ieee-p1363',
+      ...padding,
+    });
   }
 }
 
@@ -52,6 +58,10 @@ const policyOf = (keys, more = {}) => ({ issuer: ISSUER, audience: AUDIENCE, jwk
  * What becomes of a token: `ok`, or the error.
  * @param {import('../../index').RemoteTokenVerifier} verifier
  */
-const judged = async (verifier, token, policy) => verifier.verify(token, policy).then(() => 'ok', (error) => error);
+const judged = async (verifier, token, policy) =>
+  verifier.verify(token, policy).then(
+    () => 'ok',
+    (error) => error,
+  );
 
 module.exports = { AUDIENCE, ISSUER, Signer, judged, policyOf };

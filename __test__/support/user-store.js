@@ -19,7 +19,8 @@ class UserStore {
 
   /** @param {object[]} [users] */
   constructor(users = []) {
-    for (const user of users) this.users.push({ _id: `id-${(this.#serial += 1)}`, role: 'USER', provider: 'openid', ...user });
+    for (const user of users)
+      this.users.push({ _id: `id-${(this.#serial += 1)}`, role: 'USER', provider: 'openid', ...user });
     const { findUser, createUser, updateUser } = this;
     // As jest sees them, bound: the middleware calls them on the dependency object.
     this.findUser = jest.fn(async (filter) => findUser.call(this, filter));
@@ -56,7 +57,12 @@ class UserStore {
     for (const other of this.users) {
       if (other === own || other.tenantId !== fields.tenantId) continue;
       if (other.email === fields.email) throw duplicate('email');
-      if (fields.openidId !== undefined && other.openidId === fields.openidId && other.openidIssuer === fields.openidIssuer) throw duplicate('openidId');
+      if (
+        fields.openidId !== undefined &&
+        other.openidId === fields.openidId &&
+        other.openidIssuer === fields.openidIssuer
+      )
+        throw duplicate('openidId');
     }
   }
 }

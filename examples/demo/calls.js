@@ -113,8 +113,7 @@ const calls = [
   },
   {
     name: 'HS256 signed with the public key',
-    authorization: async (scene) =>
-      bearer(signedWithPublicKey(scene.kept.ada, await scene.provider.key())),
+    authorization: async (scene) => bearer(signedWithPublicKey(scene.kept.ada, await scene.provider.key())),
     expected: { status: 401, code: 'ERR_TOKEN_ALGORITHM', error: TRIED_AS_KEY },
   },
   {

@@ -72,10 +72,7 @@ async function accessToken(issuer, { user, audience, scope }) {
   for (let hop = 0; hop < 5 && !url.href.startsWith(REDIRECT); hop++) {
     const response = await browse(cookies, url);
     const location = response.headers.get('location');
-    if (!location)
-      throw new Error(
-        `no way on from ${url.pathname}: ${response.status} ${await response.text()}`,
-      );
+    if (!location) throw new Error(`no way on from ${url.pathname}: ${response.status} ${await response.text()}`);
     url = new URL(location, url);
   }
   const code = url.searchParams.get('code');
@@ -119,10 +116,7 @@ async function startProvider() {
     });
 
   const issuer = await new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new Error('the provider did not start in time')),
-      PATIENCE_MS,
-    );
+    const timer = setTimeout(() => reject(new Error('the provider did not start in time')), PATIENCE_MS);
     gone.then(([code]) => reject(new Error(`the provider ended by itself (exit code ${code})`)));
     child.on('message', (/** @type {any} */ message) => {
       if (message.ready) {

@@ -56,8 +56,7 @@ function createProvider(issuer, key) {
         token_endpoint_auth_method: 'none',
       },
     ],
-    findAccount: (_ctx, sub) =>
-      people.has(sub) && { accountId: sub, claims: () => ({ sub, ...people.get(sub) }) },
+    findAccount: (_ctx, sub) => people.has(sub) && { accountId: sub, claims: () => ({ sub, ...people.get(sub) }) },
     extraTokenClaims: (_ctx, token) => people.get(token.accountId),
     features: {
       devInteractions: { enabled: false },
@@ -81,8 +80,7 @@ function createProvider(issuer, key) {
         accountId: ctx.oidc.session.accountId,
       });
       grant.addOIDCScope('openid');
-      for (const resource of [CHAT, WIKI])
-        grant.addResourceScope(resource, 'agents:use agents:read');
+      for (const resource of [CHAT, WIKI]) grant.addResourceScope(resource, 'agents:use agents:read');
       await grant.save();
       return grant;
     },

@@ -184,9 +184,7 @@ async function send({ app, url }, where, authorization) {
         ...(authorization === undefined ? {} : { authorization }),
         ...(post ? { 'content-type': 'application/json' } : {}),
       },
-      body: post
-        ? JSON.stringify({ model: AGENT, messages: [{ role: 'user', content: 'hello' }] })
-        : undefined,
+      body: post ? JSON.stringify({ model: AGENT, messages: [{ role: 'user', content: 'hello' }] }) : undefined,
       signal: AbortSignal.timeout(CALL_MS),
     }),
     traced,
@@ -199,9 +197,7 @@ function linkedTo({ user, updates }) {
   const link = /** @type {any} */ (updates.find((fields) => 'openidId' in fields));
   if (!user) return '';
   if (link) return `${user.email}, linked to sub ${link.openidId}`;
-  return user.apiKeyId || !user.federatedTokens
-    ? `${user.email}, by API key`
-    : `${user.email}, sub ${user.openidId}`;
+  return user.apiKeyId || !user.federatedTokens ? `${user.email}, by API key` : `${user.email}, sub ${user.openidId}`;
 }
 
 /**
@@ -216,11 +212,7 @@ async function makeCalls(running, report) {
   for (const call of calls) {
     // LibreChat's configuration can change under a running server; it is asked for on every request.
     apiKey.enabled = call.apiKeys ?? true;
-    const { status, body, trace } = await send(
-      running,
-      call.path ?? MODELS,
-      await call.authorization(scene),
-    );
+    const { status, body, trace } = await send(running, call.path ?? MODELS, await call.authorization(scene));
     const code = reasonOf(status, body, trace);
     const said = answerOf(body);
     const { expected } = call;
@@ -229,8 +221,7 @@ async function makeCalls(running, report) {
       code === expected.code &&
       said === (expected.error ?? '') &&
       trace.user?.email === expected.user &&
-      (expected.linked === undefined ||
-        trace.updates.some((fields) => 'openidId' in fields) === expected.linked) &&
+      (expected.linked === undefined || trace.updates.some((fields) => 'openidId' in fields) === expected.linked) &&
       (expected.lookups === undefined || trace.lookups === expected.lookups);
     report({ call, status, code, ok, who: linkedTo(trace), ms: trace.verifyingMs, said });
   }
@@ -243,14 +234,7 @@ async function runCalls() {
   /** @param {string[]} cells */
   const row = ([mark, sent, status, reason, time, answer]) =>
     console.log(
-      [
-        mark.padEnd(6),
-        sent.padEnd(52),
-        status.padEnd(6),
-        reason.padEnd(24),
-        time.padStart(9),
-        answer,
-      ].join(' '),
+      [mark.padEnd(6), sent.padEnd(52), status.padEnd(6), reason.padEnd(24), time.padStart(9), answer].join(' '),
     );
   row(['', 'sent', 'status', 'code or reason', 'verifying', 'let in, or the error in the body']);
   let wrong = 0;
@@ -331,9 +315,7 @@ async function serve() {
   curl -si ${url}${MODELS}    # no header
   curl -s  ${provider.issuer}/.well-known/openid-configuration
 `);
-  console.log(
-    'Enter rotates the keys of the provider and writes new tokens into the same files; Ctrl+C ends.',
-  );
+  console.log('Enter rotates the keys of the provider and writes new tokens into the same files; Ctrl+C ends.');
 
   const input = readline.createInterface({ input: process.stdin });
   input.on('line', async () => {
@@ -352,11 +334,8 @@ async function serve() {
 }
 
 async function main() {
-  const unknown = process.argv
-    .slice(2)
-    .filter((argument) => !['--json', '--serve'].includes(argument));
-  if (unknown.length > 0)
-    throw new Error(`unknown argument ${unknown[0]}; known are --json and --serve`);
+  const unknown = process.argv.slice(2).filter((argument) => !['--json', '--serve'].includes(argument));
+  if (unknown.length > 0) throw new Error(`unknown argument ${unknown[0]}; known are --json and --serve`);
   if (process.argv.includes('--serve')) return serve();
 
   // Whatever hangs, the demo ends.

@@ -50,11 +50,7 @@ function createStore(users, keysOf = {}) {
       const wanted = { ...filter };
       if (typeof wanted.email === 'string') wanted.email = wanted.email.trim().toLowerCase();
       for (const row of rows.values()) {
-        if (
-          Object.entries(wanted).every(([field, condition]) =>
-            matches(/** @type {any} */ (row)[field], condition),
-          )
-        )
+        if (Object.entries(wanted).every(([field, condition]) => matches(/** @type {any} */ (row)[field], condition)))
           return { ...row };
       }
       return null;

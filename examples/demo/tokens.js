@@ -14,9 +14,7 @@ function part(value) {
  * @returns {{ header: Record<string, any>, claims: Record<string, any> }}
  */
 function decode(token) {
-  const [header, claims] = token
-    .split('.')
-    .map((text) => Buffer.from(text, 'base64url').toString('utf8'));
+  const [header, claims] = token.split('.').map((text) => Buffer.from(text, 'base64url').toString('utf8'));
   return { header: JSON.parse(header), claims: JSON.parse(claims) };
 }
 
@@ -60,9 +58,7 @@ function unsigned(good) {
  */
 function signedWithPublicKey(good, key) {
   const { header } = decode(good);
-  const pem = crypto
-    .createPublicKey({ key, format: 'jwk' })
-    .export({ type: 'spki', format: 'pem' });
+  const pem = crypto.createPublicKey({ key, format: 'jwk' }).export({ type: 'spki', format: 'pem' });
   const input = `${part({ ...header, alg: 'HS256' })}.${good.split('.')[1]}`;
   return `${input}.${crypto.createHmac('sha256', pem).update(input).digest('base64url')}`;
 }

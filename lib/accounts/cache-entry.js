@@ -16,7 +16,18 @@ const CLOCKS_APART = 5_000;
 const LONGEST = 1_024;
 
 /** What of a user is kept besides its id: texts, and what is yes or no. No token, no password, nothing a request does not look at. */
-const TEXTS = ['email', 'username', 'name', 'avatar', 'provider', 'role', 'openidId', 'openidIssuer', 'idOnTheSource', 'tenantId'];
+const TEXTS = [
+  'email',
+  'username',
+  'name',
+  'avatar',
+  'provider',
+  'role',
+  'openidId',
+  'openidIssuer',
+  'idOnTheSource',
+  'tenantId',
+];
 const FLAGS = ['emailVerified', 'twoFactorEnabled', 'termsAccepted'];
 
 /** @param {Record<string, any>} user @param {string} id @returns {Record<string, any>} */

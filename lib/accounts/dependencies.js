@@ -16,7 +16,8 @@ const STORE_METHODS = ['get', 'set', 'delete'];
 function neededBy({ provisioning, profile, groups }) {
   /** @type {Array<[string, string]>} */
   const needed = [];
-  if (provisioning) needed.push(['createUser', 'provisioning.enabled'], ['isEmailDomainAllowed', 'provisioning.enabled']);
+  if (provisioning)
+    needed.push(['createUser', 'provisioning.enabled'], ['isEmailDomainAllowed', 'provisioning.enabled']);
   if (profile.forExisting) needed.push(['isEmailDomainAllowed', 'profileSync.forExisting']);
   const lifecycle = groups.forExisting ? 'forExisting' : 'onCreate';
   if (groups.forExisting || (groups.onCreate && provisioning)) {

@@ -19,7 +19,8 @@ function isInAllowedDomains(email, config) {
  * @returns {(email: string) => Promise<boolean>}
  */
 function domainRule(own, config) {
-  return async (email) => isInAllowedDomains(email, config) && (own === undefined || (await own(email, config)) === true);
+  return async (email) =>
+    isInAllowedDomains(email, config) && (own === undefined || (await own(email, config)) === true);
 }
 
 module.exports = { domainRule };

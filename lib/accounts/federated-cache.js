@@ -91,12 +91,22 @@ class FederatedCache {
     const ttl = Math.floor(until - now);
     if (!(ttl > 0)) return;
     /** @type {Entry} */
-    const entry = { version: VERSION, ...slot, createdAt: now, expiresAt: until, user: keptOf(user, id), ...(groupsSyncedAt && { groupsSyncedAt }) };
+    const entry = {
+      version: VERSION,
+      ...slot,
+      createdAt: now,
+      expiresAt: until,
+      user: keptOf(user, id),
+      ...(groupsSyncedAt && { groupsSyncedAt }),
+    };
     // What would not be believed is not written.
     if (validated(entry, slot, now) === undefined) return;
     const key = keyOf(slot.tenantId, slot.issuer, slot.subject);
     if (this.#isOwn) this.#store.set(key, entry, ttl);
-    else if ((await this.#asked('write', async () => (await this.#store.set(key, sealed(entry, plan), ttl), true))) !== true) return;
+    else if (
+      (await this.#asked('write', async () => (await this.#store.set(key, sealed(entry, plan), ttl), true))) !== true
+    )
+      return;
     this.#log.debug('federated auth cache: write completed');
   }
 
@@ -175,13 +185,18 @@ function unsealed(value, plan) {
 
 /** @param {string} text @param {Plan} plan */
 function proofOf(text, plan) {
-  return createHmac('sha256', plan.cache.secret ?? ownSecret).update(text).digest('base64url');
+  return createHmac('sha256', plan.cache.secret ?? ownSecret)
+    .update(text)
+    .digest('base64url');
 }
 
 /** @template T @param {number} milliseconds @param {Promise<T>} asked @returns {Promise<T>} */
 function within(milliseconds, asked) {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`the store has not answered within ${milliseconds} ms`)), milliseconds);
+    const timer = setTimeout(
+      () => reject(new Error(`the store has not answered within ${milliseconds} ms`)),
+      milliseconds,
+    );
     asked.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
@@ -204,7 +219,9 @@ function register(store) {
  */
 async function invalidate(issuer, subject, tenantId) {
   const key = keyOf(tenantId, normalizeIssuer(issuer) ?? '', subject);
-  const living = [...stores].map((known) => /** @type {Store | undefined} */ (known.deref())).filter((store) => store !== undefined);
+  const living = [...stores]
+    .map((known) => /** @type {Store | undefined} */ (known.deref()))
+    .filter((store) => store !== undefined);
   await Promise.all(living.map(async (store) => store.delete(key)));
 }
 

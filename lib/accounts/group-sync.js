@@ -145,9 +145,15 @@ async function write({ store, member: { memberKey } }, { ids, missing, others })
   };
   await Promise.all(Array.from({ length: Math.min(WRITES_AT_ONCE, left.length) }, work));
   const isEntra = { source: 'entra' };
-  await store.update({ idOnTheSource: { $in: ids }, ...isEntra, memberIds: { $ne: memberKey } }, { $addToSet: { memberIds: memberKey } });
+  await store.update(
+    { idOnTheSource: { $in: ids }, ...isEntra, memberIds: { $ne: memberKey } },
+    { $addToSet: { memberIds: memberKey } },
+  );
   // Last: whoever loses a group has been given all others.
-  await store.update({ ...isEntra, memberIds: memberKey, idOnTheSource: others }, { $pullAll: { memberIds: [memberKey] } });
+  await store.update(
+    { ...isEntra, memberIds: memberKey, idOnTheSource: others },
+    { $pullAll: { memberIds: [memberKey] } },
+  );
 }
 
 /** Another process was faster, and the group is there. @param {unknown} error */

@@ -52,7 +52,8 @@ class GraphGroups {
       : [];
     const ids = new Set([...member, ...owned.map((/** @type {any} */ group) => group?.id)]);
     if (ids.size > MOST_GROUPS) throw new GraphError(`more than ${MOST_GROUPS} groups`);
-    for (const id of ids) if (typeof id !== 'string' || !IDENTIFIER.test(id)) throw new GraphError('a group without a usable identifier');
+    for (const id of ids)
+      if (typeof id !== 'string' || !IDENTIFIER.test(id)) throw new GraphError('a group without a usable identifier');
     return /** @type {string[]} */ ([...ids]);
   }
 
@@ -68,7 +69,8 @@ class GraphGroups {
     const groups = [];
     let failed = false;
     const work = async () => {
-      for (let batch = batches.shift(); batch !== undefined && !failed; batch = batches.shift()) groups.push(...(await this.#batch(batch)));
+      for (let batch = batches.shift(); batch !== undefined && !failed; batch = batches.shift())
+        groups.push(...(await this.#batch(batch)));
     };
     const stop = (/** @type {unknown} */ error) => {
       // Nobody asks on for what will not be used.
@@ -101,7 +103,11 @@ class GraphGroups {
     const groups = [];
     let left = ids;
     for (let attempt = 0; ; attempt += 1) {
-      const requests = left.map((id) => ({ id, method: 'GET', url: `/groups/${id}?$select=id,displayName,mail,description` }));
+      const requests = left.map((id) => ({
+        id,
+        method: 'GET',
+        url: `/groups/${id}?$select=id,displayName,mail,description`,
+      }));
       const { status, body } = await this.#ask('POST', '/v1.0/$batch', { requests });
       if (status !== 200 || !Array.isArray(body?.responses)) throw new GraphError(`status ${status} without answers`);
       const answers = new Map(body.responses.map((/** @type {any} */ answer) => [answer?.id, answer]));
@@ -138,7 +144,8 @@ class GraphGroups {
     const wait = retryAfter === undefined ? usual : retryAfter * 1_000;
     this.#waited += wait;
     // To come back earlier than told would only make it worse.
-    if (this.#waited > MOST_WAITING) throw new GraphError(`${what}, and would have to wait longer than ${MOST_WAITING / 1_000} s`);
+    if (this.#waited > MOST_WAITING)
+      throw new GraphError(`${what}, and would have to wait longer than ${MOST_WAITING / 1_000} s`);
     await this.#given.sleep(wait);
   }
 }
@@ -146,7 +153,8 @@ class GraphGroups {
 /** @param {string} id @param {any} answer @returns {Group} */
 function groupOf(id, answer) {
   const { id: told, displayName, mail, description } = answer?.body ?? {};
-  if (answer?.status !== 200 || told !== id) throw new GraphError(`group details with status ${answer?.status ?? 'none'}`);
+  if (answer?.status !== 200 || told !== id)
+    throw new GraphError(`group details with status ${answer?.status ?? 'none'}`);
   return {
     id,
     name: text(displayName) ?? id,

@@ -26,9 +26,12 @@ function groupsInToken(claims, claim, issuer) {
   if (isOverage(claims, claim)) return { is: 'overage' };
   const value = claimAt(claims, claim);
   if (value === undefined || value === null) return { is: 'none', why: `the token has no claim "${claim}"` };
-  const isList = Array.isArray(value) && value.every((item) => typeof item === 'string' && item.trim() !== '' && item.length <= LONGEST);
+  const isList =
+    Array.isArray(value) &&
+    value.every((item) => typeof item === 'string' && item.trim() !== '' && item.length <= LONGEST);
   // Half a list would take memberships away.
-  if (!isList || value.length > MOST_GROUPS) return { is: 'none', why: `the claim "${claim}" is no list of at most ${MOST_GROUPS} names` };
+  if (!isList || value.length > MOST_GROUPS)
+    return { is: 'none', why: `the claim "${claim}" is no list of at most ${MOST_GROUPS} names` };
   const names = [...new Set(value.map((item) => item.trim()))];
   return { is: 'listed', groups: names.map((name) => ({ id: idOf(name, issuer), name })) };
 }

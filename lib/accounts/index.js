@@ -78,7 +78,8 @@ function createAccounts(surroundings) {
   const { deps, callbacks, log, trust, client = nativeClient } = surroundings;
   const emit = createEvents(deps.onAccount?.bind(deps));
   const shared = sharedState();
-  const userinfo = surroundings.client === undefined ? (processUserinfo ??= userinfoOver(nativeClient)) : userinfoOver(client);
+  const userinfo =
+    surroundings.client === undefined ? (processUserinfo ??= userinfoOver(nativeClient)) : userinfoOver(client);
 
   return settle;
 
@@ -102,7 +103,8 @@ function createAccounts(surroundings) {
     const missing = missingFor(plan, deps);
     if (missing !== undefined) return misconfigured(missing);
     const { env } = process;
-    if (tenantId === undefined && env.TENANT_ISOLATION_STRICT === 'true') return refused(request, 'tenant_context_required');
+    if (tenantId === undefined && env.TENANT_ISOLATION_STRICT === 'true')
+      return refused(request, 'tenant_context_required');
 
     const { subject, issuer } = identity;
     const slot = shared.cache.slotOf(plan, entry, { tenantId, issuer, subject, token });
@@ -111,7 +113,13 @@ function createAccounts(surroundings) {
     if (slot && kept) return fromCache(request, slot, { ...kept.user });
 
     const answer = plan.userInfo.fetch
-      ? await userinfo({ policy: /** @type {any} */ (entry.policy), token, subject, expiresAt: verified.expiresAt, hosts: plan.userInfo.hosts })
+      ? await userinfo({
+          policy: /** @type {any} */ (entry.policy),
+          token,
+          subject,
+          expiresAt: verified.expiresAt,
+          hosts: plan.userInfo.hosts,
+        })
       : undefined;
     if (answer?.ok === false) {
       if (plan.userInfo.require) return withoutUserinfo(request, answer);
@@ -149,14 +157,17 @@ function createAccounts(surroundings) {
       findByEmail: surroundings.findByEmail,
       isDomainAllowed,
       trust,
-      create: (/** @type {string} */ email) => createUser(newUser(profile, { email, plan, tenantId }), balanceOf(config), callbacks),
+      create: (/** @type {string} */ email) =>
+        createUser(newUser(profile, { email, plan, tenantId }), balanceOf(config), callbacks),
     };
     /** Reported to the host as one look-up, as the middleware's is. @returns {Promise<any>} */
     const lookUp = async () => {
       const bound = await boundAccount(question, steps);
       if (bound !== undefined) return lookedUp(bound);
       const { subject, issuer } = profile.identity;
-      const { shared: isShared, result } = shared.flights.join(JSON.stringify([tenantId, issuer, subject]), () => newAccount(question, steps));
+      const { shared: isShared, result } = shared.flights.join(JSON.stringify([tenantId, issuer, subject]), () =>
+        newAccount(question, steps),
+      );
       const account = await result;
       return lookedUp(isShared && account.ok ? ownCopy(account) : account);
     };
@@ -192,7 +203,12 @@ function createAccounts(surroundings) {
     if (slot !== undefined && isSameScope && synced?.is !== 'failed') {
       // Nobody waits for it.
       const groupsSyncedAt = synced?.is === 'synced' ? synced.at : undefined;
-      void shared.cache.write(slot, request.plan, { user, id: userId, expiresAt: request.verified.expiresAt, groupsSyncedAt });
+      void shared.cache.write(slot, request.plan, {
+        user,
+        id: userId,
+        expiresAt: request.verified.expiresAt,
+        groupsSyncedAt,
+      });
     }
     return { ok: /** @type {const} */ (true), user, userId };
   }
@@ -270,7 +286,11 @@ function createAccounts(surroundings) {
   /** @param {Request} request @param {Reason} reason @param {string} [why] */
   function refused({ tenantId }, reason, why) {
     emit({ event: 'refused', reason, tenantId });
-    return { ok: /** @type {const} */ (false), cause: 'account-refused', about: why === undefined ? reason : `${reason} (${why})` };
+    return {
+      ok: /** @type {const} */ (false),
+      cause: 'account-refused',
+      about: why === undefined ? reason : `${reason} (${why})`,
+    };
   }
 
   /** @param {Request} request @param {Extract<import('./userinfo').Userinfo, { ok: false }>} answer */
@@ -294,14 +314,25 @@ function misconfigured(problem) {
 /** In the form the host is told of look-ups in. @param {Account} account */
 function lookedUp(account) {
   if (account.ok) return { user: account.user, changes: account.changes, account };
-  return { user: null, conflict: account.reason === 'existing_users_only' || account.reason === 'missing_email' ? undefined : account.reason, account };
+  return {
+    user: null,
+    conflict:
+      account.reason === 'existing_users_only' || account.reason === 'missing_email' ? undefined : account.reason,
+    account,
+  };
 }
 
 /** Each request changes its own. @param {Extract<Account, { ok: true }>} account @returns {Account} */
 function ownCopy({ user, changes, created, ...rest }) {
   const copy = Object.assign(Object.create(Object.getPrototypeOf(user)), user);
   // Who made it says so; the others have found it.
-  return { ...rest, ok: true, user: copy, changes: { assign: { ...changes.assign }, update: { ...changes.update } }, created: false };
+  return {
+    ...rest,
+    ok: true,
+    user: copy,
+    changes: { assign: { ...changes.assign }, update: { ...changes.update } },
+    created: false,
+  };
 }
 
 /** For names and groups alone: what decides was read natively. @param {Request} request @returns {Record<string, any>} */

@@ -35,7 +35,8 @@ class MemoryStore {
   /** @param {string} key @param {unknown} value @param {number} ttl milliseconds */
   set(key, value, ttl) {
     this.#entries.delete(key);
-    if (this.#entries.size >= this.#most) this.#entries.delete(/** @type {string} */ (this.#entries.keys().next().value));
+    if (this.#entries.size >= this.#most)
+      this.#entries.delete(/** @type {string} */ (this.#entries.keys().next().value));
     this.#entries.set(key, { value, until: this.#clock() + ttl });
     return true;
   }

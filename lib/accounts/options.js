@@ -36,7 +36,10 @@ const isBoolean = (value) => typeof value === 'boolean';
 /** @param {number} from @param {number} to @returns {Check} */
 const isNumberIn = (from, to) => (value) => typeof value === 'number' && value >= from && value <= to;
 /** @type {Check} */
-const isHosts = (value) => Array.isArray(value) && value.length <= MOST_HOSTS && value.every((host) => typeof host === 'string' && /^[^\s/@]+$/.test(host));
+const isHosts = (value) =>
+  Array.isArray(value) &&
+  value.length <= MOST_HOSTS &&
+  value.every((host) => typeof host === 'string' && /^[^\s/@]+$/.test(host));
 
 /** What each key may be, and how that is said. @type {Record<string, Record<string, [Check, string]>>} */
 const BLOCKS = {
@@ -57,7 +60,10 @@ const BLOCKS = {
   federatedAuthCache: {
     enabled: [isBoolean, 'true or false'],
     ttlSeconds: [isNumberIn(0, LONGEST_TTL), `a number of seconds from 0 to ${LONGEST_TTL}`],
-    secret: [(value) => typeof value === 'string' && value.length >= SHORTEST_SECRET, `a text of at least ${SHORTEST_SECRET} characters`],
+    secret: [
+      (value) => typeof value === 'string' && value.length >= SHORTEST_SECRET,
+      `a text of at least ${SHORTEST_SECRET} characters`,
+    ],
   },
 };
 
@@ -94,7 +100,13 @@ function textOf(blocks, where) {
 /** @param {Blocks} blocks @param {string} key @param {string} where @returns {Plan | undefined} */
 function planOf(blocks, key, where) {
   for (const name of Object.keys(blocks)) checkBlock(name, blocks[name], where);
-  const { provisioning = {}, profileSync = { onCreate: true }, groupSync = {}, userInfo = {}, federatedAuthCache = {} } = blocks;
+  const {
+    provisioning = {},
+    profileSync = { onCreate: true },
+    groupSync = {},
+    userInfo = {},
+    federatedAuthCache = {},
+  } = blocks;
   const plan = {
     key,
     provisioning: provisioning.enabled === true,
@@ -106,7 +118,11 @@ function planOf(blocks, key, where) {
       claim: groupSync.claim?.trim() ?? 'groups',
       budgetMs: groupSync.budgetMs ?? DEFAULT_BUDGET,
     },
-    userInfo: { fetch: userInfo.fetch === true, require: userInfo.require === true, hosts: Object.freeze(userInfo.hosts ?? []) },
+    userInfo: {
+      fetch: userInfo.fetch === true,
+      require: userInfo.require === true,
+      hosts: Object.freeze(userInfo.hosts ?? []),
+    },
     cache: {
       enabled: federatedAuthCache.enabled === true && federatedAuthCache.ttlSeconds !== 0,
       ttlSeconds: federatedAuthCache.ttlSeconds ?? DEFAULT_TTL,
@@ -114,7 +130,8 @@ function planOf(blocks, key, where) {
     },
   };
   // Somebody who wants userinfo required must not go on without it because of a missing line.
-  if (plan.userInfo.require && !plan.userInfo.fetch) throw wrongOption(`${where}: userInfo.require needs userInfo.fetch: true`);
+  if (plan.userInfo.require && !plan.userInfo.fetch)
+    throw wrongOption(`${where}: userInfo.require needs userInfo.fetch: true`);
   return isOn(plan) ? plan : undefined;
 }
 
@@ -122,10 +139,12 @@ function planOf(blocks, key, where) {
 function checkBlock(name, block, where) {
   const keys = BLOCKS[name];
   if (keys === undefined) throw wrongOption(`${where}: unknown key "${name}"${didYouMean(name, ACCOUNT_KEYS)}`);
-  if (typeof block !== 'object' || block === null || Array.isArray(block)) throw wrongOption(`${where}: ${name} must be an object`);
+  if (typeof block !== 'object' || block === null || Array.isArray(block))
+    throw wrongOption(`${where}: ${name} must be an object`);
   for (const [key, value] of Object.entries(block)) {
     const rule = keys[key];
-    if (rule === undefined) throw wrongOption(`${where}: unknown key "${name}.${key}"${didYouMean(key, Object.keys(keys))}`);
+    if (rule === undefined)
+      throw wrongOption(`${where}: unknown key "${name}.${key}"${didYouMean(key, Object.keys(keys))}`);
     const [isRight, what] = rule;
     if (!isRight(value)) throw wrongOption(`${where}: ${name}.${key} must be ${what}`);
   }

@@ -62,7 +62,12 @@ function overlaid(identity, userinfo) {
     if (typeof value === 'string' && value !== '') {
       const isSame = emailSource === source && email?.trim().toLowerCase() === value.trim().toLowerCase();
       const said = verifiedOf(userinfo.email_verified) ?? (isSame ? emailVerified : undefined);
-      return { email: value, emailSource: source, emailVerified: said, emailClaimProblem: source === 'configured' ? undefined : emailClaimProblem };
+      return {
+        email: value,
+        emailSource: source,
+        emailVerified: said,
+        emailClaimProblem: source === 'configured' ? undefined : emailClaimProblem,
+      };
     }
     if (emailSource === source) return { email, emailSource, emailVerified, emailClaimProblem };
   }
@@ -92,7 +97,8 @@ function usableEmail(identity, { allowUnverifiedEmail, allowUsernameAsEmail }) {
         'name that claim in OPENID_EMAIL_CLAIM, or set the option allowUsernameAsEmail',
     };
   }
-  if (emailVerified === false && !allowUnverifiedEmail) return { problem: 'the e-mail address is not verified (email_verified)' };
+  if (emailVerified === false && !allowUnverifiedEmail)
+    return { problem: 'the e-mail address is not verified (email_verified)' };
   return { email };
 }
 

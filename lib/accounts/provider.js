@@ -42,7 +42,9 @@ async function exchange(client, policy, token, scope, hosts) {
     return { ok: false, message: 'the on-behalf-of exchange needs OPENID_CLIENT_ID and OPENID_CLIENT_SECRET' };
   }
   const answer = await client().exchange(policy, { token, scope, clientId, clientSecret, hosts });
-  return answer.ok ? { ok: true, token: answer.accessToken } : { ok: false, message: `${answer.code}: ${answer.message}` };
+  return answer.ok
+    ? { ok: true, token: answer.accessToken }
+    : { ok: false, message: `${answer.code}: ${answer.message}` };
 }
 
 /**
@@ -68,7 +70,12 @@ function forUserinfo(client, policy, token, hosts) {
 function forGraph(client, policy, token) {
   const { env } = process;
   const names = (env.OPENID_GRAPH_SCOPES || GRAPH_SCOPES).split(/[\s,]+/).filter(Boolean);
-  return exchange(client, policy, token, names.map((name) => (name.startsWith('https://') ? name : GRAPH + name)).join(' '));
+  return exchange(
+    client,
+    policy,
+    token,
+    names.map((name) => (name.startsWith('https://') ? name : GRAPH + name)).join(' '),
+  );
 }
 
 /** Milliseconds for one call, as LibreChat reads them: 0 is no limit. @returns {number | undefined} undefined: the client's own */

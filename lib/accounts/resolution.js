@@ -74,7 +74,9 @@ async function afterRace(identity, tenantId, { findBound, findByEmail }) {
     if (account === undefined) continue;
     // A user of a tenant is no answer to a request without one: what was in the way has no tenant either.
     const isSameScope = account.ok && (account.user.tenantId || undefined) === tenantId;
-    return isSameScope ? account : { ok: false, reason: 'duplicate_conflict', why: account.ok ? 'it belongs to another tenant' : account.why };
+    return isSameScope
+      ? account
+      : { ok: false, reason: 'duplicate_conflict', why: account.ok ? 'it belongs to another tenant' : account.why };
   }
   return { ok: false, reason: 'duplicate_conflict', why: 'another account has the same address or identifier' };
 }

@@ -37,9 +37,15 @@ function createUserinfo({ client, onBehalf, clock = Date.now }) {
     const tail = token.slice(-TAIL);
     const known = entries.get(tail);
     const now = clock();
-    if (known !== undefined && known.token === token && known.subject === subject && now < known.until) return known.answer;
+    if (known !== undefined && known.token === token && known.subject === subject && now < known.until)
+      return known.answer;
     const answer = ask(question);
-    const entry = { token, subject, until: Math.min(now + LIFE, expiresAt === undefined ? Infinity : expiresAt * 1000), answer };
+    const entry = {
+      token,
+      subject,
+      until: Math.min(now + LIFE, expiresAt === undefined ? Infinity : expiresAt * 1000),
+      answer,
+    };
     entries.delete(tail);
     if (entries.size >= MOST) entries.delete(/** @type {string} */ (entries.keys().next().value));
     entries.set(tail, entry);
@@ -56,7 +62,9 @@ function createUserinfo({ client, onBehalf, clock = Date.now }) {
       const exchanged = await onBehalf(policy, token, hosts);
       if (exchanged?.ok === false) return { ok: false, reason: 'service_error', message: exchanged.message };
       const answer = await client().userinfo(policy, { token: exchanged?.token ?? token, subject, hosts });
-      return answer.ok ? { ok: true, claims: answer.claims } : { ok: false, reason: answer.reason, message: `${answer.code}: ${answer.message}` };
+      return answer.ok
+        ? { ok: true, claims: answer.claims }
+        : { ok: false, reason: answer.reason, message: `${answer.code}: ${answer.message}` };
     } catch (error) {
       return { ok: false, reason: 'service_error', message: error instanceof Error ? error.message : String(error) };
     }

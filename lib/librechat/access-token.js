@@ -42,9 +42,15 @@ function createAccessTokenVerifier({ factory, verifier, logger, prefix, policy: 
       // Without an audience the scopes are what says for whom the token is, so Rust judges them as well.
       scope: audience ? undefined : scopes.join(' ') || undefined,
     };
-    const extra = withRules(policyExtra(fields, undefined), { tokenUse: tokenUse || undefined, requireExp, requireSubject });
+    const extra = withRules(policyExtra(fields, undefined), {
+      tokenUse: tokenUse || undefined,
+      requireExp,
+      requireSubject,
+    });
     const { policies } = sharedBy(verifier(), logger);
-    const readers = useOpenIdJwksEnv ? policies('login', undefined, prefix) : policies('machines', withoutJwksUrl, prefix);
+    const readers = useOpenIdJwksEnv
+      ? policies('login', undefined, prefix)
+      : policies('machines', withoutJwksUrl, prefix);
     const { policy, failure } = readers.find(fields, extra);
     if (policy === undefined) throw failure;
     const outcome = await verifier().check(token, policy);
@@ -63,7 +69,10 @@ function createAccessTokenVerifier({ factory, verifier, logger, prefix, policy: 
 function withRules(extra, rules) {
   const said = JSON.stringify(rules);
   if (said === '{}') return extra;
-  return { options: { ...extra.options, ...JSON.parse(said) }, key: extra.key === undefined ? undefined : `${extra.key} ${said}` };
+  return {
+    options: { ...extra.options, ...JSON.parse(said) },
+    key: extra.key === undefined ? undefined : `${extra.key} ${said}`,
+  };
 }
 
 /** @param {unknown} scopes @returns {string[]} */

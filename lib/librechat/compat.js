@@ -22,7 +22,10 @@ const REQUIRE_KID = Object.freeze({ requireKid: true });
 
 /** The options a line decides where the host has said nothing, and what the log says of them. */
 const LINES = Object.freeze({
-  'v0.8.7': { options: { tenantConflict: 'allow', groupOverage: 'keep' }, what: 'no tenant context is entered, and tenants are not compared' },
+  'v0.8.7': {
+    options: { tenantConflict: 'allow', groupOverage: 'keep' },
+    what: 'no tenant context is entered, and tenants are not compared',
+  },
   'v0.8.8': {
     options: { tenantConflict: 'reject', groupOverage: 'fallback' },
     what: "a user of another tenant than the request's is refused, what follows runs in the user's tenant, and a token must name its key",
@@ -101,8 +104,11 @@ function lineOf(deps, compat) {
 function report(deps, line, compat) {
   if (logged.has(line)) return;
   logged.add(line);
-  const why = compat === 'auto' ? `deps.${MARK} is ${line === 'v0.8.8' ? 'given' : 'not given'}` : 'by the option compat';
-  createLog(deps.logger ?? logger).info(`behaves as LibreChat ${line} (${why}): ${LINES[line].what}; the option compat states it`);
+  const why =
+    compat === 'auto' ? `deps.${MARK} is ${line === 'v0.8.8' ? 'given' : 'not given'}` : 'by the option compat';
+  createLog(deps.logger ?? logger).info(
+    `behaves as LibreChat ${line} (${why}): ${LINES[line].what}; the option compat states it`,
+  );
 }
 
 /**
@@ -188,4 +194,12 @@ function noteNewerFactory() {
   usesNewer = true;
 }
 
-module.exports = { REQUIRE_KID, followHost, noteNewerFactory, requireTenantStorage, requiringKid, trustsTenantHeader, withDefaults };
+module.exports = {
+  REQUIRE_KID,
+  followHost,
+  noteNewerFactory,
+  requireTenantStorage,
+  requiringKid,
+  trustsTenantHeader,
+  withDefaults,
+};

@@ -29,11 +29,13 @@ function load() {
 }
 
 /** @param {'debug' | 'info' | 'warn' | 'error'} level @returns {(...args: any[]) => unknown} */
-const at = (level) => (...args) => {
-  const { logger } = dataSchemas();
-  if (logger) return logger[level]?.(...args);
-  return level === 'warn' || level === 'error' ? console[level](...args) : undefined;
-};
+const at =
+  (level) =>
+  (...args) => {
+    const { logger } = dataSchemas();
+    if (logger) return logger[level]?.(...args);
+    return level === 'warn' || level === 'error' ? console[level](...args) : undefined;
+  };
 
 /** LibreChat's logger; where there is none, warnings and errors go to the console. */
 const logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };

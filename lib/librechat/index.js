@@ -6,7 +6,15 @@
 const { createAccessTokenVerifier } = require('./access-token');
 const { bearerToken } = require('../middleware/bearer');
 const conversation = require('./conversation-auth');
-const { REQUIRE_KID, followHost, noteNewerFactory, requireTenantStorage, requiringKid, trustsTenantHeader, withDefaults } = require('./compat');
+const {
+  REQUIRE_KID,
+  followHost,
+  noteNewerFactory,
+  requireTenantStorage,
+  requiringKid,
+  trustsTenantHeader,
+  withDefaults,
+} = require('./compat');
 const { hostLookupRecorder, logger, runInTenant, tenantStorage } = require('./data-schemas');
 const { createSafeUser } = require('./safe-user');
 const { normalizeIssuer } = require('../policy/issuer');
@@ -39,7 +47,10 @@ function createAgentManagementAuth(deps, options) {
   noteNewerFactory();
   const whole = withDefaults(deps, { logger, runInTenant, tenantContextMiddleware });
   const isOptions = options === undefined || (typeof options === 'object' && options !== null);
-  return management.createAgentManagementAuth(whole, isOptions ? { ...options, policy: requiringKid(options?.policy) } : options);
+  return management.createAgentManagementAuth(
+    whole,
+    isOptions ? { ...options, policy: requiringKid(options?.policy) } : options,
+  );
 }
 
 /** @type {LibreChat['createConversationManagementAuth']} */
@@ -76,7 +87,10 @@ function isRemoteOidcUrlAllowed(value) {
   }
 }
 
-const { findOpenIDUser, getIssuerBoundConditions, getOpenIdEmail, getOpenIdIssuer, isUserIssuerAllowed } = createOpenId(logger, hostLookupRecorder);
+const { findOpenIDUser, getIssuerBoundConditions, getOpenIdEmail, getOpenIdIssuer, isUserIssuerAllowed } = createOpenId(
+  logger,
+  hostLookupRecorder,
+);
 const {
   _resetTenantMiddlewareStrictCache,
   buildTenantContext,

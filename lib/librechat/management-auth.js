@@ -58,7 +58,8 @@ function createAgentManagementAuth(deps, options) {
   const verifier = () => settings.verifier ?? sharedVerifier();
   const { policy } = settings;
   const verify = createAccessTokenVerifier({ factory: FACTORY, verifier, logger: deps.logger, prefix: PREFIX, policy });
-  if (typeof policy === 'object') sharedBy(verifier(), deps.logger).prove(createPolicyExtra(policy, FACTORY)(NO_FIELDS, undefined));
+  if (typeof policy === 'object')
+    sharedBy(verifier(), deps.logger).prove(createPolicyExtra(policy, FACTORY)(NO_FIELDS, undefined));
 
   /** @type {Context} */
   const context = { deps, within, verify, log, settings };
@@ -69,7 +70,9 @@ function createAgentManagementAuth(deps, options) {
     const { user, tenantId } = outcome;
     Object.assign(req, { user, authStrategy: STRATEGY, tenantId });
     const enter = (/** @type {() => void} */ enclosed) =>
-      deps.tenantContextMiddleware ? deps.tenantContextMiddleware(req, res, enclosed) : deps.runInTenant(tenantId, enclosed);
+      deps.tenantContextMiddleware
+        ? deps.tenantContextMiddleware(req, res, enclosed)
+        : deps.runInTenant(tenantId, enclosed);
     const entered = await runThrough(enter, () => next(), log);
     if (entered.failed) refuse(res, decide('unexpected'), unexpected(entered.error), context);
   };
@@ -125,7 +128,9 @@ async function findBoundUser({ deps, within }, binding) {
   );
   if (!isBound(user, binding)) return rejected('machine-refused', 'the user is not in the tenant');
   const id = String(user._id ?? user.id);
-  const isActive = isAsked ? await within('isPrincipalActive', () => deps.isPrincipalActive?.(id)) : !Object.hasOwn(user, DELETION);
+  const isActive = isAsked
+    ? await within('isPrincipalActive', () => deps.isPrincipalActive?.(id))
+    : !Object.hasOwn(user, DELETION);
   return isActive ? { user: Object.assign(user, { id }), tenantId } : rejected('account-deletion');
 }
 

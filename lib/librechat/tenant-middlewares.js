@@ -1,7 +1,13 @@
 'use strict';
 
 const { createLog } = require('../middleware/log');
-const { SYSTEM_TENANT, buildTenantContext, hasContext, requestContext, resolveRequestTenantId } = require('./request-tenant');
+const {
+  SYSTEM_TENANT,
+  buildTenantContext,
+  hasContext,
+  requestContext,
+  resolveRequestTenantId,
+} = require('./request-tenant');
 
 /**
  * @typedef {import('../../index').TenantContext} TenantContext
@@ -81,7 +87,10 @@ function createPreAuth({ runWithTenantContext, isTrusted, log }) {
   const sayUntrusted = ({ ip, path }) => {
     if (saidUntrusted) return;
     saidUntrusted = true;
-    log.warn('[preAuthTenant] X-Tenant-Id is ignored; TRUST_TENANT_HEADER=true, or trustTenantHeader, is for a proxy that sets it', { ip, path });
+    log.warn(
+      '[preAuthTenant] X-Tenant-Id is ignored; TRUST_TENANT_HEADER=true, or trustTenantHeader, is for a proxy that sets it',
+      { ip, path },
+    );
   };
 
   return (req, _res, next) => {
@@ -95,8 +104,10 @@ function createPreAuth({ runWithTenantContext, isTrusted, log }) {
     return void runWithTenantContext(context, () => {
       const { ip, path } = req;
       if (tenantId !== '' && !trusted) sayUntrusted(req);
-      else if (tenantId === SYSTEM_TENANT) log.warn(`[preAuthTenant] Rejected ${SYSTEM_TENANT} sentinel in X-Tenant-Id header`, { ip, path });
-      else if (tenantId !== '') log.warn('[preAuthTenant] Rejected malformed X-Tenant-Id header', { ip, length: tenantId.length, path });
+      else if (tenantId === SYSTEM_TENANT)
+        log.warn(`[preAuthTenant] Rejected ${SYSTEM_TENANT} sentinel in X-Tenant-Id header`, { ip, path });
+      else if (tenantId !== '')
+        log.warn('[preAuthTenant] Rejected malformed X-Tenant-Id header', { ip, length: tenantId.length, path });
       next();
     });
   };
@@ -141,7 +152,10 @@ async function deleteUploads(req, deleteFile, log) {
   const outcomes = await Promise.allSettled(paths.map(async (path) => deleteFile(path)));
   outcomes.forEach((outcome, index) => {
     if (outcome.status === 'fulfilled') return;
-    log.error('[restoreTenantContextFromReq] Failed to delete rejected upload:', { path: paths[index], error: outcome.reason });
+    log.error('[restoreTenantContextFromReq] Failed to delete rejected upload:', {
+      path: paths[index],
+      error: outcome.reason,
+    });
   });
 }
 

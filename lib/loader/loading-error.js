@@ -39,15 +39,21 @@ function unusable(attempt, problem, cause) {
     };
   }
   if (problem === 'name') return { code, reason: 'the name of a native file ends in .node', fix: again };
-  if (problem === 'probe') return { code, reason: 'it is built with the exports that only the tests of panics have', fix: again };
+  if (problem === 'probe')
+    return { code, reason: 'it is built with the exports that only the tests of panics have', fix: again };
   if (problem === 'refused') return { code, fix: again, ...refusal(attempt, cause) };
   if (file === undefined) return { code, reason: 'what the bundle holds in its place is no native file', fix: again };
   const { format, arch, size } = inspectNativeFile(file);
   if (problem === 'foreign') {
     const systems = { elf: 'Linux', 'mach-o': 'macOS', pe: 'Windows', none: 'nothing' };
-    return { code, reason: `it is a file for ${systems[format]} on ${arch}, and this is ${process.platform} on ${process.arch}`, fix: again };
+    return {
+      code,
+      reason: `it is a file for ${systems[format]} on ${arch}, and this is ${process.platform} on ${process.arch}`,
+      fix: again,
+    };
   }
-  const reason = format === 'none' ? 'it is no native file' : 'it is cut short: its header speaks of more bytes than it has';
+  const reason =
+    format === 'none' ? 'it is no native file' : 'it is cut short: its header speaks of more bytes than it has';
   return { code, reason: `${reason} (${size} bytes)`, fix: again };
 }
 

@@ -51,7 +51,8 @@ function lockFile(folder, name) {
     for (const lock of LOCK_FILES) {
       const file = path.join(above, lock);
       const text = textOf(file);
-      if (text !== undefined) return { file, lists: text.includes(`node_modules/${name}"`) || text.includes(`${name}@`) };
+      if (text !== undefined)
+        return { file, lists: text.includes(`node_modules/${name}"`) || text.includes(`${name}@`) };
     }
   }
   return undefined;
@@ -107,7 +108,11 @@ function missing(attempt) {
     return { code, reason: 'there is no such file', fix: 'correct the variable REMOTE_AGENT_AUTH_BINARY, or unset it' };
   }
   if (shipped.length === 0) {
-    return { code, reason: 'this is a checkout in which the native file has not been built', fix: 'run `npm run build`' };
+    return {
+      code,
+      reason: 'this is a checkout in which the native file has not been built',
+      fix: 'run `npm run build`',
+    };
   }
   if (!shipped.includes(name)) {
     return {
@@ -125,10 +130,18 @@ function missing(attempt) {
   }
   const installed = installedPlatforms(attempt);
   if (installed.includes(platform)) {
-    return { code, reason: 'the package is installed, but the native file in it is not there', fix: `${AGAIN}; see that nothing copies node_modules without its .node files` };
+    return {
+      code,
+      reason: 'the package is installed, but the native file in it is not there',
+      fix: `${AGAIN}; see that nothing copies node_modules without its .node files`,
+    };
   }
   if (installed.length > 0) {
-    return { code, reason: `node_modules has the package for ${installed.join(', ')}: it was installed on, or copied from, ${otherPlatform(platform, installed)}`, fix: AGAIN };
+    return {
+      code,
+      reason: `node_modules has the package for ${installed.join(', ')}: it was installed on, or copied from, ${otherPlatform(platform, installed)}`,
+      fix: AGAIN,
+    };
   }
   const lock = lockFile(folder, name);
   if (lock && !lock.lists) {

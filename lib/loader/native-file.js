@@ -9,9 +9,25 @@ const HEADER_BYTES = 4096;
 
 /** `e_machine` of ELF, `cputype` of Mach-O, `Machine` of PE. */
 const ARCH = Object.freeze({
-  elf: new Map([[62, 'x64'], [183, 'arm64'], [3, 'ia32'], [40, 'arm'], [243, 'riscv64'], [22, 's390x'], [21, 'ppc64'], [258, 'loong64']]),
-  'mach-o': new Map([[0x01000007, 'x64'], [0x0100000c, 'arm64']]),
-  pe: new Map([[0x8664, 'x64'], [0xaa64, 'arm64'], [0x014c, 'ia32']]),
+  elf: new Map([
+    [62, 'x64'],
+    [183, 'arm64'],
+    [3, 'ia32'],
+    [40, 'arm'],
+    [243, 'riscv64'],
+    [22, 's390x'],
+    [21, 'ppc64'],
+    [258, 'loong64'],
+  ]),
+  'mach-o': new Map([
+    [0x01000007, 'x64'],
+    [0x0100000c, 'arm64'],
+  ]),
+  pe: new Map([
+    [0x8664, 'x64'],
+    [0xaa64, 'arm64'],
+    [0x014c, 'ia32'],
+  ]),
 });
 
 /**

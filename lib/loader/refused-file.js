@@ -24,7 +24,11 @@ const LINKERS = Object.freeze([
     reason: 'libraries loaded before it have used up the memory that the C library sets aside for thread-local data',
     fix: 'load remote-agent-auth first, or raise GLIBC_TUNABLES=glibc.rtld.optional_static_tls',
   },
-  { words: /Cannot allocate memory|Out of memory/i, reason: 'there is not enough memory to load it', fix: 'give this process or container more memory' },
+  {
+    words: /Cannot allocate memory|Out of memory/i,
+    reason: 'there is not enough memory to load it',
+    fix: 'give this process or container more memory',
+  },
   {
     words: /code signature|system policy|library validation|code signing/i,
     reason: 'macOS refuses to run it, because of its signature or because it is in quarantine',
@@ -36,8 +40,10 @@ const LINKERS = Object.freeze([
     fix: 'allow the file there',
   },
   {
-    words: /failed to map segment|Operation not permitted|Permission denied|cannot enable executable|cannot change memory protections/i,
-    reason: 'the system does not let this process run code from it (SELinux, AppArmor, seccomp, or `MemoryDenyWriteExecute` of systemd)',
+    words:
+      /failed to map segment|Operation not permitted|Permission denied|cannot enable executable|cannot change memory protections/i,
+    reason:
+      'the system does not let this process run code from it (SELinux, AppArmor, seccomp, or `MemoryDenyWriteExecute` of systemd)',
     fix: `allow that, or ${TRUSTED_PLACE}`,
   },
 ]);
@@ -51,7 +57,10 @@ function permissionModel() {
 function addonsDisabled() {
   const model = permissionModel();
   if (model === undefined || model.has('addon') || process.execArgv.includes('--no-addons')) {
-    return { reason: 'Node was told to load no addons (`--no-addons`)', fix: 'take `--no-addons` out of the command line, NODE_OPTIONS or the options of the worker thread' };
+    return {
+      reason: 'Node was told to load no addons (`--no-addons`)',
+      fix: 'take `--no-addons` out of the command line, NODE_OPTIONS or the options of the worker thread',
+    };
   }
   return {
     reason: "Node's permission model is on, and does not allow addons, which native files are",
@@ -70,7 +79,10 @@ function unreadableByPermission(place, folder) {
 /** @param {string} place @returns {Required<Refusal>} */
 function unreadable(place) {
   const user = typeof process.getuid === 'function' ? ` (uid ${process.getuid()})` : '';
-  return { reason: `the user of this process${user} is not allowed to read ${place}`, fix: 'let that user read it and search the folders above it (`chmod`, `chown`)' };
+  return {
+    reason: `the user of this process${user} is not allowed to read ${place}`,
+    fix: 'let that user read it and search the folders above it (`chmod`, `chown`)',
+  };
 }
 
 /**
@@ -80,11 +92,17 @@ function unreadable(place) {
  */
 function noexecMount(file) {
   try {
-    const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n').flatMap((line) => {
-      const [, point, , options] = line.split(' ');
-      return point && options ? [{ point: point.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8))), options }] : [];
-    });
-    const above = mounts.filter(({ point }) => file === point || file.startsWith(point.endsWith('/') ? point : `${point}/`));
+    const mounts = readFileSync('/proc/self/mounts', 'utf8')
+      .split('\n')
+      .flatMap((line) => {
+        const [, point, , options] = line.split(' ');
+        return point && options
+          ? [{ point: point.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8))), options }]
+          : [];
+      });
+    const above = mounts.filter(
+      ({ point }) => file === point || file.startsWith(point.endsWith('/') ? point : `${point}/`),
+    );
     // Of two mounts on one point, the later one is seen.
     const nearest = above.reduce((a, b) => (b.point.length >= a.point.length ? b : a), { point: '', options: '' });
     return nearest.options.split(',').includes('noexec') ? nearest.point : undefined;
@@ -107,7 +125,10 @@ function refusedByLinker({ file = '', platform }, message) {
   const said = `the system says: ${message}`;
   const mount = noexecMount(file);
   if (mount !== undefined) {
-    return { reason: `${mount} is mounted with \`noexec\`, so that no code can be run from it`, fix: `mount it without \`noexec\`, or ${TRUSTED_PLACE}` };
+    return {
+      reason: `${mount} is mounted with \`noexec\`, so that no code can be run from it`,
+      fix: `mount it without \`noexec\`, or ${TRUSTED_PLACE}`,
+    };
   }
   const [needed] = /GLIBC_[\d.]+/.exec(message) ?? [];
   if (needed && /not found/.test(message)) {
@@ -118,7 +139,8 @@ function refusedByLinker({ file = '', platform }, message) {
   }
   const libc = process.platform === 'linux' && platform.split('-')[2];
   const own = libc && libcOf(file);
-  if (libc && own && libc !== own) return { reason: `it is linked for the C library ${own}, and this Node runs on ${libc}: ${message}` };
+  if (libc && own && libc !== own)
+    return { reason: `it is linked for the C library ${own}, and this Node runs on ${libc}: ${message}` };
   if (/did not self-register/.test(message)) return { reason: 'it is a native file, but no Node addon' };
   const known = LINKERS.find(({ words }) => words.test(message));
   return known ? { reason: `${known.reason}; ${said}`, fix: known.fix } : { reason: said };
@@ -137,12 +159,20 @@ function refusal(attempt, cause) {
   if (code === 'EACCES' || code === 'EPERM') return unreadable(file);
   if (code === 'ENOENT') return { reason: 'its name leads to no file' };
   if (code === 'EMFILE' || code === 'ENFILE') {
-    return { reason: `no more files can be opened: ${message}`, fix: 'raise the limit of open files (`ulimit -n`), or find what leaves files open' };
+    return {
+      reason: `no more files can be opened: ${message}`,
+      fix: 'raise the limit of open files (`ulimit -n`), or find what leaves files open',
+    };
   }
   if (name === 'NotCapable' || name === 'PermissionDenied') {
-    return { reason: `Deno's permissions do not allow it: ${message}`, fix: 'start Deno with `--allow-ffi --allow-read --allow-env`' };
+    return {
+      reason: `Deno's permissions do not allow it: ${message}`,
+      fix: 'start Deno with `--allow-ffi --allow-read --allow-env`',
+    };
   }
-  return code === 'ERR_DLOPEN_FAILED' || code === undefined ? refusedByLinker(attempt, message) : { reason: `the system says: ${message}` };
+  return code === 'ERR_DLOPEN_FAILED' || code === undefined
+    ? refusedByLinker(attempt, message)
+    : { reason: `the system says: ${message}` };
 }
 
 module.exports = { permissionModel, refusal, unreadable, unreadableByPermission };

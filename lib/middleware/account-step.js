@@ -49,12 +49,22 @@ function createAccountStep({ deps, callbacks, settings, log, flow }) {
     try {
       plan = planOf(oidc, tenantId);
     } catch (error) {
-      return Promise.resolve({ ok: false, cause: 'accounts-misconfigured', about: /** @type {Error} */ (error).message });
+      return Promise.resolve({
+        ok: false,
+        cause: 'accounts-misconfigured',
+        about: /** @type {Error} */ (error).message,
+      });
     }
     if (plan === undefined) return undefined;
     settle ??= require('../accounts').createAccounts(surroundingsOf(context));
     const { severalTenants } = request.entry;
-    return settle({ ...request, plan, requested, tenantId, identity: severalTenants ? { ...identity, severalTenants } : identity });
+    return settle({
+      ...request,
+      plan,
+      requested,
+      tenantId,
+      identity: severalTenants ? { ...identity, severalTenants } : identity,
+    });
   };
 
   /** @param {Context} context @returns {import('../accounts').Surroundings} */
@@ -87,7 +97,8 @@ function createAccountStep({ deps, callbacks, settings, log, flow }) {
 
   /** Look-ups in one tenant: the database is asked for no other's, whatever its own isolation does. @param {string | undefined} tenantId */
   function lookupIn(tenantId) {
-    const findUser = (/** @type {any} */ filter) => callbacks.findUser(tenantId === undefined ? filter : { ...filter, tenantId });
+    const findUser = (/** @type {any} */ filter) =>
+      callbacks.findUser(tenantId === undefined ? filter : { ...filter, tenantId });
     return { findUser, loginIssuer, ...trust, log };
   }
 }

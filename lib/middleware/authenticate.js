@@ -93,7 +93,9 @@ async function authenticate(context, state) {
   if (!user.role) changes.assign.role = changes.update.role = DEFAULT_ROLE;
   const own = userConfigOptions(user.tenantId, { role, userId });
   const isSettled = sameConfigOptions(own, requested) && isRoleSyncOff();
-  const rejection = isSettled ? undefined : await settleRole(context, { user, userId, role, verified, changes, requested, own });
+  const rejection = isSettled
+    ? undefined
+    : await settleRole(context, { user, userId, role, verified, changes, requested, own });
   if (rejection !== undefined) return rejection;
   if (deps.isPrincipalActive !== undefined && !(await callbacks.isPrincipalActive(userId))) {
     return { cause: 'account-deletion' };
@@ -168,7 +170,11 @@ async function checkUserPolicy({ callbacks, verifier, policyFor }, verified, own
   const { oidc } = readAuthConfig(await callbacks.getAppConfig(own));
   if (oidc.state === 'off') return { cause: 'user-oidc-off' };
   if (oidc.state === 'misconfigured') {
-    return { cause: 'user-oidc-misconfigured', about: oidc.missing, error: new Error(`oidc.${oidc.missing} is not set`) };
+    return {
+      cause: 'user-oidc-misconfigured',
+      about: oidc.missing,
+      error: new Error(`oidc.${oidc.missing} is not set`),
+    };
   }
   const { policy, failure, scope } = policyFor(oidc.fields, own.tenantId);
   if (policy === undefined) return { cause: 'user-token-refused', error: failure };
@@ -187,7 +193,16 @@ async function checkUserPolicy({ callbacks, verifier, policyFor }, verified, own
 function identityOf(verified, entry) {
   const { subject, oid, email, emailSource, emailVerified, emailClaimProblem } = verified;
   const { emailClaim } = entry;
-  return { subject, issuer: issuerOf(verified, entry), oid, email, emailSource, emailVerified, emailClaim, emailClaimProblem };
+  return {
+    subject,
+    issuer: issuerOf(verified, entry),
+    oid,
+    email,
+    emailSource,
+    emailVerified,
+    emailClaim,
+    emailClaimProblem,
+  };
 }
 
 /**

@@ -54,12 +54,14 @@ function createCallbacks(deps, timeout) {
     groupsOf(tenantId) {
       const source = 'entra';
       /** @param {string} name @param {() => unknown} call */
-      const inTenant = async (name, call) => /** @type {any} */ (within(name, () => inTenantOf(deps, tenantId, async () => call())));
+      const inTenant = async (name, call) =>
+        /** @type {any} */ (within(name, () => inTenantOf(deps, tenantId, async () => call())));
       return {
         /** @param {string[]} ids */
         find: (ids) => inTenant('findGroupsByExternalIds', () => deps.findGroupsByExternalIds?.(ids, source)),
         /** @param {string} id @param {import('../../index').RemoteAgentGroup} fields */
-        upsert: (id, fields) => inTenant('upsertGroupByExternalId', () => deps.upsertGroupByExternalId?.(id, source, fields, undefined)),
+        upsert: (id, fields) =>
+          inTenant('upsertGroupByExternalId', () => deps.upsertGroupByExternalId?.(id, source, fields, undefined)),
         /** @param {object} filter @param {object} change */
         update: (filter, change) => inTenant('bulkUpdateGroups', () => deps.bulkUpdateGroups?.(filter, change)),
       };
@@ -71,7 +73,8 @@ function createCallbacks(deps, timeout) {
      * @returns {Promise<Array<{ name?: unknown }> | null | undefined>}
      */
     async getRolesByNames(tenantId, names) {
-      if (deps.getRolesByNames === undefined) throw new TypeError('deps.getRolesByNames is missing, which role sync needs');
+      if (deps.getRolesByNames === undefined)
+        throw new TypeError('deps.getRolesByNames is missing, which role sync needs');
       const { getRolesByNames } = deps;
       const find = async () => getRolesByNames.call(deps, names, 'name');
       return /** @type {any} */ (await within('getRolesByNames', () => inTenantOf(deps, tenantId, find)));

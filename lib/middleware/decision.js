@@ -123,7 +123,10 @@ const TABLE = {
   },
   /* 15 */ 'user-oidc-misconfigured': {
     response: broken,
-    line: line('error', "Unexpected error: OIDC is enabled without a required setting in the resolved user's configuration"),
+    line: line(
+      'error',
+      "Unexpected error: OIDC is enabled without a required setting in the resolved user's configuration",
+    ),
   },
   /* 16 */ 'user-token-refused': refusedByUserPolicy,
   /* 16 */ 'user-provider-unreachable': { ...refusedByUserPolicy, standard: unavailable },

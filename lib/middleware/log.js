@@ -29,9 +29,7 @@ function createLog(logger = consoleLogger, prefix = PREFIX) {
     try {
       // Operators' alerts and LibreChat's tests tell "no second argument" from `undefined`.
       const result =
-        detail === undefined
-          ? logger[level]?.(prefix + message)
-          : logger[level]?.(prefix + message, detail);
+        detail === undefined ? logger[level]?.(prefix + message) : logger[level]?.(prefix + message, detail);
       if (isThenable(result)) result.then(undefined, () => {});
     } catch {
       // Nothing is left to report to.

@@ -73,7 +73,8 @@ function readOptions(options = {}, { factory = 'createRemoteAgentAuth', names = 
   if (typeof options !== 'object' || options === null) throw wrong('options must be an object');
   for (const [name, value] of Object.entries(options)) {
     // Hosts write them one level too high.
-    if (names.includes('policy') && POLICY_OPTIONS.includes(name)) throw wrong(`"${name}" belongs into the option policy`);
+    if (names.includes('policy') && POLICY_OPTIONS.includes(name))
+      throw wrong(`"${name}" belongs into the option policy`);
     if (!names.includes(name)) {
       throw wrong(`unknown option "${name}"${didYouMean(name, names)}`);
     }

@@ -36,7 +36,12 @@ function refuse(res, decision, rejection, { log, settings: { realm, bodies } }) 
   report(log, decision, rejection);
   if (decision.action !== 'reject') return;
   try {
-    sendErrorResponse(res, decision.response, { realm, bodies, scope: rejection.scope, retryAfter: rejection.retryAfter });
+    sendErrorResponse(res, decision.response, {
+      realm,
+      bodies,
+      scope: rejection.scope,
+      retryAfter: rejection.retryAfter,
+    });
   } catch (error) {
     log.error('Unexpected error while answering', error);
   }

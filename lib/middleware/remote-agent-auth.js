@@ -62,14 +62,28 @@ function createRemoteAgentAuth(deps, options) {
 function createContext(deps, options) {
   const settings = readOptions(options);
   checkDeps(deps, settings);
-  const { allowEmailFallback, allowUnverifiedEmail, allowUsernameAsEmail, policy, tenantConflict, verifier = sharedVerifier() } = settings;
+  const {
+    allowEmailFallback,
+    allowUnverifiedEmail,
+    allowUsernameAsEmail,
+    policy,
+    tenantConflict,
+    verifier = sharedVerifier(),
+  } = settings;
   const callbacks = createCallbacks(deps, settings.callbackTimeout);
   const log = createLog(deps.logger);
   const { policies: policiesOf, prove, said } = sharedBy(verifier, deps.logger);
   const policies = policiesOf('remote');
   const policyExtra = createPolicyExtra(policy);
   const warnings = createWarnings({ log, said, mayWarn: limitOf(deps.logger) });
-  const lookup = { findUser: callbacks.findUser, loginIssuer, allowEmailFallback, allowUnverifiedEmail, allowUsernameAsEmail, log };
+  const lookup = {
+    findUser: callbacks.findUser,
+    loginIssuer,
+    allowEmailFallback,
+    allowUnverifiedEmail,
+    allowUsernameAsEmail,
+    log,
+  };
   const observed = observedLookup(deps.onUserLookup?.bind(deps), resolveUser);
   const isFixed = typeof policy === 'object';
   if (isFixed) prove(policyExtra(NO_FIELDS, undefined));
@@ -82,7 +96,8 @@ function createContext(deps, options) {
     policyFor: (fields, tenantId) => policies.find(fields, policyExtra(fields, tenantId)),
     resolveUser: (identity) => observed(identity, lookup),
     accountOf: createAccountStep({ deps, callbacks, settings, log, flow: { checkUserPolicy, idOf, settleRole } }),
-    isForbiddenTenant: ({ tenantId }, user) => tenantConflict === 'reject' && isTenantConflict(tenantId, user?.tenantId),
+    isForbiddenTenant: ({ tenantId }, user) =>
+      tenantConflict === 'reject' && isTenantConflict(tenantId, user?.tenantId),
     warnings,
     settings,
     log,

@@ -27,7 +27,10 @@ function getOpenIdRoleSyncOptions(env = process.env) {
     apiEnabled: isTrue(text('API_ENABLED')),
     claimSource: text('SOURCE') ?? 'id',
     claim: text('CLAIM'),
-    rolePriority: (text('ROLE_PRIORITY') ?? '').split(',').map((role) => role.trim()).filter(Boolean),
+    rolePriority: (text('ROLE_PRIORITY') ?? '')
+      .split(',')
+      .map((role) => role.trim())
+      .filter(Boolean),
     fallbackRole: text('FALLBACK_ROLE'),
   };
   const problem = problemOf(options);

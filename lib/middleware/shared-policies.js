@@ -49,7 +49,11 @@ function createShared(verifier, logger) {
     policies(reader, environment, prefix) {
       const known = caches.get(reader);
       if (known !== undefined) return known;
-      const cache = new PolicyCache({ compile: (policy) => verifier.compile(policy), log: createLog(logger, prefix), environment });
+      const cache = new PolicyCache({
+        compile: (policy) => verifier.compile(policy),
+        log: createLog(logger, prefix),
+        environment,
+      });
       caches.set(reader, cache);
       return cache;
     },

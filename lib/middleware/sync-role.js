@@ -38,12 +38,22 @@ async function syncRole({ userId, currentRole, readClaims, getRolesByNames, grou
   }
   const resolveGroupOverage = async () => (groupOverage === 'fallback' ? [] : null);
   const accessClaims = readClaims();
-  const openIdRoleValues = await getOpenIdRolesForOpenIdSync({ options, accessClaims, decodeToken: () => accessClaims, resolveGroupOverage });
+  const openIdRoleValues = await getOpenIdRolesForOpenIdSync({
+    options,
+    accessClaims,
+    decodeToken: () => accessClaims,
+    resolveGroupOverage,
+  });
   if (openIdRoleValues === undefined) {
     log.warn(`role sync is skipped for user ${userId}: the token has too many groups to carry them`);
     return currentRole;
   }
-  const stored = await getLibreChatRolesForOpenIdSync({ rolePriority, fallbackRole, getRolesByNames, logPrefix: '[remoteAgentAuth]' });
+  const stored = await getLibreChatRolesForOpenIdSync({
+    rolePriority,
+    fallbackRole,
+    getRolesByNames,
+    logPrefix: '[remoteAgentAuth]',
+  });
   return selectOpenIdRole({ currentRole, openIdRoleValues, ...stored }).selectedRole ?? currentRole;
 }
 

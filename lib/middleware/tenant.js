@@ -45,9 +45,7 @@ function userConfigOptions(tenantId, { role, userId }) {
  * @param {AppConfigOptions} b
  */
 function sameConfigOptions(a, b) {
-  return (
-    a.tenantId === b.tenantId && a.baseOnly === b.baseOnly && a.role === b.role && a.userId === b.userId
-  );
+  return a.tenantId === b.tenantId && a.baseOnly === b.baseOnly && a.role === b.role && a.userId === b.userId;
 }
 
 /**

@@ -83,7 +83,8 @@ class Batch {
     this.#waits = this.#waits.filter(({ reject }) => reject !== undefined);
     if (this.#open === 0) return;
     this.#timer = setTimeout(() => {
-      for (const { name, reject } of this.#waits) reject?.(new Error(`${name} has not settled within ${milliseconds} ms`));
+      for (const { name, reject } of this.#waits)
+        reject?.(new Error(`${name} has not settled within ${milliseconds} ms`));
     }, milliseconds);
   }
 }

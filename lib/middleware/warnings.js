@@ -27,7 +27,9 @@ function createWarnings({ log, said, mayWarn }) {
       try {
         const { apiEnabled } = getOpenIdRoleSyncOptions();
         if (!apiEnabled || canReadRoles || !said.add('deps.getRolesByNames')) return;
-        log.error('OpenID role sync is on, but deps.getRolesByNames is missing: every request with a known user will fail');
+        log.error(
+          'OpenID role sync is on, but deps.getRolesByNames is missing: every request with a known user will fail',
+        );
       } catch (error) {
         if (!said.add(`role sync: ${/** @type {Error} */ (error).message}`)) return;
         log.error('OpenID role sync is misconfigured: every request with a known user will fail', error);

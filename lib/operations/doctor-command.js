@@ -56,7 +56,11 @@ async function doctor(args, { stdout, stderr, env } = process) {
     const lines = await patiently(diagnose(given), stderr);
     const { NO_COLOR } = env;
     const colours = stdout.isTTY === true && !NO_COLOR;
-    stdout.write(given.json ? `${JSON.stringify(lines, null, 2)}\n` : `${lines.map((line) => render(line, colours)).join('\n')}\n${summary(lines)}\n`);
+    stdout.write(
+      given.json
+        ? `${JSON.stringify(lines, null, 2)}\n`
+        : `${lines.map((line) => render(line, colours)).join('\n')}\n${summary(lines)}\n`,
+    );
     return lines.some(({ status }) => status === 'failed') ? 1 : 0;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
@@ -72,11 +76,26 @@ function read(args) {
   const { issuer, audience, scope, json = false } = values;
   if (positionals.length > 1) throw new UsageError(`one FILE at most, not ${positionals.length}`);
   if (issuer !== undefined && positionals.length > 0) throw new UsageError('either FILE or --issuer, not both');
-  if (issuer === undefined && (audience ?? scope ?? values['jwks-uri']) !== undefined) throw new UsageError('--audience, --scope and --jwks-uri need --issuer');
-  const oidc = { enabled: true, issuer, audience: audience?.length === 1 ? audience[0] : audience, jwksUri: values['jwks-uri'], scope };
-  const config = issuer === undefined ? readFile(positionals[0] ?? 'librechat.yaml') : { endpoints: { agents: { remoteApi: { auth: { oidc } } } } };
+  if (issuer === undefined && (audience ?? scope ?? values['jwks-uri']) !== undefined)
+    throw new UsageError('--audience, --scope and --jwks-uri need --issuer');
+  const oidc = {
+    enabled: true,
+    issuer,
+    audience: audience?.length === 1 ? audience[0] : audience,
+    jwksUri: values['jwks-uri'],
+    scope,
+  };
+  const config =
+    issuer === undefined
+      ? readFile(positionals[0] ?? 'librechat.yaml')
+      : { endpoints: { agents: { remoteApi: { auth: { oidc } } } } };
   const policy = values.policy === undefined ? undefined : /** @type {any} */ (readFile(values.policy));
-  return { config, policy, json, token: values['token-file'] === undefined ? undefined : readToken(values['token-file']) };
+  return {
+    config,
+    policy,
+    json,
+    token: values['token-file'] === undefined ? undefined : readToken(values['token-file']),
+  };
 }
 
 /** @param {string[]} args */
@@ -85,7 +104,9 @@ function parse(args) {
     return parseArgs({ args, options: OPTIONS, allowPositionals: true });
   } catch (error) {
     // Another process may list these arguments: a token is none of them.
-    const told = args.some((arg) => /^--token(=|$)/.test(arg)) ? 'a token is given by --token-file, never as an argument, which other users of this machine can see' : undefined;
+    const told = args.some((arg) => /^--token(=|$)/.test(arg))
+      ? 'a token is given by --token-file, never as an argument, which other users of this machine can see'
+      : undefined;
     throw new UsageError(told ?? `${/** @type {Error} */ (error).message.split('. ')[0]}; --help lists the options`);
   }
 }
@@ -94,7 +115,9 @@ function parse(args) {
 function readToken(file) {
   try {
     // As it is copied: with `Bearer`, or with a newline.
-    return readFileSync(file === '-' ? 0 : file, 'utf8').trim().replace(/^(authorization: *)?bearer +/i, '');
+    return readFileSync(file === '-' ? 0 : file, 'utf8')
+      .trim()
+      .replace(/^(authorization: *)?bearer +/i, '');
   } catch (error) {
     throw new UsageError(`the token file cannot be read (${/** @type {NodeJS.ErrnoException} */ (error).code})`);
   }
@@ -102,7 +125,10 @@ function readToken(file) {
 
 /** @template T @param {Promise<T>} work @param {Output} stderr @returns {Promise<T>} */
 async function patiently(work, stderr) {
-  const timer = setInterval(() => stderr.isTTY && stderr.write('doctor: still waiting for the provider...\n'), PATIENCE);
+  const timer = setInterval(
+    () => stderr.isTTY && stderr.write('doctor: still waiting for the provider...\n'),
+    PATIENCE,
+  );
   try {
     return await work;
   } finally {

@@ -50,7 +50,9 @@ function yaml(file) {
       // The next place.
     }
   }
-  throw new UsageError('a YAML file needs js-yaml, which LibreChat brings: run this in its folder, install it, or give JSON or --issuer and --audience');
+  throw new UsageError(
+    'a YAML file needs js-yaml, which LibreChat brings: run this in its folder, install it, or give JSON or --issuer and --audience',
+  );
 }
 
 /**
@@ -73,13 +75,23 @@ function readBlock(config) {
     const { enabled } = at(config, PLACE) ?? {};
     const given = enabled === undefined ? 'is not set' : `is ${JSON.stringify(enabled)?.slice(0, 40)}`;
     const text = `${where}.enabled ${given}: no token is looked at`;
-    return { lines: [...lines, { check: 'configuration', status: 'failed', text, action: `Set ${where}.enabled to true, without quotes.` }] };
+    return {
+      lines: [
+        ...lines,
+        { check: 'configuration', status: 'failed', text, action: `Set ${where}.enabled to true, without quotes.` },
+      ],
+    };
   }
   if (oidc.state === 'misconfigured') {
     const text = `${where}.${oidc.missing} is not set: every request is answered with 500`;
-    return { lines: [...lines, { check: 'configuration', status: 'failed', text, action: `Set ${where}.${oidc.missing}.` }] };
+    return {
+      lines: [...lines, { check: 'configuration', status: 'failed', text, action: `Set ${where}.${oidc.missing}.` }],
+    };
   }
-  return { fields: oidc.fields, lines: [...lines, { check: 'configuration', status: 'ok', text: `${where} is enabled, with issuer and audience` }] };
+  return {
+    fields: oidc.fields,
+    lines: [...lines, { check: 'configuration', status: 'ok', text: `${where} is enabled, with issuer and audience` }],
+  };
 }
 
 /** @param {any} config @param {string[]} place */

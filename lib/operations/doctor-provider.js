@@ -22,7 +22,11 @@ const ASIDE_MS = 5000;
 /** The stages on the way to an answer, in order, and the connection faults that end the way at each. */
 const STAGES = /** @type {const} */ ([
   ['dns', ['dns'], 'the name was found'],
-  ['tcp', ['refused', 'unreachable', 'timeout-connect', 'address', 'proxy-refused', 'proxy-auth', 'proxy-denied'], 'a connection was made'],
+  [
+    'tcp',
+    ['refused', 'unreachable', 'timeout-connect', 'address', 'proxy-refused', 'proxy-auth', 'proxy-denied'],
+    'a connection was made',
+  ],
   ['tls', [], 'the certificate is accepted'],
 ]);
 
@@ -51,7 +55,8 @@ async function checkProvider(verifier, options) {
   const [source] = sourcesOf(verifier, url);
   const lines = [...wayTo(url, failure), ...documents(failure, jwksUri === undefined), ...keysOf(source)];
   const asked = new URL(url);
-  if (failure === undefined && isDirect(options)) lines.push(...(await Promise.all([certificateEnd(asked), clockOf(asked)])).flat());
+  if (failure === undefined && isDirect(options))
+    lines.push(...(await Promise.all([certificateEnd(asked), clockOf(asked)])).flat());
   return lines;
 }
 
@@ -90,11 +95,17 @@ function wayTo(url, failure) {
 function documents(failure, isDiscovered) {
   if (failure === undefined) {
     const keys = /** @type {Line} */ ({ check: 'keys', status: 'ok', text: 'the key document is usable' });
-    return isDiscovered ? [{ check: 'discovery', status: 'ok', text: 'the metadata names the configured issuer' }, keys] : [keys];
+    return isDiscovered
+      ? [{ check: 'discovery', status: 'ok', text: 'the metadata names the configured issuer' }, keys]
+      : [keys];
   }
   if (stageOf(failure.reason) !== undefined) return [];
-  if (!failure.code.startsWith('ERR_JWKS') || !isDiscovered) return [failed(failure.code.startsWith('ERR_JWKS') ? 'keys' : 'discovery', failure)];
-  return [{ check: 'discovery', status: 'ok', text: 'the metadata names the configured issuer' }, failed('keys', failure)];
+  if (!failure.code.startsWith('ERR_JWKS') || !isDiscovered)
+    return [failed(failure.code.startsWith('ERR_JWKS') ? 'keys' : 'discovery', failure)];
+  return [
+    { check: 'discovery', status: 'ok', text: 'the metadata names the configured issuer' },
+    failed('keys', failure),
+  ];
 }
 
 /** @param {string} check @param {RemoteAuthError} failure @returns {Line} */
@@ -102,20 +113,40 @@ function failed(check, failure) {
   const { code, message, reason, expected, got } = failure;
   // A connection fault says itself what to do.
   const action = reason === undefined ? codes[code].action : undefined;
-  return { check, status: 'failed', code, text: message, ...(action && { action }), ...(expected && { expected }), ...(got && { got }) };
+  return {
+    check,
+    status: 'failed',
+    code,
+    text: message,
+    ...(action && { action }),
+    ...(expected && { expected }),
+    ...(got && { got }),
+  };
 }
 
 /** A line for each key. @param {any} source of `stats()` @returns {Line[]} */
 function keysOf(source) {
   /** @type {Line[]} */
-  const usable = (source?.keys ?? []).map((/** @type {any} */ key) => ({ check: 'key', status: 'ok', text: `${nameOf(key)} is usable` }));
-  const skipped = (source?.skipped ?? []).map((/** @type {any} */ skip) => ({ check: 'key', status: 'warning', text: `skipped: ${nameOf(skip)}` }));
+  const usable = (source?.keys ?? []).map((/** @type {any} */ key) => ({
+    check: 'key',
+    status: 'ok',
+    text: `${nameOf(key)} is usable`,
+  }));
+  const skipped = (source?.skipped ?? []).map((/** @type {any} */ skip) => ({
+    check: 'key',
+    status: 'warning',
+    text: `skipped: ${nameOf(skip)}`,
+  }));
   return [...usable, ...skipped];
 }
 
 /** @param {unknown} value an entry of `stats()` */
 function nameOf(value) {
-  return typeof value === 'string' ? value : Object.entries(Object(value)).map(([name, member]) => `${name} ${member}`).join(', ');
+  return typeof value === 'string'
+    ? value
+    : Object.entries(Object(value))
+        .map(([name, member]) => `${name} ${member}`)
+        .join(', ');
 }
 
 /** How long the certificate holds on. Nothing is sent. @param {URL} url @returns {Promise<Line[]>} */
@@ -124,7 +155,12 @@ function certificateEnd(url) {
   const host = url.hostname.replace(/^\[|\]$/g, '');
   return new Promise((resolve) => {
     // Whether it is to be trusted was the native client's to say.
-    const socket = tls.connect({ host, port: Number(url.port || 443), servername: /[a-z]/i.test(host) ? host : undefined, rejectUnauthorized: false });
+    const socket = tls.connect({
+      host,
+      port: Number(url.port || 443),
+      servername: /[a-z]/i.test(host) ? host : undefined,
+      rejectUnauthorized: false,
+    });
     socket.setTimeout(ASIDE_MS, () => socket.destroy(new Error('late')));
     socket.once('error', () => resolve([]));
     socket.once('secureConnect', () => {
@@ -152,9 +188,15 @@ async function clockOf(url) {
 /** @param {number} ahead seconds by which this machine's clock is ahead @returns {Line} */
 function clockLine(ahead) {
   const seconds = Math.round(Math.abs(ahead));
-  if (seconds <= CLOCK_SECONDS) return { check: 'clock', status: 'ok', text: "this machine's clock and the provider's agree" };
+  if (seconds <= CLOCK_SECONDS)
+    return { check: 'clock', status: 'ok', text: "this machine's clock and the provider's agree" };
   const text = `this machine's clock is ${seconds} s ${ahead > 0 ? 'ahead of' : 'behind'} the provider's`;
-  return { check: 'clock', status: 'failed', text, action: 'Correct the clock that is wrong; OPENID_REMOTE_CLOCK_TOLERANCE allows for up to 300 s until then.' };
+  return {
+    check: 'clock',
+    status: 'failed',
+    text,
+    action: 'Correct the clock that is wrong; OPENID_REMOTE_CLOCK_TOLERANCE allows for up to 300 s until then.',
+  };
 }
 
 module.exports = { checkProvider, clockLine, stageOf };

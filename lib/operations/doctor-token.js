@@ -23,7 +23,9 @@ const MOST_TRIALS = 20;
  */
 const WITHOUT = {
   ERR_TOKEN_ALGORITHM: ({ options, now }, { header }) =>
-    /^(RS|PS|ES)(256|384|512)$|^EdDSA$/.test(header.alg) ? { now, options: { ...options, algorithms: [header.alg] } } : undefined,
+    /^(RS|PS|ES)(256|384|512)$|^EdDSA$/.test(header.alg)
+      ? { now, options: { ...options, algorithms: [header.alg] } }
+      : undefined,
   ERR_TOKEN_KID: drop('requireKid'),
   ERR_TOKEN_EXPIRED: atItsTime,
   ERR_TOKEN_NOT_YET_VALID: atItsTime,
@@ -32,9 +34,13 @@ const WITHOUT = {
   ERR_TOKEN_TYPE: drop('typ', 'tokenUse'),
   ERR_TOKEN_CLIENT: drop('allowedClients'),
   ERR_TOKEN_AUDIENCE: ({ options, now }, { claims }) =>
-    typeof claims.aud === 'string' || isList(claims.aud) ? { now, options: { ...options, audience: claims.aud } } : undefined,
+    typeof claims.aud === 'string' || isList(claims.aud)
+      ? { now, options: { ...options, audience: claims.aud } }
+      : undefined,
   ERR_TOKEN_ISSUER: ({ options, now }, { claims }) =>
-    typeof claims.iss === 'string' ? { now, options: { ...options, issuer: [...[options.issuer].flat(), claims.iss] } } : undefined,
+    typeof claims.iss === 'string'
+      ? { now, options: { ...options, issuer: [...[options.issuer].flat(), claims.iss] } }
+      : undefined,
   ERR_TOKEN_SUBJECT: ({ options, now }) => ({ now, options: { ...options, requireSubject: false } }),
   ERR_SCOPE_MALFORMED: drop('scope'),
   ERR_SCOPE_MISSING: drop('scope'),
@@ -50,7 +56,9 @@ function isList(value) {
 /** @param {...string} names @returns {(trial: Trial) => Trial | undefined} */
 function drop(...names) {
   return ({ options, now }) => {
-    const left = Object.fromEntries(Object.entries(options).filter(([name, value]) => !names.includes(name) || value === undefined));
+    const left = Object.fromEntries(
+      Object.entries(options).filter(([name, value]) => !names.includes(name) || value === undefined),
+    );
     return Object.keys(left).length === Object.keys(options).length ? undefined : { now, options: left };
   };
 }
@@ -88,7 +96,15 @@ async function explainToken(check, token, options, now) {
 
 /** @param {import('../../native').Failure} failure @returns {Line} */
 function lineOf({ code, message, expected, got }) {
-  return { check: 'token', status: 'failed', code, text: message, action: codes[code].action, ...(expected && { expected }), ...(got && { got }) };
+  return {
+    check: 'token',
+    status: 'failed',
+    code,
+    text: message,
+    action: codes[code].action,
+    ...(expected && { expected }),
+    ...(got && { got }),
+  };
 }
 
 /** @param {import('../../native').Success} success @param {boolean} isRefused @returns {Line[]} */
@@ -101,11 +117,22 @@ function remarks(success, isRefused) {
     lines.push({ check: 'token', status: 'warning', text: 'it looks like an ID token', action });
   }
   if (success.email === undefined) {
-    const action = 'Have the provider put `email` into access tokens (scope or mapper), or let the user log in by browser once.';
-    lines.push({ check: 'account', status: 'warning', text: 'it has no e-mail address: only an account that is bound to its subject is found', action });
+    const action =
+      'Have the provider put `email` into access tokens (scope or mapper), or let the user log in by browser once.';
+    lines.push({
+      check: 'account',
+      status: 'warning',
+      text: 'it has no e-mail address: only an account that is bound to its subject is found',
+      action,
+    });
   } else if (success.emailVerified === false) {
     const action = 'Verify the address at the provider, or set the option allowUnverifiedEmail.';
-    lines.push({ check: 'account', status: 'warning', text: 'its e-mail address is not verified (email_verified): it links no account', action });
+    lines.push({
+      check: 'account',
+      status: 'warning',
+      text: 'its e-mail address is not verified (email_verified): it links no account',
+      action,
+    });
   }
   return lines;
 }
@@ -113,8 +140,13 @@ function remarks(success, isRefused) {
 /** @param {string} token @returns {Parts | undefined} */
 function partsOf(token) {
   try {
-    const [header, claims] = token.split('.').slice(0, 2).map((part) => JSON.parse(Buffer.from(part, 'base64url').toString('utf8')));
-    return typeof header === 'object' && typeof claims === 'object' && header && claims ? { header, claims } : undefined;
+    const [header, claims] = token
+      .split('.')
+      .slice(0, 2)
+      .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString('utf8')));
+    return typeof header === 'object' && typeof claims === 'object' && header && claims
+      ? { header, claims }
+      : undefined;
   } catch {
     return undefined;
   }

@@ -68,9 +68,14 @@ function policyOf(verifier, fields, policy) {
   const { failure } = cache.find(fields, createPolicyExtra(policy, 'doctor')(fields, undefined));
   if (failure !== undefined) {
     const { code, message } = failure;
-    return { lines: [...lines, { check: 'policy', status: 'failed', code, text: message, action: codes[code].action }] };
+    return {
+      lines: [...lines, { check: 'policy', status: 'failed', code, text: message, action: codes[code].action }],
+    };
   }
-  return { options, lines: [...lines, { check: 'policy', status: 'ok', text: 'issuer, audience and options are usable' }] };
+  return {
+    options,
+    lines: [...lines, { check: 'policy', status: 'ok', text: 'issuer, audience and options are usable' }],
+  };
 }
 
 module.exports = { diagnose };

@@ -21,15 +21,24 @@ function warnOfNetworkSettings(log, bypass) {
     log.warn(text);
   };
   if (env.NODE_TLS_REJECT_UNAUTHORIZED === '0') {
-    once('NODE_TLS_REJECT_UNAUTHORIZED=0 is not honoured: certificates are always checked. Add the provider\'s CA by `ca` or NODE_EXTRA_CA_CERTS');
+    once(
+      "NODE_TLS_REJECT_UNAUTHORIZED=0 is not honoured: certificates are always checked. Add the provider's CA by `ca` or NODE_EXTRA_CA_CERTS",
+    );
   }
   for (const name of wrongProxyVariables(env)) {
-    once(`${name} is no http or https URL, so every token is refused until it is one, or the option \`policy: { proxy }\` says otherwise`);
+    once(
+      `${name} is no http or https URL, so every token is refused until it is one, or the option \`policy: { proxy }\` says otherwise`,
+    );
   }
-  const lists = { NO_PROXY: env.no_proxy ?? env.NO_PROXY, 'proxy.bypass': typeof bypass === 'string' ? bypass : undefined };
+  const lists = {
+    NO_PROXY: env.no_proxy ?? env.NO_PROXY,
+    'proxy.bypass': typeof bypass === 'string' ? bypass : undefined,
+  };
   for (const [name, list] of Object.entries(lists)) {
     for (const entry of notUnderstood(list).slice(0, MOST_NAMED)) {
-      once(`the entry ${JSON.stringify(entry.slice(0, 200))} of ${name} is not understood and fits no host; expected a host name, an address or a range like 10.0.0.0/8`);
+      once(
+        `the entry ${JSON.stringify(entry.slice(0, 200))} of ${name} is not understood and fits no host; expected a host name, an address or a range like 10.0.0.0/8`,
+      );
     }
   }
 }

@@ -14,9 +14,37 @@ const { wrongOption } = require('../verifier/errors');
 
 /** What the option may set. A test compares these with the options that Rust has. */
 const POLICY_OPTIONS = Object.freeze([
-  ...['algorithms', 'allowedClients', 'allowedTenants', 'clockTolerance', 'issuer', 'maxTokenAge', 'maxTokenBytes', 'maxTokenLifetime'],
-  ...['requireExp', 'requireKid', 'requiredAppRoles', 'requiredPermissions', 'requiredRoles', 'scope', 'tokenUse', 'typ'],
-  ...['ca', 'cacheMaxAge', 'clientCertificate', 'jwks', 'jwksFile', 'maxAdvisedAge', 'maxBodyBytes', 'maxStale', 'proxy'],
+  ...[
+    'algorithms',
+    'allowedClients',
+    'allowedTenants',
+    'clockTolerance',
+    'issuer',
+    'maxTokenAge',
+    'maxTokenBytes',
+    'maxTokenLifetime',
+  ],
+  ...[
+    'requireExp',
+    'requireKid',
+    'requiredAppRoles',
+    'requiredPermissions',
+    'requiredRoles',
+    'scope',
+    'tokenUse',
+    'typ',
+  ],
+  ...[
+    'ca',
+    'cacheMaxAge',
+    'clientCertificate',
+    'jwks',
+    'jwksFile',
+    'maxAdvisedAge',
+    'maxBodyBytes',
+    'maxStale',
+    'proxy',
+  ],
   ...['refusePrivateAddresses', 'snapshotFile'],
 ]);
 /** Whom to trust is the configuration's to say; OPENID_EMAIL_CLAIM names the e-mail claim. */
@@ -80,7 +108,8 @@ function read(extra, copy, wrongPolicy) {
     const source = foreign === 'emailClaim' ? 'OPENID_EMAIL_CLAIM' : 'the oidc block of the configuration';
     throw wrongPolicy(`cannot set "${foreign}", which ${source} decides`);
   }
-  if (Object.hasOwn(extra, ALWAYS)) throw wrongPolicy(`cannot set "${ALWAYS}": the middleware always requires a subject`);
+  if (Object.hasOwn(extra, ALWAYS))
+    throw wrongPolicy(`cannot set "${ALWAYS}": the middleware always requires a subject`);
   const options = copy(extra);
   if (options === undefined) throw wrongPolicy('has a value that is no plain data');
   return { options, key: textOf(options) };
@@ -94,9 +123,12 @@ function read(extra, copy, wrongPolicy) {
  */
 function checkIssuers(issuers, configured, wrongPolicy) {
   if (issuers === undefined) return;
-  const isList = Array.isArray(issuers) && issuers.every((issuer) => typeof issuer === 'string' && issuer.trim() !== '');
+  const isList =
+    Array.isArray(issuers) && issuers.every((issuer) => typeof issuer === 'string' && issuer.trim() !== '');
   if (isList && issuers.includes(configured)) return;
-  throw wrongPolicy('can set "issuer" only as a list of issuers, in which the one of the oidc block stands as it is written there');
+  throw wrongPolicy(
+    'can set "issuer" only as a list of issuers, in which the one of the oidc block stands as it is written there',
+  );
 }
 
 /** @param {object} policy */

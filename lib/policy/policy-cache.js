@@ -103,7 +103,9 @@ class PolicyCache {
     if (value === undefined || value === this.#ignoredTolerance) return;
     this.#ignoredTolerance = value;
     const shown = value.slice(0, LONGEST_SHOWN);
-    this.#log.warn(`OPENID_REMOTE_CLOCK_TOLERANCE is ignored: it must be a number of seconds from 0 to 300, and is "${shown}"`);
+    this.#log.warn(
+      `OPENID_REMOTE_CLOCK_TOLERANCE is ignored: it must be a number of seconds from 0 to 300, and is "${shown}"`,
+    );
   }
 
   /**
@@ -123,7 +125,15 @@ class PolicyCache {
     }
     const scope = bothScopes(fields.scope, extra.options.scope);
     const { issuer, issuers } = issuersOf(fields.issuer, extra.options.issuer);
-    const options = { ...network, ...extra.options, ...fields, issuer, scope, jwksUri: fields.jwksUri ?? jwksUri, emailClaim };
+    const options = {
+      ...network,
+      ...extra.options,
+      ...fields,
+      issuer,
+      scope,
+      jwksUri: fields.jwksUri ?? jwksUri,
+      emailClaim,
+    };
     try {
       // Keys that the environment locates do not make the issuer one that is only compared: LibreChat wants a URL all the same.
       if (jwksUri !== undefined && fields.jwksUri === undefined && !isHttps(issuer)) {
@@ -136,7 +146,8 @@ class PolicyCache {
       return { policy, emailClaim, scope, issuer: normalizeIssuer(fields.issuer), ...told };
     } catch (error) {
       const failure = /** @type {RemoteAuthError | undefined} */ (error);
-      if (failure?.fault === 'config') return { failure: extra.options.proxy === undefined ? namingVariables(failure) : failure };
+      if (failure?.fault === 'config')
+        return { failure: extra.options.proxy === undefined ? namingVariables(failure) : failure };
       throw error;
     }
   }
@@ -150,7 +161,10 @@ class PolicyCache {
 function namingVariables(failure) {
   const names = failure.code === 'ERR_POLICY_OPTION' ? wrongProxyVariables(process.env) : [];
   if (names.length === 0) return failure;
-  return new RemoteAuthError({ ...failure, message: `${failure.message}; of the environment, ${names.join(' and ')} is no such URL` });
+  return new RemoteAuthError({
+    ...failure,
+    message: `${failure.message}; of the environment, ${names.join(' and ')} is no such URL`,
+  });
 }
 
 /** Any https URL may be an issuer; what else may is Rust's to say. @param {unknown} issuer */
@@ -244,7 +258,12 @@ function isMadeFrom(known, fields, environment, extra) {
  */
 function keyOf(fields, environment, extra) {
   if (extra.key === undefined) return undefined;
-  if (!Object.values(fields).flat().every((value) => value === undefined || typeof value === 'string')) return undefined;
+  if (
+    !Object.values(fields)
+      .flat()
+      .every((value) => value === undefined || typeof value === 'string')
+  )
+    return undefined;
   return JSON.stringify([...MADE_FROM.map((read) => read(fields, environment)), extra.key]);
 }
 

@@ -13,7 +13,9 @@ const HASHED = /^[0-9a-f]{8}\.\d+$/;
 
 /** @returns {string[]} PEM texts, each with one certificate or more */
 function trustedCertificates() {
-  const tls = /** @type {typeof import('node:tls') & { getCACertificates?: (type: string) => string[] }} */ (require('node:tls'));
+  const tls = /** @type {typeof import('node:tls') & { getCACertificates?: (type: string) => string[] }} */ (
+    require('node:tls')
+  );
   const openssl = usesOpenSslStore();
   // Node 22.15 and later: bundled, system and extra certificates as this very process was told to trust them.
   if (tls.getCACertificates) {
@@ -31,13 +33,17 @@ const isSame = (a, b) => a.length === b.length && a.every((pem, index) => pem ==
 
 /** Whether `--use-openssl-ca` is on; of several, the last counts, and the command line after NODE_OPTIONS. */
 function usesOpenSslStore() {
-  const options = [...words(process.env.NODE_OPTIONS ?? ''), ...process.execArgv].map((option) => option.replace(/_/g, '-'));
+  const options = [...words(process.env.NODE_OPTIONS ?? ''), ...process.execArgv].map((option) =>
+    option.replace(/_/g, '-'),
+  );
   return options.lastIndexOf('--use-openssl-ca') > options.lastIndexOf('--no-use-openssl-ca');
 }
 
 /** The words of NODE_OPTIONS: blanks separate, double quotes hold together, a backslash within them escapes. @param {string} text */
 function words(text) {
-  return [...text.matchAll(/(?:"(?:\\.|[^"\\])*"|[^\s"])+/g)].map(([word]) => word.replace(/"((?:\\.|[^"\\])*)"/g, '$1'));
+  return [...text.matchAll(/(?:"(?:\\.|[^"\\])*"|[^\s"])+/g)].map(([word]) =>
+    word.replace(/"((?:\\.|[^"\\])*)"/g, '$1'),
+  );
 }
 
 /** @returns {string[]} what OpenSSL trusts by its environment variables or by itself */
@@ -50,7 +56,9 @@ function opensslStore() {
 /** @param {string} folder */
 function hashed(folder) {
   try {
-    return readdirSync(folder).filter((name) => HASHED.test(name)).map((name) => path.join(folder, name));
+    return readdirSync(folder)
+      .filter((name) => HASHED.test(name))
+      .map((name) => path.join(folder, name));
   } catch {
     return [];
   }

@@ -87,12 +87,17 @@ function copyOf(value, depth) {
 function isSame(copy, value) {
   if (typeof copy !== 'object' || copy === null) return Object.is(copy, value);
   if (Array.isArray(copy)) {
-    return Array.isArray(value) && value.length === copy.length && copy.every((item, index) => isSame(item, value[index]));
+    return (
+      Array.isArray(value) && value.length === copy.length && copy.every((item, index) => isSame(item, value[index]))
+    );
   }
   if (!isPlain(value)) return false;
   // Members that cannot be enumerated count as well: natively they do.
   const keys = Reflect.ownKeys(value);
-  return keys.length === Object.keys(copy).length && keys.every((key) => Object.hasOwn(copy, key) && isSame(copy[key], value[key]));
+  return (
+    keys.length === Object.keys(copy).length &&
+    keys.every((key) => Object.hasOwn(copy, key) && isSame(copy[key], value[key]))
+  );
 }
 
 module.exports = { CompiledPolicies };

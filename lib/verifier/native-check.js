@@ -21,7 +21,8 @@ const binding = require('../../binding');
 
 const { FLAGS, INPUT } = layout;
 if (!isDeepStrictEqual(JSON.parse(binding.wireLayout()), { ...layout })) {
-  const reason = 'the native file and the JavaScript beside it are of different builds, though of one version: build or install both anew';
+  const reason =
+    'the native file and the JavaScript beside it are of different builds, though of one version: build or install both anew';
   throw Object.assign(new Error(`remote-agent-auth: ${reason}`), { code: 'ERR_NATIVE_VERSION' });
 }
 
@@ -140,4 +141,14 @@ const providerCalls = {
 
 const { createRemoteAgentAuth, keyChanges } = binding;
 
-module.exports = { FLAGS, checkToken, compilePolicy, createRemoteAgentAuth, keyChanges, providerCalls, refusalOf, settled, withKeysAsText };
+module.exports = {
+  FLAGS,
+  checkToken,
+  compilePolicy,
+  createRemoteAgentAuth,
+  keyChanges,
+  providerCalls,
+  refusalOf,
+  settled,
+  withKeysAsText,
+};

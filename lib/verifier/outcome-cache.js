@@ -22,7 +22,13 @@ function holds(entry, now, monotonic, epoch) {
   // Whole seconds, as the native side compares them.
   const second = Math.floor(now);
   // A clock that is refused natively is not believed here: a token may be good from minus infinity on.
-  return Number.isFinite(now) && second >= entry.from && second < entry.until && monotonic < entry.freshUntil && entry.epoch === epoch();
+  return (
+    Number.isFinite(now) &&
+    second >= entry.from &&
+    second < entry.until &&
+    monotonic < entry.freshUntil &&
+    entry.epoch === epoch()
+  );
 }
 
 /** Outcomes kept per verifier, at most twice as many. With a token of 1.5 KB and its claims about 40 MB, parsed as well 70. */

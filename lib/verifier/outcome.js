@@ -121,7 +121,9 @@ class Success {
 
   get scopes() {
     // No scope has a blank in it: claims are split at them.
-    this.#scopeList ??= Object.freeze(this.#text.slice(this.#emailClaimProblem, this.#scopes).split(' ').filter(Boolean));
+    this.#scopeList ??= Object.freeze(
+      this.#text.slice(this.#emailClaimProblem, this.#scopes).split(' ').filter(Boolean),
+    );
     return /** @type {string[]} */ (this.#scopeList);
   }
 
@@ -184,7 +186,12 @@ function failure(text, numbers, at) {
   const fault = numbers[at + REFUSED.fault];
   let begin = numbers[at + REFUSED.message];
   /** @type {any} */
-  const refusal = { ok: false, code: text.slice(0, code), fault: text.slice(code, fault), message: text.slice(fault, begin) };
+  const refusal = {
+    ok: false,
+    code: text.slice(0, code),
+    fault: text.slice(code, fault),
+    message: text.slice(fault, begin),
+  };
   const retryAfter = numbers[at + REFUSED.retryAfter];
   if (!Number.isNaN(retryAfter)) refusal.retryAfter = retryAfter;
   // No details follow, as a rule.
@@ -232,9 +239,31 @@ function validityOf(numbers, at) {
 function plain(outcome) {
   const handle = Success.behind(outcome)?.handle;
   if (!outcome.ok || !handle) return outcome;
-  const { ok, claims, header, subject, oid, email, emailSource, emailClaimProblem, emailVerified, issuerIndex, looksLikeIdToken, expiresAt } = outcome;
+  const {
+    ok,
+    claims,
+    header,
+    subject,
+    oid,
+    email,
+    emailSource,
+    emailClaimProblem,
+    emailVerified,
+    issuerIndex,
+    looksLikeIdToken,
+    expiresAt,
+  } = outcome;
   /** @type {import('../../native').Success} */
-  const success = { ok, claims, header, subject, issuerIndex, looksLikeIdToken, scopes: [...outcome.scopes], verdict: handle };
+  const success = {
+    ok,
+    claims,
+    header,
+    subject,
+    issuerIndex,
+    looksLikeIdToken,
+    scopes: [...outcome.scopes],
+    verdict: handle,
+  };
   // What the token does not say is not a member at all.
   if (oid !== undefined) success.oid = oid;
   if (email !== undefined) success.email = email;

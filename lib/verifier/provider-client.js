@@ -100,7 +100,13 @@ function createProviderClient({ timeoutMs: usual } = {}) {
     async userinfo(policy, args) {
       refuseWhatIsNoText({ ...args }, ['token', 'subject']);
       const { token, subject, hosts, timeoutMs } = args;
-      const answer = await providerCalls.userinfo(policy, token, subject, listOfHosts(hosts), timeLimit(timeoutMs, usually));
+      const answer = await providerCalls.userinfo(
+        policy,
+        token,
+        subject,
+        listOfHosts(hosts),
+        timeLimit(timeoutMs, usually),
+      );
       return 'claims' in answer ? { ok: true, claims: JSON.parse(answer.claims) } : answer;
     },
 

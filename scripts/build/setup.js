@@ -69,16 +69,10 @@ function checkTools() {
   const needed = /^rust-version\s*=\s*"([^"]+)"/m.exec(manifest)?.[1] ?? '0';
   const found = /\d+\.\d+\.\d+/.exec(rustc)?.[0] ?? '0';
   if (olderThan(found, needed)) {
-    throw new SetupError(
-      `Rust ${found} is too old: ${needed} or newer is needed (\`rustup update stable\`).`,
-    );
+    throw new SetupError(`Rust ${found} is too old: ${needed} or newer is needed (\`rustup update stable\`).`);
   }
 
-  const compilers = process.env.CC
-    ? [process.env.CC]
-    : windows
-      ? ['cl', 'clang']
-      : ['cc', 'gcc', 'clang'];
+  const compilers = process.env.CC ? [process.env.CC] : windows ? ['cl', 'clang'] : ['cc', 'gcc', 'clang'];
   const compiler = compilers.find((name) => version(name, name === 'cl' ? [] : ['--version']));
   if (!compiler) {
     throw new SetupError(
@@ -86,9 +80,7 @@ function checkTools() {
         'Install one, for example `apt-get install build-essential` on Debian or `xcode-select --install` on macOS.',
     );
   }
-  say(
-    `set-up  tools          node ${process.versions.node}, rust ${found}, C compiler ${compiler}`,
-  );
+  say(`set-up  tools          node ${process.versions.node}, rust ${found}, C compiler ${compiler}`);
 }
 
 /**
@@ -113,9 +105,7 @@ function quietly(label, command, args, onLine = () => undefined, cwd = root) {
     const output = [];
     let news = 'started';
     const heartbeat = setInterval(() => {
-      say(
-        `set-up  ${label.padEnd(14)} ... ${Math.round((Date.now() - started) / 1000)} s, ${news}`,
-      );
+      say(`set-up  ${label.padEnd(14)} ... ${Math.round((Date.now() - started) / 1000)} s, ${news}`);
     }, HEARTBEAT_MS);
     for (const stream of [child.stdout, child.stderr]) {
       let rest = '';
@@ -141,11 +131,7 @@ function quietly(label, command, args, onLine = () => undefined, cwd = root) {
         return;
       }
       say(output.join('\n'));
-      reject(
-        new SetupError(
-          `${label} failed (${signal ?? `exit code ${code}`}): ${command} ${args.join(' ')}`,
-        ),
-      );
+      reject(new SetupError(`${label} failed (${signal ?? `exit code ${code}`}): ${command} ${args.join(' ')}`));
     });
   });
 }
@@ -231,7 +217,15 @@ async function buildAddon() {
   const fresh = path.join(root, 'target', 'addon');
   fs.mkdirSync(fresh, { recursive: true });
   const napi = path.join(modules, '.bin', windows ? 'napi.cmd' : 'napi');
-  await compile('native addon', napi, ['build', '--platform', '--no-js', '--output-dir', fresh, '--dts', 'binding.d.ts']);
+  await compile('native addon', napi, [
+    'build',
+    '--platform',
+    '--no-js',
+    '--output-dir',
+    fresh,
+    '--dts',
+    'binding.d.ts',
+  ]);
   for (const name of fs.readdirSync(fresh)) putInPlace(path.join(fresh, name), path.join(root, name));
 }
 

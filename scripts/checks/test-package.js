@@ -59,7 +59,19 @@ const { values: options, positionals } = parseArgs({
 
 /** @type {Result[]} */
 const results = [];
-const CHECKS = ['jest', 'import', 'workers', 'refusals', 'types', 'bundle', 'bundlers', 'publint', 'attw', 'runtimes', 'newcomer'];
+const CHECKS = [
+  'jest',
+  'import',
+  'workers',
+  'refusals',
+  'types',
+  'bundle',
+  'bundlers',
+  'publint',
+  'attw',
+  'runtimes',
+  'newcomer',
+];
 const wanted = options.only?.split(',');
 
 /**
@@ -88,7 +100,11 @@ async function judge(check, where, trial) {
 function packages(names) {
   if (options.packages) {
     const folder = path.resolve(options.packages);
-    return fs.readdirSync(folder).filter((name) => name.endsWith('.tgz')).map((name) => path.join(folder, name)).sort();
+    return fs
+      .readdirSync(folder)
+      .filter((name) => name.endsWith('.tgz'))
+      .map((name) => path.join(folder, name))
+      .sort();
   }
   // Whatever has been built is offered to npm, so that it has to choose; what is to be tried must have been.
   const all = platforms.map(({ name }) => name).filter((name) => names.includes(name) || nativeFileOf(name, false));
@@ -183,10 +199,16 @@ async function onlyHere(tarballs, name, installation) {
   }
   if (process.platform === 'win32') return;
   await judge('newcomer', 'the README alone', async () => {
-    const own = tarballs.filter((file) => [mainOf(tarballs)].includes(file) || path.basename(file).startsWith(`${packageName(name)}-`));
+    const own = tarballs.filter(
+      (file) => [mainOf(tarballs)].includes(file) || path.basename(file).startsWith(`${packageName(name)}-`),
+    );
     const run = spawnSync(process.execPath, [path.join(TOOLS, 'newcomer.js'), ...own], { encoding: 'utf8' });
     const answers = run.stdout.split('\n').filter((line) => line.includes('README:'));
-    return { ok: run.status === 0, figure: `${answers.length} answers as the README says`, detail: run.stdout + run.stderr };
+    return {
+      ok: run.status === 0,
+      figure: `${answers.length} answers as the README says`,
+      detail: run.stdout + run.stderr,
+    };
   });
 }
 
@@ -231,6 +253,7 @@ main()
     process.exitCode = failed.length === 0 && results.length > 0 ? 0 : 1;
     const broken = results.find(({ check }) => check === 'all');
     if (broken) say(broken.figure);
-    if (options.json) console.log(JSON.stringify({ passed: results.length - failed.length, failed: failed.length, results }, null, 2));
+    if (options.json)
+      console.log(JSON.stringify({ passed: results.length - failed.length, failed: failed.length, results }, null, 2));
     else console.log(`\ntest:package: ${results.length - failed.length} checks passed, ${failed.length} failed`);
   });

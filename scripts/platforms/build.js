@@ -68,7 +68,9 @@ const RUSTC_ARGS = ['rustc', '--locked', '--release', '--lib', '--crate-type', '
 
 /** @param {Platform} platform @returns {string} the name cargo gives to a cdylib of this platform */
 function libraryName({ os: system }) {
-  return { linux: 'libremote_agent_auth.so', darwin: 'libremote_agent_auth.dylib', win32: 'remote_agent_auth.dll' }[system];
+  return { linux: 'libremote_agent_auth.so', darwin: 'libremote_agent_auth.dylib', win32: 'remote_agent_auth.dll' }[
+    system
+  ];
 }
 
 /** @param {Platform} platform @returns {Recipe} on the platform's own kind of machine */
@@ -109,7 +111,8 @@ function emptyWindowsLibraries(zig) {
   mkdirSync(folder, { recursive: true });
   writeFileSync(path.join(folder, 'libnode.dll'), '');
   const python = path.join(zig, 'python');
-  for (const name of names) install(`an empty ${name}, made here`, python, ['-m', 'ziglang', 'ar', 'crs', name], folder);
+  for (const name of names)
+    install(`an empty ${name}, made here`, python, ['-m', 'ziglang', 'ar', 'crs', name], folder);
   return folder;
 }
 
@@ -131,7 +134,9 @@ function zigRecipe(platform) {
   const folder = path.join(root, 'target', 'platforms', own ? 'rustup' : 'debian');
   const zigTarget = platform.glibc ? `${target}.${platform.glibc}` : target;
   const built = own ? [] : ['-Z', 'build-std=std,panic_unwind'];
-  const rust = own ? asked('rustc', ['--version']) : `Debian's ${asked(DEBIAN_RUSTC, ['--version'])}, standard library built from source`;
+  const rust = own
+    ? asked('rustc', ['--version'])
+    : `Debian's ${asked(DEBIAN_RUSTC, ['--version'])}, standard library built from source`;
   return {
     target,
     command: path.join(zig, 'cargo-zigbuild'),

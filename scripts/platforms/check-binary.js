@@ -23,7 +23,8 @@ const LIBRARIES = {
   glibc: /^(libc\.so\.6|libm\.so\.6|libpthread\.so\.0|libdl\.so\.2|ld-linux-(x86-64|aarch64)\.so\.[12])$/,
   musl: /^libc\.so$/,
   darwin: /^\/usr\/lib\/(libSystem\.B|libiconv\.2)\.dylib$/,
-  win32: /^(kernel32|ntdll|ws2_32|advapi32|bcrypt|bcryptprimitives|userenv|crypt32|msvcrt|ucrtbase|api-ms-win-[a-z0-9-]+)\.dll$/i,
+  win32:
+    /^(kernel32|ntdll|ws2_32|advapi32|bcrypt|bcryptprimitives|userenv|crypt32|msvcrt|ucrtbase|api-ms-win-[a-z0-9-]+)\.dll$/i,
 };
 
 /** Functions of the C library in use, where both have them and where one does. A new one is a decision: old systems may lack it. */
@@ -77,7 +78,11 @@ function highestGlibc({ imports }) {
   return imports
     .map(({ version }) => version ?? '')
     .filter((version) => version.startsWith('GLIBC_'))
-    .reduce((/** @type {string | undefined} */ high, version) => (high === undefined || newer(version, high) ? version : high), undefined)
+    .reduce(
+      (/** @type {string | undefined} */ high, version) =>
+        high === undefined || newer(version, high) ? version : high,
+      undefined,
+    )
     ?.replace('GLIBC_', '');
 }
 
@@ -88,7 +93,8 @@ function symbolProblems(binary, platform) {
   const highest = highestGlibc(binary);
   if (platform.libc === 'musl') {
     const versioned = binary.imports.find(({ version }) => version !== undefined);
-    if (versioned) problems.push(`asks for ${versioned.name}@${versioned.version}: versioned symbols are glibc's, this is for musl`);
+    if (versioned)
+      problems.push(`asks for ${versioned.name}@${versioned.version}: versioned symbols are glibc's, this is for musl`);
   } else if (highest === undefined) {
     problems.push('asks for no glibc symbol: not linked to glibc at all');
   } else if (newer(highest, platform.glibc ?? '0')) {
@@ -99,7 +105,8 @@ function symbolProblems(binary, platform) {
   const isKnown = (/** @type {{ name: string, weak: boolean }} */ { name, weak }) =>
     known.has(name) || NODE_API.test(name) || (weak && WEAK.has(name));
   const foreign = binary.imports.filter((symbol) => !isKnown(symbol)).map(({ name }) => name);
-  if (foreign.length > 0) problems.push(`asks for ${listed(foreign)}: neither Node-API nor on the list of ${platform.libc} functions`);
+  if (foreign.length > 0)
+    problems.push(`asks for ${listed(foreign)}: neither Node-API nor on the list of ${platform.libc} functions`);
   return problems;
 }
 
@@ -110,10 +117,12 @@ const listed = (names) => `${names.slice(0, 5).join(', ')}${names.length > 5 ? `
 function contentProblems(bytes) {
   const problems = [];
   if (bytes.includes('panicIn')) problems.push('holds the exports of the feature panic-probe');
-  if (!bytes.includes('createRemoteAgentAuth')) problems.push('does not hold the name createRemoteAgentAuth: another library');
+  if (!bytes.includes('createRemoteAgentAuth'))
+    problems.push('does not hold the name createRemoteAgentAuth: another library');
   // As a folder, followed by one: the bare word may be part of any text.
   for (const folder of [os.homedir(), root].map((name) => `${name}${path.sep}`)) {
-    if (folder.length > 2 && bytes.includes(folder)) problems.push(`holds a path of the machine that built it: ${folder}`);
+    if (folder.length > 2 && bytes.includes(folder))
+      problems.push(`holds a path of the machine that built it: ${folder}`);
   }
   if (bytes.length > MOST_BYTES) problems.push(`${bytes.length} bytes, more than ${MOST_BYTES}`);
   return problems;
@@ -141,7 +150,9 @@ function problemsOf(bytes, platform) {
   const known = LIBRARIES[platform.libc ?? /** @type {'darwin' | 'win32'} */ (platform.os)];
   const unknown = binary.libraries.filter((library) => !known.test(library));
   if (unknown.length > 0) problems.push(`needs ${unknown.join(', ')}, which not every such system has`);
-  const unwanted = binary.exports.filter((name) => name !== ENTRY && !(platform.os === 'win32' && ALWAYS_EXPORTED.test(name)));
+  const unwanted = binary.exports.filter(
+    (name) => name !== ENTRY && !(platform.os === 'win32' && ALWAYS_EXPORTED.test(name)),
+  );
   if (unwanted.length > 0) problems.push(`exports ${listed(unwanted)} besides ${ENTRY}`);
   if (!binary.exports.includes(ENTRY)) problems.push(`does not export ${ENTRY}`);
   return [...problems, ...symbolProblems(binary, platform), ...binary.hazards.map((hazard) => `has ${hazard}`)];
@@ -177,9 +188,14 @@ function check(name, run) {
     reported = 'problem' in result ? 'failed' : `${result.figures.version} (Node ${result.figures.node})`;
   }
   const binary = problems.length === 0 ? readBinary(bytes) : undefined;
-  const glibc = binary && (platform.libc === 'glibc' ? `glibc ${highestGlibc(binary)}` : platform.libc === 'musl' ? 'no glibc' : '-');
-  const figures = binary && `${binary.format} ${binary.cpu}, ${glibc}, ${binary.imports.length} imports, version ${reported}`;
-  console.log(`${name.padEnd(18)} ${(bytes.length / 1e6).toFixed(2).padStart(6)} MB  ${figures ?? 'NOT FIT TO BE SHIPPED'}`);
+  const glibc =
+    binary &&
+    (platform.libc === 'glibc' ? `glibc ${highestGlibc(binary)}` : platform.libc === 'musl' ? 'no glibc' : '-');
+  const figures =
+    binary && `${binary.format} ${binary.cpu}, ${glibc}, ${binary.imports.length} imports, version ${reported}`;
+  console.log(
+    `${name.padEnd(18)} ${(bytes.length / 1e6).toFixed(2).padStart(6)} MB  ${figures ?? 'NOT FIT TO BE SHIPPED'}`,
+  );
   for (const problem of problems) console.log(`  ${problem}`);
   return problems.length === 0;
 }
@@ -192,7 +208,8 @@ if (require.main === module) {
   const there = platforms.map(({ name }) => name).filter((name) => existsSync(fileOf(name)));
   try {
     const names = named.length > 0 ? named : there;
-    if (names.length === 0) throw new SetupError('no platform has its file in npm/; `npm run build:platforms` makes them');
+    if (names.length === 0)
+      throw new SetupError('no platform has its file in npm/; `npm run build:platforms` makes them');
     process.exitCode = names.map((name) => check(name, run)).every(Boolean) ? 0 : 1;
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;

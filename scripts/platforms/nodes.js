@@ -15,7 +15,11 @@ const { root } = require('../build/setup.js');
 
 const MAJORS = [20, 22, 24];
 /** The last of each major that PyPI has for musl; the newest of 24. */
-const MUSL_NODES = new Map([[20, '20.18.0'], [22, '22.20.0'], [24, '24.19.0']]);
+const MUSL_NODES = new Map([
+  [20, '20.18.0'],
+  [22, '22.20.0'],
+  [24, '24.19.0'],
+]);
 const QEMU = '/usr/bin/qemu-aarch64-static';
 const MUSL_LOADER = '/lib/ld-musl-x86_64.so.1';
 
@@ -25,7 +29,8 @@ const MUSL_LOADER = '/lib/ld-musl-x86_64.so.1';
  * @param {number} major
  */
 function nodeOfNpm(system, cpu, major) {
-  if (system === process.platform && cpu === process.arch && process.versions.node.startsWith(`${major}.`)) return process.execPath;
+  if (system === process.platform && cpu === process.arch && process.versions.node.startsWith(`${major}.`))
+    return process.execPath;
   const name = `node-${system}-${cpu}`;
   const folder = path.join(tools, 'nodes', `${system}-${cpu}-${major}`);
   const binary = path.join(folder, 'node_modules', name, 'bin', system === 'win' ? 'node.exe' : 'node');
@@ -33,7 +38,15 @@ function nodeOfNpm(system, cpu, major) {
     mkdirSync(folder, { recursive: true });
     // Without a manifest of its own npm would install into the nearest folder above that has one.
     writeFileSync(path.join(folder, 'package.json'), '{ "private": true }\n');
-    const args = ['install', '--force', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', `${name}@${major}`];
+    const args = [
+      'install',
+      '--force',
+      '--ignore-scripts',
+      '--no-audit',
+      '--no-fund',
+      '--loglevel=error',
+      `${name}@${major}`,
+    ];
     install(`${name}@${major} from npm`, 'npm', args, folder);
   }
   return binary;
@@ -92,17 +105,23 @@ function emulator() {
 function nodesOf(name, majors = MAJORS) {
   const { os, cpu, libc } = platformNamed(name);
   const own = { major: Number.parseInt(process.versions.node, 10), command: [process.execPath] };
-  if (os === 'darwin' || process.platform !== 'linux') return os === process.platform && cpu === process.arch ? [own] : [];
+  if (os === 'darwin' || process.platform !== 'linux')
+    return os === process.platform && cpu === process.arch ? [own] : [];
   if (process.arch !== 'x64') return [];
   if (os === 'win32') {
     // Node 24 reserves more addresses at its start than this Wine gives.
-    return majors.filter((major) => major < 24).map((major) => ({ major, command: [...wine(), nodeOfNpm('win', cpu, major)] }));
+    return majors
+      .filter((major) => major < 24)
+      .map((major) => ({ major, command: [...wine(), nodeOfNpm('win', cpu, major)] }));
   }
   const before = cpu === 'arm64' ? emulator() : [];
   if (libc === 'musl' && cpu === 'x64') installMusl();
   // There is no Node 20 for musl on arm64.
   const had = libc === 'musl' && cpu === 'arm64' ? majors.filter((major) => major > 20) : majors;
-  return had.map((major) => ({ major, command: [...before, libc === 'musl' ? nodeOfPyPI(cpu, major) : nodeOfNpm('linux', cpu, major)] }));
+  return had.map((major) => ({
+    major,
+    command: [...before, libc === 'musl' ? nodeOfPyPI(cpu, major) : nodeOfNpm('linux', cpu, major)],
+  }));
 }
 
 module.exports = { nodesOf };

@@ -34,7 +34,11 @@ function trial(file, command) {
   const [printed, complaints] = ['stdout', 'stderr'].map((name) => path.join(folder, name));
   const [stdout, stderr] = [openSync(printed, 'w'), openSync(complaints, 'w')];
   try {
-    const run = spawnSync(program, [...before, TRIAL], { stdio: ['ignore', stdout, stderr], timeout: TIME_LIMIT_MS, env });
+    const run = spawnSync(program, [...before, TRIAL], {
+      stdio: ['ignore', stdout, stderr],
+      timeout: TIME_LIMIT_MS,
+      env,
+    });
     if (run.status === 0) return { figures: JSON.parse(readFileSync(printed, 'utf8')) };
     return { problem: `${run.signal ?? run.error?.message ?? ''} ${readFileSync(complaints, 'utf8')}`.trim() };
   } finally {

@@ -39,7 +39,14 @@ const platforms = [
     status: 'run',
   },
   { name: 'linux-x64-musl', target: 'x86_64-unknown-linux-musl', os: 'linux', cpu: 'x64', libc: 'musl', status: 'run' },
-  { name: 'linux-arm64-musl', target: 'aarch64-unknown-linux-musl', os: 'linux', cpu: 'arm64', libc: 'musl', status: 'run' },
+  {
+    name: 'linux-arm64-musl',
+    target: 'aarch64-unknown-linux-musl',
+    os: 'linux',
+    cpu: 'arm64',
+    libc: 'musl',
+    status: 'run',
+  },
   { name: 'win32-x64-msvc', target: 'x86_64-pc-windows-msvc', os: 'win32', cpu: 'x64', status: 'linked' },
   { name: 'darwin-arm64', target: 'aarch64-apple-darwin', os: 'darwin', cpu: 'arm64', macos: '11.0', status: 'linked' },
   { name: 'darwin-x64', target: 'x86_64-apple-darwin', os: 'darwin', cpu: 'x64', macos: '10.12', status: 'linked' },
@@ -54,7 +61,8 @@ const fileName = (name) => `remote-agent-auth.${name}.node`;
 /** @param {string} name @returns {Readonly<Platform>} */
 function platformNamed(name) {
   const found = platforms.find((platform) => platform.name === name);
-  if (!found) throw new Error(`${name} is no platform of ours: ${platforms.map((platform) => platform.name).join(', ')}`);
+  if (!found)
+    throw new Error(`${name} is no platform of ours: ${platforms.map((platform) => platform.name).join(', ')}`);
   return found;
 }
 
@@ -62,7 +70,8 @@ function platformNamed(name) {
 function ownPlatform() {
   const linux = process.platform === 'linux';
   const libc = linux ? (/musl/.test(readFileSync('/proc/self/maps', 'latin1')) ? 'musl' : 'glibc') : undefined;
-  return platforms.find((each) => each.os === process.platform && each.cpu === process.arch && each.libc === libc)?.name;
+  return platforms.find((each) => each.os === process.platform && each.cpu === process.arch && each.libc === libc)
+    ?.name;
 }
 
 module.exports = { fileName, ownPlatform, packageName, platformNamed, platforms };

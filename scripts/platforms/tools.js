@@ -28,7 +28,13 @@ function install(what, command, args, cwd = root) {
 /** @param {string[]} names Debian packages, installed into the system */
 function installFromDebian(names) {
   install('the list of Debian packages', 'apt-get', ['update', '-qq']);
-  install(`${names.join(', ')} from Debian, into the system`, 'apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names]);
+  install(`${names.join(', ')} from Debian, into the system`, 'apt-get', [
+    'install',
+    '-y',
+    '-qq',
+    '--no-install-recommends',
+    ...names,
+  ]);
 }
 
 /** A Python environment of our own, so that nothing goes into the system's. @returns {string} its folder */
@@ -47,7 +53,11 @@ function installZig() {
   const pip = path.join(folder, 'pip');
   const have = (spawnSync(pip, ['freeze'], { encoding: 'utf8' }).stdout ?? '').split('\n');
   if (!PYTHON_TOOLS.every((tool) => have.includes(tool))) {
-    install(`${PYTHON_TOOLS.join(', ')} from PyPI, into ${path.relative(root, tools)}`, pip, ['install', '--quiet', ...PYTHON_TOOLS]);
+    install(`${PYTHON_TOOLS.join(', ')} from PyPI, into ${path.relative(root, tools)}`, pip, [
+      'install',
+      '--quiet',
+      ...PYTHON_TOOLS,
+    ]);
   }
   return folder;
 }
@@ -79,4 +89,12 @@ function fetchedFromDebian13(names) {
   return readdirSync(download).map((file) => path.join(download, file));
 }
 
-module.exports = { fetchedFromDebian13, install, installFromDebian, installZig, PYTHON_TOOLS, pythonEnvironment, tools };
+module.exports = {
+  fetchedFromDebian13,
+  install,
+  installFromDebian,
+  installZig,
+  PYTHON_TOOLS,
+  pythonEnvironment,
+  tools,
+};

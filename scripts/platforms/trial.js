@@ -30,7 +30,9 @@ const milliseconds = (/** @type {bigint} */ since) => Number(process.hrtime.bigi
 function signer(algorithm) {
   const { publicKey, privateKey } = KEYS[/** @type {keyof KEYS} */ (algorithm)]();
   const digest = algorithm === 'EdDSA' ? null : `sha${algorithm.slice(2)}`;
-  const how = algorithm.startsWith('PS') ? { padding: 6, saltLength: 48 } : /** @type {const} */ ({ dsaEncoding: 'ieee-p1363' });
+  const how = algorithm.startsWith('PS')
+    ? { padding: 6, saltLength: 48 }
+    : /** @type {const} */ ({ dsaEncoding: 'ieee-p1363' });
   return {
     jwks: { keys: [{ ...publicKey, kid: algorithm, alg: algorithm, use: 'sig' }] },
     /** @param {object} claims */
@@ -77,7 +79,11 @@ function certificate() {
   const object = (/** @type {string} */ hex) => der(0x06, Buffer.from(hex, 'hex'));
   const ecdsaWithSha256 = der(0x30, object('2a8648ce3d040302'));
   const name = der(0x30, der(0x31, der(0x30, object('550403'), der(0x0c, Buffer.from('platform trial')))));
-  const day = (/** @type {number} */ days) => new Date(Date.now() + days * 86_400_000).toISOString().replace(/[-:T]|\.\d+/g, '').slice(2);
+  const day = (/** @type {number} */ days) =>
+    new Date(Date.now() + days * 86_400_000)
+      .toISOString()
+      .replace(/[-:T]|\.\d+/g, '')
+      .slice(2);
   const validity = der(0x30, der(0x17, Buffer.from(day(-1))), der(0x17, Buffer.from(day(1))));
   const address = der(0x30, der(0x87, Buffer.from([127, 0, 0, 1])));
   const names = der(0x30, object('551d11'), der(0x04, address));

@@ -52,7 +52,12 @@ for (const signal of SIGNALS) process.once(signal, () => process.exit(1));
  */
 async function startChild(command, args, { env, cwd, log, ready }) {
   const output = fs.openSync(log, 'a');
-  const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', output, output], detached: true });
+  const child = spawn(command, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', output, output],
+    detached: true,
+  });
   fs.closeSync(output);
   const gone = new Promise((resolve) => child.once('exit', resolve).once('error', resolve));
   const group = child.pid;
@@ -71,7 +76,9 @@ async function startChild(command, args, { env, cwd, log, ready }) {
   while (!(await ready())) {
     if (ended || Date.now() > limit) {
       await stop();
-      throw new Error(`${command} ${ended ? 'ended' : 'was not ready in time'}:\n${fs.readFileSync(log, 'utf8').slice(-3000)}`);
+      throw new Error(
+        `${command} ${ended ? 'ended' : 'was not ready in time'}:\n${fs.readFileSync(log, 'utf8').slice(-3000)}`,
+      );
     }
     await after(200);
   }

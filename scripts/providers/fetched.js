@@ -21,7 +21,10 @@ class Missing extends Error {}
 /** @param {string} command @param {string[]} args @param {import('node:child_process').SpawnSyncOptions} [options] */
 function run(command, args, options = {}) {
   const done = spawnSync(command, args, { encoding: 'utf8', timeout: PATIENCE_MS, maxBuffer: 1 << 26, ...options });
-  return { ok: done.error === undefined && done.status === 0, output: `${done.stdout ?? ''}${done.stderr ?? ''}${done.error ?? ''}` };
+  return {
+    ok: done.error === undefined && done.status === 0,
+    output: `${done.stdout ?? ''}${done.stderr ?? ''}${done.error ?? ''}`,
+  };
 }
 
 /** @param {string} tool @param {string} command @param {string[]} args @returns {string} what it says of itself */
@@ -47,7 +50,14 @@ function keycloakHome() {
   need('unzip', 'unzip', ['-v']);
   fs.mkdirSync(CACHE, { recursive: true });
   const artifact = `-Dartifact=org.keycloak:keycloak-quarkus-dist:${KEYCLOAK}:zip`;
-  must('fetching Keycloak', 'mvn', ['-B', '-q', COPY, artifact, `-DoutputDirectory=${CACHE}`, '-Dmdep.useBaseVersion=true']);
+  must('fetching Keycloak', 'mvn', [
+    '-B',
+    '-q',
+    COPY,
+    artifact,
+    `-DoutputDirectory=${CACHE}`,
+    '-Dmdep.useBaseVersion=true',
+  ]);
   const zip = path.join(CACHE, `keycloak-quarkus-dist-${KEYCLOAK}.zip`);
   const unpacked = fs.mkdtempSync(path.join(CACHE, 'unpack-'));
   must('unpacking Keycloak', 'unzip', ['-q', zip, '-d', unpacked]);

@@ -28,8 +28,11 @@ async function attempt(token, { issuer, audience, scope, ...added }) {
   const oidc = { enabled: true, issuer, audience, ...(scope === undefined ? {} : { scope }) };
   const handler = createRemoteAgentAuth(
     {
-      getAppConfig: async () => ({ endpoints: { agents: { remoteApi: { auth: { apiKey: { enabled: false }, oidc } } } } }),
-      findUser: async (/** @type {any} */ filter) => (filter.openidId ? { _id: '1', provider: 'openid', role: 'USER', ...filter } : null),
+      getAppConfig: async () => ({
+        endpoints: { agents: { remoteApi: { auth: { apiKey: { enabled: false }, oidc } } } },
+      }),
+      findUser: async (/** @type {any} */ filter) =>
+        filter.openidId ? { _id: '1', provider: 'openid', role: 'USER', ...filter } : null,
       updateUser: async () => null,
       apiKeyMiddleware: (/** @type {any} */ _req, /** @type {any} */ res) => res.sendStatus(418),
       logger: QUIET,
@@ -43,7 +46,9 @@ async function attempt(token, { issuer, audience, scope, ...added }) {
   await once(server, 'listening');
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
   try {
-    const { status } = await fetch(`http://127.0.0.1:${port}/`, { headers: { authorization: `Bearer ${token}`, connection: 'close' } });
+    const { status } = await fetch(`http://127.0.0.1:${port}/`, {
+      headers: { authorization: `Bearer ${token}`, connection: 'close' },
+    });
     return `${status} ${await judge(token, { issuer, audience, scope, ...added })}`;
   } finally {
     server.close();

@@ -31,7 +31,9 @@ class Load {
       if (turn === undefined) return;
       const sent = Date.now();
       const judged = judge(turn.token, this.policy);
-      this.#pending.push(judged.then((code) => this.answers.push({ client: turn.client, sent, answered: Date.now(), code })));
+      this.#pending.push(
+        judged.then((code) => this.answers.push({ client: turn.client, sent, answered: Date.now(), code })),
+      );
     };
     this.#timers.push(setInterval(one, every));
   }
@@ -52,11 +54,18 @@ class Load {
 function summary(answers, client) {
   const all = answers.filter((answer) => answer.client === client);
   const refused = all.filter(({ code }) => code !== 'accepted');
-  const span = refused.length === 0 ? 0 : Math.max(...refused.map(({ answered }) => answered)) - Math.min(...refused.map(({ sent }) => sent));
+  const span =
+    refused.length === 0
+      ? 0
+      : Math.max(...refused.map(({ answered }) => answered)) - Math.min(...refused.map(({ sent }) => sent));
   const waited = Math.max(0, ...all.map(({ sent, answered }) => answered - sent));
   const codes = [...new Set(refused.map(({ code }) => code))];
   const figure = `${refused.length} of ${all.length} refused${refused.length > 0 ? ` over ${(span / 1_000).toFixed(1)} s (${codes.join(', ')})` : ''}`;
-  return { sent: all.length, refused: refused.length, figure: `${figure}; longest answer ${(waited / 1_000).toFixed(1)} s` };
+  return {
+    sent: all.length,
+    refused: refused.length,
+    figure: `${figure}; longest answer ${(waited / 1_000).toFixed(1)} s`,
+  };
 }
 
 const encode = (/** @type {unknown} */ part) => Buffer.from(JSON.stringify(part)).toString('base64url');
@@ -67,7 +76,9 @@ function stranger({ issuer, audience, scope }) {
   return () => {
     const exp = Math.floor(Date.now() / 1_000) + 600;
     const signed = `${encode({ alg: 'ES256', kid: randomUUID() })}.${encode({ iss: issuer, aud: audience, scope, sub: 'nobody', exp })}`;
-    const signature = sign('sha256', Buffer.from(signed), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url');
+    const signature = sign('sha256', Buffer.from(signed), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString(
+      'base64url',
+    );
     return `${signed}.${signature}`;
   };
 }

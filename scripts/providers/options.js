@@ -32,7 +32,10 @@ function parseOptions(words) {
     else if (word === '--rotations') options.rotations = positive(word);
     else if (word === '--interval') options.interval = positive(word);
     else if (word === '--only' && PROVIDERS.includes(rest[0] ?? '')) options.only = [String(rest.shift())];
-    else throw new Error(`no such argument: ${word}; there are --json, --long, --rotations N, --interval SECONDS, --only ${PROVIDERS.join('|')}`);
+    else
+      throw new Error(
+        `no such argument: ${word}; there are --json, --long, --rotations N, --interval SECONDS, --only ${PROVIDERS.join('|')}`,
+      );
   }
   return options;
 }

@@ -40,7 +40,15 @@ async function restartRows(provider, policy, server, say) {
     return row(provider, String(check), '0 refused', figure, sent > 0 && refused === 0);
   });
   const strangers = summary(answers, 'stranger');
-  rows.push(row(provider, 'restart: a stranger’s tokens', 'all refused', strangers.figure, strangers.sent > 0 && strangers.refused === strangers.sent));
+  rows.push(
+    row(
+      provider,
+      'restart: a stranger’s tokens',
+      'all refused',
+      strangers.figure,
+      strangers.sent > 0 && strangers.refused === strangers.sent,
+    ),
+  );
   return rows;
 }
 

@@ -52,7 +52,15 @@ async function rotationRows(provider, policy, signing, { rotations, interval }, 
     .filter(({ client, code }) => client.startsWith('stale ') && code === 'accepted')
     .map(({ client, sent }) => (sent - Number(gone[Number(client.slice(6))])) / 1_000);
   const longest = Math.max(0, ...honoured);
-  rows.push(row(provider, 'a withdrawn key', `at most ${WITHDRAWN_LIMIT_S} s`, `honoured for ${longest.toFixed(1)} s at most`, longest <= WITHDRAWN_LIMIT_S));
+  rows.push(
+    row(
+      provider,
+      'a withdrawn key',
+      `at most ${WITHDRAWN_LIMIT_S} s`,
+      `honoured for ${longest.toFixed(1)} s at most`,
+      longest <= WITHDRAWN_LIMIT_S,
+    ),
+  );
   return rows;
 }
 

@@ -27,7 +27,11 @@ async function main() {
     const provider = NAMES[name];
     try {
       tell(`providers  ${provider}`);
-      rows.push(...(await /** @type {any} */ (checks)[name](options, (/** @type {string} */ line) => tell(`providers  ${provider} ${line}`))));
+      rows.push(
+        ...(await /** @type {any} */ (checks)[name](options, (/** @type {string} */ line) =>
+          tell(`providers  ${provider} ${line}`),
+        )),
+      );
     } catch (error) {
       if (!(error instanceof Missing)) throw error;
       skipped.push({ provider, why: error.message });
@@ -35,7 +39,10 @@ async function main() {
     }
   }
   if (options.json) console.log(JSON.stringify(rows, null, 2));
-  else console.log([table(rows), ...skipped.map(skipLine), closingLine(rows, skipped)].filter((line) => line !== '').join('\n'));
+  else
+    console.log(
+      [table(rows), ...skipped.map(skipLine), closingLine(rows, skipped)].filter((line) => line !== '').join('\n'),
+    );
   process.exitCode = rows.every(({ ok }) => ok) ? 0 : 1;
 }
 

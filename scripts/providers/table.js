@@ -24,10 +24,14 @@ function skipLine({ provider, why }) {
 
 /** @param {Row[]} rows */
 function table(rows) {
-  const width = (/** @type {'provider' | 'check' | 'expected'} */ name) => Math.max(0, ...rows.map((one) => one[name].length));
+  const width = (/** @type {'provider' | 'check' | 'expected'} */ name) =>
+    Math.max(0, ...rows.map((one) => one[name].length));
   const [provider, check, expected] = [width('provider'), width('check'), width('expected')];
   return rows
-    .map((one) => `${one.ok ? 'ok  ' : 'FAIL'}  ${one.provider.padEnd(provider)}  ${one.check.padEnd(check)}  ${one.expected.padEnd(expected)}  ${one.got}`)
+    .map(
+      (one) =>
+        `${one.ok ? 'ok  ' : 'FAIL'}  ${one.provider.padEnd(provider)}  ${one.check.padEnd(check)}  ${one.expected.padEnd(expected)}  ${one.got}`,
+    )
     .join('\n');
 }
 

@@ -35,7 +35,12 @@ CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTH
 SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.`;
 
 /** Linked into every file, and no crate of Cargo.lock. */
-const STANDARD_LIBRARY = { name: 'the Rust standard library', version: '', licence: 'MIT OR Apache-2.0', texts: [mit('The Rust Project Contributors')] };
+const STANDARD_LIBRARY = {
+  name: 'the Rust standard library',
+  version: '',
+  licence: 'MIT OR Apache-2.0',
+  texts: [mit('The Rust Project Contributors')],
+};
 
 /** @param {string[]} args @returns {string} */
 const cargo = (...args) => execFileSync('cargo', args, { cwd: ROOT, encoding: 'utf8', maxBuffer: 1 << 28 });
@@ -48,7 +53,15 @@ const cargo = (...args) => execFileSync('cargo', args, { cwd: ROOT, encoding: 'u
 function linkedFor(targets) {
   const lines = targets.flatMap((target) =>
     cargo(
-      ...['tree', '--locked', '--color=never', '--prefix=none', '--format={p}', '--edges=normal,no-proc-macro', '--no-dedupe'],
+      ...[
+        'tree',
+        '--locked',
+        '--color=never',
+        '--prefix=none',
+        '--format={p}',
+        '--edges=normal,no-proc-macro',
+        '--no-dedupe',
+      ],
       ...['--target', target, ...FEATURES],
     ).split('\n'),
   );
@@ -83,7 +96,11 @@ function chosen(licence, files) {
 }
 
 /** @param {string} text */
-const tidy = (text) => text.replace(/\r\n?/g, '\n').replace(/[ \t\f]+$/gm, '').replace(/^\n+|\n+$/g, '');
+const tidy = (text) =>
+  text
+    .replace(/\r\n?/g, '\n')
+    .replace(/[ \t\f]+$/gm, '')
+    .replace(/^\n+|\n+$/g, '');
 
 /**
  * @param {{ name: string, version: string, license: string | null, authors: string[], manifest_path: string }} pack as `cargo metadata` tells it
@@ -105,8 +122,11 @@ function crateOf({ name, version, license, authors, manifest_path: manifest }) {
 function linkedCrates(targets) {
   const linked = linkedFor(targets);
   const { packages } = JSON.parse(cargo('metadata', '--locked', '--format-version=1', ...FEATURES));
-  const found = packages.filter((/** @type {any} */ { name, version, source }) => source !== null && linked.has(`${name} ${version}`));
-  if (linked.size === 0 || found.length !== linked.size) throw new Error(`cargo tree names ${linked.size} crates, cargo metadata ${found.length} of them`);
+  const found = packages.filter(
+    (/** @type {any} */ { name, version, source }) => source !== null && linked.has(`${name} ${version}`),
+  );
+  if (linked.size === 0 || found.length !== linked.size)
+    throw new Error(`cargo tree names ${linked.size} crates, cargo metadata ${found.length} of them`);
   return found.map(crateOf);
 }
 

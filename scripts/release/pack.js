@@ -33,7 +33,9 @@ function packed(folder, out) {
 
 /** What a packed main manifest says; what is for checkouts alone is left out. */
 function mainManifest() {
-  const { scripts, devDependencies, napi, ...manifest } = JSON.parse(fs.readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
+  const { scripts, devDependencies, napi, ...manifest } = JSON.parse(
+    fs.readFileSync(path.join(ROOT, 'package.json'), 'utf8'),
+  );
   const optionalDependencies = Object.fromEntries(platforms.map(({ name }) => [packageName(name), manifest.version]));
   return { ...manifest, optionalDependencies };
 }
@@ -58,9 +60,11 @@ function stageMain(stage) {
 function stagePlatform(stage, name, nativeFile) {
   const folder = path.join(stage, packageName(name));
   fs.mkdirSync(folder);
-  for (const file of ['package.json', 'README.md']) fs.copyFileSync(path.join(ROOT, 'npm', name, file), path.join(folder, file));
+  for (const file of ['package.json', 'README.md'])
+    fs.copyFileSync(path.join(ROOT, 'npm', name, file), path.join(folder, file));
   // The crates whose texts these are, are linked into the file.
-  for (const file of ['LICENSE', 'THIRD-PARTY-NOTICES.md']) fs.copyFileSync(path.join(ROOT, file), path.join(folder, file));
+  for (const file of ['LICENSE', 'THIRD-PARTY-NOTICES.md'])
+    fs.copyFileSync(path.join(ROOT, file), path.join(folder, file));
   fs.copyFileSync(nativeFile, path.join(folder, fileName(name)));
   return folder;
 }
@@ -83,7 +87,8 @@ function pack({ out = OUT, names, local = false } = {}) {
   const chosen = (names ?? platforms.map(({ name }) => name)).map((name) => platformNamed(name).name);
   const built = chosen.flatMap((name) => {
     const file = nativeFileOf(name, local);
-    if (names && !file) throw new Error(`${fileName(name)} is not there: build it with \`npm run build:platforms -- ${name}\``);
+    if (names && !file)
+      throw new Error(`${fileName(name)} is not there: build it with \`npm run build:platforms -- ${name}\``);
     return file ? [{ name, file }] : [];
   });
   if (built.length === 0) throw new Error('No platform has been built: `npm run build:platforms -- <names>` does that');
@@ -92,7 +97,10 @@ function pack({ out = OUT, names, local = false } = {}) {
   for (const file of fs.readdirSync(out)) if (file.endsWith('.tgz')) fs.rmSync(path.join(out, file));
   const stage = fs.mkdtempSync(path.join(out, 'stage-'));
   try {
-    return [packed(stageMain(stage), out), ...built.map(({ name, file }) => packed(stagePlatform(stage, name, file), out))];
+    return [
+      packed(stageMain(stage), out),
+      ...built.map(({ name, file }) => packed(stagePlatform(stage, name, file), out)),
+    ];
   } finally {
     fs.rmSync(stage, { recursive: true });
   }
@@ -109,7 +117,9 @@ if (require.main === module) {
     const names = positionals.length > 0 ? positionals : undefined;
     const out = values.out ? path.resolve(values.out) : OUT;
     for (const { name, file, bytes, unpackedBytes } of pack({ out, names, local: values.local })) {
-      console.log(`${name}  ${(bytes / 1e6).toFixed(2)} MB packed, ${(unpackedBytes / 1e6).toFixed(2)} MB unpacked  ${path.relative('', file)}`);
+      console.log(
+        `${name}  ${(bytes / 1e6).toFixed(2)} MB packed, ${(unpackedBytes / 1e6).toFixed(2)} MB unpacked  ${path.relative('', file)}`,
+      );
     }
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);

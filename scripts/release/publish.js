@@ -41,7 +41,8 @@ function inOrder(tarballs) {
   for (const [index, { name, native }] of ordered.entries()) {
     const platform = platforms[index];
     const wanted = platform ? `package/${fileName(platform.name)}` : '';
-    if (native.join() !== wanted) throw new Error(`${name} holds ${native.join(', ') || 'no native file'} where ${wanted || 'none'} is meant`);
+    if (native.join() !== wanted)
+      throw new Error(`${name} holds ${native.join(', ') || 'no native file'} where ${wanted || 'none'} is meant`);
   }
   return ordered;
 }
@@ -51,15 +52,23 @@ function oneVersion(ordered) {
   const main = /** @type {Tarball} */ (ordered.at(-1));
   const named = Object.entries(main.optionalDependencies);
   const wanted = new Map(ordered.slice(0, -1).map(({ name, version }) => [name, version]));
-  const wrong = [...wanted].find(([name, version]) => version !== main.version || main.optionalDependencies[name] !== version);
-  if (wrong) throw new Error(`${MAIN} ${main.version} asks for ${wrong[0]} ${main.optionalDependencies[wrong[0]]}, its tarball is ${wrong[1]}`);
-  if (named.length !== wanted.size) throw new Error(`${MAIN} asks for packages that are none of ours: ${named.map(([name]) => name).join(', ')}`);
+  const wrong = [...wanted].find(
+    ([name, version]) => version !== main.version || main.optionalDependencies[name] !== version,
+  );
+  if (wrong)
+    throw new Error(
+      `${MAIN} ${main.version} asks for ${wrong[0]} ${main.optionalDependencies[wrong[0]]}, its tarball is ${wrong[1]}`,
+    );
+  if (named.length !== wanted.size)
+    throw new Error(`${MAIN} asks for packages that are none of ours: ${named.map(([name]) => name).join(', ')}`);
   return main.version;
 }
 
 /** @param {Tarball} tarball @returns {string | undefined} what the registry says its bytes are, if it has that version */
 function published({ name, version }) {
-  const { status, stdout, stderr } = spawnSync(npm, ['view', `${name}@${version}`, 'dist.integrity', '--json'], { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(npm, ['view', `${name}@${version}`, 'dist.integrity', '--json'], {
+    encoding: 'utf8',
+  });
   if (status === 0) return stdout.trim() === '' ? undefined : JSON.parse(stdout);
   if (/\bE404\b/.test(stdout + stderr)) return undefined;
   throw new Error(`npm view ${name}@${version}: ${stderr.trim() || stdout.trim()}`);
@@ -76,12 +85,23 @@ function publish(folder, { dryRun }) {
   for (const tarball of ordered) {
     const there = published(tarball);
     const label = `${tarball.name}@${tarball.version}`;
-    if (there !== undefined && there !== integrityOf(tarball.file)) throw new Error(`${label} is published already, with other bytes`);
+    if (there !== undefined && there !== integrityOf(tarball.file))
+      throw new Error(`${label} is published already, with other bytes`);
     if (there !== undefined) {
       console.log(`there already: ${label}`);
       continue;
     }
-    const args = ['publish', path.resolve(tarball.file), '--provenance', '--access', 'public', '--tag', tag, '--loglevel=notice', ...(dryRun ? ['--dry-run'] : [])];
+    const args = [
+      'publish',
+      path.resolve(tarball.file),
+      '--provenance',
+      '--access',
+      'public',
+      '--tag',
+      tag,
+      '--loglevel=notice',
+      ...(dryRun ? ['--dry-run'] : []),
+    ];
     execFileSync(npm, args, { stdio: 'inherit' });
     console.log(`published: ${label} (${tag})`);
   }

@@ -35,7 +35,9 @@ const PLACES = [
 function placesIn(root) {
   const npm = path.join(root, 'npm');
   const platforms = existsSync(npm) ? readdirSync(npm).sort() : [];
-  const manifests = platforms.map((name) => `npm/${name}/package.json`).filter((file) => existsSync(path.join(root, file)));
+  const manifests = platforms
+    .map((name) => `npm/${name}/package.json`)
+    .filter((file) => existsSync(path.join(root, file)));
   const fixed = PLACES.filter(({ file, optional }) => !optional || existsSync(path.join(root, file)));
   return [...fixed, ...manifests.map((file) => ({ file, before: MANIFEST }))];
 }
@@ -76,7 +78,9 @@ function changelogProblems(root, version, tag) {
   if (first !== version) return [`CHANGELOG.md begins with ${first ?? 'no version'}, package.json has ${version}`];
   const dated = /^\d{4}-\d{2}-\d{2}$/.test(when ?? '');
   if (tag === undefined) {
-    return dated || when === 'unreleased' ? [] : [`CHANGELOG.md: after ${version} comes (unreleased) or a date like (2026-01-31)`];
+    return dated || when === 'unreleased'
+      ? []
+      : [`CHANGELOG.md: after ${version} comes (unreleased) or a date like (2026-01-31)`];
   }
   return dated ? [] : [`CHANGELOG.md: ${version} has no date, so it is not released`];
 }
@@ -90,7 +94,9 @@ function versionProblems(root = ROOT, { tag } = {}) {
   const [first, ...others] = versionsIn(root);
   if (!first) return ['no version anywhere'];
   const { version } = first;
-  const problems = SEMVER.test(version) ? [] : [`package.json: ${version} is not a version such as 1.2.3 or 1.2.3-rc.1`];
+  const problems = SEMVER.test(version)
+    ? []
+    : [`package.json: ${version} is not a version such as 1.2.3 or 1.2.3-rc.1`];
   for (const other of others) {
     if (other.version !== version) problems.push(`${other.name} has ${other.version}, package.json has ${version}`);
   }

@@ -38,16 +38,36 @@ const KINDS = [
   { name: 'updateUser never settles', deps: { updateUser: never }, unbound: true, expected: 500 },
   { name: 'isPrincipalActive throws', deps: { isPrincipalActive: broken }, expected: 500 },
   { name: 'getTenantId throws', deps: { getTenantId: broken }, expected: 500 },
-  { name: 'the logger throws', deps: { logger: { warn: broken, error: broken, debug: broken, info: broken } }, token: 'bad', expected: 403 },
+  {
+    name: 'the logger throws',
+    deps: { logger: { warn: broken, error: broken, debug: broken, info: broken } },
+    token: 'bad',
+    expected: 403,
+  },
   { name: 'the logger rejects', deps: { logger: { debug: async () => broken() } }, token: 'bad', expected: 403 },
   { name: 'onUserLookup throws', deps: { onUserLookup: broken }, expected: 200 },
   { name: 'apiKeyMiddleware throws', deps: { apiKeyMiddleware: broken }, token: 'none', expected: 500 },
   { name: 'apiKeyMiddleware rejects', deps: { apiKeyMiddleware: async () => broken() }, token: 'none', expected: 500 },
   { name: 'apiKeyMiddleware calls next twice', deps: { apiKeyMiddleware: nextTwice }, token: 'none', expected: 200 },
   { name: 'apiKeyMiddleware calls next late', deps: { apiKeyMiddleware: nextLate }, token: 'none', expected: 200 },
-  { name: 'apiKeyMiddleware calls next and then rejects', deps: { apiKeyMiddleware: nextThenReject }, token: 'none', expected: 200 },
-  { name: 'apiKeyMiddleware answers and calls next', deps: { apiKeyMiddleware: answerThenNext }, token: 'none', expected: 403 },
-  { name: 'the policy of the API user never settles', deps: { getAppConfig: secondNever(), apiKeyMiddleware: nextLate }, token: 'none', expected: 500 },
+  {
+    name: 'apiKeyMiddleware calls next and then rejects',
+    deps: { apiKeyMiddleware: nextThenReject },
+    token: 'none',
+    expected: 200,
+  },
+  {
+    name: 'apiKeyMiddleware answers and calls next',
+    deps: { apiKeyMiddleware: answerThenNext },
+    token: 'none',
+    expected: 403,
+  },
+  {
+    name: 'the policy of the API user never settles',
+    deps: { getAppConfig: secondNever(), apiKeyMiddleware: nextLate },
+    token: 'none',
+    expected: 500,
+  },
   { name: 'what comes after throws', after: broken, expected: 418 },
 ];
 
@@ -118,7 +138,10 @@ async function run(issuer, { name, deps = {}, after, token = 'good', unbound = f
   await once(server, 'listening');
   const sent = { good: issuer.token(), bad: `${issuer.token()}x`, none: undefined }[token];
   const headers = sent === undefined ? {} : { authorization: `Bearer ${sent}` };
-  const response = await fetch(`http://127.0.0.1:${server.address().port}/`, { headers, signal: AbortSignal.timeout(10_000) });
+  const response = await fetch(`http://127.0.0.1:${server.address().port}/`, {
+    headers,
+    signal: AbortSignal.timeout(10_000),
+  });
   await response.text();
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));

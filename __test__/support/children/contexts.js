@@ -25,17 +25,19 @@ function observe(where, expected) {
 }
 
 /** A callback that waits in three ways, and looks where it is around each. */
-const watched = (where, tenantOf, work) => async (...args) => {
-  const expected = tenantOf(...args);
-  observe(where, expected);
-  await null;
-  observe(where, expected);
-  await turn();
-  observe(where, expected);
-  const result = await work(...args);
-  observe(where, expected);
-  return result;
-};
+const watched =
+  (where, tenantOf, work) =>
+  async (...args) => {
+    const expected = tenantOf(...args);
+    observe(where, expected);
+    await null;
+    observe(where, expected);
+    await turn();
+    observe(where, expected);
+    const result = await work(...args);
+    observe(where, expected);
+    return result;
+  };
 
 /** Users are named after their tenant, so that each callback can tell where it should be. */
 const tenantOfName = (name) => name.split(':')[0];
@@ -52,47 +54,50 @@ async function main() {
   const auth = (audience) => ({
     endpoints: { agents: { remoteApi: { auth: { oidc: { enabled: true, issuer: issuer.url, audience } } } } },
   });
-  const handler = createRemoteAgentAuth({
-    getAppConfig: watched(
-      'getAppConfig',
-      (scope) => scope.tenantId,
-      async () => auth('agents'),
-    ),
-    findUser: watched(
-      'findUser',
-      (filter) => tenantOfName(filter.openidId ?? filter.email),
-      async ({ openidId, openidIssuer }) =>
-        openidId && { _id: openidId, openidId, openidIssuer, tenantId: tenantOfName(openidId) },
-    ),
-    updateUser: watched('updateUser', tenantOfName, async () => ({})),
-    // Its names are the same for all tenants: what counts is that it stays where it began.
-    getRolesByNames: watched(
-      'getRolesByNames',
-      () => tenants.getStore(),
-      async (names) => names.map((name) => ({ name })),
-    ),
-    isPrincipalActive: watched('isPrincipalActive', tenantOfName, async () => true),
-    tenantContextMiddleware: (req, res, next) => {
-      observe('tenantContextMiddleware', req.user.tenantId);
-      next();
-    },
-    onUserLookup: watched(
-      'onUserLookup',
-      () => tenants.getStore(),
-      async () => {},
-    ),
-    apiKeyMiddleware: watched(
-      'apiKeyMiddleware',
-      (req) => req.tenant,
-      async (req, res, next) => {
-        req.user = { id: 'key', tenantId: req.tenant };
+  const handler = createRemoteAgentAuth(
+    {
+      getAppConfig: watched(
+        'getAppConfig',
+        (scope) => scope.tenantId,
+        async () => auth('agents'),
+      ),
+      findUser: watched(
+        'findUser',
+        (filter) => tenantOfName(filter.openidId ?? filter.email),
+        async ({ openidId, openidIssuer }) =>
+          openidId && { _id: openidId, openidId, openidIssuer, tenantId: tenantOfName(openidId) },
+      ),
+      updateUser: watched('updateUser', tenantOfName, async () => ({})),
+      // Its names are the same for all tenants: what counts is that it stays where it began.
+      getRolesByNames: watched(
+        'getRolesByNames',
+        () => tenants.getStore(),
+        async (names) => names.map((name) => ({ name })),
+      ),
+      isPrincipalActive: watched('isPrincipalActive', tenantOfName, async () => true),
+      tenantContextMiddleware: (req, res, next) => {
+        observe('tenantContextMiddleware', req.user.tenantId);
         next();
       },
-    ),
-    logger: {},
-    getTenantId: () => tenants.getStore(),
-    runInTenant: (tenant, work) => tenants.run(tenant, work),
-  }, { tenantConflict: 'allow' });
+      onUserLookup: watched(
+        'onUserLookup',
+        () => tenants.getStore(),
+        async () => {},
+      ),
+      apiKeyMiddleware: watched(
+        'apiKeyMiddleware',
+        (req) => req.tenant,
+        async (req, res, next) => {
+          req.user = { id: 'key', tenantId: req.tenant };
+          next();
+        },
+      ),
+      logger: {},
+      getTenantId: () => tenants.getStore(),
+      runInTenant: (tenant, work) => tenants.run(tenant, work),
+    },
+    { tenantConflict: 'allow' },
+  );
 
   const request = (index) => {
     const tenant = TENANTS[index % TENANTS.length];
@@ -108,13 +113,22 @@ async function main() {
     return tenants.run(tenant, async () => {
       await handler(req, res, next);
       observe('after the handler', tenant);
-      if (passed !== 1 || res.sent.length > 0 || req.user.tenantId !== tenant) seen.wrong.outcome = (seen.wrong.outcome ?? 0) + 1;
+      if (passed !== 1 || res.sent.length > 0 || req.user.tenantId !== tenant)
+        seen.wrong.outcome = (seen.wrong.outcome ?? 0) + 1;
     });
   };
   await Promise.all(Array.from({ length: REQUESTS }, (_, index) => request(index)));
   const { requests } = issuer;
   await issuer.stop();
-  console.log(JSON.stringify({ node: process.versions.node, requests: REQUESTS, fetches: requests, ...seen, places: [...places].sort() }));
+  console.log(
+    JSON.stringify({
+      node: process.versions.node,
+      requests: REQUESTS,
+      fetches: requests,
+      ...seen,
+      places: [...places].sort(),
+    }),
+  );
 }
 
 main().catch((error) => {

@@ -21,9 +21,17 @@ silent.listen(0, '127.0.0.1', async () => {
   if (way === 'nothing left') {
     // The provider refuses, the answer has come: the store and its threads are there, and nobody waits for them.
     silent.close();
-    const outcome = await createRemoteAgentAuth().check(token, { issuer: 'http://localhost', audience: 'a', jwksUri: `http://127.0.0.1:${port}/` });
+    const outcome = await createRemoteAgentAuth().check(token, {
+      issuer: 'http://localhost',
+      audience: 'a',
+      jwksUri: `http://127.0.0.1:${port}/`,
+    });
     process.stdout.write(outcome.code);
     return;
   }
-  createRemoteAgentAuth().check(token, { issuer: 'http://localhost', audience: 'a', jwksUri: `http://127.0.0.1:${port}/` });
+  createRemoteAgentAuth().check(token, {
+    issuer: 'http://localhost',
+    audience: 'a',
+    jwksUri: `http://127.0.0.1:${port}/`,
+  });
 });

@@ -27,7 +27,8 @@ fs.readFileSync = (file, ...rest) => {
 for (const [name, code] of Object.entries(machine.deny ?? {})) {
   const original = fs[name];
   fs[name] = (file, ...rest) => {
-    if (/remote-agent-auth-/.test(file)) throw Object.assign(new Error(`${code}: not here, ${name} '${file}'`), { code });
+    if (/remote-agent-auth-/.test(file))
+      throw Object.assign(new Error(`${code}: not here, ${name} '${file}'`), { code });
     return original(file, ...rest);
   };
 }

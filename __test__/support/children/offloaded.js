@@ -15,7 +15,10 @@ const AT_ONCE = 100;
 const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 function signed() {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-521', publicKeyEncoding: { format: 'jwk' } });
+  const { publicKey, privateKey } = generateKeyPairSync('ec', {
+    namedCurve: 'P-521',
+    publicKeyEncoding: { format: 'jwk' },
+  });
   const input = `${part({ alg: 'ES512', kid: 'k' })}.${part({ iss: ISSUER, aud: 'a', sub: 's', exp: 4e9 })}`;
   const signature = sign('sha512', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' });
   const jwks = JSON.stringify({ keys: [{ ...publicKey, kid: 'k' }] });

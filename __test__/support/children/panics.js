@@ -28,9 +28,13 @@ async function main() {
     future: await seenOf(() => probe.panicInFuture()),
     line: await seenOf(() => probe.panicInLine()),
     conversion: await seenOf(() => probe.panicInConversion()),
-    afterwards: await seenOf(() => probe.createRemoteAgentAuth().check('a.b.c', { issuer: 'https://a', audience: 'b' })),
+    afterwards: await seenOf(() =>
+      probe.createRemoteAgentAuth().check('a.b.c', { issuer: 'https://a', audience: 'b' }),
+    ),
     // No certificate was handed over in this process.
-    'no trust': await seenOf(() => probe.verifyRemoteToken(process.argv[3], { issuer: 'https://localhost', audience: 'a' })),
+    'no trust': await seenOf(() =>
+      probe.verifyRemoteToken(process.argv[3], { issuer: 'https://localhost', audience: 'a' }),
+    ),
   };
   process.stdout.write(JSON.stringify(seen));
 }

@@ -17,7 +17,10 @@ const WORKER = `
     .then((outcome) => parentPort.postMessage(outcome.ok));
 `;
 
-const { publicKey, privateKey } = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256', publicKeyEncoding: { format: 'jwk' } });
+const { publicKey, privateKey } = crypto.generateKeyPairSync('ec', {
+  namedCurve: 'P-256',
+  publicKeyEncoding: { format: 'jwk' },
+});
 const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 function mint() {

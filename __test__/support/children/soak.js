@@ -19,8 +19,15 @@ const mint = (claims) => {
   return Buffer.from(`${input}.${sign(null, Buffer.from(input), privateKey).toString('base64url')}`);
 };
 // More than all caches of outcomes hold, so that those are full and turn over.
-const good = Array.from({ length: 12_000 }, (_, n) => mint({ sub: `user-${n}`, name: n % 3 === 0 ? 'Łukasz 😀' : 'Ada' }));
-const bad = [mint({ sub: 'u', exp: 1 }), mint({ sub: 'u', aud: 'x' }), Buffer.from('a.b.c'), Buffer.from(`${'a'.repeat(20_000)}`)];
+const good = Array.from({ length: 12_000 }, (_, n) =>
+  mint({ sub: `user-${n}`, name: n % 3 === 0 ? 'Łukasz 😀' : 'Ada' }),
+);
+const bad = [
+  mint({ sub: 'u', exp: 1 }),
+  mint({ sub: 'u', aud: 'x' }),
+  Buffer.from('a.b.c'),
+  Buffer.from(`${'a'.repeat(20_000)}`),
+];
 
 const verifier = new RemoteTokenVerifier();
 const shared = new RemoteTokenVerifier({ sharedClaims: true });
@@ -41,7 +48,10 @@ function one(n) {
   if (kind < 58) return of(verifier.check(bad[n % bad.length].latin1Slice(), policy), ({ code }) => code);
   if (kind < 60) return of(auth.check(token, policy), subject);
   if (kind < 61) return of(auth.check(token, policy), ({ verdict }) => of(auth.recheck(verdict, policy), subject));
-  if (kind < 62) return of(plain.check(token, policy, { forRecheck: true }), ({ verdict }) => of(plain.recheck(verdict, policy), subject));
+  if (kind < 62)
+    return of(plain.check(token, policy, { forRecheck: true }), ({ verdict }) =>
+      of(plain.recheck(verdict, policy), subject),
+    );
   if (kind < 63) policy = verifier.compile(options);
   return of(verifier.check(token, policy), subject);
 }
@@ -49,7 +59,8 @@ function one(n) {
 async function run(count) {
   for (let n = 0; n < count; n += 1) {
     const answer = one(n);
-    if (typeof (typeof answer === 'string' ? answer : await answer) !== 'string') throw new Error(`check ${n} gave no answer`);
+    if (typeof (typeof answer === 'string' ? answer : await answer) !== 'string')
+      throw new Error(`check ${n} gave no answer`);
     // Finalizers run when the loop turns.
     if (n % 1000 === 0) await new Promise(setImmediate);
   }

@@ -17,21 +17,23 @@ const WORKER = `
   parentPort.postMessage('under way');
 `;
 
-const silent = net.createServer(() => {}).listen(0, '127.0.0.1', async () => {
-  const { port } = /** @type {net.AddressInfo} */ (silent.address());
-  for (let n = 0; n < Number(count); n += 1) {
-    const worker = new Worker(WORKER, {
-      eval: true,
-      workerData: {
-        native: path.join(ROOT, 'native.js'),
-        token,
-        policy: { issuer: 'http://localhost', audience: 'a' },
-        jwksUri: `http://127.0.0.1:${port}/${n % 8}/`,
-      },
-    });
-    await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
-    await worker.terminate();
-  }
-  process.stdout.write('done');
-  process.exit(0);
-});
+const silent = net
+  .createServer(() => {})
+  .listen(0, '127.0.0.1', async () => {
+    const { port } = /** @type {net.AddressInfo} */ (silent.address());
+    for (let n = 0; n < Number(count); n += 1) {
+      const worker = new Worker(WORKER, {
+        eval: true,
+        workerData: {
+          native: path.join(ROOT, 'native.js'),
+          token,
+          policy: { issuer: 'http://localhost', audience: 'a' },
+          jwksUri: `http://127.0.0.1:${port}/${n % 8}/`,
+        },
+      });
+      await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
+      await worker.terminate();
+    }
+    process.stdout.write('done');
+    process.exit(0);
+  });

@@ -9,7 +9,11 @@ const packages = pythonPackages();
 
 async function startAuthlib() {
   const script = path.join(__dirname, 'authlib_provider.py');
-  const { found, stop } = await startPython(/** @type {string} */ (packages.folder), ['-u', script], /listening on (\d+)/);
+  const { found, stop } = await startPython(
+    /** @type {string} */ (packages.folder),
+    ['-u', script],
+    /listening on (\d+)/,
+  );
   const issuer = `http://127.0.0.1:${found}`;
   return {
     issuer,
@@ -19,7 +23,12 @@ async function startAuthlib() {
       const response = await fetch(`${issuer}/token`, {
         method: 'POST',
         headers: { authorization: `Basic ${Buffer.from('tests:secret').toString('base64')}` },
-        body: new URLSearchParams({ grant_type: 'password', username: 'ada', password: 'password', scope: 'agents:use' }),
+        body: new URLSearchParams({
+          grant_type: 'password',
+          username: 'ada',
+          password: 'password',
+          scope: 'agents:use',
+        }),
       });
       return { access: (await response.json()).access_token };
     },

@@ -24,8 +24,10 @@ const PATIENCE_MS = 180_000;
 /** From its first word to its last setting. */
 const CONFIGURE_MS = 15_000;
 
-const run = (command, args, options = {}) => spawnSync(command, args, { encoding: 'utf8', timeout: PATIENCE_MS, ...options });
-const runs = () => run(BINARY, ['--version']).error === undefined && run('ldd', [BINARY]).stdout?.includes('not found') === false;
+const run = (command, args, options = {}) =>
+  spawnSync(command, args, { encoding: 'utf8', timeout: PATIENCE_MS, ...options });
+const runs = () =>
+  run(BINARY, ['--version']).error === undefined && run('ldd', [BINARY]).stdout?.includes('not found') === false;
 
 /** Unpacks the packages, and in CI installs the libraries they link to. @returns {string | undefined} why it is not there */
 function install() {
@@ -141,7 +143,12 @@ async function configure(api, limit) {
   let cookie;
   const post = async (where, body) => {
     const headers = { 'content-type': 'application/json', ...(cookie ? { cookie } : {}) };
-    const response = await fetch(`${api}/${where}/`, { method: 'POST', headers, body: JSON.stringify(body), signal: limit });
+    const response = await fetch(`${api}/${where}/`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(body),
+      signal: limit,
+    });
     if (!response.ok) throw new Error(`glewlwyd, ${where}: ${response.status} ${await response.text()}`);
     cookie ??= response.headers.getSetCookie()[0]?.split(';')[0];
   };
@@ -188,7 +195,13 @@ async function configure(api, limit) {
       'scope-claim': 'no',
     },
   });
-  await post('user', { username: 'ada', name: 'Ada', password: 'password', enabled: true, scope: ['openid', 'agents'] });
+  await post('user', {
+    username: 'ada',
+    name: 'Ada',
+    password: 'password',
+    enabled: true,
+    scope: ['openid', 'agents'],
+  });
   await post('client', {
     client_id: 'tests',
     name: 'tests',

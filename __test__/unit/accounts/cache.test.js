@@ -12,7 +12,16 @@ const SECRET = 'a secret that replicas share, 32+';
 const planOf = (over = {}) => readAccounts({ federatedAuthCache: { enabled: true, ...over } }, 'oidc');
 const tokenOf = (header) => `${encode(header)}.payload.signature`;
 const TOKEN = tokenOf({ alg: 'ES256', kid: 'key-1' });
-const USER = { _id: 'id-1', openidId: 'sub-1', openidIssuer: ISSUER, email: 'ada@example.com', role: 'USER', name: 'Ada', password: 'hash', createdAt: new Date() };
+const USER = {
+  _id: 'id-1',
+  openidId: 'sub-1',
+  openidIssuer: ISSUER,
+  email: 'ada@example.com',
+  role: 'USER',
+  name: 'Ada',
+  password: 'hash',
+  createdAt: new Date(),
+};
 
 /** A store of Keyv's shape that keeps what a network would: text. */
 class RemoteStore {
@@ -37,8 +46,16 @@ function setUp({ store, clock = () => NOW, plan = planOf(), policy = { key: 'pol
   const log = logger;
   const cache = new FederatedCache({ store, log, clock });
   const slot = (over = {}, policyEntry = policy, itsPlan = plan) =>
-    cache.slotOf(itsPlan, policyEntry, { tenantId: undefined, issuer: ISSUER, subject: 'sub-1', token: TOKEN, ...of, ...over });
-  const write = (over = {}, at = slot()) => cache.write(at, plan, { user: USER, id: 'id-1', expiresAt: NOW / 1000 + 3600, ...over });
+    cache.slotOf(itsPlan, policyEntry, {
+      tenantId: undefined,
+      issuer: ISSUER,
+      subject: 'sub-1',
+      token: TOKEN,
+      ...of,
+      ...over,
+    });
+  const write = (over = {}, at = slot()) =>
+    cache.write(at, plan, { user: USER, id: 'id-1', expiresAt: NOW / 1000 + 3600, ...over });
   const read = async (at = slot(), itsPlan = plan) => cache.read(at, itsPlan);
   return { cache, logger, slot, write, read };
 }
@@ -54,7 +71,14 @@ describe.each([
     const { write, read } = setUp({ store: storeOf(), plan });
     await write({ groupsSyncedAt: NOW - 5 });
     const { user, groupsSyncedAt } = await read();
-    expect(user).toEqual({ id: 'id-1', openidId: 'sub-1', openidIssuer: ISSUER, email: 'ada@example.com', role: 'USER', name: 'Ada' });
+    expect(user).toEqual({
+      id: 'id-1',
+      openidId: 'sub-1',
+      openidIssuer: ISSUER,
+      email: 'ada@example.com',
+      role: 'USER',
+      name: 'Ada',
+    });
     expect(groupsSyncedAt).toBe(NOW - 5);
   });
 
@@ -148,7 +172,12 @@ describe('what a store gives back', () => {
     const { entry, proof } = JSON.parse(store.values.get(key));
     const changed = JSON.parse(entry);
     change(changed);
-    for (const forged of [{ entry: JSON.stringify(changed), proof }, { entry: JSON.stringify(changed), proof: '' }, { entry: JSON.stringify(changed) }, changed]) {
+    for (const forged of [
+      { entry: JSON.stringify(changed), proof },
+      { entry: JSON.stringify(changed), proof: '' },
+      { entry: JSON.stringify(changed) },
+      changed,
+    ]) {
       store.values.set(key, JSON.stringify(forged));
       expect(await read()).toBeUndefined();
     }
@@ -184,7 +213,13 @@ describe('what a store gives back', () => {
   test.each(Object.entries(wrong))('is looked at field by field: %s', (_name, change) => {
     const { validated } = require('../../../lib/accounts/cache-entry');
     const slot = { tenantId: null, issuer: ISSUER, subject: 'sub-1', policy: 'p', signedBy: 'k' };
-    const entry = { version: 1, ...slot, createdAt: NOW, expiresAt: NOW + 1, user: { id: 'id-1', role: 'USER', openidId: 'sub-1' } };
+    const entry = {
+      version: 1,
+      ...slot,
+      createdAt: NOW,
+      expiresAt: NOW + 1,
+      user: { id: 'id-1', role: 'USER', openidId: 'sub-1' },
+    };
     expect(validated(entry, slot, NOW)).toBe(entry);
     expect(validated(change(entry), slot, NOW)).toBeUndefined();
   });

@@ -7,16 +7,37 @@ const { ISSUER, S, U, isolateEnvironment, line, oidcOf, setUp } = require('../..
 const { UserStore, duplicate } = require('../../support/user-store');
 
 isolateEnvironment();
-const VARIABLES = ['OPENID_USERNAME_CLAIM', 'OPENID_NAME_CLAIM', 'TENANT_ISOLATION_STRICT', 'CHECK_BALANCE', 'START_BALANCE'];
+const VARIABLES = [
+  'OPENID_USERNAME_CLAIM',
+  'OPENID_NAME_CLAIM',
+  'TENANT_ISOLATION_STRICT',
+  'CHECK_BALANCE',
+  'START_BALANCE',
+];
 beforeEach(() => VARIABLES.forEach((name) => delete process.env[name]));
 afterAll(() => VARIABLES.forEach((name) => delete process.env[name]));
 
 const PROVISION = { provisioning: { enabled: true } };
 const CLAIMS = { given_name: 'Ada', family_name: 'Lovelace', preferred_username: 'ada', name: 'not this' };
-const token = (over = {}) => success({ claims: JSON.stringify({ ...CLAIMS, email: 'ada@example.com' }), emailSource: 'email', emailVerified: true, ...over });
+const token = (over = {}) =>
+  success({
+    claims: JSON.stringify({ ...CLAIMS, email: 'ada@example.com' }),
+    emailSource: 'email',
+    emailVerified: true,
+    ...over,
+  });
 
 /** A middleware over a store of users; `tenant`: the request's. */
-function world({ users = [], accounts = PROVISION, outcome = token(), tenant, deps = {}, options = {}, config = {}, tenants = {} } = {}) {
+function world({
+  users = [],
+  accounts = PROVISION,
+  outcome = token(),
+  tenant,
+  deps = {},
+  options = {},
+  config = {},
+  tenants = {},
+} = {}) {
   const store = new UserStore(users);
   const events = [];
   const own = { oidc: oidcOf(accounts) };
@@ -81,7 +102,10 @@ describe('somebody unknown', () => {
   });
 
   test('belongs to the request’s tenant, and is looked for in no other', async () => {
-    const app = world({ tenant: 'acme', users: [{ openidId: 'subject-1', openidIssuer: ISSUER, email: 'ada@example.com', tenantId: 'bolt' }] });
+    const app = world({
+      tenant: 'acme',
+      users: [{ openidId: 'subject-1', openidIssuer: ISSUER, email: 'ada@example.com', tenantId: 'bolt' }],
+    });
     expect(passed(await app.call())).toMatchObject({ tenantId: 'acme' });
     expect(app.store.users).toHaveLength(2);
     expect(app.store.findUser.mock.calls.every(([filter]) => filter.tenantId === 'acme')).toBe(true);
@@ -90,7 +114,13 @@ describe('somebody unknown', () => {
   test('has no names where profileSync.onCreate is off', async () => {
     const app = world({ accounts: { ...PROVISION, profileSync: {} } });
     passed(await app.call());
-    expect(Object.keys(app.store.createUser.mock.calls[0][0]).sort()).toEqual(['email', 'openidId', 'openidIssuer', 'provider', 'role']);
+    expect(Object.keys(app.store.createUser.mock.calls[0][0]).sort()).toEqual([
+      'email',
+      'openidId',
+      'openidIssuer',
+      'provider',
+      'role',
+    ]);
   });
 
   test('begins with the balance of configuration and environment', async () => {
@@ -129,7 +159,10 @@ describe('somebody unknown', () => {
     ['of which the provider does not say whether it is verified', { emailVerified: undefined }, {}],
   ])('with an address %s is made', async (_name, over, options) => {
     const app = world({ outcome: token(over), options });
-    expect(passed(await app.call())).toMatchObject({ email: 'ada@example.com', emailVerified: 'emailVerified' in over ? over.emailVerified === true : true });
+    expect(passed(await app.call())).toMatchObject({
+      email: 'ada@example.com',
+      emailVerified: 'emailVerified' in over ? over.emailVerified === true : true,
+    });
   });
 
   test('of a domain that may have no account is refused, by the configuration’s list or the host’s rule', async () => {
@@ -145,7 +178,11 @@ describe('somebody unknown', () => {
     const app = world({ deps: { createUser: async (fields) => ({ _id: 'first', ...fields, role: 'ADMIN' }) } });
     const { answer } = await app.call();
     expect(answer).toEqual({ status: 500, body: S });
-    expect(app.lines).toContainEqual(['error', expect.stringContaining('Unexpected error'), expect.objectContaining({ message: expect.stringContaining('administrator') })]);
+    expect(app.lines).toContainEqual([
+      'error',
+      expect.stringContaining('Unexpected error'),
+      expect.objectContaining({ message: expect.stringContaining('administrator') }),
+    ]);
   });
 
   test('is a 500 where the database fails, and no API key', async () => {
@@ -160,7 +197,9 @@ describe('somebody unknown', () => {
     const make = async (fields) => ({ _id: (await store.createUser(fields))._id });
     const none = world({ deps: { findUser: asked, createUser: make } });
     expect(passed(await none.call())).toMatchObject({ openidId: 'subject-1' });
-    expect(asked.mock.calls.at(-1)).toEqual([{ openidId: 'subject-1', openidIssuer: ISSUER, tenantId: { $exists: false } }]);
+    expect(asked.mock.calls.at(-1)).toEqual([
+      { openidId: 'subject-1', openidIssuer: ISSUER, tenantId: { $exists: false } },
+    ]);
     const unreadable = world({ deps: { createUser: async () => null } });
     expect((await unreadable.call()).answer.status).toBe(500);
   });
@@ -195,7 +234,15 @@ describe('first calls at once', () => {
     ['a user of a tenant, from a request without', undefined, 'acme'],
     ['another tenant’s user', 'acme', 'bolt'],
   ])('lost to %s is a conflict', async (_name, tenant, tenantId) => {
-    const stranger = { _id: 'x', openidId: 'subject-1', openidIssuer: ISSUER, email: 'ada@example.com', provider: 'openid', role: 'USER', tenantId };
+    const stranger = {
+      _id: 'x',
+      openidId: 'subject-1',
+      openidIssuer: ISSUER,
+      email: 'ada@example.com',
+      provider: 'openid',
+      role: 'USER',
+      tenantId,
+    };
     let isMade = false;
     const app = world({
       tenant,
@@ -227,7 +274,9 @@ describe('an account there is', () => {
   test('found by its address is linked, once every check has passed', async () => {
     const app = world({ users: [{ email: 'ada@example.com', provider: undefined }] });
     expect(passed(await app.call())).toMatchObject({ openidId: 'subject-1' });
-    expect(app.store.users).toEqual([expect.objectContaining({ provider: 'openid', openidId: 'subject-1', openidIssuer: ISSUER })]);
+    expect(app.store.users).toEqual([
+      expect.objectContaining({ provider: 'openid', openidId: 'subject-1', openidIssuer: ISSUER }),
+    ]);
     expect(app.events).toEqual([{ event: 'linked', userId: 'id-1', tenantId: undefined }]);
   });
 
@@ -260,7 +309,9 @@ describe('an account there is', () => {
     const app = world({ accounts, users });
     passed(await app.call());
     passed(await app.call());
-    expect(app.store.updateUser.mock.calls).toEqual([['id-1', { name: 'Ada Lovelace', email: 'ada@example.com', emailVerified: true }]]);
+    expect(app.store.updateUser.mock.calls).toEqual([
+      ['id-1', { name: 'Ada Lovelace', email: 'ada@example.com', emailVerified: true }],
+    ]);
   });
 
   test.each([
@@ -275,7 +326,10 @@ describe('an account there is', () => {
   });
 
   test('keeps its address where another account has the new one, and its owner is let in', async () => {
-    const users = [{ ...known, email: 'old@example.com', username: 'ada', emailVerified: true }, { email: 'ada@example.com', provider: 'google' }];
+    const users = [
+      { ...known, email: 'old@example.com', username: 'ada', emailVerified: true },
+      { email: 'ada@example.com', provider: 'google' },
+    ];
     const app = world({ accounts: { profileSync: { forExisting: true } }, users });
     expect(passed(await app.call())).toMatchObject({ email: 'old@example.com', name: 'Ada Lovelace' });
     expect(app.lines).toContainEqual(line('warn', 'keeps the stored e-mail address'));
@@ -313,7 +367,9 @@ describe('the configuration', () => {
   test('a missing dependency is a 500 whose line names both, before anybody is looked for', async () => {
     const app = world({ deps: { createUser: undefined } });
     expect((await app.call()).answer).toEqual({ status: 500, body: S });
-    expect(app.lines).toContainEqual(line('error', 'deps.createUser must be a function, which provisioning.enabled needs'));
+    expect(app.lines).toContainEqual(
+      line('error', 'deps.createUser must be a function, which provisioning.enabled needs'),
+    );
     expect(app.store.findUser).not.toHaveBeenCalled();
   });
 
@@ -334,7 +390,9 @@ describe('the configuration', () => {
   test('LibreChat’s variables name the claims of user name and name', async () => {
     process.env.OPENID_USERNAME_CLAIM = 'nick.main';
     process.env.OPENID_NAME_CLAIM = 'name';
-    const app = world({ outcome: token({ claims: JSON.stringify({ ...CLAIMS, name: '  Countess\u202e ', nick: { main: 'countess' } }) }) });
+    const app = world({
+      outcome: token({ claims: JSON.stringify({ ...CLAIMS, name: '  Countess\u202e ', nick: { main: 'countess' } }) }),
+    });
     passed(await app.call());
     expect(app.store.createUser.mock.calls[0][0]).toMatchObject({ username: 'countess', name: 'Countess' });
   });

@@ -43,7 +43,12 @@ function graphOf({ members = [[]], owned = [[]], items = {}, statuses = [], exch
     if (kind !== undefined) return list(kind === 'members' ? members : owned, Number(at), kind);
     const responses = body.requests.map(({ id }) => {
       const answer = items[id]?.shift();
-      return { id, status: 200, body: { id, displayName: `Group ${id}`, mail: `${id.toUpperCase()}@example.com`, description: null }, ...answer };
+      return {
+        id,
+        status: 200,
+        body: { id, displayName: `Group ${id}`, mail: `${id.toUpperCase()}@example.com`, description: null },
+        ...answer,
+      };
     });
     return { responses: responses.filter(({ status }) => status !== 'lost') };
   };
@@ -67,22 +72,47 @@ function storeOf({ known = [], fail } = {}) {
   };
   return {
     writes,
-    find: jest.fn(async (wanted) => known.filter((id) => wanted.includes(id)).map((idOnTheSource) => ({ idOnTheSource }))),
+    find: jest.fn(async (wanted) =>
+      known.filter((id) => wanted.includes(id)).map((idOnTheSource) => ({ idOnTheSource })),
+    ),
     upsert: (id, fields) => note('upsert', id, fields),
     update: (filter, change) => note('update', filter, change),
   };
 }
 
-function setUp({ graph = graphOf(), store = storeOf(), groupSync = {}, lifecycle = 'existing', member = {}, issuer = ENTRA, claims = {}, now = { is: 0 } } = {}) {
+function setUp({
+  graph = graphOf(),
+  store = storeOf(),
+  groupSync = {},
+  lifecycle = 'existing',
+  member = {},
+  issuer = ENTRA,
+  claims = {},
+  now = { is: 0 },
+} = {}) {
   const slept = [];
   const log = recordingLogger();
   const onSynced = jest.fn();
-  const sync = createGroupSync({ client: () => graph.client, clock: () => now.is, sleep: async (ms) => void slept.push(ms) });
-  const plan = readAccounts({ provisioning: { enabled: true }, groupSync: { onCreate: true, forExisting: true, ...groupSync } }, 'oidc');
+  const sync = createGroupSync({
+    client: () => graph.client,
+    clock: () => now.is,
+    sleep: async (ms) => void slept.push(ms),
+  });
+  const plan = readAccounts(
+    { provisioning: { enabled: true }, groupSync: { onCreate: true, forExisting: true, ...groupSync } },
+    'oidc',
+  );
   const job = {
     plan,
     lifecycle,
-    member: { userId: 'id-1', memberKey: 'oid-1', provider: 'openid', openidId: 'sub-1', idOnTheSource: 'oid-1', ...member },
+    member: {
+      userId: 'id-1',
+      memberKey: 'oid-1',
+      provider: 'openid',
+      openidId: 'sub-1',
+      idOnTheSource: 'oid-1',
+      ...member,
+    },
     token: 'token',
     policy: {},
     issuer,
@@ -99,7 +129,11 @@ const ADD = (wanted, key = 'oid-1') => [
   { idOnTheSource: { $in: wanted }, source: 'entra', memberIds: { $ne: key } },
   { $addToSet: { memberIds: key } },
 ];
-const REMOVE = (others, key = 'oid-1') => ['update', { source: 'entra', memberIds: key, idOnTheSource: others }, { $pullAll: { memberIds: [key] } }];
+const REMOVE = (others, key = 'oid-1') => [
+  'update',
+  { source: 'entra', memberIds: key, idOnTheSource: others },
+  { $pullAll: { memberIds: [key] } },
+];
 
 describe('from Microsoft Graph', () => {
   test('all of it: exchange, member and owned groups by pages, details of the unknown ones, and the writes in their order', async () => {
@@ -109,13 +143,23 @@ describe('from Microsoft Graph', () => {
     expect(await run()).toEqual({ is: 'synced', at: 0 });
     expect(graph.client.exchange.mock.calls[0][1]).toEqual({
       token: 'token',
-      scope: 'https://graph.microsoft.com/User.Read https://graph.microsoft.com/People.Read https://graph.microsoft.com/GroupMember.Read.All',
+      scope:
+        'https://graph.microsoft.com/User.Read https://graph.microsoft.com/People.Read https://graph.microsoft.com/GroupMember.Read.All',
       clientId: 'client',
       clientSecret: 'secret',
       hosts: undefined,
     });
-    expect(graph.calls[0]).toEqual({ token: 'graph-token', method: 'POST', path: '/v1.0/me/getMemberGroups', body: { securityEnabledOnly: false } });
-    expect(graph.calls[1]).toEqual({ token: 'graph-token', method: 'GET', path: 'https://graph.microsoft.com/v1.0/next/members/1' });
+    expect(graph.calls[0]).toEqual({
+      token: 'graph-token',
+      method: 'POST',
+      path: '/v1.0/me/getMemberGroups',
+      body: { securityEnabledOnly: false },
+    });
+    expect(graph.calls[1]).toEqual({
+      token: 'graph-token',
+      method: 'GET',
+      path: 'https://graph.microsoft.com/v1.0/next/members/1',
+    });
     const all = ['a', 'b', 'c', 'd'];
     expect(store.writes).toEqual([
       ['upsert', 'c', { name: 'Group c', email: 'c@example.com' }],
@@ -131,7 +175,11 @@ describe('from Microsoft Graph', () => {
     const { run } = setUp({ graph });
     expect((await run()).is).toBe('synced');
     expect(graph.calls.slice(1).map(({ body }) => body.requests.length)).toEqual([20, 20, 5]);
-    expect(graph.calls[1].body.requests[0]).toEqual({ id: 'group-0', method: 'GET', url: '/groups/group-0?$select=id,displayName,mail,description' });
+    expect(graph.calls[1].body.requests[0]).toEqual({
+      id: 'group-0',
+      method: 'GET',
+      url: '/groups/group-0?$select=id,displayName,mail,description',
+    });
   });
 
   test('what is told to come later comes later, and by itself', async () => {
@@ -140,7 +188,11 @@ describe('from Microsoft Graph', () => {
     const { run, slept } = setUp({ graph });
     expect((await run()).is).toBe('synced');
     expect(slept).toEqual([3_000, 2_000]);
-    expect(graph.calls.slice(1).map(({ body }) => body.requests.map(({ id }) => id))).toEqual([ids(3), ['group-1'], ['group-1']]);
+    expect(graph.calls.slice(1).map(({ body }) => body.requests.map(({ id }) => id))).toEqual([
+      ids(3),
+      ['group-1'],
+      ['group-1'],
+    ]);
   });
 
   test('whole calls wait as they are told', async () => {
@@ -153,15 +205,55 @@ describe('from Microsoft Graph', () => {
   const notFound = { status: 404, body: { error: {} } };
   const FAILURES = [
     ['no group at all', { members: [[]] }, /names no group/, 'warn'],
-    ['an exchange that is refused', { exchange: { ok: false, reason: 'service_error', code: 'ERR_X', message: 'refused' } }, /ERR_X: refused/, 'error'],
-    ['an error of the client', { statuses: [{ ok: false, reason: 'unauthorized', code: 'ERR_X', message: 'no' }] }, /ERR_X/, 'error'],
+    [
+      'an exchange that is refused',
+      { exchange: { ok: false, reason: 'service_error', code: 'ERR_X', message: 'refused' } },
+      /ERR_X: refused/,
+      'error',
+    ],
+    [
+      'an error of the client',
+      { statuses: [{ ok: false, reason: 'unauthorized', code: 'ERR_X', message: 'no' }] },
+      /ERR_X/,
+      'error',
+    ],
     ['a status that is no list', { statuses: [{ ok: true, status: 500, body: null }] }, /status 500/, 'error'],
-    ['details of one group missing', { members: [ids(3)], items: { 'group-1': [{ status: 'lost' }] } }, /status none/, 'error'],
-    ['details of one group not to be had', { members: [ids(3)], items: { 'group-1': [notFound] } }, /status 404/, 'error'],
-    ['details of another group', { members: [['a']], items: { a: [{ body: { id: 'b', displayName: 'B' } }] } }, /group details/, 'error'],
-    ['an item that never comes', { members: [['a']], items: { a: Array.from({ length: 9 }, () => ({ status: 429 })) } }, /after 3 tries/, 'error'],
-    ['a call that never comes', { statuses: Array.from({ length: 9 }, () => ({ ok: true, status: 503, body: null })) }, /status 503 after 3 tries/, 'error'],
-    ['a pause longer than the budget', { statuses: [{ ok: true, status: 429, retryAfter: 31, body: null }] }, /would have to wait longer/, 'error'],
+    [
+      'details of one group missing',
+      { members: [ids(3)], items: { 'group-1': [{ status: 'lost' }] } },
+      /status none/,
+      'error',
+    ],
+    [
+      'details of one group not to be had',
+      { members: [ids(3)], items: { 'group-1': [notFound] } },
+      /status 404/,
+      'error',
+    ],
+    [
+      'details of another group',
+      { members: [['a']], items: { a: [{ body: { id: 'b', displayName: 'B' } }] } },
+      /group details/,
+      'error',
+    ],
+    [
+      'an item that never comes',
+      { members: [['a']], items: { a: Array.from({ length: 9 }, () => ({ status: 429 })) } },
+      /after 3 tries/,
+      'error',
+    ],
+    [
+      'a call that never comes',
+      { statuses: Array.from({ length: 9 }, () => ({ ok: true, status: 503, body: null })) },
+      /status 503 after 3 tries/,
+      'error',
+    ],
+    [
+      'a pause longer than the budget',
+      { statuses: [{ ok: true, status: 429, retryAfter: 31, body: null }] },
+      /would have to wait longer/,
+      'error',
+    ],
     ['a group without an identifier', { members: [['a', 7]] }, /usable identifier/, 'error'],
     ['a group whose identifier leads elsewhere', { members: [['../users/1']] }, /usable identifier/, 'error'],
     ['a list without an end', { members: Array.from({ length: 150 }, () => ['a']) }, /without an end/, 'error'],
@@ -177,14 +269,20 @@ describe('from Microsoft Graph', () => {
   });
 
   test('a database that fails is told, and does not throw', async () => {
-    const { run, store } = setUp({ graph: graphOf({ members: [['a']] }), store: storeOf({ fail: { update: new Error('down') } }) });
+    const { run, store } = setUp({
+      graph: graphOf({ members: [['a']] }),
+      store: storeOf({ fail: { update: new Error('down') } }),
+    });
     expect(await run()).toEqual({ is: 'failed', why: 'down' });
     // The removal comes last, so nothing was taken away.
     expect(store.writes.at(-1)[2]).toHaveProperty('$addToSet');
   });
 
   test('a group that another process has made meanwhile is there', async () => {
-    const { run } = setUp({ graph: graphOf({ members: [['a']] }), store: storeOf({ fail: { upsert: duplicate('group') } }) });
+    const { run } = setUp({
+      graph: graphOf({ members: [['a']] }),
+      store: storeOf({ fail: { upsert: duplicate('group') } }),
+    });
     expect((await run()).is).toBe('synced');
   });
 
@@ -193,7 +291,11 @@ describe('from Microsoft Graph', () => {
     ['an account of another sign-in', { member: { provider: 'local' } }, 'skipped'],
     ['an account without a subject', { member: { openidId: undefined } }, 'skipped'],
     ['an account without an oid', { member: { idOnTheSource: undefined } }, 'skipped'],
-    ['a created user where only known ones are brought in line', { lifecycle: 'created', groupSync: { onCreate: false } }, 'off'],
+    [
+      'a created user where only known ones are brought in line',
+      { lifecycle: 'created', groupSync: { onCreate: false } },
+      'off',
+    ],
     ['a known user where only created ones are brought in line', { groupSync: { forExisting: false } }, 'off'],
   ];
 
@@ -209,7 +311,14 @@ describe('from Microsoft Graph', () => {
     const now = { is: 0 };
     const graph = graphOf({ members: [['a']] });
     const { run } = setUp({ graph, now });
-    const member = { userId: 'id-1', memberKey: 'oid-1', provider: 'openid', openidId: 'sub-1', idOnTheSource: 'oid-1', tenantId: 'acme' };
+    const member = {
+      userId: 'id-1',
+      memberKey: 'oid-1',
+      provider: 'openid',
+      openidId: 'sub-1',
+      idOnTheSource: 'oid-1',
+      tenantId: 'acme',
+    };
     expect([(await run()).is, (await run()).is, (await run({ member })).is]).toEqual(['synced', 'skipped', 'synced']);
     now.is = 60_000;
     expect((await run()).is).toBe('synced');
@@ -234,7 +343,12 @@ describe('from the token', () => {
   const idIn = (name) => `${KEYCLOAK} ${name}`;
 
   test('a claim path, each name under its issuer, and nobody asked', async () => {
-    const { run, store, graph } = setUp({ groupSync: fromToken, issuer: KEYCLOAK, claims, member: { memberKey: 'id-1', idOnTheSource: undefined } });
+    const { run, store, graph } = setUp({
+      groupSync: fromToken,
+      issuer: KEYCLOAK,
+      claims,
+      member: { memberKey: 'id-1', idOnTheSource: undefined },
+    });
     expect((await run()).is).toBe('synced');
     const all = [idIn('staff'), idIn('admins')];
     const others = { $nin: all, $regex: '^https:\\/\\/kc\\.example\\/realms\\/a ' };
@@ -247,13 +361,18 @@ describe('from the token', () => {
     expect(graph.client.exchange).not.toHaveBeenCalled();
     // What is removed is this issuer's alone.
     expect(new RegExp(others.$regex).test(`${KEYCLOAK} old`)).toBe(true);
-    for (const other of ['https://kc.example/realms/ab x', 'https://kcxexample/realms/a x', 'guid']) expect(new RegExp(others.$regex).test(other)).toBe(false);
+    for (const other of ['https://kc.example/realms/ab x', 'https://kcxexample/realms/a x', 'guid'])
+      expect(new RegExp(others.$regex).test(other)).toBe(false);
   });
 
   test('Entra’s own identifiers stand for themselves', async () => {
     const { run, store } = setUp({ groupSync: { source: 'token' }, claims: { groups: ['guid-1'] } });
     expect((await run()).is).toBe('synced');
-    expect(store.writes).toEqual([['upsert', 'guid-1', { name: 'guid-1' }], ADD(['guid-1']), REMOVE({ $nin: ['guid-1'] })]);
+    expect(store.writes).toEqual([
+      ['upsert', 'guid-1', { name: 'guid-1' }],
+      ADD(['guid-1']),
+      REMOVE({ $nin: ['guid-1'] }),
+    ]);
   });
 
   test.each([
@@ -270,7 +389,10 @@ describe('from the token', () => {
     expect(store.writes).toEqual([]);
   });
 
-  const OVERAGE = [{ hasgroups: true }, { _claim_names: { groups: 'src1' }, _claim_sources: { src1: { endpoint: 'https://evil.example/groups' } } }];
+  const OVERAGE = [
+    { hasgroups: true },
+    { _claim_names: { groups: 'src1' }, _claim_sources: { src1: { endpoint: 'https://evil.example/groups' } } },
+  ];
 
   test.each(OVERAGE)('too many for the token are asked of Graph, and of no place the token names: %j', async (told) => {
     const graph = graphOf({ members: [['a']] });

@@ -4,7 +4,8 @@ const { createPlanReader, readAccounts } = require('../../../lib/accounts/option
 const { createRemoteAgentAuth } = require('../../../lib/middleware/remote-agent-auth');
 
 const FIELDS = { issuer: 'https://a.example', audience: 'agents', jwksUri: undefined, scope: undefined };
-const wrong = (text) => expect.objectContaining({ code: 'ERR_POLICY_OPTION', fault: 'config', message: expect.stringContaining(text) });
+const wrong = (text) =>
+  expect.objectContaining({ code: 'ERR_POLICY_OPTION', fault: 'config', message: expect.stringContaining(text) });
 const thrown = (work) => {
   try {
     work();
@@ -34,9 +35,15 @@ const ON = [
   [{ provisioning: { enabled: true }, profileSync: {} }, { profile: { onCreate: false, forExisting: false } }],
   [{ profileSync: { forExisting: true } }, { provisioning: false, profile: { onCreate: false, forExisting: true } }],
   [{ groupSync: { forExisting: true } }, { groups: { source: 'graph', claim: 'groups', budgetMs: 2000 } }],
-  [{ groupSync: { forExisting: true, source: 'token', claim: 'realm_access.roles', budgetMs: 0 } }, { groups: { claim: 'realm_access.roles', budgetMs: 0 } }],
+  [
+    { groupSync: { forExisting: true, source: 'token', claim: 'realm_access.roles', budgetMs: 0 } },
+    { groups: { claim: 'realm_access.roles', budgetMs: 0 } },
+  ],
   [{ userInfo: { fetch: true } }, { userInfo: { fetch: true, require: false, hosts: [] } }],
-  [{ userInfo: { fetch: true, require: true, hosts: ['u.example:8443'] } }, { userInfo: { require: true, hosts: ['u.example:8443'] } }],
+  [
+    { userInfo: { fetch: true, require: true, hosts: ['u.example:8443'] } },
+    { userInfo: { require: true, hosts: ['u.example:8443'] } },
+  ],
   [{ federatedAuthCache: { enabled: true } }, { cache: { enabled: true, ttlSeconds: 300, secret: undefined } }],
 ];
 
@@ -92,7 +99,9 @@ describe('the option', () => {
   });
 
   test('a function is asked with a copy of the block and the tenant', () => {
-    const option = jest.fn((oidc, { tenantId }) => (tenantId === 'acme' ? { provisioning: { enabled: true } } : undefined));
+    const option = jest.fn((oidc, { tenantId }) =>
+      tenantId === 'acme' ? { provisioning: { enabled: true } } : undefined,
+    );
     const read = createPlanReader(option);
     expect(read(undefined, FIELDS, 'acme')).toMatchObject({ provisioning: true });
     expect(read(undefined, FIELDS, 'bolt')).toBeUndefined();
@@ -110,7 +119,9 @@ describe('the option', () => {
 
   test('a wrong block of the configuration is named as such beside a right option', () => {
     const read = createPlanReader({ provisioning: { enabled: true } });
-    expect(thrown(() => read({ userInfo: { fetch: 'yes' } }, FIELDS, undefined))).toEqual(wrong('oidc: userInfo.fetch'));
+    expect(thrown(() => read({ userInfo: { fetch: 'yes' } }, FIELDS, undefined))).toEqual(
+      wrong('oidc: userInfo.fetch'),
+    );
   });
 });
 
@@ -127,10 +138,16 @@ describe('the factory', () => {
         'deps.upsertGroupByExternalId must be a function, which groupSync.onCreate needs; ' +
         'deps.bulkUpdateGroups must be a function, which groupSync.onCreate needs',
     );
-    expect(make({ profileSync: { forExisting: true } })).toContain('isEmailDomainAllowed must be a function, which profileSync.forExisting needs');
-    expect(make({ groupSync: { forExisting: true } })).toContain('bulkUpdateGroups must be a function, which groupSync.forExisting needs');
+    expect(make({ profileSync: { forExisting: true } })).toContain(
+      'isEmailDomainAllowed must be a function, which profileSync.forExisting needs',
+    );
+    expect(make({ groupSync: { forExisting: true } })).toContain(
+      'bulkUpdateGroups must be a function, which groupSync.forExisting needs',
+    );
     const store = { federatedAuthStore: { get: noop, set: noop } };
-    expect(make({ federatedAuthCache: { enabled: true } }, store)).toContain('federatedAuthStore.delete must be a function, which federatedAuthCache.enabled needs');
+    expect(make({ federatedAuthCache: { enabled: true } }, store)).toContain(
+      'federatedAuthStore.delete must be a function, which federatedAuthCache.enabled needs',
+    );
   });
 
   test('asks for nothing that is not switched on, and for what is nothing more', () => {
@@ -159,6 +176,8 @@ test('nothing of accounts is loaded by a middleware that has none', () => {
     handler({ headers: { authorization: 'Bearer a.b.c' } }, { status: () => ({ json() {} }) }, () => {}).then(() => {
       console.log(JSON.stringify(Object.keys(require.cache).filter((file) => /lib.accounts/.test(file)).map((file) => require('node:path').basename(file))));
     });`;
-  const loaded = execFileSync(process.execPath, ['-e', script], { cwd: require('node:path').join(__dirname, '..', '..', '..') });
+  const loaded = execFileSync(process.execPath, ['-e', script], {
+    cwd: require('node:path').join(__dirname, '..', '..', '..'),
+  });
   expect(JSON.parse(loaded.toString())).toEqual(['email-address.js']);
 });

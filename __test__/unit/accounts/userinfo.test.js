@@ -27,16 +27,35 @@ const told = (claims) => client.userinfo.mockResolvedValue({ ok: true, claims: {
 
 let serial = 0;
 /** A token of its own for each world: answers are kept by token. */
-const tokenOf = () => `${encode({ alg: 'ES256', kid: 'k' })}.${encode({ n: (serial += 1) })}.signature-of-this-token-${serial}`;
+const tokenOf = () =>
+  `${encode({ alg: 'ES256', kid: 'k' })}.${encode({ n: (serial += 1) })}.signature-of-this-token-${serial}`;
 
-function world({ accounts = {}, userInfo = { fetch: true }, outcome = {}, users = [], deps = {}, options = {}, tenant } = {}) {
+function world({
+  accounts = {},
+  userInfo = { fetch: true },
+  outcome = {},
+  users = [],
+  deps = {},
+  options = {},
+  tenant,
+} = {}) {
   const store = new UserStore(users);
   const events = [];
-  const verified = success({ claims: JSON.stringify({ preferred_username: 'ada' }), emailSource: 'email', emailVerified: true, ...outcome });
+  const verified = success({
+    claims: JSON.stringify({ preferred_username: 'ada' }),
+    emailSource: 'email',
+    emailVerified: true,
+    ...outcome,
+  });
   const app = setUp({
     config: configOf({ oidc: oidcOf({ provisioning: { enabled: true }, userInfo, ...accounts }) }),
     answers: { agents: verified },
-    deps: { ...store.deps, onAccount: (event) => events.push(event), ...(tenant && { getTenantId: () => tenant }), ...deps },
+    deps: {
+      ...store.deps,
+      onAccount: (event) => events.push(event),
+      ...(tenant && { getTenantId: () => tenant }),
+      ...deps,
+    },
     options,
   });
   const token = tokenOf();
@@ -47,8 +66,15 @@ test('overlays the token’s claims, and makes the account by both', async () =>
   told({ email: 'Ada@Userinfo.example', email_verified: true, given_name: 'Ada', family_name: 'Lovelace' });
   const app = world({ userInfo: { fetch: true, require: true, hosts: ['u.example'] } });
   const { req } = await app.send();
-  expect(req.user).toMatchObject({ email: 'ada@userinfo.example', username: 'ada', name: 'Ada Lovelace', emailVerified: true });
-  expect(client.userinfo.mock.calls).toEqual([[expect.anything(), { token: app.token, subject: 'subject-1', hosts: ['u.example'] }]]);
+  expect(req.user).toMatchObject({
+    email: 'ada@userinfo.example',
+    username: 'ada',
+    name: 'Ada Lovelace',
+    emailVerified: true,
+  });
+  expect(client.userinfo.mock.calls).toEqual([
+    [expect.anything(), { token: app.token, subject: 'subject-1', hosts: ['u.example'] }],
+  ]);
   expect(JSON.stringify(app.store.createUser.mock.calls)).not.toContain('signature-of-this-token');
 });
 
@@ -96,15 +122,18 @@ describe('an address', () => {
 });
 
 describe('that cannot be had', () => {
-  test.each(['unauthorized', 'subject_mismatch', 'service_error'])('and is required: %s is 401, nobody looked for, no API key', async (reason) => {
-    client.userinfo.mockResolvedValue(failed(reason));
-    const app = world({ userInfo: { fetch: true, require: true } });
-    expect((await app.send()).answer).toEqual({ status: 401, body: U });
-    expect(app.store.findUser).not.toHaveBeenCalled();
-    expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
-    expect(app.lines.filter(([level]) => level === 'warn')).toEqual([line('warn', reason)]);
-    expect(app.events).toEqual([{ event: 'refused', reason, tenantId: undefined }]);
-  });
+  test.each(['unauthorized', 'subject_mismatch', 'service_error'])(
+    'and is required: %s is 401, nobody looked for, no API key',
+    async (reason) => {
+      client.userinfo.mockResolvedValue(failed(reason));
+      const app = world({ userInfo: { fetch: true, require: true } });
+      expect((await app.send()).answer).toEqual({ status: 401, body: U });
+      expect(app.store.findUser).not.toHaveBeenCalled();
+      expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
+      expect(app.lines.filter(([level]) => level === 'warn')).toEqual([line('warn', reason)]);
+      expect(app.events).toEqual([{ event: 'refused', reason, tenantId: undefined }]);
+    },
+  );
 
   test('because it is down is 503 where the answers are standard', async () => {
     client.userinfo.mockResolvedValue(failed('service_error'));
@@ -112,12 +141,15 @@ describe('that cannot be had', () => {
     expect((await app.send()).answer.status).toBe(503);
   });
 
-  test.each(['unauthorized', 'subject_mismatch', 'service_error'])('and is not required: %s is a warning, and the token’s claims count', async (reason) => {
-    client.userinfo.mockResolvedValue(failed(reason));
-    const app = world();
-    expect((await app.send()).req.user).toMatchObject({ email: 'ada@example.com' });
-    expect(app.lines).toContainEqual(line('warn', reason));
-  });
+  test.each(['unauthorized', 'subject_mismatch', 'service_error'])(
+    'and is not required: %s is a warning, and the token’s claims count',
+    async (reason) => {
+      client.userinfo.mockResolvedValue(failed(reason));
+      const app = world();
+      expect((await app.send()).req.user).toMatchObject({ email: 'ada@example.com' });
+      expect(app.lines).toContainEqual(line('warn', reason));
+    },
+  );
 
   test('because the client throws is a service error', async () => {
     client.userinfo.mockRejectedValue(new Error('a bug'));
@@ -163,12 +195,22 @@ describe('is asked', () => {
   });
 
   test('with another token where the environment wants the on-behalf-of exchange', async () => {
-    Object.assign(process.env, { OPENID_ON_BEHALF_FLOW_FOR_USERINFO_REQUIRED: 'true', OPENID_CLIENT_ID: 'client', OPENID_CLIENT_SECRET: 'secret' });
+    Object.assign(process.env, {
+      OPENID_ON_BEHALF_FLOW_FOR_USERINFO_REQUIRED: 'true',
+      OPENID_CLIENT_ID: 'client',
+      OPENID_CLIENT_SECRET: 'secret',
+    });
     client.exchange.mockResolvedValue({ ok: true, accessToken: 'exchanged' });
     told({});
     const app = world();
     await app.send();
-    expect(client.exchange.mock.calls[0][1]).toEqual({ token: app.token, scope: 'user.read', clientId: 'client', clientSecret: 'secret', hosts: [] });
+    expect(client.exchange.mock.calls[0][1]).toEqual({
+      token: app.token,
+      scope: 'user.read',
+      clientId: 'client',
+      clientSecret: 'secret',
+      hosts: [],
+    });
     expect(client.userinfo.mock.calls[0][1]).toMatchObject({ token: 'exchanged', subject: 'subject-1' });
   });
 
@@ -209,7 +251,12 @@ describe('with the cache', () => {
     await settle();
     const calls = app.store.findUser.mock.calls.length;
     const second = (await app.send()).req.user;
-    expect(second).toMatchObject({ id: first.id, email: 'ada@example.com', role: 'USER', federatedTokens: { access_token: app.token } });
+    expect(second).toMatchObject({
+      id: first.id,
+      email: 'ada@example.com',
+      role: 'USER',
+      federatedTokens: { access_token: app.token },
+    });
     expect(second).not.toBe(first);
     second.role = 'ADMIN';
     expect((await app.send()).req.user.role).toBe('USER');
@@ -219,7 +266,11 @@ describe('with the cache', () => {
   test('a user being deleted is not let in from it, and is forgotten', async () => {
     told({});
     let active = true;
-    const app = world({ accounts: cached, deps: { isPrincipalActive: async () => active }, options: { tenantConflict: 'allow' } });
+    const app = world({
+      accounts: cached,
+      deps: { isPrincipalActive: async () => active },
+      options: { tenantConflict: 'allow' },
+    });
     await app.send();
     await settle();
     active = false;

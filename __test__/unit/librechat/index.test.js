@@ -111,15 +111,26 @@ describe('with the real verifier and the published tenant storage', () => {
     });
     let tenant;
     const token = issuer.token({ sub: 'robot', azp: 'robot' });
-    await handler({ headers: { authorization: `Bearer ${token}` } }, fullResponse(), () => void (tenant = getTenantId()));
+    await handler(
+      { headers: { authorization: `Bearer ${token}` } },
+      fullResponse(),
+      () => void (tenant = getTenantId()),
+    );
     expect(tenant).toBe('acme');
   });
 
   test('verifyOidcAccessToken gives the claims, or rejects', async () => {
     const config = { issuer: issuer.url, audience: 'agents' };
-    await expect(librechat.verifyOidcAccessToken(issuer.token({ name: 'Ada' }), config)).resolves.toMatchObject({ sub: 'subject-1', name: 'Ada' });
-    await expect(librechat.verifyOidcAccessToken(issuer.token({ aud: 'x' }), config)).rejects.toMatchObject({ code: 'ERR_TOKEN_AUDIENCE' });
-    await expect(librechat.verifyOidcAccessToken(issuer.token(), { issuer: issuer.url })).rejects.toMatchObject({ code: 'ERR_POLICY_AUDIENCE' });
+    await expect(librechat.verifyOidcAccessToken(issuer.token({ name: 'Ada' }), config)).resolves.toMatchObject({
+      sub: 'subject-1',
+      name: 'Ada',
+    });
+    await expect(librechat.verifyOidcAccessToken(issuer.token({ aud: 'x' }), config)).rejects.toMatchObject({
+      code: 'ERR_TOKEN_AUDIENCE',
+    });
+    await expect(librechat.verifyOidcAccessToken(issuer.token(), { issuer: issuer.url })).rejects.toMatchObject({
+      code: 'ERR_POLICY_AUDIENCE',
+    });
   });
 
   test('[182] OPENID_JWKS_URL counts where it is asked for, and only there', async () => {
@@ -169,7 +180,9 @@ describe('issuers', () => {
     process.env.OPENID_ISSUER = I;
     const conditions = [I, { $exists: false }, null, ''].map((openidIssuer) => ({ openidId: 's', openidIssuer }));
     expect(librechat.getIssuerBoundConditions('openidId', 's', `${I}/`)).toEqual(conditions);
-    expect(librechat.getIssuerBoundConditions('idOnTheSource', 'o', 'https://x')).toEqual([{ idOnTheSource: 'o', openidIssuer: 'https://x' }]);
+    expect(librechat.getIssuerBoundConditions('idOnTheSource', 'o', 'https://x')).toEqual([
+      { idOnTheSource: 'o', openidIssuer: 'https://x' },
+    ]);
     expect(librechat.getIssuerBoundConditions('openidId', '', I)).toEqual([]);
     expect(librechat.getIssuerBoundConditions('openidId', 's', undefined)).toEqual([]);
     expect(librechat.isUserIssuerAllowed({ openidIssuer: `${I}/` }, I)).toBe(true);
@@ -199,14 +212,18 @@ describe('getOpenIdEmail', () => {
   ])('%s', (_name, claims, email, warning) => {
     process.env.OPENID_EMAIL_CLAIM = ' mail ';
     expect(librechat.getOpenIdEmail(claims, 'strategy')).toBe(email);
-    expect(warnings).toEqual(warning === undefined ? [] : [[expect.stringMatching(new RegExp(`^\\[strategy\\] .*${warning}`))]]);
+    expect(warnings).toEqual(
+      warning === undefined ? [] : [[expect.stringMatching(new RegExp(`^\\[strategy\\] .*${warning}`))]],
+    );
   });
 });
 
 describe('findOpenIDUser', () => {
   const find = (over, user = null, when = () => true) => {
     const findUser = jest.fn(async (filter) => (when(filter) ? user : null));
-    return librechat.findOpenIDUser({ findUser, openidId: 'sub', openidIssuer: I, ...over }).then((result) => ({ ...result, findUser }));
+    return librechat
+      .findOpenIDUser({ findUser, openidId: 'sub', openidIssuer: I, ...over })
+      .then((result) => ({ ...result, findUser }));
   };
 
   test('[116] [119] found by subject and normalised issuer', async () => {
@@ -239,7 +256,11 @@ describe('findOpenIDUser', () => {
     ['[129] another issuer', { openidId: 'sub', openidIssuer: 'https://x' }],
   ])('%s is auth_failed, and the account untouched', async (_name, user) => {
     const before = { ...user };
-    expect(await find({ email: 'a@b' }, user, ({ email }) => email)).toMatchObject({ user: null, error: 'auth_failed', migration: false });
+    expect(await find({ email: 'a@b' }, user, ({ email }) => email)).toMatchObject({
+      user: null,
+      error: 'auth_failed',
+      migration: false,
+    });
     expect(user).toEqual(before);
   });
 
@@ -260,7 +281,9 @@ describe('findOpenIDUser', () => {
   test('[141] a lookup that rejects is the caller’s to see', async () => {
     const onUserLookup = jest.fn();
     const findUser = async () => Promise.reject(new Error('down'));
-    await expect(librechat.findOpenIDUser({ findUser, openidId: 's', openidIssuer: I, onUserLookup })).rejects.toThrow('down');
+    await expect(librechat.findOpenIDUser({ findUser, openidId: 's', openidIssuer: I, onUserLookup })).rejects.toThrow(
+      'down',
+    );
     expect(onUserLookup.mock.calls).toEqual([['error', expect.any(Number)]]);
   });
 });

@@ -31,11 +31,15 @@ jest.mock(
   () => ({ getAppConfig: jest.fn(async ({ tenantId }) => mockConfigs[tenantId ?? 'base']) }),
   { virtual: true },
 );
-jest.mock('~/models', () => ({ ...mockMethods, getAgent: async ({ id }) => (id === 'agent_1' ? { id } : null) }), { virtual: true });
+jest.mock('~/models', () => ({ ...mockMethods, getAgent: async ({ id }) => (id === 'agent_1' ? { id } : null) }), {
+  virtual: true,
+});
 
 /** examples/librechat.yaml as LibreChat reads it on start, with another issuer and some changes. */
 function configOf(issuer, change = () => {}) {
-  const document = yaml.load(readFileSync(path.join(__dirname, '..', '..', '..', 'examples', 'librechat.yaml'), 'utf8'));
+  const document = yaml.load(
+    readFileSync(path.join(__dirname, '..', '..', '..', 'examples', 'librechat.yaml'), 'utf8'),
+  );
   const { auth } = document.endpoints.agents.remoteApi;
   auth.oidc.issuer = issuer;
   change(auth);
@@ -90,7 +94,9 @@ describeWith('a MongoDB-compatible server (SecantusDB)', mongo.missing, { requir
               object: 'chat.completion',
               created: 0,
               model: req.agent.id,
-              choices: [{ index: 0, finish_reason: 'stop', message: { role: 'assistant', content: `Hello ${req.user.name}` } }],
+              choices: [
+                { index: 0, finish_reason: 'stop', message: { role: 'assistant', content: `Hello ${req.user.name}` } },
+              ],
             }),
         }),
       );
@@ -120,7 +126,14 @@ describeWith('a MongoDB-compatible server (SecantusDB)', mongo.missing, { requir
 
   const add = (fields) => mockMethods.createUser({ name: 'Ada', username: 'ada', ...fields }, undefined, true, true);
   const known = (fields = {}) =>
-    add({ email: 'ada@example.com', provider: 'openid', openidId: 'ada', openidIssuer: issuer.url, role: 'USER', ...fields });
+    add({
+      email: 'ada@example.com',
+      provider: 'openid',
+      openidId: 'ada',
+      openidIssuer: issuer.url,
+      role: 'USER',
+      ...fields,
+    });
   const token = (claims = {}) => issuer.token({ sub: 'ada', aud: AUDIENCE, scope: 'agents:use', ...claims });
   const get = async (major, bearer, headers = {}) => {
     const response = await fetch(`${servers[major].url}/models`, {
@@ -143,7 +156,10 @@ describeWith('a MongoDB-compatible server (SecantusDB)', mongo.missing, { requir
       const openai = client(major, token());
       const models = await openai.models.list();
       expect(models.data.map(({ id }) => id)).toEqual([AGENT]);
-      const answer = await openai.chat.completions.create({ model: AGENT, messages: [{ role: 'user', content: 'Hello' }] });
+      const answer = await openai.chat.completions.create({
+        model: AGENT,
+        messages: [{ role: 'user', content: 'Hello' }],
+      });
       expect(answer.choices[0].message.content).toBe('Hello Ada');
       expect(servers[major].seen[0].user).toMatchObject({
         id: String(user._id),
@@ -178,7 +194,9 @@ describeWith('a MongoDB-compatible server (SecantusDB)', mongo.missing, { requir
 
     test('a user known by e-mail is bound in the database, once, and found by subject from then on', async () => {
       const { _id } = await add({ email: 'Ada@Example.com', role: 'USER', provider: 'openid' });
-      expect(await get(major, token({ email: 'ADA@example.com', email_verified: true }))).toMatchObject({ status: 200 });
+      expect(await get(major, token({ email: 'ADA@example.com', email_verified: true }))).toMatchObject({
+        status: 200,
+      });
       const stored = await User.findById(_id).lean();
       expect(stored).toMatchObject({ provider: 'openid', openidId: 'ada', openidIssuer: issuer.url });
       expect(await get(major, token())).toMatchObject({ status: 200 });
@@ -216,10 +234,15 @@ describeWith('a MongoDB-compatible server (SecantusDB)', mongo.missing, { requir
     });
 
     test('role sync writes a role of the database, spelt as it is stored', async () => {
-      await mockMethods.createRoleByName({ name: 'Standard-User', permissions: { [PermissionTypes.REMOTE_AGENTS]: { [Permissions.USE]: true } } }).catch(
-        // The second Express finds it there already.
-        (error) => error,
-      );
+      await mockMethods
+        .createRoleByName({
+          name: 'Standard-User',
+          permissions: { [PermissionTypes.REMOTE_AGENTS]: { [Permissions.USE]: true } },
+        })
+        .catch(
+          // The second Express finds it there already.
+          (error) => error,
+        );
       Object.assign(process.env, {
         OPENID_ROLE_SYNC_ENABLED: 'true',
         OPENID_ROLE_SYNC_API_ENABLED: 'true',

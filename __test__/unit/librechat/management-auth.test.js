@@ -18,7 +18,14 @@ const OIDC = { enabled: true, issuer: 'https://issuer.example', audience: 'manag
 const CLIENT = { clientId: 'robot', userId: USER, tenantId: 'acme' };
 const claimsOf = (over = {}) => ({ azp: 'robot', sub: 'robot', exp: inAnHour(), ...over });
 
-function setUp({ oidc = OIDC, clients = [CLIENT], claims = claimsOf(), user = { _id: USER, tenantId: 'acme' }, deps = {}, options } = {}) {
+function setUp({
+  oidc = OIDC,
+  clients = [CLIENT],
+  claims = claimsOf(),
+  user = { _id: USER, tenantId: 'acme' },
+  deps = {},
+  options,
+} = {}) {
   const tenants = new AsyncLocalStorage();
   const logger = recordingLogger();
   const config = { endpoints: { agents: { managementApi: { auth: { oidc, clients } } } } };
@@ -92,7 +99,11 @@ test('[206] a bound client: its user, its tenant, nothing of the token', async (
   expect(app.verifyAccessToken.mock.calls).toEqual([['token', OIDC]]);
   expect(app.findUser.mock.calls).toEqual([[{ _id: USER, tenantId: 'acme' }]]);
   expect(app.seen).toEqual({ findUser: 'acme', next: 'acme' });
-  expect(req).toMatchObject({ user: { _id: USER, id: USER, tenantId: 'acme' }, tenantId: 'acme', authStrategy: 'agentManagementM2M' });
+  expect(req).toMatchObject({
+    user: { _id: USER, id: USER, tenantId: 'acme' },
+    tenantId: 'acme',
+    authStrategy: 'agentManagementM2M',
+  });
   expect(req.user).not.toHaveProperty('federatedTokens');
   expect(app.lines).toEqual([]);
 });
@@ -118,7 +129,10 @@ test.each([
   ['a binding to no plain tenant', { clients: [{ ...CLIENT, tenantId: { $ne: null } }] }],
   ['a binding to the system tenant', { clients: [{ ...CLIENT, tenantId: ' __SYSTEM__ ' }] }],
   ['two clients in one token', { claims: claimsOf({ client_id: 'other' }) }],
-  ['[209] a token that is refused', { deps: { verifyAccessToken: async () => Promise.reject(new Error('secret detail')) } }],
+  [
+    '[209] a token that is refused',
+    { deps: { verifyAccessToken: async () => Promise.reject(new Error('secret detail')) } },
+  ],
 ])('%s is 401 before any user is looked up', async (_name, over) => {
   const app = setUp(over);
   expectRefused(await app.call());
@@ -153,7 +167,12 @@ test.each([
 test('[203] without an audience the verifier gets kind and scopes', async () => {
   const app = setUp({ oidc: { enabled: true, issuer: OIDC.issuer, tokenUse: 'access', requiredScopes: ['a', 'b'] } });
   await app.call();
-  expect(app.verifyAccessToken.mock.calls[0][1]).toEqual({ enabled: true, issuer: OIDC.issuer, tokenUse: 'access', requiredScopes: ['a', 'b'] });
+  expect(app.verifyAccessToken.mock.calls[0][1]).toEqual({
+    enabled: true,
+    issuer: OIDC.issuer,
+    tokenUse: 'access',
+    requiredScopes: ['a', 'b'],
+  });
 });
 
 test('[207] an id in capitals is looked up as it stands and accepted', async () => {
@@ -196,7 +215,11 @@ test('[219] a binding that is gone from the configuration is gone at once', asyn
 
 test('[220] clients at the same time keep to their tenants', async () => {
   const seen = [];
-  const clients = ['a', 'b', 'c'].map((name) => ({ clientId: name, userId: `user-${name}`, tenantId: `tenant-${name}` }));
+  const clients = ['a', 'b', 'c'].map((name) => ({
+    clientId: name,
+    userId: `user-${name}`,
+    tenantId: `tenant-${name}`,
+  }));
   const app = setUp({
     clients,
     deps: {
@@ -212,20 +235,30 @@ test('[220] clients at the same time keep to their tenants', async () => {
     },
   });
   const outcomes = await Promise.all(clients.map(({ clientId }) => app.call({ authorization: `Bearer ${clientId}` })));
-  expect(outcomes.map(({ req }) => [req.user.id, req.tenantId])).toEqual(clients.map(({ userId, tenantId }) => [userId, tenantId]));
+  expect(outcomes.map(({ req }) => [req.user.id, req.tenantId])).toEqual(
+    clients.map(({ userId, tenantId }) => [userId, tenantId]),
+  );
   expect(seen.sort()).toEqual(clients.map(({ userId, tenantId }) => [userId, tenantId]));
 });
 
 test.each(['getAppConfig', 'findUser', 'isPrincipalActive'])('[221] %s that fails is 500', async (name) => {
   const app = setUp({ deps: { [name]: jest.fn(async () => Promise.reject(new Error('down'))) } });
   expectRefused(await app.call(), S, 500);
-  expect(app.lines).toEqual([['error', '[agentManagementAuth] Unexpected error', expect.objectContaining({ message: 'down' })]]);
+  expect(app.lines).toEqual([
+    ['error', '[agentManagementAuth] Unexpected error', expect.objectContaining({ message: 'down' })],
+  ]);
   if (name === 'getAppConfig') expect(app.findUser).not.toHaveBeenCalled();
 });
 
 test('what next throws is the application’s', async () => {
   const boom = new Error('downstream');
-  await expect(setUp().call({ next: () => { throw boom; } })).rejects.toBe(boom);
+  await expect(
+    setUp().call({
+      next: () => {
+        throw boom;
+      },
+    }),
+  ).rejects.toBe(boom);
 });
 
 test('the factory names what is missing or unknown', () => {
@@ -242,7 +275,13 @@ describe('with real keys', () => {
   afterAll(() => issuer.stop());
 
   const cognito = () => ({ enabled: true, issuer: issuer.url, tokenUse: 'access', requiredScopes: ['agents/manage'] });
-  const good = { aud: undefined, sub: 'robot', client_id: 'robot', token_use: 'access', scope: 'agents/manage agents/read' };
+  const good = {
+    aud: undefined,
+    sub: 'robot',
+    client_id: 'robot',
+    token_use: 'access',
+    scope: 'agents/manage agents/read',
+  };
   const real = (over) => setUp({ ...over, deps: { verifyAccessToken: undefined } });
   const send = (app, claims, options) => app.call({ authorization: `Bearer ${issuer.token(claims, options)}` });
 

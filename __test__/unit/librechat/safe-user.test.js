@@ -37,7 +37,10 @@ test('a safe user has the known fields that are there, and the very tokens', () 
 });
 
 test('every field LibreChat copies is copied, undefined and inherited ones too', () => {
-  const names = 'id name username email provider role googleId facebookId openidId samlId ldapId githubId discordId appleId emailVerified twoFactorEnabled termsAccepted'.split(' ');
+  const names =
+    'id name username email provider role googleId facebookId openidId samlId ldapId githubId discordId appleId emailVerified twoFactorEnabled termsAccepted'.split(
+      ' ',
+    );
   const all = Object.fromEntries(names.map((name) => [name, undefined]));
   expect(Object.keys(createSafeUser(Object.create(all)))).toEqual(names);
 });

@@ -46,15 +46,35 @@ async function run(name, req) {
 describe('tenantContextMiddleware', () => {
   const cases = [
     ['[330] a user of a tenant', { user: { tenantId: 'acme' } }, {}, { context: { tenantId: 'acme' } }],
-    ['[331] with user and request id', { user: { id: 'u', tenantId: 'acme' }, headers: { 'x-request-id': 'r' } }, {}, { context: { tenantId: 'acme', userId: 'u', requestId: 'r' } }],
+    [
+      '[331] with user and request id',
+      { user: { id: 'u', tenantId: 'acme' }, headers: { 'x-request-id': 'r' } },
+      {},
+      { context: { tenantId: 'acme', userId: 'u', requestId: 'r' } },
+    ],
     ['[332] no user', {}, {}, { context: undefined }],
     ['[333] a user without a tenant', { user: {} }, {}, { context: undefined }],
-    ['[334] a user without a tenant, with ids', { user: { _id: 7 }, headers: { 'x-correlation-id': ['c', 'd'] } }, {}, { context: { userId: '7', requestId: 'c' } }],
+    [
+      '[334] a user without a tenant, with ids',
+      { user: { _id: 7 }, headers: { 'x-correlation-id': ['c', 'd'] } },
+      {},
+      { context: { userId: '7', requestId: 'c' } },
+    ],
     ['[335] a user without a tenant, strict', { user: {} }, { strict: true }, { status: 403, body: REQUIRED }],
     ['no user, strict', {}, { strict: true }, { context: undefined }],
-    ['[336] a user of a tenant, strict', { user: { tenantId: 'acme' } }, { strict: true }, { context: { tenantId: 'acme' } }],
+    [
+      '[336] a user of a tenant, strict',
+      { user: { tenantId: 'acme' } },
+      { strict: true },
+      { context: { tenantId: 'acme' } },
+    ],
     ['[337] the system tenant, padded', { user: { tenantId: ' __SYSTEM__ ' } }, {}, { status: 403, body: SYSTEM }],
-    ['the request’s tenant first', { tenantId: 'bolt', user: { tenantId: 'acme' } }, {}, { context: { tenantId: 'bolt' } }],
+    [
+      'the request’s tenant first',
+      { tenantId: 'bolt', user: { tenantId: 'acme' } },
+      {},
+      { context: { tenantId: 'bolt' } },
+    ],
   ];
   test.each(cases)('%s', async (_name, req, { strict }, expected) => {
     if (strict) process.env.TENANT_ISOLATION_STRICT = 'true';
@@ -65,12 +85,15 @@ describe('tenantContextMiddleware', () => {
   test('[338] requests at the same time keep apart', async () => {
     const names = ['acme', 'bolt', 'cove'];
     const seen = await Promise.all(
-      names.map((tenantId) => new Promise((resolve) => {
-        tenants.tenantContextMiddleware({ headers: {}, user: { tenantId } }, fullResponse(), async () => {
-          await new Promise(setImmediate);
-          resolve(tenantStorage.getStore().tenantId);
-        });
-      })),
+      names.map(
+        (tenantId) =>
+          new Promise((resolve) => {
+            tenants.tenantContextMiddleware({ headers: {}, user: { tenantId } }, fullResponse(), async () => {
+              await new Promise(setImmediate);
+              resolve(tenantStorage.getStore().tenantId);
+            });
+          }),
+      ),
     );
     expect(seen).toEqual(names);
   });
@@ -85,15 +108,23 @@ describe('tenantContextMiddleware', () => {
   });
 
   test('what next throws comes out', () => {
-    const next = () => { throw new Error('downstream'); };
-    expect(() => tenants.tenantContextMiddleware({ headers: {}, user: { tenantId: 'acme' } }, fullResponse(), next)).toThrow('downstream');
+    const next = () => {
+      throw new Error('downstream');
+    };
+    expect(() =>
+      tenants.tenantContextMiddleware({ headers: {}, user: { tenantId: 'acme' } }, fullResponse(), next),
+    ).toThrow('downstream');
   });
 });
 
 describe('restoreTenantContextFromReq', () => {
   test.each([
     ['[339] the user’s tenant', { user: { tenantId: 'acme' } }, { tenantId: 'acme' }],
-    ['[340] with user and request id', { user: { id: 'u', tenantId: 'acme' }, headers: { 'x-request-id': 'r' } }, { tenantId: 'acme', userId: 'u', requestId: 'r' }],
+    [
+      '[340] with user and request id',
+      { user: { id: 'u', tenantId: 'acme' }, headers: { 'x-request-id': 'r' } },
+      { tenantId: 'acme', userId: 'u', requestId: 'r' },
+    ],
     ['[341] the request’s tenant first', { tenantId: 'bolt', user: { tenantId: 'acme' } }, { tenantId: 'bolt' }],
   ])('%s', async (_name, req, context) => {
     expect(await run('restoreTenantContextFromReq', req)).toEqual({ context });
@@ -105,13 +136,23 @@ describe('restoreTenantContextFromReq', () => {
     ['[347] a blank tenant, strict', { user: { id: 'u', tenantId: '  ' } }, REQUIRED, { userId: 'u' }],
     ['[345] [348] the system tenant', { tenantId: '__SYSTEM__' }, SYSTEM, undefined],
     ['[346] the system tenant, padded', { user: { tenantId: ' __SYSTEM__ ' } }, SYSTEM, undefined],
-  ])('%s is refused, and the uploads are deleted first, in the request’s context', async (_name, req, body, context) => {
-    process.env.TENANT_ISOLATION_STRICT = 'true';
-    const uploads = { file: { path: '/one' }, files: { a: [{ path: '/two' }, {}], b: [{ path: '/bad' }] } };
-    expect(await run('restoreTenantContextFromReq', { ...req, ...uploads })).toEqual({ status: 403, body });
-    expect(deleted).toEqual([['/one', context], ['/two', context], ['/bad', context]]);
-    expect(logger.lines.at(-1)[2]).toEqual({ path: '/bad', error: expect.objectContaining({ message: 'no such file' }) });
-  });
+  ])(
+    '%s is refused, and the uploads are deleted first, in the request’s context',
+    async (_name, req, body, context) => {
+      process.env.TENANT_ISOLATION_STRICT = 'true';
+      const uploads = { file: { path: '/one' }, files: { a: [{ path: '/two' }, {}], b: [{ path: '/bad' }] } };
+      expect(await run('restoreTenantContextFromReq', { ...req, ...uploads })).toEqual({ status: 403, body });
+      expect(deleted).toEqual([
+        ['/one', context],
+        ['/two', context],
+        ['/bad', context],
+      ]);
+      expect(logger.lines.at(-1)[2]).toEqual({
+        path: '/bad',
+        error: expect.objectContaining({ message: 'no such file' }),
+      });
+    },
+  );
 });
 
 test.each([

@@ -54,7 +54,10 @@ function installMain(changes = {}) {
 /** Installs a platform package; `file` is its native file, a path to link to or the bytes, or null for none. */
 function installPlatform(name = HERE, file = BUILT) {
   const main = `remote-agent-auth.${name}.node`;
-  write(modules(`remote-agent-auth-${name}`, 'package.json'), JSON.stringify({ name: `remote-agent-auth-${name}`, version, main }));
+  write(
+    modules(`remote-agent-auth-${name}`, 'package.json'),
+    JSON.stringify({ name: `remote-agent-auth-${name}`, version, main }),
+  );
   if (typeof file === 'string') link(modules(`remote-agent-auth-${name}`, main), file);
   else if (file !== null) write(modules(`remote-agent-auth-${name}`, main), file);
 }
@@ -72,8 +75,13 @@ const packageLock = (names) =>
   JSON.stringify({
     lockfileVersion: 3,
     packages: {
-      'node_modules/remote-agent-auth': { version, optionalDependencies: Object.fromEntries(SHIPPED.map((each) => [`remote-agent-auth-${each}`, version])) },
-      ...Object.fromEntries(names.map((name) => [`node_modules/remote-agent-auth-${name}`, { version, optional: true }])),
+      'node_modules/remote-agent-auth': {
+        version,
+        optionalDependencies: Object.fromEntries(SHIPPED.map((each) => [`remote-agent-auth-${each}`, version])),
+      },
+      ...Object.fromEntries(
+        names.map((name) => [`node_modules/remote-agent-auth-${name}`, { version, optional: true }]),
+      ),
     },
   });
 
@@ -170,7 +178,10 @@ const failures = [
     {
       arrange: () => {
         installMain();
-        write(path.join(folder, 'yarn.lock'), `remote-agent-auth@${version}:\n  optionalDependencies:\n    remote-agent-auth-${HERE} "${version}"\n`);
+        write(
+          path.join(folder, 'yarn.lock'),
+          `remote-agent-auth@${version}:\n  optionalDependencies:\n    remote-agent-auth-${HERE} "${version}"\n`,
+        );
       },
       code: 'ERR_NATIVE_MISSING',
       cause: /yarn\.lock has no entry/,
@@ -451,9 +462,18 @@ async function refuses({ arrange, machine, env, code, cause, fix }) {
   arrange();
   for (const entry of ['remote-agent-auth', 'remote-agent-auth/native', 'remote-agent-auth/librechat']) {
     const outcome = await load({ ...machine, entry }, env);
-    expect(outcome).toEqual({ code, message: expect.any(String), cause: outcome.cause, reports: 0, warnings: outcome.warnings });
+    expect(outcome).toEqual({
+      code,
+      message: expect.any(String),
+      cause: outcome.cause,
+      reports: 0,
+      warnings: outcome.warnings,
+    });
     const [first, lookedFor, reason, advice, ...rest] = outcome.message.split('\n');
-    expect([first, rest]).toEqual([expect.stringMatching(/^remote-agent-auth: the native file for \S+ could not be loaded\.$/), []]);
+    expect([first, rest]).toEqual([
+      expect.stringMatching(/^remote-agent-auth: the native file for \S+ could not be loaded\.$/),
+      [],
+    ]);
     expect(lookedFor).toMatch(/^ {2}Looked for: \//);
     expect(reason).toMatch(/^ {2}Cause: /);
     expect(reason).toMatch(cause);
@@ -465,29 +485,46 @@ async function refuses({ arrange, machine, env, code, cause, fix }) {
 
 test.each(failures)('refuses %s, and says why', (_name, given) => refuses(given));
 
-describeWith('Linux', process.platform === 'linux' ? undefined : 'ELF files are looked into', { required: true })('on Linux', () => {
-  test.each(onLinux)('refuses %s, and says why', (_name, given) => refuses(given));
+describeWith('Linux', process.platform === 'linux' ? undefined : 'ELF files are looked into', { required: true })(
+  'on Linux',
+  () => {
+    test.each(onLinux)('refuses %s, and says why', (_name, given) => refuses(given));
 
-  test('knows a file that was cut short wherever it was cut, because loading it may end the process', () => {
-    const bytes = built();
-    const cuts = [bytes.length - 1, ...Array.from({ length: 40 }, (_, n) => Math.floor((bytes.length * n) / 40)), 63, 64, 4096];
-    for (const size of cuts) {
-      write(path.join(folder, 'cut.node'), bytes.subarray(0, size));
-      expect([size, inspectNativeFile(path.join(folder, 'cut.node')).whole]).toEqual([size, false]);
-    }
-    expect(inspectNativeFile(BUILT)).toEqual({ format: 'elf', arch: process.arch, size: bytes.length, whole: true });
-  });
+    test('knows a file that was cut short wherever it was cut, because loading it may end the process', () => {
+      const bytes = built();
+      const cuts = [
+        bytes.length - 1,
+        ...Array.from({ length: 40 }, (_, n) => Math.floor((bytes.length * n) / 40)),
+        63,
+        64,
+        4096,
+      ];
+      for (const size of cuts) {
+        write(path.join(folder, 'cut.node'), bytes.subarray(0, size));
+        expect([size, inspectNativeFile(path.join(folder, 'cut.node')).whole]).toEqual([size, false]);
+      }
+      expect(inspectNativeFile(BUILT)).toEqual({ format: 'elf', arch: process.arch, size: bytes.length, whole: true });
+    });
 
-  test('asks the report for the C library where /proc cannot be read', async () => {
-    installMain();
-    installPlatform();
-    const glibc = { maps: null, report: { header: { glibcVersionRuntime: '2.36' } } };
-    expect(await load(glibc)).toMatchObject({ exports: expect.any(Number), reports: 1 });
-    expect(await load({ maps: null })).toMatchObject({ code: 'ERR_NATIVE_MISSING', message: expect.stringContaining(OTHER_LIBC) });
-  });
-});
+    test('asks the report for the C library where /proc cannot be read', async () => {
+      installMain();
+      installPlatform();
+      const glibc = { maps: null, report: { header: { glibcVersionRuntime: '2.36' } } };
+      expect(await load(glibc)).toMatchObject({ exports: expect.any(Number), reports: 1 });
+      expect(await load({ maps: null })).toMatchObject({
+        code: 'ERR_NATIVE_MISSING',
+        message: expect.stringContaining(OTHER_LIBC),
+      });
+    });
+  },
+);
 
 test('S39: whatever is wrong with the file, nothing else answers in its place', () => {
   const cases = failures.length + (process.platform === 'linux' ? onLinux.length : 0);
-  score('S39', `${refused} of ${cases} kinds of missing, damaged or wrong file refused at load by each of 3 entries`, 'all', refused === cases);
+  score(
+    'S39',
+    `${refused} of ${cases} kinds of missing, damaged or wrong file refused at load by each of 3 entries`,
+    'all',
+    refused === cases,
+  );
 });

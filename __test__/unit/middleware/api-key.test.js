@@ -68,12 +68,18 @@ test('a policy check that fails is a failure', async () => {
 });
 
 test.each([
-  ['throws', () => {
-    throw new Error('broken');
-  }],
-  ['rejects', async () => {
-    throw new Error('broken');
-  }],
+  [
+    'throws',
+    () => {
+      throw new Error('broken');
+    },
+  ],
+  [
+    'rejects',
+    async () => {
+      throw new Error('broken');
+    },
+  ],
 ])('a middleware that %s is a failure', async (_name, run) => {
   const { done, answers } = setUp(run);
   await done;
@@ -162,7 +168,12 @@ describe('a middleware that misbehaves', () => {
     await tick();
     expect(allowed.answers).toEqual(['pass']);
 
-    const refused = setUp((next) => { late = next; }, { objection: async () => 'api-key-off' });
+    const refused = setUp(
+      (next) => {
+        late = next;
+      },
+      { objection: async () => 'api-key-off' },
+    );
     await refused.done;
     late();
     await tick();
@@ -231,7 +242,12 @@ describe('an error thrown by the host’s own next', () => {
 
   test('can only be logged when next comes late', async () => {
     let late;
-    const { done, logger } = setUp((next) => { late = next; }, { pass });
+    const { done, logger } = setUp(
+      (next) => {
+        late = next;
+      },
+      { pass },
+    );
     await done;
     late();
     await tick();

@@ -46,7 +46,12 @@ describe('the Authorization header', () => {
     const differing = [];
     for (let code = 0; code <= 0xffff; code += 1) {
       const character = String.fromCharCode(code);
-      for (const header of [`Bearer a${character}b`, `Bearer ab${character}`, `Bearer ${character}ab`, `Bearer${character}ab`]) {
+      for (const header of [
+        `Bearer a${character}b`,
+        `Bearer ab${character}`,
+        `Bearer ${character}ab`,
+        `Bearer${character}ab`,
+      ]) {
         if (bearerToken(header) !== (pattern.exec(header)?.[1] ?? null)) differing.push([header, code]);
       }
     }

@@ -72,8 +72,9 @@ test.each(Object.entries(codes))('%s has the cause its fault asks for', (code, {
   expect(causeOf({ ok: false, code, fault, message: '' })).toBe(expected);
 
   const underUserPolicy =
-    { scope: `user-${what}`, internal: 'unexpected', upstream: 'user-provider-unreachable', capacity: 'overloaded' }[fault] ??
-    'user-token-refused';
+    { scope: `user-${what}`, internal: 'unexpected', upstream: 'user-provider-unreachable', capacity: 'overloaded' }[
+      fault
+    ] ?? 'user-token-refused';
   expect(causeUnderUserPolicy({ ok: false, code, fault, message: '' })).toBe(underUserPolicy);
 });
 

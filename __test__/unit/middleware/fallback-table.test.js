@@ -34,10 +34,29 @@ const CAUSES = [
   { cause: 'an opaque token', token: () => 'sk-opaque', librechat: 401, standard: 401, fallback: 'always' },
   { cause: 'an expired token', claims: { exp: 1 }, librechat: 401, standard: 401, fallback: 'jwt' },
   { cause: 'two dots and no more', token: () => 'a.b.c', librechat: 401, standard: 401, fallback: 'jwt' },
-  { cause: 'a forged token', token: () => `${issuer.token().slice(0, -8)}AAAAAAAA`, librechat: 401, standard: 401, fallback: 'jwt' },
-  { cause: 'a scope claim of the wrong type', oidc: { scope: 'a' }, claims: { scp: 7 }, librechat: 401, standard: 401, fallback: 'jwt' },
+  {
+    cause: 'a forged token',
+    token: () => `${issuer.token().slice(0, -8)}AAAAAAAA`,
+    librechat: 401,
+    standard: 401,
+    fallback: 'jwt',
+  },
+  {
+    cause: 'a scope claim of the wrong type',
+    oidc: { scope: 'a' },
+    claims: { scp: 7 },
+    librechat: 401,
+    standard: 401,
+    fallback: 'jwt',
+  },
   { cause: 'a provider that cannot be reached', unreachable: true, librechat: 401, standard: 503, fallback: 'jwt' },
-  { cause: 'a policy that cannot be used', oidc: { jwksUri: 'ftp://x' }, librechat: 401, standard: 401, fallback: 'jwt' },
+  {
+    cause: 'a policy that cannot be used',
+    oidc: { jwksUri: 'ftp://x' },
+    librechat: 401,
+    standard: 401,
+    fallback: 'jwt',
+  },
   { cause: 'a missing scope', oidc: { scope: 'a' }, librechat: 401, standard: 403 },
   { cause: 'no subject', claims: { sub: ' ' }, librechat: 401, standard: 401 },
   { cause: 'a lookup that fails', deps: { findUser: throwing }, librechat: 500, standard: 500 },
@@ -48,7 +67,13 @@ const CAUSES = [
   { cause: 'another audience for the user', tenant: { audience: 'other' }, librechat: 401, standard: 401 },
   { cause: 'a missing scope for the user', tenant: { scope: 'b' }, librechat: 401, standard: 403 },
   { cause: 'an account being deleted', deps: { isPrincipalActive: async () => false }, librechat: 409, standard: 409 },
-  { cause: 'an update that fails', user: { role: null }, deps: { updateUser: throwing }, librechat: 500, standard: 500 },
+  {
+    cause: 'an update that fails',
+    user: { role: null },
+    deps: { updateUser: throwing },
+    librechat: 500,
+    standard: 500,
+  },
   { cause: 'nothing', librechat: 200, standard: 200 },
 ];
 
@@ -66,8 +91,23 @@ function expectedOf({ responses, fallbackOnInvalidToken = responses === 'librech
   return row[responses];
 }
 
-async function outcomeOf({ oidc, token, claims, unreachable, user = {}, tenant, deps, responses, fallbackOnInvalidToken, apiKeys }) {
-  const options = { responses, tenantConflict: 'allow', ...(fallbackOnInvalidToken === undefined ? {} : { fallbackOnInvalidToken }) };
+async function outcomeOf({
+  oidc,
+  token,
+  claims,
+  unreachable,
+  user = {},
+  tenant,
+  deps,
+  responses,
+  fallbackOnInvalidToken,
+  apiKeys,
+}) {
+  const options = {
+    responses,
+    tenantConflict: 'allow',
+    ...(fallbackOnInvalidToken === undefined ? {} : { fallbackOnInvalidToken }),
+  };
   const world = new World(issuer, { deps, options });
   world.configure({ apiKey: apiKeys, oidc: unreachable ? { jwksUri: `${dead.url}/keys` } : oidc });
   if (tenant !== undefined) world.configure({ tenant: 'acme', oidc: tenant });
@@ -76,7 +116,9 @@ async function outcomeOf({ oidc, token, claims, unreachable, user = {}, tenant, 
     world.deps.findUser.mockImplementation(async () => (user === null ? null : knownUser(issuer, over)));
   }
   world.deps.apiKeyMiddleware.mockImplementation((_req, res) => res.status(299).json({}));
-  const { sent, next, req } = await world.send(token === undefined ? issuer.token({ sub: SUBJECT, ...claims }) : token());
+  const { sent, next, req } = await world.send(
+    token === undefined ? issuer.token({ sub: SUBJECT, ...claims }) : token(),
+  );
   const asked = world.deps.apiKeyMiddleware.mock.calls.length;
   if (next.mock.calls.length + sent.length !== 1 || asked > 1) return 'more than one answer';
   if (asked === 1) return sent[0].status === 299 ? KEY : 'an answer after the API key';

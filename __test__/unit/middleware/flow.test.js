@@ -5,7 +5,15 @@
 
 const { createRemoteAgentAuth } = require('../../../lib/middleware/remote-agent-auth');
 const { RemoteAuthError } = require('../../../lib/verifier/errors');
-const { bareResponse, configOf, failure, fakeVerifier, fullResponse, recordingLogger, success } = require('../../support/fakes');
+const {
+  bareResponse,
+  configOf,
+  failure,
+  fakeVerifier,
+  fullResponse,
+  recordingLogger,
+  success,
+} = require('../../support/fakes');
 const {
   A,
   anError,
@@ -34,7 +42,12 @@ describe('a request, by the first table of docs/requests.md', () => {
     test.each([
       ['{ tenantId } of the user already on the request', { user: { tenantId: 't1' } }, 't2', { tenantId: 't1' }],
       ['{ tenantId } of the async context when there is no such user', {}, 't2', { tenantId: 't2' }],
-      ['{ tenantId } of the async context when that user has none', { user: { tenantId: null } }, 't2', { tenantId: 't2' }],
+      [
+        '{ tenantId } of the async context when that user has none',
+        { user: { tenantId: null } },
+        't2',
+        { tenantId: 't2' },
+      ],
       ['{ baseOnly: true } when that user’s tenant is empty', { user: { tenantId: '' } }, 't2', { baseOnly: true }],
       ['{ baseOnly: true } without any tenant', {}, undefined, { baseOnly: true }],
     ])('row 0: is asked for with %s', async (_name, req, tenant, scope) => {
@@ -45,11 +58,18 @@ describe('a request, by the first table of docs/requests.md', () => {
 
     test.each([
       ['rejects', async () => Promise.reject(new Error('config down'))],
-      ['throws', () => { throw new Error('config down'); }],
+      [
+        'throws',
+        () => {
+          throw new Error('config down');
+        },
+      ],
     ])('row 0: getAppConfig that %s is 500', async (_name, getAppConfig) => {
       const app = setUp({ deps: { getAppConfig } });
       expectRejected(app, await app.call(), 500, S, undefined);
-      expect(app.lines).toEqual([line('error', 'Unexpected error', expect.objectContaining({ message: 'config down' }))]);
+      expect(app.lines).toEqual([
+        line('error', 'Unexpected error', expect.objectContaining({ message: 'config down' })),
+      ]);
       expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
     });
 
@@ -60,7 +80,13 @@ describe('a request, by the first table of docs/requests.md', () => {
     });
 
     test('row 0: getTenantId that throws is 500', async () => {
-      const app = setUp({ deps: { getTenantId: () => { throw new Error('no context'); } } });
+      const app = setUp({
+        deps: {
+          getTenantId: () => {
+            throw new Error('no context');
+          },
+        },
+      });
       expectRejected(app, await app.call(), 500, S, undefined);
     });
   });
@@ -96,12 +122,22 @@ describe('a request, by the first table of docs/requests.md', () => {
     expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
   });
 
-  test.each([true, false])('row 3: OIDC on without an issuer is 500 before the header is read (API keys: %s)', async (apiKey) => {
-    const app = setUp({ config: auth({ apiKey, oidc: oidcOf({ issuer: '' }) }) });
-    const headers = new Proxy({}, { get: () => { throw new Error('the header was read'); } });
-    expectRejected(app, await app.call({ req: { headers } }), 500, S, undefined);
-    expect(app.lines).toEqual([line('error', 'issuer')]);
-  });
+  test.each([true, false])(
+    'row 3: OIDC on without an issuer is 500 before the header is read (API keys: %s)',
+    async (apiKey) => {
+      const app = setUp({ config: auth({ apiKey, oidc: oidcOf({ issuer: '' }) }) });
+      const headers = new Proxy(
+        {},
+        {
+          get: () => {
+            throw new Error('the header was read');
+          },
+        },
+      );
+      expectRejected(app, await app.call({ req: { headers } }), 500, S, undefined);
+      expect(app.lines).toEqual([line('error', 'issuer')]);
+    },
+  );
 
   test('row 3a: OIDC on without an audience is 500', async () => {
     const app = setUp({ config: auth({ oidc: oidcOf({ audience: undefined }) }) });
@@ -110,12 +146,15 @@ describe('a request, by the first table of docs/requests.md', () => {
     expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
   });
 
-  test.each([null, 'Basic abc', 'Bearer', ' Bearer abc', 'Bearer a b'])('row 4: no usable header (%j), API keys on, asks the API-key middleware', async (authorization) => {
-    const app = setUp();
-    expectApiKeyPath(app, await app.call({ authorization }));
-    expect(app.lines).toEqual([]);
-    expect(app.verifier.calls.check).toEqual([]);
-  });
+  test.each([null, 'Basic abc', 'Bearer', ' Bearer abc', 'Bearer a b'])(
+    'row 4: no usable header (%j), API keys on, asks the API-key middleware',
+    async (authorization) => {
+      const app = setUp();
+      expectApiKeyPath(app, await app.call({ authorization }));
+      expect(app.lines).toEqual([]);
+      expect(app.verifier.calls.check).toEqual([]);
+    },
+  );
 
   test('row 5: no usable header, API keys off, is 401 B', async () => {
     const app = setUp({ config: auth({ apiKey: false }) });
@@ -131,15 +170,19 @@ describe('a request, by the first table of docs/requests.md', () => {
     ['that is none', failure('ERR_TOKEN_ARGUMENT', 'request')],
   ];
 
-  test.each(REFUSED)('row 6: a token %s, API keys on, goes on to the API-key middleware with its header', async (_name, refused) => {
-    const app = setUp({ answers: { agents: refused } });
-    const outcome = await app.call();
-    expectApiKeyPath(app, outcome);
-    expect(app.apiKeyMiddleware.mock.calls[0][0].headers.authorization).toBe(`Bearer ${TOKEN}`);
-    const warning = refused.fault === 'upstream' ? [line('warn', 'API keys are tried instead', anError(refused.code))] : [];
-    expect(app.lines).toEqual([line('debug', 'trying API key auth', anError(refused.code)), ...warning]);
-    expect(app.findUser).not.toHaveBeenCalled();
-  });
+  test.each(REFUSED)(
+    'row 6: a token %s, API keys on, goes on to the API-key middleware with its header',
+    async (_name, refused) => {
+      const app = setUp({ answers: { agents: refused } });
+      const outcome = await app.call();
+      expectApiKeyPath(app, outcome);
+      expect(app.apiKeyMiddleware.mock.calls[0][0].headers.authorization).toBe(`Bearer ${TOKEN}`);
+      const warning =
+        refused.fault === 'upstream' ? [line('warn', 'API keys are tried instead', anError(refused.code))] : [];
+      expect(app.lines).toEqual([line('debug', 'trying API key auth', anError(refused.code)), ...warning]);
+      expect(app.findUser).not.toHaveBeenCalled();
+    },
+  );
 
   test.each(REFUSED)('row 7: a token %s, API keys off, is 401 U', async (_name, refused) => {
     const app = setUp({ config: auth({ apiKey: false }), answers: { agents: Promise.resolve(refused) } });
@@ -172,19 +215,30 @@ describe('a request, by the first table of docs/requests.md', () => {
     expect(app.lines).toEqual([line('warn', 'agents:use agents:run')]);
   });
 
-  test.each([true, false])('row 9: a token without a subject is 401 U, without lookup or API key (API keys: %s)', async (apiKey) => {
-    const app = setUp({ config: auth({ apiKey }), answers: { agents: failure('ERR_TOKEN_SUBJECT', 'token') } });
-    expectRejected(app, await app.call(), 401, U, INVALID);
-    expect(app.findUser).not.toHaveBeenCalled();
-    expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
-    expect(app.lines).toEqual([line('warn', 'missing_sub_claim')]);
-  });
+  test.each([true, false])(
+    'row 9: a token without a subject is 401 U, without lookup or API key (API keys: %s)',
+    async (apiKey) => {
+      const app = setUp({ config: auth({ apiKey }), answers: { agents: failure('ERR_TOKEN_SUBJECT', 'token') } });
+      expectRejected(app, await app.call(), 401, U, INVALID);
+      expect(app.findUser).not.toHaveBeenCalled();
+      expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
+      expect(app.lines).toEqual([line('warn', 'missing_sub_claim')]);
+    },
+  );
 
   test('row 10: a lookup that throws is 500, never an API key', async () => {
-    const app = setUp({ deps: { findUser: async () => { throw new Error('database down'); } } });
+    const app = setUp({
+      deps: {
+        findUser: async () => {
+          throw new Error('database down');
+        },
+      },
+    });
     expectRejected(app, await app.call(), 500, S, undefined);
     expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
-    expect(app.lines).toEqual([line('error', 'Unexpected error', expect.objectContaining({ message: 'database down' }))]);
+    expect(app.lines).toEqual([
+      line('error', 'Unexpected error', expect.objectContaining({ message: 'database down' })),
+    ]);
   });
 
   test('row 11: an account bound elsewhere is 401 U, never an API key', async () => {
@@ -219,26 +273,35 @@ describe('a request, by the first table of docs/requests.md', () => {
         answers: { agents: success(), 'acme-agents': success() },
       });
       expectPassed(await app.call(), user);
-      expect(app.getAppConfig.mock.calls).toEqual([[{ baseOnly: true }], [{ role: 'BOSS', userId: 'id-1', tenantId: 'acme' }]]);
+      expect(app.getAppConfig.mock.calls).toEqual([
+        [{ baseOnly: true }],
+        [{ role: 'BOSS', userId: 'id-1', tenantId: 'acme' }],
+      ]);
       expect(app.verifier.calls.recheck).toEqual([{ verdict: { of: 'token' }, audience: 'acme-agents' }]);
     });
 
-    test.each([true, false])('row 14: is judged again unless the verifier says that the outcome still holds (%s)', async (holds) => {
-      const user = tenantUser();
-      const app = setUp({ user });
-      app.verifier.stillHolds = jest.fn(() => holds);
-      expectPassed(await app.call(), user);
-      const [[outcome, policy]] = app.verifier.stillHolds.mock.calls;
-      expect(outcome).toMatchObject({ ok: true, subject: 'subject-1' });
-      expect(policy.audience).toBe('agents');
-      expect(app.verifier.calls.recheck).toHaveLength(holds ? 0 : 1);
-    });
+    test.each([true, false])(
+      'row 14: is judged again unless the verifier says that the outcome still holds (%s)',
+      async (holds) => {
+        const user = tenantUser();
+        const app = setUp({ user });
+        app.verifier.stillHolds = jest.fn(() => holds);
+        expectPassed(await app.call(), user);
+        const [[outcome, policy]] = app.verifier.stillHolds.mock.calls;
+        expect(outcome).toMatchObject({ ok: true, subject: 'subject-1' });
+        expect(policy.audience).toBe('agents');
+        expect(app.verifier.calls.recheck).toHaveLength(holds ? 0 : 1);
+      },
+    );
 
     test('row 14: is loaded again even when the request’s tenant is the user’s', async () => {
       const user = tenantUser();
       const app = setUp({ user, deps: { getTenantId: () => 'acme' } });
       expectPassed(await app.call(), user);
-      expect(app.getAppConfig.mock.calls).toEqual([[{ tenantId: 'acme' }], [{ role: 'USER', userId: 'id-1', tenantId: 'acme' }]]);
+      expect(app.getAppConfig.mock.calls).toEqual([
+        [{ tenantId: 'acme' }],
+        [{ role: 'USER', userId: 'id-1', tenantId: 'acme' }],
+      ]);
     });
 
     test('row 14: is the base config for a user without a tenant under a request tenant', async () => {
@@ -276,7 +339,9 @@ describe('a request, by the first table of docs/requests.md', () => {
     test.each(['issuer', 'audience'])('row 15: without an %s is 500', async (field) => {
       const app = setUp({ config: ownConfig(auth({ oidc: oidcOf({ [field]: '' }) })), user: tenantUser() });
       expectRejected(app, await app.call(), 500, S, undefined);
-      expect(app.lines).toEqual([line('error', `Unexpected error.*${field}`, expect.objectContaining({ message: `oidc.${field} is not set` }))]);
+      expect(app.lines).toEqual([
+        line('error', `Unexpected error.*${field}`, expect.objectContaining({ message: `oidc.${field} is not set` })),
+      ]);
     });
 
     test('row 15: that cannot be loaded is 500', async () => {
@@ -309,7 +374,8 @@ describe('a request, by the first table of docs/requests.md', () => {
       const app = setUp({ config: ownConfig(auth({ oidc: oidcOf({ issuer: 'nonsense' }) })), user: tenantUser() });
       const compile = app.verifier.compile.bind(app.verifier);
       app.verifier.compile = (options) => {
-        if (options.issuer === 'nonsense') throw new RemoteAuthError({ code: 'ERR_POLICY_ISSUER', fault: 'config', message: 'x' });
+        if (options.issuer === 'nonsense')
+          throw new RemoteAuthError({ code: 'ERR_POLICY_ISSUER', fault: 'config', message: 'x' });
         return compile(options);
       };
       expectRejected(app, await app.call(), 401, U, INVALID);
@@ -335,7 +401,9 @@ describe('a request, by the first table of docs/requests.md', () => {
       const user = emailUser();
       const app = setUp({ deps: { findUser: findByEmail(user) } });
       expectPassed(await app.call(), user);
-      expect(app.updateUser.mock.calls).toEqual([['id-1', { provider: 'openid', openidId: 'subject-1', openidIssuer: ISSUER }]]);
+      expect(app.updateUser.mock.calls).toEqual([
+        ['id-1', { provider: 'openid', openidId: 'subject-1', openidIssuer: ISSUER }],
+      ]);
       expect(user).toMatchObject({ provider: 'openid', openidId: 'subject-1', openidIssuer: ISSUER });
     });
 
@@ -349,18 +417,24 @@ describe('a request, by the first table of docs/requests.md', () => {
     });
 
     test('row 18: the issuer is stored normalised', async () => {
-      const app = setUp({ config: auth({ oidc: oidcOf({ issuer: `${ISSUER}/.well-known/openid-configuration` }) }), deps: { findUser: findByEmail(emailUser()) } });
+      const app = setUp({
+        config: auth({ oidc: oidcOf({ issuer: `${ISSUER}/.well-known/openid-configuration` }) }),
+        deps: { findUser: findByEmail(emailUser()) },
+      });
       await app.call();
       expect(app.updateUser.mock.calls[0][1].openidIssuer).toBe(ISSUER);
     });
 
-    test.each([undefined, null, ''])('row 18: a missing role (%j) becomes USER, stored and on the request', async (role) => {
-      const user = storedUser({ role });
-      const app = setUp({ user });
-      expectPassed(await app.call(), user);
-      expect(app.updateUser.mock.calls).toEqual([['id-1', { role: 'USER' }]]);
-      expect(user.role).toBe('USER');
-    });
+    test.each([undefined, null, ''])(
+      'row 18: a missing role (%j) becomes USER, stored and on the request',
+      async (role) => {
+        const user = storedUser({ role });
+        const app = setUp({ user });
+        expectPassed(await app.call(), user);
+        expect(app.updateUser.mock.calls).toEqual([['id-1', { role: 'USER' }]]);
+        expect(user.role).toBe('USER');
+      },
+    );
 
     test('row 18: an update that rejects is 500, never an API key, and the user is untouched', async () => {
       const user = emailUser();
@@ -373,7 +447,9 @@ describe('a request, by the first table of docs/requests.md', () => {
       expect(outcome.req.user).toBeUndefined();
       expect(user).toEqual(before);
       expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
-      expect(app.lines.at(-1)).toEqual(line('error', 'Unexpected error', expect.objectContaining({ message: 'database down' })));
+      expect(app.lines.at(-1)).toEqual(
+        line('error', 'Unexpected error', expect.objectContaining({ message: 'database down' })),
+      );
     });
 
     test('row 18: a result of null is no failure', async () => {
@@ -393,7 +469,10 @@ describe('a request, by the first table of docs/requests.md', () => {
         tenants.push(tenantId);
         return fn();
       };
-      const app = setUp({ user: storedUser({ role: '', tenantId: userTenant }), deps: { getTenantId: () => requestTenant, runInTenant } });
+      const app = setUp({
+        user: storedUser({ role: '', tenantId: userTenant }),
+        deps: { getTenantId: () => requestTenant, runInTenant },
+      });
       await app.call();
       expect(app.updateUser).toHaveBeenCalledTimes(1);
       expect(tenants).toEqual(entered);
@@ -410,15 +489,18 @@ describe('a request, by the first table of docs/requests.md', () => {
     test.each([
       ['at once', success()],
       ['as a promise', Promise.resolve(success())],
-    ])('row 19: a verified token (%s) of a known user passes with the very object findUser gave', async (_name, verified) => {
-      const user = storedUser();
-      const app = setUp({ user, answers: { agents: verified } });
-      expectPassed(await app.call(), user);
-      expect(app.lines).toEqual([]);
-      expect(app.updateUser).not.toHaveBeenCalled();
-      expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
-      expect(app.findUser.mock.calls.every((args) => args.length === 1)).toBe(true);
-    });
+    ])(
+      'row 19: a verified token (%s) of a known user passes with the very object findUser gave',
+      async (_name, verified) => {
+        const user = storedUser();
+        const app = setUp({ user, answers: { agents: verified } });
+        expectPassed(await app.call(), user);
+        expect(app.lines).toEqual([]);
+        expect(app.updateUser).not.toHaveBeenCalled();
+        expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
+        expect(app.findUser.mock.calls.every((args) => args.length === 1)).toBe(true);
+      },
+    );
 
     test('row 19: the id is the user’s _id in its own string form', async () => {
       const _id = { toString: () => 'object-id-1' };
@@ -459,7 +541,8 @@ describe('a request, by the first table of docs/requests.md', () => {
 });
 
 describe('an API key, by the second table of docs/requests.md', () => {
-  const viaApiKey = (apiKeyMiddleware, over = {}) => setUp({ config: configOf({}), ...over, deps: { apiKeyMiddleware, ...over.deps } });
+  const viaApiKey = (apiKeyMiddleware, over = {}) =>
+    setUp({ config: configOf({}), ...over, deps: { apiKeyMiddleware, ...over.deps } });
   const keyUser = { id: 'key-user', tenantId: 'acme' };
   const setsUser = (req, res, next) => {
     req.user = keyUser;
@@ -475,30 +558,39 @@ describe('an API key, by the second table of docs/requests.md', () => {
     expect(app.getAppConfig).toHaveBeenCalledTimes(1);
   });
 
-  test.each([[new Error('mine')], ['route']])('row 2: next(%p) is forwarded untouched, without a policy check', async (value) => {
-    const app = viaApiKey((req, res, next) => next(value));
-    const { next, answers } = await app.call();
-    expect(next.mock.calls).toEqual([[value]]);
-    expect(answers).toBe(0);
-    expect(app.getAppConfig).toHaveBeenCalledTimes(1);
-  });
+  test.each([[new Error('mine')], ['route']])(
+    'row 2: next(%p) is forwarded untouched, without a policy check',
+    async (value) => {
+      const app = viaApiKey((req, res, next) => next(value));
+      const { next, answers } = await app.call();
+      expect(next.mock.calls).toEqual([[value]]);
+      expect(answers).toBe(0);
+      expect(app.getAppConfig).toHaveBeenCalledTimes(1);
+    },
+  );
 
-  test.each([[[]], [[undefined]], [[null]]])('row 3: next(...%j) loads the config of the user it has set', async (args) => {
-    const app = viaApiKey((req, res, next) => {
-      req.user = keyUser;
-      next(...args);
-    });
-    const { next } = await app.call();
-    expect(app.getAppConfig.mock.calls).toEqual([[{ baseOnly: true }], [{ tenantId: 'acme' }]]);
-    expect(next.mock.calls).toEqual([[]]);
-  });
+  test.each([[[]], [[undefined]], [[null]]])(
+    'row 3: next(...%j) loads the config of the user it has set',
+    async (args) => {
+      const app = viaApiKey((req, res, next) => {
+        req.user = keyUser;
+        next(...args);
+      });
+      const { next } = await app.call();
+      expect(app.getAppConfig.mock.calls).toEqual([[{ baseOnly: true }], [{ tenantId: 'acme' }]]);
+      expect(next.mock.calls).toEqual([[]]);
+    },
+  );
 
-  test.each([true, false])('row 3: a user without a tenant is judged by the request’s (tenant known: %s)', async (known) => {
-    const app = viaApiKey((req, res, next) => next(), { deps: { getTenantId: () => (known ? 't1' : undefined) } });
-    await app.call();
-    const scope = known ? { tenantId: 't1' } : { baseOnly: true };
-    expect(app.getAppConfig.mock.calls).toEqual([[scope], [scope]]);
-  });
+  test.each([true, false])(
+    'row 3: a user without a tenant is judged by the request’s (tenant known: %s)',
+    async (known) => {
+      const app = viaApiKey((req, res, next) => next(), { deps: { getTenantId: () => (known ? 't1' : undefined) } });
+      await app.call();
+      const scope = known ? { tenantId: 't1' } : { baseOnly: true };
+      expect(app.getAppConfig.mock.calls).toEqual([[scope], [scope]]);
+    },
+  );
 
   test('row 4: API keys off for that user is 401 U; the user stays as the API-key middleware set it', async () => {
     const config = (scope) => (scope.tenantId ? configOf({ apiKey: { enabled: false } }) : configOf({}));
@@ -535,7 +627,12 @@ describe('an API key, by the second table of docs/requests.md', () => {
   });
 
   test.each([
-    ['throws', () => { throw new Error('broken'); }],
+    [
+      'throws',
+      () => {
+        throw new Error('broken');
+      },
+    ],
     ['rejects', async () => Promise.reject(new Error('broken'))],
   ])('row 7: an API-key middleware that %s is 500', async (_name, apiKeyMiddleware) => {
     const app = viaApiKey(apiKeyMiddleware);
@@ -548,13 +645,18 @@ describe('an API key, by the second table of docs/requests.md', () => {
   test('row 8: next called after the promise has settled is judged all the same, and its failure is a 500', async () => {
     let late;
     let loads = 0;
-    const app = viaApiKey((req, res, next) => { late = next; }, {
-      config: () => {
-        loads += 1;
-        if (loads > 1) throw new Error('config down');
-        return configOf({});
+    const app = viaApiKey(
+      (req, res, next) => {
+        late = next;
       },
-    });
+      {
+        config: () => {
+          loads += 1;
+          if (loads > 1) throw new Error('config down');
+          return configOf({});
+        },
+      },
+    );
     const { res, next } = await app.call();
     expect(res.sent).toEqual([]);
     late();
@@ -572,13 +674,16 @@ describe('whatever happens around it', () => {
     expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
   });
 
-  test.each(['check', 'recheck'])('an internal failure the verifier reports (%s) is 500, never an API key', async (method) => {
-    const app = setUp({ user: storedUser({ tenantId: 'acme' }) });
-    app.verifier[method] = () => failure('ERR_INTERNAL', 'internal');
-    expectRejected(app, await app.call(), 500, S, undefined);
-    expect(app.lines).toEqual([line('error', 'Unexpected error', anError('ERR_INTERNAL'))]);
-    expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
-  });
+  test.each(['check', 'recheck'])(
+    'an internal failure the verifier reports (%s) is 500, never an API key',
+    async (method) => {
+      const app = setUp({ user: storedUser({ tenantId: 'acme' }) });
+      app.verifier[method] = () => failure('ERR_INTERNAL', 'internal');
+      expectRejected(app, await app.call(), 500, S, undefined);
+      expect(app.lines).toEqual([line('error', 'Unexpected error', anError('ERR_INTERNAL'))]);
+      expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
+    },
+  );
 
   test('a response double with only status and json is enough', async () => {
     const app = setUp({ config: auth({ apiKey: false }) });
@@ -589,14 +694,21 @@ describe('whatever happens around it', () => {
   test('a response that throws is logged, and the promise resolves', async () => {
     const app = setUp({ config: auth({ apiKey: false }) });
     const res = fullResponse();
-    res.json = () => { throw new Error('socket gone'); };
+    res.json = () => {
+      throw new Error('socket gone');
+    };
     await app.call({ authorization: null, res });
     expect(app.lines).toEqual([line('error', 'Unexpected error', expect.objectContaining({ message: 'socket gone' }))]);
   });
 
   test('a logger that throws changes nothing', async () => {
-    const broken = () => { throw new Error('disk full'); };
-    const app = setUp({ config: auth({ apiKey: false }), deps: { logger: { debug: broken, info: broken, warn: broken, error: broken } } });
+    const broken = () => {
+      throw new Error('disk full');
+    };
+    const app = setUp({
+      config: auth({ apiKey: false }),
+      deps: { logger: { debug: broken, info: broken, warn: broken, error: broken } },
+    });
     const { answer } = await app.call({ authorization: 'Bearer junk' });
     expect(answer).toEqual({ status: 401, body: U });
   });
@@ -605,7 +717,9 @@ describe('whatever happens around it', () => {
     const boom = new Error('downstream');
     const app = setUp({ user: storedUser() });
     const res = fullResponse();
-    const next = jest.fn(() => { throw boom; });
+    const next = jest.fn(() => {
+      throw boom;
+    });
     await expect(app.call({ res, next })).rejects.toBe(boom);
     expect(next).toHaveBeenCalledTimes(1);
     expect(res.sent).toEqual([]);
@@ -624,11 +738,24 @@ describe('whatever happens around it', () => {
     class Host {
       name = 'host';
       logger = recordingLogger();
-      async getAppConfig() { seen.push(this.name); return auth(); }
-      async findUser() { seen.push(this.name); return storedUser({ role: '' }); }
-      async updateUser() { seen.push(this.name); }
-      apiKeyMiddleware() { seen.push(this.name); }
-      getTenantId() { seen.push(this.name); return undefined; }
+      async getAppConfig() {
+        seen.push(this.name);
+        return auth();
+      }
+      async findUser() {
+        seen.push(this.name);
+        return storedUser({ role: '' });
+      }
+      async updateUser() {
+        seen.push(this.name);
+      }
+      apiKeyMiddleware() {
+        seen.push(this.name);
+      }
+      getTenantId() {
+        seen.push(this.name);
+        return undefined;
+      }
     }
     const handler = createRemoteAgentAuth(new Host(), { verifier: fakeVerifier({ agents: success() }) });
     await handler({ headers: { authorization: 'Bearer x' } }, fullResponse(), () => {});
@@ -645,14 +772,21 @@ describe('whatever happens around it', () => {
   test('no line of any row contains the token, the subject or the e-mail address', async () => {
     const secret = success({ subject: 'very-secret-subject', email: 'secret@example.com' });
     const everything = [];
-    for (const user of [null, storedUser({ openidIssuer: 'https://other.example' }), { _id: 1, provider: 'google' }, { _id: 1 }]) {
+    for (const user of [
+      null,
+      storedUser({ openidIssuer: 'https://other.example' }),
+      { _id: 1, provider: 'google' },
+      { _id: 1 },
+    ]) {
       for (const outcome of [secret, failure('ERR_TOKEN_EXPIRED', 'token'), failure('ERR_SCOPE_MISSING', 'scope')]) {
         const app = setUp({ user, answers: { agents: outcome }, config: auth({ apiKey: false }) });
         await app.call();
         everything.push(...app.lines);
       }
     }
-    const text = JSON.stringify(everything.map(([level, message, error]) => [level, message, error?.message, error?.stack]));
+    const text = JSON.stringify(
+      everything.map(([level, message, error]) => [level, message, error?.message, error?.stack]),
+    );
     expect(everything.length).toBeGreaterThan(8);
     expect(text).not.toContain(TOKEN);
     expect(text).not.toContain('very-secret-subject');

@@ -29,7 +29,14 @@ describe('dependencies', () => {
     expect(() => make({}, { [name]: {} })).toThrow(`deps.${name} must be a function`);
   });
 
-  test.each(['getTenantId', 'runInTenant', 'getRolesByNames', 'isPrincipalActive', 'onUserLookup', 'tenantContextMiddleware'])('%s may be absent, but nothing else than a function', (name) => {
+  test.each([
+    'getTenantId',
+    'runInTenant',
+    'getRolesByNames',
+    'isPrincipalActive',
+    'onUserLookup',
+    'tenantContextMiddleware',
+  ])('%s may be absent, but nothing else than a function', (name) => {
     expect(() => make({}, { [name]: undefined })).not.toThrow();
     expect(() => make({}, { [name]: 'tenant' })).toThrow(`deps.${name} must be a function when given`);
   });
@@ -108,7 +115,9 @@ describe('options', () => {
       }
       return {};
     };
-    expect(thrown(() => make({ verifier, policy: { algorithms: ['HS256'] } }))).toMatchObject({ code: 'ERR_POLICY_ALGORITHMS' });
+    expect(thrown(() => make({ verifier, policy: { algorithms: ['HS256'] } }))).toMatchObject({
+      code: 'ERR_POLICY_ALGORITHMS',
+    });
     expect(() => make({ verifier, policy: { algorithms: ['RS256'] } })).not.toThrow();
   });
 

@@ -25,7 +25,11 @@ beforeAll(async () => {
   issuer = await new Issuer().start();
   const now = Math.floor(Date.now() / 1000);
   const base = { iss: issuer.url, aud: 'agents', scope: 'agents:use', sub: 'ada', exp: now + 600 };
-  const made = (claims, options = {}) => ({ claims: { ...base, ...claims }, options, token: issuer.token({ ...base, ...claims }, options) });
+  const made = (claims, options = {}) => ({
+    claims: { ...base, ...claims },
+    options,
+    token: issuer.token({ ...base, ...claims }, options),
+  });
   const good = made({});
   const [, payload] = good.token.split('.');
   battery = [
@@ -50,21 +54,84 @@ afterAll(() => issuer.stop());
 /** Values by key: some that mean something, and then anything. */
 const sense = () => ({
   enabled: [true, true, false, 'true', 1],
-  issuer: [issuer.url, issuer.url, `${issuer.url}/`, ` ${issuer.url}`, ELSEWHERE, 'http://other.example', 'nonsense', '/'],
-  audience: ['agents', 'agents', 'agents', ['agents', 'chat'], ['agents', 'chat'], ['chat'], '*', '', [], [''], ['*'], 'Agents', ' agents'],
+  issuer: [
+    issuer.url,
+    issuer.url,
+    `${issuer.url}/`,
+    ` ${issuer.url}`,
+    ELSEWHERE,
+    'http://other.example',
+    'nonsense',
+    '/',
+  ],
+  audience: [
+    'agents',
+    'agents',
+    'agents',
+    ['agents', 'chat'],
+    ['agents', 'chat'],
+    ['chat'],
+    '*',
+    '',
+    [],
+    [''],
+    ['*'],
+    'Agents',
+    ' agents',
+  ],
   jwksUri: [undefined, undefined, issuer.jwksUri, 'http://other.example/keys', 'file:///etc/passwd', ''],
   scope: [undefined, undefined, 'agents:use', 'agents:use agents:run', '', ' ', 'agents,use'],
-  algorithms: [undefined, undefined, ['ES256'], ['RS256'], ['none'], ['HS256'], ['ES256', 'none'], [], 'ES256', ['es256'], ['*']],
+  algorithms: [
+    undefined,
+    undefined,
+    ['ES256'],
+    ['RS256'],
+    ['none'],
+    ['HS256'],
+    ['ES256', 'none'],
+    [],
+    'ES256',
+    ['es256'],
+    ['*'],
+  ],
   requireExp: [undefined, true, false, 'false', 0, null],
   requireKid: [undefined, true, false, 'false', 0],
   clockTolerance: [undefined, 0, 300, 301, -1, Infinity, NaN, '60', 1e9],
   audiance: ['agents'],
   allowedAlgorithms: [['none']],
 });
-const ANYTHING = [undefined, null, true, false, 0, 1, -1, NaN, Infinity, '', ' ', '*', '\u0000', [], {}, [null], [[]], { $exists: true }, { toString: () => 'agents' }, Symbol('s'), 10n, () => 'agents', new Date(0), 'x'.repeat(5000)];
+const ANYTHING = [
+  undefined,
+  null,
+  true,
+  false,
+  0,
+  1,
+  -1,
+  NaN,
+  Infinity,
+  '',
+  ' ',
+  '*',
+  '\u0000',
+  [],
+  {},
+  [null],
+  [[]],
+  { $exists: true },
+  { toString: () => 'agents' },
+  Symbol('s'),
+  10n,
+  () => 'agents',
+  new Date(0),
+  'x'.repeat(5000),
+];
 
 /** Whether the words of a policy allow a token; written from docs/options.md, not from the code. */
-function allows({ issuer: configured, audience, scope, algorithms, requireExp, requireKid, clockTolerance = 0 }, { claims, options, forged }) {
+function allows(
+  { issuer: configured, audience, scope, algorithms, requireExp, requireKid, clockTolerance = 0 },
+  { claims, options, forged },
+) {
   if (forged) return false;
   const now = Date.now() / 1000;
   const text = typeof configured === 'string' ? configured : '';
@@ -77,7 +144,9 @@ function allows({ issuer: configured, audience, scope, algorithms, requireExp, r
   if (requireKid === true && 'kid' in (options.header ?? {})) return false;
   if (algorithms !== undefined && !algorithms.includes('ES256')) return false;
   // Falsy is none, as in LibreChat.
-  const scopes = String(scope || '').split(/\s+/).filter(Boolean);
+  const scopes = String(scope || '')
+    .split(/\s+/)
+    .filter(Boolean);
   return scopes.every((one) => claims.scope.split(' ').includes(one));
 }
 
@@ -109,7 +178,8 @@ test('5,000 random configurations: a typed error, or a policy that keeps its wor
       policy = verifier.compile(options);
     } catch (error) {
       count.errors += 1;
-      if (!(error instanceof RemoteAuthError) || error.fault !== 'config' || !(error.code in codes)) wrong.push({ options, error });
+      if (!(error instanceof RemoteAuthError) || error.fault !== 'config' || !(error.code in codes))
+        wrong.push({ options, error });
     }
     if (policy !== undefined) {
       count.policies += 1;
@@ -122,7 +192,10 @@ test('5,000 random configurations: a typed error, or a policy that keeps its wor
     }
     // The same block as the host's configuration, where unknown keys are not errors.
     const block = { ...options, enabled: random() < 0.8 ? true : pick(values.enabled) };
-    const auth = random() < 0.8 ? { oidc: block, apiKey: { enabled: false } } : pick([{ oidc: block }, { oidc: pick(ANYTHING) }, pick(ANYTHING)]);
+    const auth =
+      random() < 0.8
+        ? { oidc: block, apiKey: { enabled: false } }
+        : pick([{ oidc: block }, { oidc: pick(ANYTHING) }, pick(ANYTHING)]);
     const made = random() < 0.5 ? battery[0] : pick(battery);
     const req = { headers: { authorization: `Bearer ${made.token}` } };
     const handler = createRemoteAgentAuth(
@@ -142,7 +215,8 @@ test('5,000 random configurations: a typed error, or a policy that keeps its wor
     if (passed === 0) continue;
     count.passed += 1;
     const { issuer: iss, audience, scope } = block;
-    if (auth?.oidc !== block || block.enabled !== true || !allows({ issuer: iss, audience, scope }, made)) wrong.push({ auth, passed: made });
+    if (auth?.oidc !== block || block.enabled !== true || !allows({ issuer: iss, audience, scope }, made))
+      wrong.push({ auth, passed: made });
   }
   expect(wrong.slice(0, 3)).toEqual([]);
   const figure =

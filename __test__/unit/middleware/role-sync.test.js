@@ -69,7 +69,12 @@ test.each([
 ])('group overage is %s for the claim %s of %j', async (overage, claim, accessClaims) => {
   const options = { claimSource: 'access', claim };
   const resolveGroupOverage = async () => ['elsewhere'];
-  const values = await getOpenIdRolesForOpenIdSync({ options, accessClaims, decodeToken: () => ({}), resolveGroupOverage });
+  const values = await getOpenIdRolesForOpenIdSync({
+    options,
+    accessClaims,
+    decodeToken: () => ({}),
+    resolveGroupOverage,
+  });
   expect(values).toEqual(overage ? ['elsewhere'] : []);
 });
 
@@ -88,8 +93,15 @@ test.each([
   expect(selectOpenIdRole({ rolePriority: ['A', 'B'], openIdRoleValues }).selectedRole).toBe(role);
 });
 
-test.each([[' A ', 'A'], ['', undefined], [' ', undefined], [' admin ', undefined]])('the fallback %j gives %j', (fallbackRole, role) => {
-  expect(selectOpenIdRole({ rolePriority: [' ', 'ADMIN'], openIdRoleValues: 'ADMIN', fallbackRole }).selectedRole).toBe(role);
+test.each([
+  [' A ', 'A'],
+  ['', undefined],
+  [' ', undefined],
+  [' admin ', undefined],
+])('the fallback %j gives %j', (fallbackRole, role) => {
+  expect(selectOpenIdRole({ rolePriority: [' ', 'ADMIN'], openIdRoleValues: 'ADMIN', fallbackRole }).selectedRole).toBe(
+    role,
+  );
 });
 
 describe('the configured roles', () => {
@@ -99,9 +111,12 @@ describe('the configured roles', () => {
     return answer.then((roles) => ({ ...roles, calls: getRolesByNames.mock.calls }));
   };
 
-  test.each([[[]], [null], [undefined], [[{ name: 7 }, null]]])('that are not stored (%j) are an error', async (stored) => {
-    await expect(asked(stored, { rolePriority: ['Missing'] })).rejects.toThrow('do not exist: Missing');
-  });
+  test.each([[[]], [null], [undefined], [[{ name: 7 }, null]]])(
+    'that are not stored (%j) are an error',
+    async (stored) => {
+      await expect(asked(stored, { rolePriority: ['Missing'] })).rejects.toThrow('do not exist: Missing');
+    },
+  );
 
   test('need no storage for USER, whose stored spelling counts all the same', async () => {
     expect(await asked([], { fallbackRole: 'user' })).toMatchObject({ rolePriority: [], fallbackRole: 'USER' });

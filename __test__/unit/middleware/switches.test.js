@@ -31,12 +31,25 @@ const JWT = 'Bearer header.payload.signature';
 
 describe('role sync', () => {
   const enable = (over = {}) => {
-    const variables = { ENABLED: 'true', API_ENABLED: 'true', SOURCE: 'access', CLAIM: 'roles', ROLE_PRIORITY: 'STANDARD-USER,BASIC-USER', FALLBACK_ROLE: 'USER' };
-    for (const [name, value] of Object.entries({ ...variables, ...over })) process.env[`OPENID_ROLE_SYNC_${name}`] = value;
+    const variables = {
+      ENABLED: 'true',
+      API_ENABLED: 'true',
+      SOURCE: 'access',
+      CLAIM: 'roles',
+      ROLE_PRIORITY: 'STANDARD-USER,BASIC-USER',
+      FALLBACK_ROLE: 'USER',
+    };
+    for (const [name, value] of Object.entries({ ...variables, ...over }))
+      process.env[`OPENID_ROLE_SYNC_${name}`] = value;
   };
   const getRolesByNames = () => jest.fn(async (names) => names.map((name) => ({ name })));
   const withRoles = (claims, { user = storedUser({ role: 'USER' }), deps = {}, ...over } = {}) =>
-    setUp({ user, answers: { agents: success({ claims: JSON.stringify(claims) }) }, ...over, deps: { getRolesByNames: getRolesByNames(), ...deps } });
+    setUp({
+      user,
+      answers: { agents: success({ claims: JSON.stringify(claims) }) },
+      ...over,
+      deps: { getRolesByNames: getRolesByNames(), ...deps },
+    });
 
   test('[69] off for the API: no lookup, no update', async () => {
     enable({ API_ENABLED: 'false' });
@@ -89,18 +102,21 @@ describe('role sync', () => {
     enable();
     const tenants = new AsyncLocalStorage();
     const seen = [];
-    const app = withRoles({ roles: 'BASIC-USER' }, {
-      user: storedUser({ tenantId: 'acme' }),
-      deps: {
-        getTenantId: () => tenants.getStore(),
-        runInTenant: (tenantId, fn) => tenants.run(tenantId, fn),
-        getRolesByNames: jest.fn(async (names) => {
-          seen.push(tenants.getStore());
-          return names.map((name) => ({ name }));
-        }),
-        updateUser: jest.fn(async () => void seen.push(tenants.getStore())),
+    const app = withRoles(
+      { roles: 'BASIC-USER' },
+      {
+        user: storedUser({ tenantId: 'acme' }),
+        deps: {
+          getTenantId: () => tenants.getStore(),
+          runInTenant: (tenantId, fn) => tenants.run(tenantId, fn),
+          getRolesByNames: jest.fn(async (names) => {
+            seen.push(tenants.getStore());
+            return names.map((name) => ({ name }));
+          }),
+          updateUser: jest.fn(async () => void seen.push(tenants.getStore())),
+        },
       },
-    });
+    );
     await app.call();
     expect(app.getRolesByNames.mock.calls).toEqual([[['STANDARD-USER', 'BASIC-USER', 'USER'], 'name']]);
     expect(app.updateUser.mock.calls).toEqual([['id-1', { role: 'BASIC-USER' }]]);
@@ -112,7 +128,10 @@ describe('role sync', () => {
     enable();
     const user = storedUser({ tenantId: 'acme' });
     const before = { ...user };
-    const app = withRoles({ roles: 'BASIC-USER' }, { user, config: ({ role }) => (role === 'BASIC-USER' ? configOf({}) : auth()) });
+    const app = withRoles(
+      { roles: 'BASIC-USER' },
+      { user, config: ({ role }) => (role === 'BASIC-USER' ? configOf({}) : auth()) },
+    );
     expectRejected(app, await app.call(), 401, U, INVALID);
     expect(user).toEqual(before);
   });
@@ -128,12 +147,19 @@ describe('role sync', () => {
     ['a role that does not exist', {}, { getRolesByNames: async () => [] }, 'STANDARD-USER'],
     ['no getRolesByNames', {}, { getRolesByNames: undefined }, 'getRolesByNames'],
     ['a wrong source', { SOURCE: 'nowhere' }, {}, 'OPENID_ROLE_SYNC_SOURCE'],
-    ['a wrong source with role sync off for the API', { SOURCE: 'nowhere', API_ENABLED: '' }, {}, 'OPENID_ROLE_SYNC_SOURCE'],
+    [
+      'a wrong source with role sync off for the API',
+      { SOURCE: 'nowhere', API_ENABLED: '' },
+      {},
+      'OPENID_ROLE_SYNC_SOURCE',
+    ],
   ])('%s is 500, but only for a known user', async (_name, variables, deps, named) => {
     enable(variables);
     const app = withRoles({}, { deps });
     expectRejected(app, await app.call(), 500, S, undefined);
-    expect(app.lines.at(-1)).toEqual(line('error', 'Unexpected error', expect.objectContaining({ message: expect.stringContaining(named) })));
+    expect(app.lines.at(-1)).toEqual(
+      line('error', 'Unexpected error', expect.objectContaining({ message: expect.stringContaining(named) })),
+    );
     const nobody = withRoles({}, { deps, user: null, config: auth({ apiKey: false }) });
     expectRejected(nobody, await nobody.call(), 401, U, INVALID);
   });
@@ -194,13 +220,25 @@ describe('tenantConflict: reject', () => {
 describe('tenantContextMiddleware', () => {
   const tenants = new AsyncLocalStorage();
   const enter = (req, res, next) => tenants.run(req.tenantId ?? req.user?.tenantId, () => void next());
-  const inTenants = (over = {}) => setUp({ ...over, deps: { getTenantId: () => tenants.getStore(), tenantContextMiddleware: enter, ...over.deps } });
+  const inTenants = (over = {}) =>
+    setUp({ ...over, deps: { getTenantId: () => tenants.getStore(), tenantContextMiddleware: enter, ...over.deps } });
   const seenBy = async (app, tenant) => {
     let seen = 'nothing';
-    const outcome = await tenants.run(tenant, () => app.call({ next: jest.fn(() => { seen = tenants.getStore(); }) }));
+    const outcome = await tenants.run(tenant, () =>
+      app.call({
+        next: jest.fn(() => {
+          seen = tenants.getStore();
+        }),
+      }),
+    );
     return { seen, ...outcome };
   };
-  const keyOf = (tenantId) => ({ apiKeyMiddleware: (req, res, next) => { req.user = { id: 'k', tenantId }; next(); } });
+  const keyOf = (tenantId) => ({
+    apiKeyMiddleware: (req, res, next) => {
+      req.user = { id: 'k', tenantId };
+      next();
+    },
+  });
 
   test.each([
     ['[80] a user of a tenant', storedUser({ tenantId: 'acme' }), undefined, 'acme', undefined],
@@ -224,14 +262,22 @@ describe('tenantContextMiddleware', () => {
   });
 
   test('may answer instead', async () => {
-    const app = inTenants({ user: storedUser(), deps: { tenantContextMiddleware: (req, res) => res.status(403).json({ error: 'strict' }) } });
+    const app = inTenants({
+      user: storedUser(),
+      deps: { tenantContextMiddleware: (req, res) => res.status(403).json({ error: 'strict' }) },
+    });
     const { answer, next } = await app.call();
     expect(answer).toEqual({ status: 403, body: { error: 'strict' } });
     expect(next).not.toHaveBeenCalled();
   });
 
   test.each([
-    ['throws', () => { throw new Error('broken'); }],
+    [
+      'throws',
+      () => {
+        throw new Error('broken');
+      },
+    ],
     ['rejects', async () => Promise.reject(new Error('broken'))],
   ])('that %s before it goes on is 500', async (_name, tenantContextMiddleware) => {
     for (const over of [{ user: storedUser() }, { config: configOf({}) }]) {
@@ -244,12 +290,26 @@ describe('tenantContextMiddleware', () => {
 
   test.each([
     ['at once', (req, res, next) => next()],
-    ['twice', (req, res, next) => { next(); next(); }],
+    [
+      'twice',
+      (req, res, next) => {
+        next();
+        next();
+      },
+    ],
     ['in a promise nobody waits for, as LibreChat’s does', (req, res, next) => void (async () => next())()],
-    ['and fails afterwards', (req, res, next) => { next(); throw new Error('late'); }],
+    [
+      'and fails afterwards',
+      (req, res, next) => {
+        next();
+        throw new Error('late');
+      },
+    ],
   ])('that goes on %s: once, and an error downstream is handed on', async (_name, tenantContextMiddleware) => {
     const boom = new Error('downstream');
-    const next = jest.fn(() => { throw boom; });
+    const next = jest.fn(() => {
+      throw boom;
+    });
     const app = inTenants({ user: storedUser(), deps: { tenantContextMiddleware } });
     const res = fullResponse();
     await expect(app.call({ next, res })).rejects.toBe(boom);
@@ -259,8 +319,19 @@ describe('tenantContextMiddleware', () => {
 
   test('that goes on after it has returned: an error downstream is logged', async () => {
     let late;
-    const app = inTenants({ user: storedUser(), deps: { tenantContextMiddleware: (req, res, next) => { late = next; } } });
-    const { next } = await app.call({ next: jest.fn(() => { throw new Error('downstream'); }) });
+    const app = inTenants({
+      user: storedUser(),
+      deps: {
+        tenantContextMiddleware: (req, res, next) => {
+          late = next;
+        },
+      },
+    });
+    const { next } = await app.call({
+      next: jest.fn(() => {
+        throw new Error('downstream');
+      }),
+    });
     late();
     expect(next).toHaveBeenCalledTimes(1);
     expect(app.lines).toEqual([line('error', 'had returned', expect.objectContaining({ message: 'downstream' }))]);
@@ -271,7 +342,11 @@ describe('isPrincipalActive', () => {
   const GONE = { error: 'Account deletion is in progress', code: 'ACCOUNT_DELETION_IN_PROGRESS' };
   test.each([false, undefined, null])('%s: 409, nothing logged, nothing written', async (active) => {
     const isPrincipalActive = jest.fn(async () => active);
-    const app = setUp({ user: storedUser({ role: '' }), deps: { isPrincipalActive }, options: { tenantConflict: 'allow' } });
+    const app = setUp({
+      user: storedUser({ role: '' }),
+      deps: { isPrincipalActive },
+      options: { tenantConflict: 'allow' },
+    });
     expectRejected(app, await app.call(), 409, GONE, undefined);
     expect(isPrincipalActive.mock.calls).toEqual([['id-1']]);
     expect(app.lines).toEqual([]);
@@ -279,18 +354,34 @@ describe('isPrincipalActive', () => {
 
   test('true: the request goes on', async () => {
     const user = storedUser();
-    expectPassed(await setUp({ user, deps: { isPrincipalActive: async () => true }, options: { tenantConflict: 'allow' } }).call(), user);
+    expectPassed(
+      await setUp({ user, deps: { isPrincipalActive: async () => true }, options: { tenantConflict: 'allow' } }).call(),
+      user,
+    );
   });
 
   test('is asked after the user’s own policy, in the request’s context', async () => {
     const isPrincipalActive = jest.fn();
-    const app = setUp({ user: storedUser({ tenantId: 'acme' }), config: ({ tenantId }) => (tenantId ? configOf({}) : auth()), deps: { isPrincipalActive }, options: { tenantConflict: 'allow' } });
+    const app = setUp({
+      user: storedUser({ tenantId: 'acme' }),
+      config: ({ tenantId }) => (tenantId ? configOf({}) : auth()),
+      deps: { isPrincipalActive },
+      options: { tenantConflict: 'allow' },
+    });
     expectRejected(app, await app.call(), 401, U, INVALID);
     expect(isPrincipalActive).not.toHaveBeenCalled();
   });
 
   test('that throws is 500', async () => {
-    const app = setUp({ user: storedUser({ role: '' }), deps: { isPrincipalActive: () => { throw new Error('down'); } }, options: { tenantConflict: 'allow' } });
+    const app = setUp({
+      user: storedUser({ role: '' }),
+      deps: {
+        isPrincipalActive: () => {
+          throw new Error('down');
+        },
+      },
+      options: { tenantConflict: 'allow' },
+    });
     expectRejected(app, await app.call(), 500, S, undefined);
   });
 });
@@ -312,7 +403,12 @@ describe('onUserLookup', () => {
   });
 
   test.each([
-    ['throws', () => { throw new Error('metrics down'); }],
+    [
+      'throws',
+      () => {
+        throw new Error('metrics down');
+      },
+    ],
     ['rejects', async () => Promise.reject(new Error('metrics down'))],
     ['never settles', () => new Promise(() => {})],
   ])('that %s changes nothing', async (_name, onUserLookup) => {
@@ -328,12 +424,24 @@ describe('responses: standard', () => {
   const unreachable = { ...failure('ERR_JWKS_FETCH', 'upstream'), retryAfter: 7 };
 
   test('a missing scope is 403 with the scope wanted', async () => {
-    const app = standard({ config: auth({ oidc: oidcOf({ scope: 'agents:use' }) }), answers: { agents: failure('ERR_SCOPE_MISSING', 'scope') } });
-    expectRejected(app, await app.call(), 403, { error: 'Forbidden' }, `${CREDENTIALS}, error="insufficient_scope", scope="agents:use"`);
+    const app = standard({
+      config: auth({ oidc: oidcOf({ scope: 'agents:use' }) }),
+      answers: { agents: failure('ERR_SCOPE_MISSING', 'scope') },
+    });
+    expectRejected(
+      app,
+      await app.call(),
+      403,
+      { error: 'Forbidden' },
+      `${CREDENTIALS}, error="insufficient_scope", scope="agents:use"`,
+    );
   });
 
   test('a missing role is 403 without a scope, and the log says what is missing', async () => {
-    const app = standard({ config: auth({ oidc: oidcOf({ scope: 'agents:use' }) }), answers: { agents: failure('ERR_ROLE_MISSING', 'scope') } });
+    const app = standard({
+      config: auth({ oidc: oidcOf({ scope: 'agents:use' }) }),
+      answers: { agents: failure('ERR_ROLE_MISSING', 'scope') },
+    });
     expectRejected(app, await app.call(), 403, { error: 'Forbidden' }, `${CREDENTIALS}, error="insufficient_scope"`);
     expect(app.lines).toEqual([line('warn', 'lacks', anError('ERR_ROLE_MISSING'))]);
   });
@@ -350,8 +458,18 @@ describe('responses: standard', () => {
   test('the same under the user’s own policy', async () => {
     const config = ({ tenantId }) => auth({ oidc: oidcOf({ audience: tenantId ?? 'agents', scope: 'a' }) });
     const user = storedUser({ tenantId: 'acme' });
-    const scopeless = standard({ config, user, answers: { agents: success(), acme: failure('ERR_SCOPE_MISSING', 'scope') } });
-    expectRejected(scopeless, await scopeless.call(), 403, { error: 'Forbidden' }, `${CREDENTIALS}, error="insufficient_scope", scope="a"`);
+    const scopeless = standard({
+      config,
+      user,
+      answers: { agents: success(), acme: failure('ERR_SCOPE_MISSING', 'scope') },
+    });
+    expectRejected(
+      scopeless,
+      await scopeless.call(),
+      403,
+      { error: 'Forbidden' },
+      `${CREDENTIALS}, error="insufficient_scope", scope="a"`,
+    );
     const down = standard({ config, user, answers: { agents: success(), acme: unreachable } });
     expectRejected(down, await down.call(), 503, { error: 'Service unavailable' }, undefined);
   });
@@ -381,14 +499,19 @@ describe('responses: standard', () => {
 });
 
 test('fallbackOnInvalidToken: false keeps LibreChat’s statuses', async () => {
-  const app = setUp({ options: { fallbackOnInvalidToken: false }, answers: { agents: failure('ERR_JWKS_FETCH', 'upstream') } });
+  const app = setUp({
+    options: { fallbackOnInvalidToken: false },
+    answers: { agents: failure('ERR_JWKS_FETCH', 'upstream') },
+  });
   expectRejected(app, await app.call(), 401, U, INVALID);
   expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
 });
 
 test('bodies: openai nests every body of ours', async () => {
   const app = setUp({ options: { bodies: 'openai' }, config: auth({ apiKey: false }) });
-  const body = { error: { message: 'Unauthorized', type: 'invalid_request_error', param: null, code: 'invalid_api_key' } };
+  const body = {
+    error: { message: 'Unauthorized', type: 'invalid_request_error', param: null, code: 'invalid_api_key' },
+  };
   expectRejected(app, await app.call(), 401, body, INVALID);
 });
 
@@ -400,7 +523,10 @@ test('allowEmailFallback: false never looks an address up', async () => {
 
 describe('policy', () => {
   test('an object is part of every policy', async () => {
-    const app = setUp({ user: storedUser({ tenantId: 'acme' }), options: { policy: { requireKid: true, scope: 'more' } } });
+    const app = setUp({
+      user: storedUser({ tenantId: 'acme' }),
+      options: { policy: { requireKid: true, scope: 'more' } },
+    });
     await app.call();
     const compiled = app.verifier.calls.compile.filter(({ audience }) => audience === 'agents');
     expect(compiled).toEqual([expect.objectContaining({ requireKid: true, scope: 'more', issuer: ISSUER })]);
@@ -419,7 +545,12 @@ describe('policy', () => {
   });
 
   test.each([
-    ['throws', () => { throw new Error('mine'); }],
+    [
+      'throws',
+      () => {
+        throw new Error('mine');
+      },
+    ],
     ['answers with a promise', async () => ({})],
     ['answers with no object', () => 'strict'],
     ['names an issuer', () => ({ issuer: 'https://other.example' })],
@@ -430,7 +561,11 @@ describe('policy', () => {
   });
 
   test('a function’s answer is judged as a policy: an unknown name refuses every token', async () => {
-    const app = setUp({ user: storedUser(), config: auth({ apiKey: false }), options: { policy: () => ({ typo: 1 }) } });
+    const app = setUp({
+      user: storedUser(),
+      config: auth({ apiKey: false }),
+      options: { policy: () => ({ typo: 1 }) },
+    });
     app.verifier.compile = ({ typo }) => {
       if (typo) throw new RemoteAuthError({ code: 'ERR_POLICY_OPTION', fault: 'config', message: 'typo' });
       return { audience: 'agents' };
@@ -448,7 +583,10 @@ describe('callbackTimeout', () => {
     findUser: { deps: { findUser: never } },
     updateUser: { user: storedUser({ role: '' }), deps: { updateUser: never } },
     isPrincipalActive: { user: storedUser(), deps: { isPrincipalActive: never }, options: { tenantConflict: 'allow' } },
-    'updateUser in a tenant': { user: storedUser({ role: '', tenantId: 'acme' }), deps: { updateUser: never, runInTenant: (tenant, fn) => fn() } },
+    'updateUser in a tenant': {
+      user: storedUser({ role: '', tenantId: 'acme' }),
+      deps: { updateUser: never, runInTenant: (tenant, fn) => fn() },
+    },
     'runInTenant itself': { user: storedUser({ role: '', tenantId: 'acme' }), deps: { runInTenant: never } },
   };
 
@@ -461,7 +599,9 @@ describe('callbackTimeout', () => {
     await jest.advanceTimersByTimeAsync(1);
     await call;
     expect(res.sent).toEqual([{ status: 500, body: S }]);
-    expect(app.lines.at(-1)).toEqual(line('error', 'Unexpected error', expect.objectContaining({ message: expect.stringContaining('30000 ms') })));
+    expect(app.lines.at(-1)).toEqual(
+      line('error', 'Unexpected error', expect.objectContaining({ message: expect.stringContaining('30000 ms') })),
+    );
   });
 
   test('getAppConfig of the API-key user that never settles is 500, too', async () => {
@@ -474,7 +614,18 @@ describe('callbackTimeout', () => {
 
   test('the API-key middleware may take as long as it likes', async () => {
     let go;
-    const app = setUp({ config: configOf({}), deps: { apiKeyMiddleware: (req, res, next) => new Promise((resolve) => { go = () => { next(); resolve(); }; }) } });
+    const app = setUp({
+      config: configOf({}),
+      deps: {
+        apiKeyMiddleware: (req, res, next) =>
+          new Promise((resolve) => {
+            go = () => {
+              next();
+              resolve();
+            };
+          }),
+      },
+    });
     const next = jest.fn();
     const call = app.call({ next });
     await jest.advanceTimersByTimeAsync(3_600_000);
@@ -498,7 +649,14 @@ describe('callbackTimeout', () => {
 
   test('no timer is left behind, and a late rejection is nobody’s', async () => {
     let fail;
-    const app = setUp({ deps: { findUser: () => new Promise((_resolve, reject) => { fail = reject; }) } });
+    const app = setUp({
+      deps: {
+        findUser: () =>
+          new Promise((_resolve, reject) => {
+            fail = reject;
+          }),
+      },
+    });
     const call = app.call();
     await jest.advanceTimersByTimeAsync(30_000);
     await call;
@@ -521,7 +679,10 @@ test('a lazy query of updateUser begins inside the user’s tenant', async () =>
       resolve(null);
     },
   });
-  const app = setUp({ user: storedUser({ role: '', tenantId: 'acme' }), deps: { updateUser, getTenantId: () => tenants.getStore(), runInTenant: (tenant, fn) => tenants.run(tenant, fn) } });
+  const app = setUp({
+    user: storedUser({ role: '', tenantId: 'acme' }),
+    deps: { updateUser, getTenantId: () => tenants.getStore(), runInTenant: (tenant, fn) => tenants.run(tenant, fn) },
+  });
   expect((await app.call()).next).toHaveBeenCalled();
   expect(began).toBe('acme');
 });
@@ -532,14 +693,32 @@ test('dependencies are called on their object, the later ones too', async () => 
   class Host {
     name = 'host';
     logger = {};
-    async getAppConfig() { return auth(); }
-    async findUser() { return storedUser(); }
-    async updateUser() { return null; }
+    async getAppConfig() {
+      return auth();
+    }
+    async findUser() {
+      return storedUser();
+    }
+    async updateUser() {
+      return null;
+    }
     apiKeyMiddleware() {}
-    isPrincipalActive() { seen.push(this.name); return true; }
-    onUserLookup() { seen.push(this.name); }
-    tenantContextMiddleware(req, res, next) { seen.push(this.name); next(); }
+    isPrincipalActive() {
+      seen.push(this.name);
+      return true;
+    }
+    onUserLookup() {
+      seen.push(this.name);
+    }
+    tenantContextMiddleware(req, res, next) {
+      seen.push(this.name);
+      next();
+    }
   }
-  await createRemoteAgentAuth(new Host(), { verifier, tenantConflict: 'allow' })({ headers: { authorization: JWT } }, fullResponse(), () => {});
+  await createRemoteAgentAuth(new Host(), { verifier, tenantConflict: 'allow' })(
+    { headers: { authorization: JWT } },
+    fullResponse(),
+    () => {},
+  );
   expect(seen).toEqual(['host', 'host', 'host']);
 });

@@ -23,7 +23,14 @@ async function resolve(identity, { hits = {}, loginIssuer, ...options } = {}) {
   });
   const resolution = await resolveUser(
     { subject: SUB, issuer: I, ...identity },
-    { findUser, loginIssuer: () => loginIssuer, allowEmailFallback, allowUnverifiedEmail, allowUsernameAsEmail, log: createLog(logger) },
+    {
+      findUser,
+      loginIssuer: () => loginIssuer,
+      allowEmailFallback,
+      allowUnverifiedEmail,
+      allowUsernameAsEmail,
+      log: createLog(logger),
+    },
   );
   expect(findUser.mock.calls.every((args) => args.length === 1)).toBe(true);
   return { ...resolution, filters, lines: logger.lines };

@@ -54,28 +54,64 @@ async function withEnvironment(variables, work) {
 test('where all is well every line is ok, in the order from the configuration to the token', async () => {
   const lines = await diagnose({ config: block(), token: issuer.token(email) });
   expect(lines.filter(({ status }) => status !== 'ok')).toEqual([]);
-  expect(lines.map(({ check }) => check)).toEqual(['configuration', 'policy', 'dns', 'tcp', 'discovery', 'keys', 'key', 'clock', 'token']);
+  expect(lines.map(({ check }) => check)).toEqual([
+    'configuration',
+    'policy',
+    'dns',
+    'tcp',
+    'discovery',
+    'keys',
+    'key',
+    'clock',
+    'token',
+  ]);
 });
 
 describe('a mistake in the configuration is named, with what to change', () => {
   test.each([
     ['no block', {}, /endpoints is not there/],
-    ['a misspelt part of the way', { endpoints: { agents: { remotApi: {} } } }, /"remotApi" is; did you mean "remoteApi"/],
-    ['enabled as text', around({ enabled: 'true', issuer: 'https://a.test', audience: 'a' }), /enabled is "true": no token is looked at/],
+    [
+      'a misspelt part of the way',
+      { endpoints: { agents: { remotApi: {} } } },
+      /"remotApi" is; did you mean "remoteApi"/,
+    ],
+    [
+      'enabled as text',
+      around({ enabled: 'true', issuer: 'https://a.test', audience: 'a' }),
+      /enabled is "true": no token is looked at/,
+    ],
     ['no issuer', around({ enabled: true, audience: 'a' }), /oidc\.issuer is not set/],
     ['no audience', around({ enabled: true, issuer: 'https://a.test' }), /oidc\.audience is not set/],
-    ['an http issuer', around({ enabled: true, issuer: 'http://a.test', audience: 'a' }), /`issuer` must be an https URL/],
-    ['an http key URL', around({ enabled: true, issuer: 'https://a.test', audience: 'a', jwksUri: 'http://a.test/keys' }), /`jwksUri` must be an https URL/],
-    ['a list as scope', around({ enabled: true, issuer: 'https://a.test', audience: 'a', scope: ['x'] }), /`scope` must be a string/],
+    [
+      'an http issuer',
+      around({ enabled: true, issuer: 'http://a.test', audience: 'a' }),
+      /`issuer` must be an https URL/,
+    ],
+    [
+      'an http key URL',
+      around({ enabled: true, issuer: 'https://a.test', audience: 'a', jwksUri: 'http://a.test/keys' }),
+      /`jwksUri` must be an https URL/,
+    ],
+    [
+      'a list as scope',
+      around({ enabled: true, issuer: 'https://a.test', audience: 'a', scope: ['x'] }),
+      /`scope` must be a string/,
+    ],
   ])('%s', async (_what, config, text) => {
     const lines = await diagnose({ config });
     expect(failedOf(lines)).toHaveLength(1);
-    expect(lines.at(-1)).toMatchObject({ status: 'failed', text: expect.stringMatching(text), action: expect.any(String) });
+    expect(lines.at(-1)).toMatchObject({
+      status: 'failed',
+      text: expect.stringMatching(text),
+      action: expect.any(String),
+    });
   });
 
   test('an unknown key is a warning with the nearest known one', async () => {
     const lines = await diagnose({ config: block({ audiance: 'x' }) });
-    expect(lines).toContainEqual(expect.objectContaining({ status: 'warning', text: expect.stringContaining('"audiance"') }));
+    expect(lines).toContainEqual(
+      expect.objectContaining({ status: 'warning', text: expect.stringContaining('"audiance"') }),
+    );
     expect(lines[0].text).toContain('did you mean "audience"');
   });
 });
@@ -92,8 +128,13 @@ describe('the environment', () => {
 
   test('a proxy that is wrong is where the way ends', async () => {
     const refused = await freePort();
-    const lines = await diagnose({ config: around({ enabled: true, issuer: 'https://a.test', audience: 'a' }), policy: { proxy: { https: `http://127.0.0.1:${refused}` } } });
-    expect(failedOf(lines)).toEqual([expect.objectContaining({ check: 'tcp', text: expect.stringMatching(/proxy.*nothing listens/) })]);
+    const lines = await diagnose({
+      config: around({ enabled: true, issuer: 'https://a.test', audience: 'a' }),
+      policy: { proxy: { https: `http://127.0.0.1:${refused}` } },
+    });
+    expect(failedOf(lines)).toEqual([
+      expect.objectContaining({ check: 'tcp', text: expect.stringMatching(/proxy.*nothing listens/) }),
+    ]);
   });
 });
 
@@ -106,10 +147,13 @@ async function freePort() {
 }
 
 describe('the way to the provider ends where it is told', () => {
-  const at = async (url, policy) => failedOf(await diagnose({ config: around({ enabled: true, issuer: url, audience: 'a' }), policy }));
+  const at = async (url, policy) =>
+    failedOf(await diagnose({ config: around({ enabled: true, issuer: url, audience: 'a' }), policy }));
 
   test('a name nobody has', async () => {
-    expect(await at('https://doctor.invalid')).toEqual([expect.objectContaining({ check: 'dns', code: 'ERR_DISCOVERY_FETCH' })]);
+    expect(await at('https://doctor.invalid')).toEqual([
+      expect.objectContaining({ check: 'dns', code: 'ERR_DISCOVERY_FETCH' }),
+    ]);
   });
 
   test('a port nobody listens at', async () => {
@@ -120,7 +164,9 @@ describe('the way to the provider ends where it is told', () => {
     const made = certificates();
     const ca = made.make('authority', { ca: true, host: '' });
     const { cert, key } = made.make('server', { issuer: 'authority' });
-    const server = https.createServer({ cert, key }, (_request, response) => response.writeHead(404).end()).listen(0, '127.0.0.1');
+    const server = https
+      .createServer({ cert, key }, (_request, response) => response.writeHead(404).end())
+      .listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     const url = `https://localhost:${server.address().port}`;
     try {
@@ -128,9 +174,14 @@ describe('the way to the provider ends where it is told', () => {
       expect(more).toEqual([]);
       expect(line).toMatchObject({ check: 'tls', text: expect.stringMatching(/NODE_EXTRA_CA_CERTS/) });
       new RemoteTokenVerifier().clear();
-      const lines = await diagnose({ config: around({ enabled: true, issuer: url, audience: 'a' }), policy: { ca: ca.cert } });
+      const lines = await diagnose({
+        config: around({ enabled: true, issuer: url, audience: 'a' }),
+        policy: { ca: ca.cert },
+      });
       expect(lines.filter(({ check }) => check === 'tls')).toEqual([expect.objectContaining({ status: 'ok' })]);
-      expect(failedOf(lines)).toEqual([expect.objectContaining({ check: 'discovery', text: expect.stringContaining('404') })]);
+      expect(failedOf(lines)).toEqual([
+        expect.objectContaining({ check: 'discovery', text: expect.stringContaining('404') }),
+      ]);
     } finally {
       server.closeAllConnections();
       server.close();
@@ -140,7 +191,9 @@ describe('the way to the provider ends where it is told', () => {
 
   test('metadata of another issuer', async () => {
     issuer.metadata = { issuer: `${issuer.url}/other` };
-    expect(failedOf(await diagnose({ config: block() }))).toEqual([expect.objectContaining({ check: 'discovery', code: 'ERR_DISCOVERY_ISSUER' })]);
+    expect(failedOf(await diagnose({ config: block() }))).toEqual([
+      expect.objectContaining({ check: 'discovery', code: 'ERR_DISCOVERY_ISSUER' }),
+    ]);
   });
 
   test('a key URL that is not there', async () => {
@@ -157,12 +210,18 @@ describe('the way to the provider ends where it is told', () => {
     expect(lines.filter(({ check }) => check === 'key')).toHaveLength(1);
     const own = issuer.publicKey.export({ format: 'jwk' });
     const keys = JSON.stringify({ keys: [weak, { ...own, kid: 'enc', use: 'enc' }, { ...own, kid: 'good' }] });
-    const server = require('node:http').createServer((_request, response) => response.end(keys)).listen(0, '127.0.0.1');
+    const server = require('node:http')
+      .createServer((_request, response) => response.end(keys))
+      .listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     try {
       const found = await diagnose({ config: block({ jwksUri: `http://127.0.0.1:${server.address().port}/keys` }) });
       const statuses = found.filter(({ check }) => check === 'key').map(({ status, text }) => `${status} ${text}`);
-      expect(statuses).toEqual([expect.stringMatching(/^ok .*good/), expect.stringMatching(/^warning skipped: .*weak/), expect.stringMatching(/^warning skipped: .*enc/)]);
+      expect(statuses).toEqual([
+        expect.stringMatching(/^ok .*good/),
+        expect.stringMatching(/^warning skipped: .*weak/),
+        expect.stringMatching(/^warning skipped: .*enc/),
+      ]);
     } finally {
       server.closeAllConnections();
       server.close();
@@ -177,7 +236,8 @@ describe('the way to the provider ends where it is told', () => {
 });
 
 describe('a token is explained check by check', () => {
-  const codesOf = async (token, over, policy) => failedOf(await diagnose({ config: block(over), token, policy })).map(({ code }) => code);
+  const codesOf = async (token, over, policy) =>
+    failedOf(await diagnose({ config: block(over), token, policy })).map(({ code }) => code);
   const hour = () => Math.floor(Date.now() / 1000) + 3600;
 
   test.each([
@@ -187,27 +247,55 @@ describe('a token is explained check by check', () => {
     ['not valid yet', () => issuer.token({ nbf: hour(), exp: hour() + 60 }), ['ERR_TOKEN_NOT_YET_VALID']],
     ['no subject', () => issuer.token({ sub: undefined }), ['ERR_TOKEN_SUBJECT']],
     ['a key that is not published', () => issuer.token({}, { header: { kid: 'other' } }), ['ERR_KEY_NOT_FOUND']],
-    ['a signature that is not the key’s', () => issuer.token({}, { key: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey }), ['ERR_SIGNATURE_INVALID']],
+    [
+      'a signature that is not the key’s',
+      () => issuer.token({}, { key: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey }),
+      ['ERR_SIGNATURE_INVALID'],
+    ],
     ['opaque', () => 'ory_at_abc.def', ['ERR_TOKEN_OPAQUE']],
-    ['encrypted', () => [encode({ alg: 'RSA-OAEP', enc: 'A256GCM' }), 'a', 'b', 'c', 'd'].join('.'), ['ERR_TOKEN_ENCRYPTED']],
-    ['a logout token', () => issuer.token({ events: { 'http://schemas.openid.net/event/backchannel-logout': {} } }, { header: { typ: 'logout+jwt' } }), ['ERR_LOGOUT_TOKEN']],
+    [
+      'encrypted',
+      () => [encode({ alg: 'RSA-OAEP', enc: 'A256GCM' }), 'a', 'b', 'c', 'd'].join('.'),
+      ['ERR_TOKEN_ENCRYPTED'],
+    ],
+    [
+      'a logout token',
+      () =>
+        issuer.token(
+          { events: { 'http://schemas.openid.net/event/backchannel-logout': {} } },
+          { header: { typ: 'logout+jwt' } },
+        ),
+      ['ERR_LOGOUT_TOKEN'],
+    ],
   ])('%s', async (_what, token, codes) => {
     expect(await codesOf(token())).toEqual(codes);
   });
 
   test('several mistakes at once are all named, each with its setting', async () => {
     const token = issuer.token({ aud: 'account', exp: 1_600_000_000, iat: 1_500_000_000, scope: 'openid', azp: 'web' });
-    const lines = await diagnose({ config: block({ scope: 'agents:use' }), token, policy: { allowedClients: ['agent'], requireKid: true } });
+    const lines = await diagnose({
+      config: block({ scope: 'agents:use' }),
+      token,
+      policy: { allowedClients: ['agent'], requireKid: true },
+    });
     const codes = failedOf(lines).map(({ code }) => code);
     expect(codes.sort()).toEqual(['ERR_SCOPE_MISSING', 'ERR_TOKEN_AUDIENCE', 'ERR_TOKEN_CLIENT', 'ERR_TOKEN_EXPIRED']);
-    expect(lines.find(({ code }) => code === 'ERR_TOKEN_AUDIENCE')).toMatchObject({ expected: expect.stringContaining(AUDIENCE), got: expect.stringContaining('account') });
+    expect(lines.find(({ code }) => code === 'ERR_TOKEN_AUDIENCE')).toMatchObject({
+      expected: expect.stringContaining(AUDIENCE),
+      got: expect.stringContaining('account'),
+    });
     expect(lines.filter(({ check, status }) => check === 'token' && status === 'ok')).toHaveLength(1);
   });
 
   test('what a good token will not do is a warning', async () => {
-    const remarks = async (claims) => (await diagnose({ config: block(), token: issuer.token(claims) })).filter(({ status }) => status === 'warning');
-    expect(await remarks({})).toEqual([expect.objectContaining({ check: 'account', text: expect.stringContaining('no e-mail address') })]);
-    expect(await remarks({ ...email, email_verified: false })).toEqual([expect.objectContaining({ text: expect.stringContaining('not verified') })]);
+    const remarks = async (claims) =>
+      (await diagnose({ config: block(), token: issuer.token(claims) })).filter(({ status }) => status === 'warning');
+    expect(await remarks({})).toEqual([
+      expect.objectContaining({ check: 'account', text: expect.stringContaining('no e-mail address') }),
+    ]);
+    expect(await remarks({ ...email, email_verified: false })).toEqual([
+      expect.objectContaining({ text: expect.stringContaining('not verified') }),
+    ]);
     expect(await remarks(email)).toEqual([]);
   });
 });
@@ -215,8 +303,11 @@ describe('a token is explained check by check', () => {
 describe('the command', () => {
   const run = (args, { input = '', env = {} } = {}) =>
     new Promise((resolve) => {
-      const child = execFile(process.execPath, [PROGRAM, 'doctor', ...args], { cwd: folder, env: { ...process.env, ...env } }, (error, stdout, stderr) =>
-        resolve({ code: error?.code ?? 0, stdout, stderr }),
+      const child = execFile(
+        process.execPath,
+        [PROGRAM, 'doctor', ...args],
+        { cwd: folder, env: { ...process.env, ...env } },
+        (error, stdout, stderr) => resolve({ code: error?.code ?? 0, stdout, stderr }),
       );
       child.stdin.end(input);
     });
@@ -224,7 +315,10 @@ describe('the command', () => {
 
   test('reads a librechat.yaml, and says 0 where nothing failed', async () => {
     const file = path.join(folder, 'librechat.yaml');
-    fs.writeFileSync(file, `endpoints:\n  agents:\n    remoteApi:\n      auth:\n        oidc:\n          enabled: true\n          issuer: ${issuer.url}\n          audience: ${AUDIENCE}\n`);
+    fs.writeFileSync(
+      file,
+      `endpoints:\n  agents:\n    remoteApi:\n      auth:\n        oidc:\n          enabled: true\n          issuer: ${issuer.url}\n          audience: ${AUDIENCE}\n`,
+    );
     const { code, stdout } = await run([]);
     expect(stdout).toMatch(/^0 failed, 0 warnings$/m);
     expect(stdout).not.toContain('\u001b');
@@ -235,7 +329,10 @@ describe('the command', () => {
     const token = issuer.token({ ...email, aud: 'account', sub: 'subject-of-ada-lovelace' });
     const file = path.join(folder, 'token.txt');
     fs.writeFileSync(file, `Bearer ${token}\n`);
-    const results = [await run([...flags(), '--token-file', file]), await run([...flags(), '--token-file', '-', '--json'], { input: token })];
+    const results = [
+      await run([...flags(), '--token-file', file]),
+      await run([...flags(), '--token-file', '-', '--json'], { input: token }),
+    ];
     for (const { code, stdout, stderr } of results) {
       expect(code).toBe(1);
       expect(stdout).toContain('ERR_TOKEN_AUDIENCE');
@@ -244,7 +341,9 @@ describe('the command', () => {
       expect(text).not.toContain('ada@example.com');
       expect(text).not.toContain('subject-of-ada');
     }
-    expect(JSON.parse(results[1].stdout)).toContainEqual(expect.objectContaining({ code: 'ERR_TOKEN_AUDIENCE', status: 'failed' }));
+    expect(JSON.parse(results[1].stdout)).toContainEqual(
+      expect.objectContaining({ code: 'ERR_TOKEN_AUDIENCE', status: 'failed' }),
+    );
   });
 
   test('what the token says cannot drive a terminal', async () => {
@@ -277,7 +376,9 @@ describe('the command', () => {
   });
 
   test('--help, and anything but a known command', () => {
-    expect(execFileSync(process.execPath, [PROGRAM, 'doctor', '--help'], { encoding: 'utf8' })).toMatch(/^Usage: npx remote-agent-auth doctor/);
+    expect(execFileSync(process.execPath, [PROGRAM, 'doctor', '--help'], { encoding: 'utf8' })).toMatch(
+      /^Usage: npx remote-agent-auth doctor/,
+    );
     expect(() => execFileSync(process.execPath, [PROGRAM], { stdio: 'pipe' })).toThrow(/doctor/);
   });
 });

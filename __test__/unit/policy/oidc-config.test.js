@@ -57,7 +57,10 @@ describe('OIDC', () => {
       fields: { issuer: 'https://issuer.example', audience: 'agents', jwksUri: undefined, scope: 'a b' },
     });
     const accounts = { provisioning: { enabled: true }, userInfo: null };
-    expect(readAuthConfig(configOf({ oidc: { ...oidc, ...accounts } }))).toMatchObject({ oidc: { accounts }, unknownKeys: [] });
+    expect(readAuthConfig(configOf({ oidc: { ...oidc, ...accounts } }))).toMatchObject({
+      oidc: { accounts },
+      unknownKeys: [],
+    });
   });
 
   test('leaves defects of any other kind to the policy', () => {

@@ -26,7 +26,8 @@ describe('the options a policy may have', () => {
 
   test.each(names)('%s is one to Rust', (name) => {
     const verifier = new RemoteTokenVerifier();
-    const compile = () => verifier.compile({ issuer: 'https://issuer.test', audience: 'a', [name]: { never: 'a value' } });
+    const compile = () =>
+      verifier.compile({ issuer: 'https://issuer.test', audience: 'a', [name]: { never: 'a value' } });
     let message = '';
     try {
       compile();
@@ -37,6 +38,8 @@ describe('the options a policy may have', () => {
   });
 
   test('another is none', () => {
-    expect(() => new RemoteTokenVerifier().compile({ issuer: 'https://issuer.test', audience: 'a', never: 1 })).toThrow('is not an option');
+    expect(() => new RemoteTokenVerifier().compile({ issuer: 'https://issuer.test', audience: 'a', never: 1 })).toThrow(
+      'is not an option',
+    );
   });
 });

@@ -11,7 +11,16 @@ const { recordingLogger } = require('../../support/fakes');
 const CACHE = ['OPENID_JWKS_URL_CACHE_ENABLED', 'OPENID_JWKS_URL_CACHE_TIME'];
 const TOLERANCE = 'OPENID_REMOTE_CLOCK_TOLERANCE';
 const PROXIES = ['PROXY', 'proxy', 'http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'];
-const VARIABLES = ['OPENID_JWKS_URL', 'OPENID_ISSUER', 'OPENID_EMAIL_CLAIM', ...CACHE, TOLERANCE, ...PROXIES, 'no_proxy', 'NO_PROXY'];
+const VARIABLES = [
+  'OPENID_JWKS_URL',
+  'OPENID_ISSUER',
+  'OPENID_EMAIL_CLAIM',
+  ...CACHE,
+  TOLERANCE,
+  ...PROXIES,
+  'no_proxy',
+  'NO_PROXY',
+];
 const fields = (over = {}) => ({
   issuer: 'https://issuer.example/realms/a/',
   audience: 'agents',
@@ -107,7 +116,12 @@ describe('finding a compiled policy', () => {
 
   test('policies of one issuer, asked for by turns, are compiled once each', () => {
     const { cache, compiled } = setUp();
-    const asked = [fields(), fields({ scope: 'a' }), fields({ audience: ['agents'] }), fields({ jwksUri: 'https://issuer.example/jwks' })];
+    const asked = [
+      fields(),
+      fields({ scope: 'a' }),
+      fields({ audience: ['agents'] }),
+      fields({ jwksUri: 'https://issuer.example/jwks' }),
+    ];
     const first = asked.map((it) => cache.find(it).policy);
     expect(asked.map((it) => cache.find(it).policy)).toEqual(first);
     expect(compiled).toHaveLength(asked.length);
@@ -121,7 +135,12 @@ describe('finding a compiled policy', () => {
 
   test('other options are another policy; the same ones in another order are not', () => {
     const { cache, compiled } = setUp();
-    const answers = [{ typ: 'required', maxTokenAge: 5 }, { maxTokenAge: 5, typ: 'required' }, { typ: 'off' }, undefined];
+    const answers = [
+      { typ: 'required', maxTokenAge: 5 },
+      { maxTokenAge: 5, typ: 'required' },
+      { typ: 'off' },
+      undefined,
+    ];
     const extra = createPolicyExtra(() => answers[0]);
     while (answers.length > 0) {
       cache.find(fields(), extra(fields()));
@@ -131,7 +150,15 @@ describe('finding a compiled policy', () => {
   });
 
   test.each([
-    ['from its class', (keys) => new (class KeySet { toJSON() { return { keys }; } })()],
+    [
+      'from its class',
+      (keys) =>
+        new (class KeySet {
+          toJSON() {
+            return { keys };
+          }
+        })(),
+    ],
     ['from its prototype', (keys) => Object.create({ toJSON: () => ({ keys }) })],
     ['as a list', (keys) => Object.assign([], { toJSON: () => ({ keys }) })],
     ['in members nobody lists', (keys) => Object.defineProperty({}, 'keys', { value: keys })],
@@ -209,7 +236,10 @@ describe('the environment', () => {
     const { cache, compiled } = setUp();
     cache.find(fields());
     cache.find(fields({ jwksUri: 'https://issuer.example/jwks' }));
-    expect(compiled.map(({ jwksUri }) => jwksUri)).toEqual(['https://login.example/jwks', 'https://issuer.example/jwks']);
+    expect(compiled.map(({ jwksUri }) => jwksUri)).toEqual([
+      'https://login.example/jwks',
+      'https://issuer.example/jwks',
+    ]);
   });
 
   test.each([
@@ -307,12 +337,15 @@ describe('the environment', () => {
   test('each variable is read only on the branch that needs it', () => {
     const original = process.env;
     const read = [];
-    process.env = new Proxy({ ...original }, {
-      get: (target, name) => {
-        read.push(name);
-        return target[name];
+    process.env = new Proxy(
+      { ...original },
+      {
+        get: (target, name) => {
+          read.push(name);
+          return target[name];
+        },
       },
-    });
+    );
     try {
       const { cache } = setUp();
       cache.find(fields({ jwksUri: 'https://issuer.example/jwks' }));
@@ -333,8 +366,16 @@ describe('the environment', () => {
 describe('everything that is read for a policy is part of what it is found by', () => {
   /** Environments that between them have every member `readEnvironment` can give. */
   const everyMember = () => {
-    Object.assign(process.env, { OPENID_EMAIL_CLAIM: 'mail', OPENID_JWKS_URL: 'https://issuer.example/jwks', NO_PROXY: 'a.example' });
-    Object.assign(process.env, { HTTP_PROXY: 'http://proxy.example:1', HTTPS_PROXY: 'http://proxy.example:2', [TOLERANCE]: '5' });
+    Object.assign(process.env, {
+      OPENID_EMAIL_CLAIM: 'mail',
+      OPENID_JWKS_URL: 'https://issuer.example/jwks',
+      NO_PROXY: 'a.example',
+    });
+    Object.assign(process.env, {
+      HTTP_PROXY: 'http://proxy.example:1',
+      HTTPS_PROXY: 'http://proxy.example:2',
+      [TOLERANCE]: '5',
+    });
     const accepted = readEnvironment(fields());
     Object.assign(process.env, { OPENID_ISSUER: 'https://other.example', [TOLERANCE]: 'five' });
     return { ...accepted, ...readEnvironment(fields()) };
@@ -352,7 +393,9 @@ describe('everything that is read for a policy is part of what it is found by', 
   test('of the environment', () => {
     const environment = everyMember();
     const members = membersOf(environment);
-    expect(members).toEqual(expect.arrayContaining(['jwksUri', 'ignoredJwksUri', 'ignoredClockTolerance', 'proxy.http', 'proxy.bypass']));
+    expect(members).toEqual(
+      expect.arrayContaining(['jwksUri', 'ignoredJwksUri', 'ignoredClockTolerance', 'proxy.http', 'proxy.bypass']),
+    );
     for (const name of members) {
       let current = environment;
       const { cache, compiled } = setUp({ environment: () => current });
@@ -365,7 +408,11 @@ describe('everything that is read for a policy is part of what it is found by', 
   });
 
   test('of the block', () => {
-    const { oidc } = readAuthConfig({ endpoints: { agents: { remoteApi: { auth: { oidc: { enabled: true, issuer: 'https://issuer.example', audience: 'a' } } } } } });
+    const { oidc } = readAuthConfig({
+      endpoints: {
+        agents: { remoteApi: { auth: { oidc: { enabled: true, issuer: 'https://issuer.example', audience: 'a' } } } },
+      },
+    });
     for (const name of Object.keys(oidc.fields)) {
       const { cache, compiled } = setUp();
       cache.find(oidc.fields);

@@ -30,7 +30,9 @@ describe('URLs a policy may name', () => {
     // Several issuers may be listed; each is a URL where the keys are discovered.
     const isListed = Array.isArray(value) && value.length > 0;
     expect(verdict({ ...GOOD, issuer: value })).toBe(allowed || isListed ? 'ok' : 'ERR_POLICY_ISSUER');
-    expect(verdict({ ...GOOD, jwksUri: value })).toBe(allowed || isLeftOut(value, unset) ? 'ok' : 'ERR_POLICY_JWKS_URI');
+    expect(verdict({ ...GOOD, jwksUri: value })).toBe(
+      allowed || isLeftOut(value, unset) ? 'ok' : 'ERR_POLICY_JWKS_URI',
+    );
   });
 
   // Of LibreChat's falsy values only those that mean "not set" in a type-checked call count as such here.
@@ -65,9 +67,12 @@ describe('policies', () => {
     expect(verdict({ ...GOOD, clockTolerance })).toBe('ERR_POLICY_OPTION');
   });
 
-  test.each([[undefined], [null], [5], ['https://id.example'], [true], [() => GOOD]])('refuses %p for a policy', (options) => {
-    expect(verdict(options)).toMatch(/^ERR_POLICY_/);
-  });
+  test.each([[undefined], [null], [5], ['https://id.example'], [true], [() => GOOD]])(
+    'refuses %p for a policy',
+    (options) => {
+      expect(verdict(options)).toMatch(/^ERR_POLICY_/);
+    },
+  );
 
   test('names the nearest option', () => {
     expect(() => verifier.compile({ ...GOOD, audiance: 'api' })).toThrow(/audience/);

@@ -28,36 +28,52 @@ test('the probe is not in what is built to be used', () => {
   expect(existsSync(path.join(ROOT, 'binding.d.ts'))).toBe(true);
 });
 
-test('S32: worker threads come and go with checks under way', () => {
-  const count = long ? 200 : 40;
-  const { status, stdout, stderr } = run([child('workers.js'), String(count), TOKEN]);
-  expect([status, stdout, stderr]).toEqual([0, 'done', '']);
-  score('S32', `${count} workers ended with fetches under way, exit code ${status}`, 'exit code 0', status === 0);
-}, HANGS);
+test(
+  'S32: worker threads come and go with checks under way',
+  () => {
+    const count = long ? 200 : 40;
+    const { status, stdout, stderr } = run([child('workers.js'), String(count), TOKEN]);
+    expect([status, stdout, stderr]).toEqual([0, 'done', '']);
+    score('S32', `${count} workers ended with fetches under way, exit code ${status}`, 'exit code 0', status === 0);
+  },
+  HANGS,
+);
 
-test('eight worker threads on one issuer share one fetch of its keys', () => {
-  const { status, stdout, stderr } = run([child('shared-keys.js')]);
-  expect([status, stderr]).toEqual([0, '']);
-  expect(JSON.parse(stdout)).toEqual({ fetches: 1, passed: 8 });
-}, HANGS);
+test(
+  'eight worker threads on one issuer share one fetch of its keys',
+  () => {
+    const { status, stdout, stderr } = run([child('shared-keys.js')]);
+    expect([status, stderr]).toEqual([0, '']);
+    expect(JSON.parse(stdout)).toEqual({ fetches: 1, passed: 8 });
+  },
+  HANGS,
+);
 
-test('S33: the store and its threads do not keep a process that has nothing left to do', () => {
-  const started = process.hrtime.bigint();
-  const { status, stdout } = run([child('exits.js'), 'nothing left', TOKEN]);
-  expect([status, stdout]).toEqual([0, 'ERR_JWKS_FETCH']);
-  expect(Number((process.hrtime.bigint() - started) / 1_000_000n)).toBeLessThan(9_000);
-}, HANGS);
+test(
+  'S33: the store and its threads do not keep a process that has nothing left to do',
+  () => {
+    const started = process.hrtime.bigint();
+    const { status, stdout } = run([child('exits.js'), 'nothing left', TOKEN]);
+    expect([status, stdout]).toEqual([0, 'ERR_JWKS_FETCH']);
+    expect(Number((process.hrtime.bigint() - started) / 1_000_000n)).toBeLessThan(9_000);
+  },
+  HANGS,
+);
 
 test.each([
   ['process.exit', 'exit', { status: 0, signal: null }],
   ['an uncaught error', 'throw', { status: 1, signal: null }],
   ['a signal', 'kill', { status: null, signal: 'SIGTERM' }],
-])('S33: a hanging fetch does not keep the process from ending by %s', (_name, way, expected) => {
-  const started = process.hrtime.bigint();
-  const { status, signal } = run([child('exits.js'), way, TOKEN]);
-  const milliseconds = Number((process.hrtime.bigint() - started) / 1_000_000n);
-  expect({ status, signal }).toEqual(expected);
-  // The fetch's own deadline is 10 s: whoever waited for it shows.
-  expect(milliseconds).toBeLessThan(9_000);
-  if (way === 'exit') score('S33', `exit code ${status} with a fetch hanging`, 'exit code 0, promptly', status === 0);
-}, HANGS);
+])(
+  'S33: a hanging fetch does not keep the process from ending by %s',
+  (_name, way, expected) => {
+    const started = process.hrtime.bigint();
+    const { status, signal } = run([child('exits.js'), way, TOKEN]);
+    const milliseconds = Number((process.hrtime.bigint() - started) / 1_000_000n);
+    expect({ status, signal }).toEqual(expected);
+    // The fetch's own deadline is 10 s: whoever waited for it shows.
+    expect(milliseconds).toBeLessThan(9_000);
+    if (way === 'exit') score('S33', `exit code ${status} with a fetch hanging`, 'exit code 0, promptly', status === 0);
+  },
+  HANGS,
+);

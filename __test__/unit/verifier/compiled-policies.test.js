@@ -13,7 +13,12 @@ function memo() {
   return { policies, compiled, find: (options) => policies.find(options) };
 }
 
-const options = () => ({ issuer: 'https://a.example', audience: ['x', 'y'], jwks: { keys: [{ kty: 'EC', x: 'a' }] }, scope: undefined });
+const options = () => ({
+  issuer: 'https://a.example',
+  audience: ['x', 'y'],
+  jwks: { keys: [{ kty: 'EC', x: 'a' }] },
+  scope: undefined,
+});
 
 test('options that are equal find the same policy, whoever wrote them and in whatever order', () => {
   const { find, compiled } = memo();
@@ -27,20 +32,96 @@ test('options that are equal find the same policy, whoever wrote them and in wha
 });
 
 test.each([
-  ['a member changed', (it) => { it.issuer = 'https://b.example'; }],
-  ['an item added', (it) => { it.audience.push('z'); }],
-  ['items in another order', (it) => { it.audience.reverse(); }],
-  ['a text for a list of one', (it) => { it.audience = 'x'; }],
-  ['a member added', (it) => { it.requireExp = false; }],
-  ['a member removed', (it) => { delete it.scope; }],
-  ['a member that is null now', (it) => { it.scope = null; }],
-  ['a key changed, deep within', (it) => { it.jwks.keys[0].x = 'b'; }],
-  ['a member that is not enumerable', (it) => { Object.defineProperty(it, 'requireKid', { value: true }); }],
-  ['a member named by a symbol', (it) => { it[Symbol('s')] = 1; }],
-  ['a list instead of an object', (it) => { it.jwks = []; }],
-  ['another prototype', (it) => { Object.setPrototypeOf(it, { requireKid: true }); }],
-  ['-0 for 0', (it) => { it.clockTolerance = -0; }, (it) => { it.clockTolerance = 0; }],
-  ['NaN for null', (it) => { it.clockTolerance = NaN; }, (it) => { it.clockTolerance = null; }],
+  [
+    'a member changed',
+    (it) => {
+      it.issuer = 'https://b.example';
+    },
+  ],
+  [
+    'an item added',
+    (it) => {
+      it.audience.push('z');
+    },
+  ],
+  [
+    'items in another order',
+    (it) => {
+      it.audience.reverse();
+    },
+  ],
+  [
+    'a text for a list of one',
+    (it) => {
+      it.audience = 'x';
+    },
+  ],
+  [
+    'a member added',
+    (it) => {
+      it.requireExp = false;
+    },
+  ],
+  [
+    'a member removed',
+    (it) => {
+      delete it.scope;
+    },
+  ],
+  [
+    'a member that is null now',
+    (it) => {
+      it.scope = null;
+    },
+  ],
+  [
+    'a key changed, deep within',
+    (it) => {
+      it.jwks.keys[0].x = 'b';
+    },
+  ],
+  [
+    'a member that is not enumerable',
+    (it) => {
+      Object.defineProperty(it, 'requireKid', { value: true });
+    },
+  ],
+  [
+    'a member named by a symbol',
+    (it) => {
+      it[Symbol('s')] = 1;
+    },
+  ],
+  [
+    'a list instead of an object',
+    (it) => {
+      it.jwks = [];
+    },
+  ],
+  [
+    'another prototype',
+    (it) => {
+      Object.setPrototypeOf(it, { requireKid: true });
+    },
+  ],
+  [
+    '-0 for 0',
+    (it) => {
+      it.clockTolerance = -0;
+    },
+    (it) => {
+      it.clockTolerance = 0;
+    },
+  ],
+  [
+    'NaN for null',
+    (it) => {
+      it.clockTolerance = NaN;
+    },
+    (it) => {
+      it.clockTolerance = null;
+    },
+  ],
 ])('the very object with %s is compiled anew', (_what, change, prepare = () => {}) => {
   const { find, compiled } = memo();
   const mutable = options();
@@ -61,10 +142,22 @@ test('what is compared with is what was compiled: a change afterwards reaches ne
 });
 
 test.each([
-  ['an instance', new (class Options { issuer = 'a'; })()],
+  [
+    'an instance',
+    new (class Options {
+      issuer = 'a';
+    })(),
+  ],
   ['a member that is a function', { issuer: 'a', jwks: () => {} }],
   ['a member that is an instance', { issuer: 'a', ca: new Map() }],
-  ['a cycle', (() => { const it = { issuer: 'a' }; it.jwks = it; return it; })()],
+  [
+    'a cycle',
+    (() => {
+      const it = { issuer: 'a' };
+      it.jwks = it;
+      return it;
+    })(),
+  ],
   ['nothing', undefined],
   ['a text', 'https://a.example'],
 ])('%s goes to the compiler as it is, every time', (_what, strange) => {

@@ -13,7 +13,13 @@ test.each([
 ])('an error of fault %s carries the status %i', (fault, status) => {
   const error = new RemoteAuthError({ code: 'ERR_INTERNAL', fault, message: 'what happened' });
   expect(error).toBeInstanceOf(Error);
-  expect(error).toMatchObject({ name: 'RemoteAuthError', code: 'ERR_INTERNAL', fault, status, message: 'what happened' });
+  expect(error).toMatchObject({
+    name: 'RemoteAuthError',
+    code: 'ERR_INTERNAL',
+    fault,
+    status,
+    message: 'what happened',
+  });
   expect(error.stack).toContain('RemoteAuthError');
   expect('retryAfter' in error).toBe(false);
 });
@@ -27,7 +33,12 @@ test('says what an operator can compare, where there is something to say', () =>
   const details = { reason: 'status', host: 'idp.example', expected: 'a', got: 'b' };
   const failure = { code: 'ERR_JWKS_FETCH', fault: 'upstream', message: 'x' };
   expect(new RemoteAuthError({ ...failure, ...details })).toMatchObject(details);
-  expect(Object.keys(new RemoteAuthError({ ...failure, host: 'idp.example' })).sort()).toEqual(['code', 'fault', 'host', 'status']);
+  expect(Object.keys(new RemoteAuthError({ ...failure, host: 'idp.example' })).sort()).toEqual([
+    'code',
+    'fault',
+    'host',
+    'status',
+  ]);
 });
 
 describe('a refusal crosses as one text', () => {
@@ -39,14 +50,20 @@ describe('a refusal crosses as one text', () => {
     numbers[REFUSED.mark] = -1;
     const all = ['ERR_JWKS_FETCH', 'upstream', ...parts];
     let end = 0;
-    ['code', 'fault', 'message', 'reason', 'host', 'expected', 'got'].forEach((name, index) => (numbers[REFUSED[name]] = end += (all[index] ?? '').length));
+    ['code', 'fault', 'message', 'reason', 'host', 'expected', 'got'].forEach(
+      (name, index) => (numbers[REFUSED[name]] = end += (all[index] ?? '').length),
+    );
     return outcomeOf('a.b.c', all.join(''), null, numbers, 0);
   };
   const failure = { ok: false, code: 'ERR_JWKS_FETCH', fault: 'upstream' };
 
   test.each([
     ['without details', ['why'], { message: 'why' }],
-    ['with some of them', ['why', 'status', 'idp.example', '', ''], { message: 'why', reason: 'status', host: 'idp.example' }],
+    [
+      'with some of them',
+      ['why', 'status', 'idp.example', '', ''],
+      { message: 'why', reason: 'status', host: 'idp.example' },
+    ],
     ['with the last alone', ['why', '', '', '', '王'], { message: 'why', got: '王' }],
     ['with all', ['', 'r', 'h', 'e', 'g'], { message: '', reason: 'r', host: 'h', expected: 'e', got: 'g' }],
   ])('%s', (_, parts, told) => expect(crossed(...parts)).toStrictEqual({ ...failure, ...told }));

@@ -63,7 +63,9 @@ describe('an option that is wrong is named', () => {
   test('by the factory, at the start', () => {
     const deps = { apiKeyMiddleware() {}, findUser() {}, updateUser() {}, getAppConfig() {} };
     expect(() => createRemoteAgentAuth(deps, { policy: { ca: 'nonsense' } })).toThrow(/`ca`/);
-    expect(() => createRemoteAgentAuth(deps, { policy: { maxStale: 600, proxy: {}, refusePrivateAddresses: true } })).not.toThrow();
+    expect(() =>
+      createRemoteAgentAuth(deps, { policy: { maxStale: 600, proxy: {}, refusePrivateAddresses: true } }),
+    ).not.toThrow();
   });
 });
 

@@ -46,7 +46,14 @@ describe.each(ways)('%s', (_name, check) => {
     ['characters of three bytes', '王小明', '明@例え.jp', []],
     ['an escaped astral character and quotes', '"\\😀', '"a b"@example.com', ['"']],
   ])('hands over what the claims say: %s', async (_kind, sub, email, scopes) => {
-    const claims = { sub, email, oid: `oid-${sub}`, email_verified: true, scope: scopes.join(' '), pad: `${sub} ${email}` };
+    const claims = {
+      sub,
+      email,
+      oid: `oid-${sub}`,
+      email_verified: true,
+      scope: scopes.join(' '),
+      pad: `${sub} ${email}`,
+    };
     const outcome = await check(issuer.token(claims));
     const { subject, email: address, oid, emailVerified, emailClaimProblem, scopes: granted } = outcome;
     expect({ subject, address, oid, emailVerified, emailClaimProblem, granted: [...granted] }).toEqual({
@@ -63,7 +70,13 @@ describe.each(ways)('%s', (_name, check) => {
   test('what is not there is undefined, and the header is what was signed', async () => {
     const token = issuer.token({ exp: 4e9 }, { header: { extra: 'ü😀' } });
     const { oid, email, emailVerified, emailClaimProblem, expiresAt, scopes, header } = await check(token);
-    expect([oid, email, emailVerified, emailClaimProblem, expiresAt]).toEqual([undefined, undefined, undefined, undefined, 4e9]);
+    expect([oid, email, emailVerified, emailClaimProblem, expiresAt]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      4e9,
+    ]);
     expect(scopes).toEqual([]);
     expect(header).toBe(Buffer.from(token.split('.')[0], 'base64url').toString());
     expect((await check(issuer.token({ email_verified: 'true' }))).emailVerified).toBe(true);
@@ -82,20 +95,29 @@ describe.each(ways)('%s', (_name, check) => {
     expect([...codes]).toEqual(['ERR_TOKEN_MALFORMED']);
   });
 
-  test.each(['\ud800', '\udc00', '\udbff\udbff', '\udc00\ud800', '\u0000', '\ufffd'])('refuses a token with %j in it', async (text) => {
-    const token = issuer.token();
-    for (const at of [0, 5, token.indexOf('.'), token.lastIndexOf('.') + 1, token.length]) {
-      const outcome = await check(token.slice(0, at) + text + token.slice(at));
-      expect(outcome).toMatchObject({ ok: false, code: 'ERR_TOKEN_MALFORMED' });
-    }
-    expect(await check(text)).toMatchObject({ ok: false, code: 'ERR_TOKEN_MALFORMED' });
-  });
+  test.each(['\ud800', '\udc00', '\udbff\udbff', '\udc00\ud800', '\u0000', '\ufffd'])(
+    'refuses a token with %j in it',
+    async (text) => {
+      const token = issuer.token();
+      for (const at of [0, 5, token.indexOf('.'), token.lastIndexOf('.') + 1, token.length]) {
+        const outcome = await check(token.slice(0, at) + text + token.slice(at));
+        expect(outcome).toMatchObject({ ok: false, code: 'ERR_TOKEN_MALFORMED' });
+      }
+      expect(await check(text)).toMatchObject({ ok: false, code: 'ERR_TOKEN_MALFORMED' });
+    },
+  );
 
   test('takes the same characters for the same token, however the engine holds them', async () => {
     const token = issuer.token();
     const halves = [token.slice(0, 100), token.slice(100)];
     const wide = `\u0141${token}\u0141`;
-    for (const same of [halves.join(''), halves[0] + halves[1], ` ${token}`.slice(1), wide.slice(1, -1), Buffer.from(token).toString('latin1')]) {
+    for (const same of [
+      halves.join(''),
+      halves[0] + halves[1],
+      ` ${token}`.slice(1),
+      wide.slice(1, -1),
+      Buffer.from(token).toString('latin1'),
+    ]) {
       expect(await check(same)).toMatchObject({ ok: true, subject: 'subject-1' });
     }
   });
@@ -134,13 +156,24 @@ describe.each(ways)('%s', (_name, check) => {
     ['a proxy of a policy', () => new Proxy(policy, {})],
     ['a native verifier', () => binding.createRemoteAgentAuth()],
     ['a verifier of remote-agent-auth/native', () => entry.createRemoteAgentAuth()],
-    ['a native verifier that says it is a policy', () => Object.setPrototypeOf(binding.createRemoteAgentAuth(), Object.getPrototypeOf(policy))],
+    [
+      'a native verifier that says it is a policy',
+      () => Object.setPrototypeOf(binding.createRemoteAgentAuth(), Object.getPrototypeOf(policy)),
+    ],
     ['a verdict', async () => (await native.check(issuer.token(), policy)).verdict],
-    ['a verdict that says it is a policy', async () => Object.setPrototypeOf((await native.check(issuer.token(), policy)).verdict, Object.getPrototypeOf(policy))],
+    [
+      'a verdict that says it is a policy',
+      async () =>
+        Object.setPrototypeOf((await native.check(issuer.token(), policy)).verdict, Object.getPrototypeOf(policy)),
+    ],
     ['an outcome', () => verifier.check(issuer.token(), policy)],
     ['a class', () => Object.getPrototypeOf(policy).constructor],
   ])('takes %s for no policy', async (_what, make) => {
-    expect(await check(issuer.token(), await make())).toMatchObject({ ok: false, fault: 'config', code: expect.stringMatching(/^ERR_POLICY_/) });
+    expect(await check(issuer.token(), await make())).toMatchObject({
+      ok: false,
+      fault: 'config',
+      code: expect.stringMatching(/^ERR_POLICY_/),
+    });
   });
 
   test('a policy is itself whatever its prototype says', async () => {
@@ -154,8 +187,14 @@ describe.each(ways)('%s', (_name, check) => {
 function nativeFile() {
   const installed = module.paths
     .filter((folder) => existsSync(folder))
-    .flatMap((folder) => readdirSync(folder).filter((name) => name.startsWith('remote-agent-auth-')).map((name) => path.join(folder, name)));
-  const files = [path.join(__dirname, '..', '..', '..'), ...installed].flatMap((folder) => readdirSync(folder).map((name) => path.join(folder, name)));
+    .flatMap((folder) =>
+      readdirSync(folder)
+        .filter((name) => name.startsWith('remote-agent-auth-'))
+        .map((name) => path.join(folder, name)),
+    );
+  const files = [path.join(__dirname, '..', '..', '..'), ...installed].flatMap((folder) =>
+    readdirSync(folder).map((name) => path.join(folder, name)),
+  );
   return files.find((file) => file.endsWith('.node'));
 }
 
@@ -192,7 +231,10 @@ describe('recheck', () => {
     ['a text', () => 'verdict'],
     ['an empty object', () => ({})],
     ['a policy', () => policy],
-    ['a policy that says it is a verdict', () => Object.setPrototypeOf(verifier.compile(options), Object.getPrototypeOf(verdict))],
+    [
+      'a policy that says it is a verdict',
+      () => Object.setPrototypeOf(verifier.compile(options), Object.getPrototypeOf(verdict)),
+    ],
     ['an object with an outcome’s prototype', () => Object.create(Object.getPrototypeOf(good))],
     ['an object that inherits from an outcome', () => Object.create(good.verdict)],
     ['a proxy of an outcome', () => new Proxy(good.verdict, {})],
@@ -202,13 +244,23 @@ describe('recheck', () => {
     good = await verifier.check(issuer.token(), policy);
     verdict = (await native.check(issuer.token(), policy)).verdict;
     for (const recheck of [verifier.recheck.bind(verifier), plain.recheck.bind(plain), native.recheck.bind(native)]) {
-      expect(await recheck(make(), policy)).toMatchObject({ ok: false, code: 'ERR_TOKEN_ARGUMENT', fault: 'request', message: expect.stringMatching(/`recheck`.*`verdict`/) });
+      expect(await recheck(make(), policy)).toMatchObject({
+        ok: false,
+        code: 'ERR_TOKEN_ARGUMENT',
+        fault: 'request',
+        message: expect.stringMatching(/`recheck`.*`verdict`/),
+      });
     }
   });
 
   test('judges by the other policy, and verifies no signature again', async () => {
-    const [scoped, strange] = [{ scope: 'x' }, { audience: 'others' }].map((more) => verifier.compile({ ...options, ...more }));
-    for (const [by, forRecheck] of [[verifier, undefined], [plain, { forRecheck: true }]]) {
+    const [scoped, strange] = [{ scope: 'x' }, { audience: 'others' }].map((more) =>
+      verifier.compile({ ...options, ...more }),
+    );
+    for (const [by, forRecheck] of [
+      [verifier, undefined],
+      [plain, { forRecheck: true }],
+    ]) {
       const outcome = await by.check(issuer.token(), policy, forRecheck);
       const before = by.stats().signatureChecks;
       expect(await by.recheck(outcome.verdict, policy)).toMatchObject({ ok: true, subject: 'subject-1' });
@@ -279,11 +331,14 @@ describe('the call into Rust itself', () => {
     ['numbers of another kind', () => new Float32Array(SLOTS)],
     ['bytes', () => Buffer.alloc(8 * SLOTS)],
     ['a view', () => new DataView(new ArrayBuffer(8 * SLOTS))],
-    ['numbers whose memory is gone', () => {
-      const gone = new Float64Array(SLOTS);
-      structuredClone(gone.buffer, { transfer: [gone.buffer] });
-      return gone;
-    }],
+    [
+      'numbers whose memory is gone',
+      () => {
+        const gone = new Float64Array(SLOTS);
+        structuredClone(gone.buffer, { transfer: [gone.buffer] });
+        return gone;
+      },
+    ],
   ])('is refused with %s for its numbers', (_what, make) => {
     expect(() => binding.checkToken(issuer.token(), policy, make())).toThrow(/slots/);
   });
@@ -297,7 +352,10 @@ describe('the call into Rust itself', () => {
       return issuer.url;
     };
     const traps = { get: take, has: take, ownKeys: take, getPrototypeOf: take, getOwnPropertyDescriptor: take };
-    const getters = Object.defineProperties({ ...options }, { issuer: { get: take, enumerable: true }, then: { get: take } });
+    const getters = Object.defineProperties(
+      { ...options },
+      { issuer: { get: take, enumerable: true }, then: { get: take } },
+    );
     for (const trap of [getters, new Proxy({}, traps), new Proxy(policy, traps)]) {
       expect(binding.checkToken(issuer.token(), trap, given)).toMatch(/^ERR_POLICY_OPTIONconfig/);
     }
@@ -307,11 +365,19 @@ describe('the call into Rust itself', () => {
   });
 
   test('a policy that was not compiled is no policy here', () => {
-    expect(verifier.check(issuer.token(), options)).toMatchObject({ ok: false, code: 'ERR_POLICY_OPTION', message: expect.stringMatching(/`policy`.*compiled/) });
+    expect(verifier.check(issuer.token(), options)).toMatchObject({
+      ok: false,
+      code: 'ERR_POLICY_OPTION',
+      message: expect.stringMatching(/`policy`.*compiled/),
+    });
   });
 
   test.each([NaN, Infinity, undefined, '7', 7n, null])('a clock that says %p is refused, and says so', async (now) => {
     const wrong = new RemoteTokenVerifier({ clock: () => now });
-    expect(await wrong.check(issuer.token(), policy)).toMatchObject({ ok: false, code: 'ERR_POLICY_OPTION', message: expect.stringMatching(/`now`/) });
+    expect(await wrong.check(issuer.token(), policy)).toMatchObject({
+      ok: false,
+      code: 'ERR_POLICY_OPTION',
+      message: expect.stringMatching(/`now`/),
+    });
   });
 });

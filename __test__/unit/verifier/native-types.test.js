@@ -34,7 +34,10 @@ function declared(name) {
   const source = /** @type {any} */ (declarations.getSourceFile(file));
   const { name: node } = source.statements.find((statement) => statement.name?.text === name);
   const members = checker.getPropertiesOfType(checker.getTypeAtLocation(node));
-  return members.filter(({ valueDeclaration }) => !(ts.getCombinedModifierFlags(valueDeclaration) & ts.ModifierFlags.Private)).map((member) => member.name).sort();
+  return members
+    .filter(({ valueDeclaration }) => !(ts.getCombinedModifierFlags(valueDeclaration) & ts.ModifierFlags.Private))
+    .map((member) => member.name)
+    .sort();
 }
 
 beforeAll(async () => {
@@ -46,7 +49,14 @@ beforeAll(async () => {
   const policy = { issuer: issuer.url, audience: 'agents', emailClaim: 'mail' };
   seen = await program().useEverything({
     policy,
-    accepted: issuer.token({ sub: 'ada', oid: 'o', email: 'ada@example.com', email_verified: true, scope: 'a b', exp: 4e9 }),
+    accepted: issuer.token({
+      sub: 'ada',
+      oid: 'o',
+      email: 'ada@example.com',
+      email_verified: true,
+      scope: 'a b',
+      exp: 4e9,
+    }),
     refused: issuer.token({ aud: 'others' }),
     unreachable: { ...policy, jwksUri: 'http://127.0.0.1:9/keys' },
     jwks,
@@ -60,12 +70,18 @@ afterAll(async () => {
   made.remove();
 });
 
-test.each(['Success', 'Failure', 'RemoteAgentAuth'])('%s has every member it is declared with, and no other', (name) => {
-  expect(declared(name).length).toBeGreaterThan(0);
-  expect(Object.keys(seen[name]).sort()).toEqual(declared(name));
-  const own = name === 'RemoteAgentAuth' ? Object.getOwnPropertyNames(Object.getPrototypeOf(createRemoteAgentAuth())) : declared(name);
-  expect(own.filter((member) => member !== 'constructor').sort()).toEqual(declared(name));
-});
+test.each(['Success', 'Failure', 'RemoteAgentAuth'])(
+  '%s has every member it is declared with, and no other',
+  (name) => {
+    expect(declared(name).length).toBeGreaterThan(0);
+    expect(Object.keys(seen[name]).sort()).toEqual(declared(name));
+    const own =
+      name === 'RemoteAgentAuth'
+        ? Object.getOwnPropertyNames(Object.getPrototypeOf(createRemoteAgentAuth()))
+        : declared(name);
+    expect(own.filter((member) => member !== 'constructor').sort()).toEqual(declared(name));
+  },
+);
 
 test('an accepted token says what is declared', () => {
   expect(seen.Success).toEqual({
@@ -102,8 +118,16 @@ test('a refusal says what is declared', () => {
 });
 
 test('a verifier does what is declared', () => {
-  expect(seen.RemoteAgentAuth).toMatchObject({ check: { ok: true, subject: 'ada' }, recheck: { ok: true, subject: 'ada' }, prefetch: { ok: true }, clear: undefined });
-  expect(JSON.parse(seen.RemoteAgentAuth.stats)).toMatchObject({ sources: expect.any(Array), signatureChecks: expect.any(Number) });
+  expect(seen.RemoteAgentAuth).toMatchObject({
+    check: { ok: true, subject: 'ada' },
+    recheck: { ok: true, subject: 'ada' },
+    prefetch: { ok: true },
+    clear: undefined,
+  });
+  expect(JSON.parse(seen.RemoteAgentAuth.stats)).toMatchObject({
+    sources: expect.any(Array),
+    signatureChecks: expect.any(Number),
+  });
 });
 
 test('every option that is declared is one', () => {
@@ -115,6 +139,8 @@ test('every option that is declared is one', () => {
 test('every class is opaque: nothing of a handle can be read', () => {
   expect([...declared('CompiledPolicy'), ...declared('RecheckHandle')]).toEqual([]);
   for (const policy of Object.values(seen.options)) {
-    expect([...Object.keys(policy), ...Object.getOwnPropertyNames(Object.getPrototypeOf(policy))]).toEqual(['constructor']);
+    expect([...Object.keys(policy), ...Object.getOwnPropertyNames(Object.getPrototypeOf(policy))]).toEqual([
+      'constructor',
+    ]);
   }
 });

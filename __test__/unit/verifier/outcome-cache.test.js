@@ -37,11 +37,14 @@ test.each([
   expect(answers(asked)).toBe(false);
 });
 
-test.each([-Infinity, Infinity, NaN, '150', null, undefined])('does not answer for the time %p, not even where the claims have none', (now) => {
-  const recent = new OutcomeCache();
-  recent.keep(entry({ from: -Infinity, until: Infinity }));
-  expect(recent.find(entry().token, policy, now, 0, () => 7)).toBeUndefined();
-});
+test.each([-Infinity, Infinity, NaN, '150', null, undefined])(
+  'does not answer for the time %p, not even where the claims have none',
+  (now) => {
+    const recent = new OutcomeCache();
+    recent.keep(entry({ from: -Infinity, until: Infinity }));
+    expect(recent.find(entry().token, policy, now, 0, () => 7)).toBeUndefined();
+  },
+);
 
 test.each([
   ['the last moment of its last second', { now: 199.999 }],
@@ -78,7 +81,9 @@ test('lets go of long tokens sooner', () => {
   const recent = new OutcomeCache();
   const tokenOf = (n) => `${'x'.repeat(16_000)}${String(n).padStart(40, '0')}`;
   for (let n = 0; n < 3000; n += 1) recent.keep(entry({ token: tokenOf(n) }));
-  const kept = Array.from({ length: 3000 }, (_, n) => n).filter((n) => recent.find(tokenOf(n), policy, 150, 0, () => 7) !== undefined);
+  const kept = Array.from({ length: 3000 }, (_, n) => n).filter(
+    (n) => recent.find(tokenOf(n), policy, 150, 0, () => 7) !== undefined,
+  );
   expect(kept.length).toBeGreaterThan(900);
   expect(kept.length).toBeLessThanOrEqual(2000);
   expect(kept).toContain(2999);

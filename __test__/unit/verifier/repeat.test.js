@@ -90,7 +90,11 @@ describe.each([true, false])('an outcome of a moment ago still holds (verdict ca
 test('a token older than the policy allows is judged afresh', async () => {
   const aged = verifier.compile({ issuer: issuer.url, audience: 'agents', jwksUri: issuer.jwksUri, maxTokenAge: 5 });
   const token = issuer.token({ iat: seconds });
-  for (const [later, expected] of [[0, true], [5, true], [6, false]]) {
+  for (const [later, expected] of [
+    [0, true],
+    [5, true],
+    [6, false],
+  ]) {
     const outcome = await verifier.check(token, aged);
     expect(outcome.ok).toBe(true);
     seconds = Math.floor(seconds) + later;
@@ -147,7 +151,13 @@ describe('stillHolds', () => {
     expect(by.stillHolds(outcome, equal)).toBe(false);
     expect(verifier.stillHolds(outcome, policy)).toBe(false);
     const now = seconds;
-    for (const [then, expected] of [[now - 1, false], [now + 9, true], [now + 10, false], [NaN, false], [now, true]]) {
+    for (const [then, expected] of [
+      [now - 1, false],
+      [now + 9, true],
+      [now + 10, false],
+      [NaN, false],
+      [now, true],
+    ]) {
       seconds = then;
       expect(by.stillHolds(outcome, policy)).toBe(expected);
     }
@@ -196,11 +206,19 @@ describe('claims for everybody', () => {
       left.push(...Object.values(value).filter((member) => typeof member === 'object' && member !== null));
     }
     expect(frozen).toBe(6);
-    expect(() => { 'use strict'; a.claims.nested.list[0].deep.push(2); }).toThrow(TypeError);
+    expect(() => {
+      'use strict';
+      a.claims.nested.list[0].deep.push(2);
+    }).toThrow(TypeError);
   });
 
   test('are those of the very token, by whatever policy', async () => {
-    const other = shared.compile({ issuer: issuer.url, audience: 'agents', jwksUri: issuer.jwksUri, requireExp: false });
+    const other = shared.compile({
+      issuer: issuer.url,
+      audience: 'agents',
+      jwksUri: issuer.jwksUri,
+      requireExp: false,
+    });
     for (const sub of ['a', 'b']) {
       const token = issuer.token({ sub });
       for (const by of [policy, other, policy]) expect(shared.claimsOf(await shared.check(token, by)).sub).toBe(sub);
@@ -221,8 +239,15 @@ describe('claims for everybody', () => {
     expect(Object.isFrozen(verifier.claimsOf(outcome))).toBe(false);
   });
 
-  test.each([['sharedClaims', 1], ['verdictCache', 'yes'], ['clock', 7], ['shared', true]])('refuses %s: %p', (name, value) => {
-    expect(() => new RemoteTokenVerifier({ [name]: value })).toThrow(expect.objectContaining({ code: 'ERR_POLICY_OPTION' }));
+  test.each([
+    ['sharedClaims', 1],
+    ['verdictCache', 'yes'],
+    ['clock', 7],
+    ['shared', true],
+  ])('refuses %s: %p', (name, value) => {
+    expect(() => new RemoteTokenVerifier({ [name]: value })).toThrow(
+      expect.objectContaining({ code: 'ERR_POLICY_OPTION' }),
+    );
   });
 });
 
@@ -233,7 +258,9 @@ test('verify compiles equal options once: the token is not judged again', async 
   const before = checks();
   await verifier.verify(token, options());
   expect(checks()).toBe(before);
-  await expect(verifier.verify(token, { ...options(), audience: ['others'] })).rejects.toMatchObject({ code: 'ERR_TOKEN_AUDIENCE' });
+  await expect(verifier.verify(token, { ...options(), audience: ['others'] })).rejects.toMatchObject({
+    code: 'ERR_TOKEN_AUDIENCE',
+  });
 });
 
 test('verify notices that the options were changed', async () => {

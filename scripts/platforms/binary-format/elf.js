@@ -6,7 +6,10 @@ const { textAt, wordAt } = require('./bytes.js');
 
 /** @typedef {import('./index.js').Binary} Binary */
 
-const ELF_CPU = new Map([[62, 'x64'], [183, 'arm64']]);
+const ELF_CPU = new Map([
+  [62, 'x64'],
+  [183, 'arm64'],
+]);
 const [SHT_SYMTAB, SHT_DYNAMIC, SHT_DYNSYM, SHT_VERNEED, SHT_VERSYM] = [2, 6, 11, 0x6ffffffe, 0x6fffffff];
 const [PT_LOAD, PT_GNU_STACK, PT_GNU_RELRO] = [1, 0x6474e551, 0x6474e552];
 const [DT_NEEDED, DT_RPATH, DT_TEXTREL, DT_RUNPATH] = [1, 15, 22, 29];
@@ -95,7 +98,9 @@ function elfSegmentHazards(bytes) {
   const [write, execute] = [2, 1];
   const stack = segments.find(({ type }) => type === PT_GNU_STACK);
   return [
-    ...(segments.some(({ type, flags }) => type === PT_LOAD && flags & write && flags & execute) ? ['writable code'] : []),
+    ...(segments.some(({ type, flags }) => type === PT_LOAD && flags & write && flags & execute)
+      ? ['writable code']
+      : []),
     ...(!stack || stack.flags & execute ? ['an executable stack'] : []),
     ...(segments.some(({ type }) => type === PT_GNU_RELRO) ? [] : ['relocation tables left writable']),
   ];

@@ -6,7 +6,10 @@ const { textAt } = require('./bytes.js');
 
 /** @typedef {import('./index.js').Binary} Binary */
 
-const MACH_CPU = new Map([[0x01000007, 'x64'], [0x0100000c, 'arm64']]);
+const MACH_CPU = new Map([
+  [0x01000007, 'x64'],
+  [0x0100000c, 'arm64'],
+]);
 const [LC_SYMTAB, LC_LOAD_DYLIB, LC_LOAD_WEAK_DYLIB, LC_RPATH] = [2, 0xc, 0x80000018, 0x8000001c];
 
 /** @param {Buffer} bytes @returns {Binary} */
@@ -37,7 +40,11 @@ function readMachO(bytes) {
 
 /** @param {Buffer} bytes @param {number} command @param {Binary} file what is found is added to it */
 function readMachSymbols(bytes, command, file) {
-  const [symbols, count, strings] = [bytes.readUInt32LE(command + 8), bytes.readUInt32LE(command + 12), bytes.readUInt32LE(command + 16)];
+  const [symbols, count, strings] = [
+    bytes.readUInt32LE(command + 8),
+    bytes.readUInt32LE(command + 12),
+    bytes.readUInt32LE(command + 16),
+  ];
   for (let index = 0; index < count; index += 1) {
     const at = symbols + index * 16;
     const [type, description] = [bytes.readUInt8(at + 4), bytes.readUInt16LE(at + 6)];

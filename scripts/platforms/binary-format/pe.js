@@ -6,7 +6,10 @@ const { textAt } = require('./bytes.js');
 
 /** @typedef {import('./index.js').Binary} Binary */
 
-const PE_CPU = new Map([[0x8664, 'x64'], [0xaa64, 'arm64']]);
+const PE_CPU = new Map([
+  [0x8664, 'x64'],
+  [0xaa64, 'arm64'],
+]);
 
 /** @param {Buffer} bytes @returns {Binary} */
 function readPe(bytes) {
@@ -19,7 +22,12 @@ function readPe(bytes) {
   const sections = Array.from({ length: sectionCount }, (_, index) => {
     const at = sectionTable + index * 40;
     const [size, address, stored, offset] = [8, 12, 16, 20].map((field) => bytes.readUInt32LE(at + field));
-    return { size: Math.max(size ?? 0, stored ?? 0), address: address ?? 0, offset: offset ?? 0, flags: bytes.readUInt32LE(at + 36) };
+    return {
+      size: Math.max(size ?? 0, stored ?? 0),
+      address: address ?? 0,
+      offset: offset ?? 0,
+      flags: bytes.readUInt32LE(at + 36),
+    };
   });
   /** @param {number} address where the loader puts it @returns {number} where it is in the file */
   const at = (address) => {

@@ -23,7 +23,11 @@ async function kindRows({ issuer, admin }, { service, person, opaque }) {
     rows.push(row('Ory Hydra', check, expected, await attempt(token, { ...policy, ...other })));
   };
   const access = await serviceToken(issuer, service, AUDIENCE, SCOPE);
-  const user = await userTokens(issuer, admin, { client: person, audience: AUDIENCE, scope: `openid offline ${SCOPE}` });
+  const user = await userTokens(issuer, admin, {
+    client: person,
+    audience: AUDIENCE,
+    scope: `openid offline ${SCOPE}`,
+  });
   await see('client credentials', access, '200 accepted');
   await see('user token', user.access_token, '200 accepted');
   await see('wrong audience', access, '401 ERR_TOKEN_AUDIENCE', { audience: 'https://wiki.example.com' });
@@ -44,8 +48,16 @@ async function hydraRows(options, say) {
     const credentials = { grant_types: ['client_credentials'], scope: SCOPE, audience };
     const service = await makeClient(admin, credentials);
     const opaque = await makeClient(admin, { ...credentials, access_token_strategy: 'opaque' });
-    const person = await makeClient(admin, { grant_types: ['authorization_code', 'refresh_token'], scope: `openid offline ${SCOPE}`, audience });
-    const rows = await kindRows(server, { service: service.client_id, person: person.client_id, opaque: opaque.client_id });
+    const person = await makeClient(admin, {
+      grant_types: ['authorization_code', 'refresh_token'],
+      scope: `openid offline ${SCOPE}`,
+      audience,
+    });
+    const rows = await kindRows(server, {
+      service: service.client_id,
+      person: person.client_id,
+      opaque: opaque.client_id,
+    });
     say('kinds of tokens seen');
     let made = 0;
     const signing = {
@@ -59,7 +71,9 @@ async function hydraRows(options, say) {
     };
     const policy = { issuer, audience: AUDIENCE, scope: SCOPE, typ: 'preferred' };
     rows.push(...(await rotationRows('Ory Hydra', policy, signing, options, say)));
-    rows.push(...(await restartRows('Ory Hydra', policy, { ...signing, halt: server.halt, resume: server.resume }, say)));
+    rows.push(
+      ...(await restartRows('Ory Hydra', policy, { ...signing, halt: server.halt, resume: server.resume }, say)),
+    );
     return rows;
   } finally {
     await server.stop();

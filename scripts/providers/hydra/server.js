@@ -14,7 +14,12 @@ async function call(base, method, where, body) {
   // Of its own: the server ends a connection that waits for the next rotation when it likes.
   const headers = { 'content-type': 'application/json', connection: 'close' };
   const signal = AbortSignal.timeout(LIMIT_MS);
-  const response = await fetch(`${base}${where}`, { method, headers, signal, body: body === undefined ? null : JSON.stringify(body) });
+  const response = await fetch(`${base}${where}`, {
+    method,
+    headers,
+    signal,
+    body: body === undefined ? null : JSON.stringify(body),
+  });
   const text = await response.text();
   if (!response.ok) throw new Error(`Hydra, ${method} ${where}: ${response.status} ${text}`);
   return text === '' ? undefined : JSON.parse(text);
@@ -42,10 +47,19 @@ async function startHydra() {
     // No usage figures to anybody.
     SQA_OPT_OUT: 'true',
   };
-  const migrated = spawnSync(program, ['migrate', 'sql', 'up', '-e', '--yes'], { env: { ...process.env, ...env }, encoding: 'utf8', timeout: LIMIT_MS });
+  const migrated = spawnSync(program, ['migrate', 'sql', 'up', '-e', '--yes'], {
+    env: { ...process.env, ...env },
+    encoding: 'utf8',
+    timeout: LIMIT_MS,
+  });
   if (migrated.status !== 0) throw new Error(`Hydra, migrate: ${migrated.stdout}${migrated.stderr}`);
   const log = path.join(folder, 'log');
-  const start = () => startChild(program, ['serve', 'all', '--dev'], { env, log, ready: () => answers(`${base}/.well-known/openid-configuration`) });
+  const start = () =>
+    startChild(program, ['serve', 'all', '--dev'], {
+      env,
+      log,
+      ready: () => answers(`${base}/.well-known/openid-configuration`),
+    });
   let server = await start();
   return {
     issuer: `${base}/`,

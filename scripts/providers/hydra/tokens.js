@@ -20,7 +20,12 @@ const makeClient = (admin, more) =>
 /** @param {string} issuer @param {Record<string, string>} form @returns {Promise<any>} */
 async function tokenRequest(issuer, form) {
   const body = new URLSearchParams({ client_secret: SECRET, ...form });
-  const response = await fetch(`${issuer}oauth2/token`, { method: 'POST', body, headers: { connection: 'close' }, signal: AbortSignal.timeout(LIMIT_MS) });
+  const response = await fetch(`${issuer}oauth2/token`, {
+    method: 'POST',
+    body,
+    headers: { connection: 'close' },
+    signal: AbortSignal.timeout(LIMIT_MS),
+  });
   const answer = await response.json();
   if (!response.ok) throw new Error(`Hydra, token: ${answer.error}: ${answer.error_description}`);
   return answer;
@@ -42,7 +47,11 @@ async function userTokens(issuer, admin, { client, audience, scope }) {
   /** @param {string | URL} url @returns {Promise<URL>} where it sends the browser */
   async function visit(url) {
     const cookie = [...cookies].map((pair) => pair.join('=')).join('; ');
-    const response = await fetch(url, { redirect: 'manual', headers: { cookie }, signal: AbortSignal.timeout(LIMIT_MS) });
+    const response = await fetch(url, {
+      redirect: 'manual',
+      headers: { cookie },
+      signal: AbortSignal.timeout(LIMIT_MS),
+    });
     for (const set of response.headers.getSetCookie()) {
       const [name, ...value] = String(set.split(';')[0]).split('=');
       cookies.set(String(name), value.join('='));
@@ -51,9 +60,18 @@ async function userTokens(issuer, admin, { client, audience, scope }) {
   }
   const accepted = async (/** @type {string} */ step, /** @type {URL} */ at, /** @type {object} */ answer) => {
     const challenge = at.searchParams.get(`${step}_challenge`);
-    return (await admin('PUT', `/oauth2/auth/requests/${step}/accept?${step}_challenge=${challenge}`, answer)).redirect_to;
+    return (await admin('PUT', `/oauth2/auth/requests/${step}/accept?${step}_challenge=${challenge}`, answer))
+      .redirect_to;
   };
-  const query = new URLSearchParams({ client_id: client, response_type: 'code', scope, audience, redirect_uri: REDIRECT, state: 'state-of-one-run', nonce: 'nonce-of-one-run' });
+  const query = new URLSearchParams({
+    client_id: client,
+    response_type: 'code',
+    scope,
+    audience,
+    redirect_uri: REDIRECT,
+    state: 'state-of-one-run',
+    nonce: 'nonce-of-one-run',
+  });
   const login = await visit(`${issuer}oauth2/auth?${query}`);
   const consent = await visit(await accepted('login', login, { subject: 'ada' }));
   const granted = { grant_scope: scope.split(' '), grant_access_token_audience: [audience] };

@@ -12,7 +12,12 @@ const LIMIT_MS = 60_000;
  * @returns {Promise<any>} the token endpoint's answer
  */
 async function tokenRequest(url, form) {
-  const response = await fetch(url, { method: 'POST', body: new URLSearchParams(form), headers: { connection: 'close' }, signal: AbortSignal.timeout(LIMIT_MS) });
+  const response = await fetch(url, {
+    method: 'POST',
+    body: new URLSearchParams(form),
+    headers: { connection: 'close' },
+    signal: AbortSignal.timeout(LIMIT_MS),
+  });
   const answer = await response.json();
   if (!response.ok) throw new Error(`${answer.error}: ${answer.error_description}`);
   return answer;
@@ -36,7 +41,12 @@ function adminOf(base, { username, password }) {
     // Of its own: the server ends a connection that waits for the next rotation when it likes.
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', connection: 'close' };
     const signal = AbortSignal.timeout(LIMIT_MS);
-    const response = await fetch(`${base}/admin/realms${path}`, { method, headers, signal, body: body === undefined ? null : JSON.stringify(body) });
+    const response = await fetch(`${base}/admin/realms${path}`, {
+      method,
+      headers,
+      signal,
+      body: body === undefined ? null : JSON.stringify(body),
+    });
     const text = await response.text();
     if (!response.ok) throw new Error(`Keycloak, ${method} ${path}: ${response.status} ${text}`);
     return { text, location: response.headers.get('location') ?? '' };

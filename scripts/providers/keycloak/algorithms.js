@@ -19,7 +19,14 @@ async function algorithmRows(admin, scope, issuer) {
     await makePasswordClient(admin, scope, client, { attributes: { 'access.token.signed.response.alg': algorithm } });
     const { access_token: token } = await tokensOf(issuer).password(client);
     const { alg } = JSON.parse(Buffer.from(token.split('.')[0], 'base64url').toString());
-    rows.push(row('Keycloak', `signed with ${algorithm}`, `${algorithm} 200 accepted`, `${alg} ${await attempt(token, { ...policy, algorithms: [algorithm] })}`));
+    rows.push(
+      row(
+        'Keycloak',
+        `signed with ${algorithm}`,
+        `${algorithm} 200 accepted`,
+        `${alg} ${await attempt(token, { ...policy, algorithms: [algorithm] })}`,
+      ),
+    );
   }
   return rows;
 }

@@ -38,7 +38,9 @@ async function keycloakRows(options, say) {
       token: async () => (await tokensOf(issuer).credentials()).access_token,
     };
     rows.push(...(await rotationRows('Keycloak', policy, signing, options, say)));
-    rows.push(...(await restartRows('Keycloak', policy, { ...signing, halt: server.halt, resume: server.resume }, say)));
+    rows.push(
+      ...(await restartRows('Keycloak', policy, { ...signing, halt: server.halt, resume: server.resume }, say)),
+    );
     return rows;
   } finally {
     await server.stop();

@@ -20,7 +20,10 @@ async function logoutToken(admin, scope, issuer) {
   await once(server, 'listening');
   try {
     const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-    const attributes = { 'backchannel.logout.url': `http://127.0.0.1:${port}/`, 'backchannel.logout.session.required': 'true' };
+    const attributes = {
+      'backchannel.logout.url': `http://127.0.0.1:${port}/`,
+      'backchannel.logout.session.required': 'true',
+    };
     await makePasswordClient(admin, scope, 'agents-logout', { attributes });
     await tokensOf(issuer).password('agents-logout');
     const [user] = await admin.get(`/${REALM}/users?username=ada`);
@@ -43,7 +46,9 @@ async function nextForm(server) {
 
 /** @param {string} issuer @param {string} token */
 async function signedUserinfo(issuer, token) {
-  const response = await fetch(`${issuer}/protocol/openid-connect/userinfo`, { headers: { authorization: `Bearer ${token}` } });
+  const response = await fetch(`${issuer}/protocol/openid-connect/userinfo`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
   return response.text();
 }
 
@@ -51,7 +56,10 @@ async function signedUserinfo(issuer, token) {
 async function makeMapped(admin, scope, claim) {
   const config = { 'claim.name': claim, 'claim.value': 'x', 'jsonType.label': 'String', 'access.token.claim': 'true' };
   const mapper = { name: claim, protocol: 'openid-connect', protocolMapper: 'oidc-hardcoded-claim-mapper', config };
-  await makePasswordClient(admin, scope, `mapped-${claim}`, { webOrigins: ['https://app.example.com'], protocolMappers: [mapper] });
+  await makePasswordClient(admin, scope, `mapped-${claim}`, {
+    webOrigins: ['https://app.example.com'],
+    protocolMappers: [mapper],
+  });
 }
 
 /**
@@ -70,8 +78,12 @@ async function kindRows(admin, scope, issuer) {
   };
   await makePasswordClient(admin, scope);
   await makeServiceClient(admin, scope);
-  await makePasswordClient(admin, scope, 'agents-light', { attributes: { 'client.use.lightweight.access.token.enabled': 'true' } });
-  await makePasswordClient(admin, scope, 'agents-userinfo', { attributes: { 'user.info.response.signature.alg': 'RS256' } });
+  await makePasswordClient(admin, scope, 'agents-light', {
+    attributes: { 'client.use.lightweight.access.token.enabled': 'true' },
+  });
+  await makePasswordClient(admin, scope, 'agents-userinfo', {
+    attributes: { 'user.info.response.signature.alg': 'RS256' },
+  });
   const user = await tokens.password();
 
   await see('client credentials', (await tokens.credentials()).access_token, '200 accepted');
@@ -85,11 +97,18 @@ async function kindRows(admin, scope, issuer) {
   await see('refresh token', user.refresh_token, '401 ERR_TOKEN_ALGORITHM', asClient(issuer));
   await see('logout token', await logoutToken(admin, scope, issuer), '401 ERR_LOGOUT_TOKEN', asClient('agents-logout'));
   const { access_token: asked } = await tokens.password('agents-userinfo');
-  await see('signed userinfo', await signedUserinfo(issuer, asked), '401 ERR_USERINFO_TOKEN', { ...asClient('agents-userinfo'), requireExp: false });
+  await see('signed userinfo', await signedUserinfo(issuer, asked), '401 ERR_USERINFO_TOKEN', {
+    ...asClient('agents-userinfo'),
+    requireExp: false,
+  });
   await see('lightweight access token', (await tokens.password('agents-light')).access_token, '401 ERR_TOKEN_AUDIENCE');
   for (const claim of WRITTEN_TWICE) {
     await makeMapped(admin, scope, claim);
-    await see(`member ${claim} twice`, (await tokens.password(`mapped-${claim}`)).access_token, '401 ERR_TOKEN_MALFORMED');
+    await see(
+      `member ${claim} twice`,
+      (await tokens.password(`mapped-${claim}`)).access_token,
+      '401 ERR_TOKEN_MALFORMED',
+    );
   }
   return rows;
 }

@@ -29,10 +29,20 @@ function policyOf(page) {
 
 /** @param {{ base: string, bin: string, folder: string, admin: { password: string } }} where */
 function shell({ base, bin, folder, admin }) {
-  const env = { ...process.env, HOME: folder, KC_CLI_PASSWORD: admin.password, PATH: `${bin}${path.delimiter}${process.env.PATH}` };
+  const env = {
+    ...process.env,
+    HOME: folder,
+    KC_CLI_PASSWORD: admin.password,
+    PATH: `${bin}${path.delimiter}${process.env.PATH}`,
+  };
   return (/** @type {string} */ text) => {
     const script = text.replaceAll(PUBLIC, base);
-    const { status, stdout, stderr } = spawnSync('bash', ['-euo', 'pipefail', '-c', script], { cwd: folder, env, encoding: 'utf8', timeout: PATIENCE_MS });
+    const { status, stdout, stderr } = spawnSync('bash', ['-euo', 'pipefail', '-c', script], {
+      cwd: folder,
+      env,
+      encoding: 'utf8',
+      timeout: PATIENCE_MS,
+    });
     if (status !== 0) throw new Error(`docs/providers/keycloak.md: ${stdout}${stderr}\nof\n${script}`);
     return stdout;
   };
@@ -55,9 +65,17 @@ async function pageRows(where) {
     client_id: 'agents-cli',
     username: 'ada',
     password: `${fs.readFileSync(path.join(where.folder, 'password.txt'), 'utf8')}\n`,
-  }).then(() => 'accepted', (error) => error.message);
+  }).then(
+    () => 'accepted',
+    (error) => error.message,
+  );
   return [
-    row('Keycloak', 'page: the password command', '200 accepted', await attempt(token(password), { ...asWritten, requiredRoles: ['agents'] })),
+    row(
+      'Keycloak',
+      'page: the password command',
+      '200 accepted',
+      await attempt(token(password), { ...asWritten, requiredRoles: ['agents'] }),
+    ),
     row('Keycloak', 'page: the service account command', '200 accepted', await attempt(token(credentials), asWritten)),
     row('Keycloak', 'page: a password with a newline', 'invalid_grant: Invalid user credentials', withNewline),
   ];

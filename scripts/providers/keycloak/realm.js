@@ -23,15 +23,31 @@ const audienceMapper = (/** @type {string} */ audience) => ({
 
 /** @param {Admin} admin */
 async function makeRealm(admin) {
-  await admin.post('', { realm: REALM, enabled: true, accessTokenLifespan: LIFE_S, ssoSessionMaxLifespan: LIFE_S, ssoSessionIdleTimeout: LIFE_S });
+  await admin.post('', {
+    realm: REALM,
+    enabled: true,
+    accessTokenLifespan: LIFE_S,
+    ssoSessionMaxLifespan: LIFE_S,
+    ssoSessionIdleTimeout: LIFE_S,
+  });
   const scope = await admin.post(`/${REALM}/client-scopes`, {
     name: SCOPE,
     protocol: 'openid-connect',
     attributes: { 'include.in.token.scope': 'true' },
     protocolMappers: [audienceMapper(AUDIENCE)],
   });
-  const user = { username: 'ada', email: 'ada@example.com', firstName: 'Ada', lastName: 'Lovelace', emailVerified: true };
-  await admin.post(`/${REALM}/users`, { ...user, enabled: true, credentials: [{ type: 'password', value: PASSWORD, temporary: false }] });
+  const user = {
+    username: 'ada',
+    email: 'ada@example.com',
+    firstName: 'Ada',
+    lastName: 'Lovelace',
+    emailVerified: true,
+  };
+  await admin.post(`/${REALM}/users`, {
+    ...user,
+    enabled: true,
+    credentials: [{ type: 'password', value: PASSWORD, temporary: false }],
+  });
   return scope;
 }
 
@@ -56,7 +72,11 @@ const makePasswordClient = (admin, scope, clientId = 'agents-cli', more = {}) =>
 async function makeServiceClient(admin, scope, clientId = 'agents-service') {
   const id = await makeClient(admin, scope, clientId, { serviceAccountsEnabled: true, secret: SECRET });
   const account = await admin.get(`/${REALM}/clients/${id}/service-account-user`);
-  await admin.put(`/${REALM}/users/${account.id}`, { ...account, email: `${clientId}@example.com`, emailVerified: true });
+  await admin.put(`/${REALM}/users/${account.id}`, {
+    ...account,
+    email: `${clientId}@example.com`,
+    emailVerified: true,
+  });
   return id;
 }
 
@@ -84,13 +104,20 @@ async function addKey(admin, algorithm, priority) {
   const { id: parentId } = await admin.get(`/${REALM}`);
   /** @type {Record<string, string>} */
   const curves = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' };
-  const [providerId, own] = curves[algorithm] !== undefined
-    ? ['ecdsa-generated', { ecdsaEllipticCurveKey: [curves[algorithm]] }]
-    : algorithm === 'EdDSA'
-      ? ['eddsa-generated', { eddsaEllipticCurveKey: ['Ed25519'] }]
-      : ['rsa-generated', { algorithm: [algorithm], keySize: ['2048'] }];
+  const [providerId, own] =
+    curves[algorithm] !== undefined
+      ? ['ecdsa-generated', { ecdsaEllipticCurveKey: [curves[algorithm]] }]
+      : algorithm === 'EdDSA'
+        ? ['eddsa-generated', { eddsaEllipticCurveKey: ['Ed25519'] }]
+        : ['rsa-generated', { algorithm: [algorithm], keySize: ['2048'] }];
   const config = { priority: [String(priority)], enabled: ['true'], active: ['true'], ...own };
-  const component = { name: `${algorithm} ${priority}`, parentId, providerId, providerType: 'org.keycloak.keys.KeyProvider', config };
+  const component = {
+    name: `${algorithm} ${priority}`,
+    parentId,
+    providerId,
+    providerType: 'org.keycloak.keys.KeyProvider',
+    config,
+  };
   return admin.post(`/${REALM}/components`, component);
 }
 
@@ -100,7 +127,22 @@ const removeKey = (admin, key) => admin.remove(`/${REALM}/components/${key}`);
 /** Ids of the providers of keys that sign with RS256, before we add any. @param {Admin} admin @returns {Promise<string[]>} */
 async function signingKeys(admin) {
   const { keys } = await admin.get(`/${REALM}/keys`);
-  return keys.filter((/** @type {any} */ key) => key.use === 'SIG' && key.algorithm === 'RS256').map((/** @type {any} */ key) => key.providerId);
+  return keys
+    .filter((/** @type {any} */ key) => key.use === 'SIG' && key.algorithm === 'RS256')
+    .map((/** @type {any} */ key) => key.providerId);
 }
 
-module.exports = { AUDIENCE, PASSWORD, REALM, SCOPE, addKey, audienceMapper, makePasswordClient, makeRealm, makeServiceClient, removeKey, signingKeys, tokensOf };
+module.exports = {
+  AUDIENCE,
+  PASSWORD,
+  REALM,
+  SCOPE,
+  addKey,
+  audienceMapper,
+  makePasswordClient,
+  makeRealm,
+  makeServiceClient,
+  removeKey,
+  signingKeys,
+  tokensOf,
+};

@@ -23,7 +23,8 @@ async function startKeycloak() {
   };
   const args = ['start-dev', '--http-host=127.0.0.1', `--http-port=${port}`, '--cache=local'];
   const log = path.join(folder, 'log');
-  const start = () => startChild(path.join(home, 'bin', 'kc.sh'), args, { env, log, ready: () => answers(`${base}/realms/master`) });
+  const start = () =>
+    startChild(path.join(home, 'bin', 'kc.sh'), args, { env, log, ready: () => answers(`${base}/realms/master`) });
   let server = await start();
   return {
     base,
