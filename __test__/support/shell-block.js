@@ -67,6 +67,8 @@ const COMMANDS = {
     expect(['apply']).toContain(command);
   },
   npx([name, command, ...args]) {
+    if (name === 'jest')
+      return expect(fs.existsSync(path.join(ROOT, command)) ? command : 'a test of ours').toBe(command);
     expect([name, command]).toEqual([packageName, 'doctor']);
     const options = args.filter((word) => word.startsWith('--'));
     expect(options.filter((option) => !doctorHelp().includes(`  ${option} `))).toEqual([]);
