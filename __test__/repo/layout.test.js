@@ -41,12 +41,15 @@ test('the generator finds a stale file, touches none when it only checks, and wr
   expect(generateLayout(other, { check: true, file })).toBe(true);
 });
 
-test('a native file of another layout is refused, though its version is the same', () => {
+const { ACCEPTED, ...others } = layout;
+const { claims, subject, ...rest } = ACCEPTED;
+
+test.each([
+  ['another layout', () => JSON.stringify({ ...others, ACCEPTED: { claims: subject, subject: claims, ...rest } })],
+  ['none, as of an earlier build', undefined],
+])('a native file with %s is refused, though its version is the same', (_what, wireLayout) => {
   jest.isolateModules(() => {
-    const { ACCEPTED, ...others } = layout;
-    const { claims, subject, ...rest } = ACCEPTED;
-    const swapped = { ...others, ACCEPTED: { claims: subject, subject: claims, ...rest } };
-    jest.doMock('../../binding', () => ({ ...binding, wireLayout: () => JSON.stringify(swapped) }));
+    jest.doMock('../../binding', () => ({ ...binding, wireLayout }));
     expect(() => require('../..')).toThrow(
       expect.objectContaining({ code: 'ERR_NATIVE_VERSION', message: expect.stringContaining('different builds') }),
     );

@@ -20,7 +20,8 @@ const layout = require('./wire-layout');
 const binding = require('../../binding');
 
 const { FLAGS, INPUT } = layout;
-if (!isDeepStrictEqual(JSON.parse(binding.wireLayout()), { ...layout })) {
+// One built before there was a layout to ask for has none.
+if (!isDeepStrictEqual(JSON.parse(binding.wireLayout?.() ?? 'null'), { ...layout })) {
   const reason =
     'the native file and the JavaScript beside it are of different builds, though of one version: build or install both anew';
   throw Object.assign(new Error(`remote-agent-auth: ${reason}`), { code: 'ERR_NATIVE_VERSION' });
