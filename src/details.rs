@@ -13,6 +13,8 @@ pub struct Details {
     host: Option<Box<str>>,
     expected: Option<Box<str>>,
     got: Option<Box<str>>,
+    /// Whether the message they stand beside does not say what was expected.
+    unsaid: bool,
 }
 
 impl Details {
@@ -44,6 +46,12 @@ impl Details {
         self
     }
 
+    /// What the policy wants, where the message itself has no words for it.
+    #[must_use]
+    pub fn unsaid(self, expected: &str) -> Self {
+        Self { unsaid: true, ..self.expected(expected) }
+    }
+
     /// Reason, host, expected and got, in the order in which they cross to JavaScript.
     pub fn all(&self) -> [Option<&str>; 4] {
         [&self.reason, &self.host, &self.expected, &self.got].map(Option::as_deref)
@@ -51,8 +59,12 @@ impl Details {
 }
 
 impl fmt::Display for Details {
-    /// What stands behind a message: the host. Reason, expected and got are what the message itself says in words.
+    /// What stands behind a message: the host. Reason, expected and got are what the message itself says in words, but where it cannot know
+    /// what was expected.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(expected) = self.expected.as_ref().filter(|_| self.unsaid) {
+            write!(f, "; expected {expected}")?;
+        }
         self.host.as_ref().map_or(Ok(()), |host| write!(f, " (host {host})"))
     }
 }
@@ -90,6 +102,7 @@ mod tests {
         }
         let shown = Details::default().reason("status").host("h").expected("e").got("g");
         assert_eq!(shown.to_string(), " (host h)");
+        assert_eq!(Details::default().host("h").unsaid("e").to_string(), "; expected e (host h)");
         assert_eq!(Details::default().to_string(), "");
         let full = "é".repeat(MOST_CHARACTERS);
         assert_eq!(all(&full).all(), [Some(&*full); 4]);

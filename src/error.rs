@@ -196,11 +196,19 @@ impl Refusal {
     /// The refusal of a token that is too long to be looked at.
     pub const TOO_LARGE: Self = Self::Token(TokenError::TooLarge);
 
-    /// What a provider could not do for us, by which cause, and on which host.
-    pub fn provider(error: ProviderError, again: Duration, host: Option<&str>) -> Self {
-        let details = Details::default();
-        let details = error.reason().map_or(details.clone(), |reason| details.reason(reason));
-        let details = host.map_or(details.clone(), |host| details.host(host));
+    /// What a provider could not do for us, by which cause, and on which host; `issuer` is the one its metadata should have named.
+    pub fn provider(error: ProviderError, again: Duration, host: Option<&str>, issuer: Option<&str>) -> Self {
+        let mut details = Details::default();
+        if let Some(reason) = error.reason() {
+            details = details.reason(reason);
+        }
+        if let Some(host) = host {
+            details = details.host(host);
+        }
+        if let (ProviderError::Discovery(DiscoveryError::Issuer(seen)), Some(issuer)) = (error, issuer) {
+            let mismatch = seen.beside(issuer);
+            details = details.unsaid(mismatch.expected()).got(mismatch.got());
+        }
         Self::Provider(error, again).with(details)
     }
 
@@ -253,7 +261,7 @@ impl Refusal {
                 ClaimsError::Expired(_) => Code::TokenExpired,
                 ClaimsError::NotYetValid(_) => Code::TokenNotYetValid,
                 ClaimsError::TooOld(_) => Code::TokenTooOld,
-                ClaimsError::Lifetime => Code::TokenLifetime,
+                ClaimsError::Lifetime(_) => Code::TokenLifetime,
                 ClaimsError::IdToken => Code::IdToken,
                 ClaimsError::RefreshToken => Code::RefreshToken,
                 ClaimsError::SecurityEvent => Code::LogoutToken,
@@ -276,7 +284,9 @@ impl Refusal {
                     DiscoveryError::Status(_) => Code::DiscoveryFetch,
                     DiscoveryError::Url
                     | DiscoveryError::Redirect
+                    | DiscoveryError::Json
                     | DiscoveryError::Document
+                    | DiscoveryError::NoJwksUri
                     | DiscoveryError::JwksUri => Code::DiscoveryDocument,
                     DiscoveryError::Issuer(_) => Code::DiscoveryIssuer,
                 },

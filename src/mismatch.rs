@@ -99,7 +99,8 @@ impl Seen {
 
     /// Beside what was expected.
     pub fn beside(&self, expected: &str) -> Mismatch {
-        Mismatch::of_names(&[expected], &[self.name()]).noting(self.note)
+        let seen = Some(self.name()).filter(|name| !name.is_empty());
+        Mismatch::of_names(&[expected], &seen.into_iter().collect::<Vec<_>>()).noting(self.note)
     }
 }
 
@@ -111,6 +112,9 @@ impl fmt::Debug for Seen {
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name().is_empty() {
+            return f.write_str("nothing");
+        }
         write!(f, "\"{}\"", self.name())?;
         self.note.map_or(Ok(()), |note| write!(f, " ({note})"))
     }
@@ -193,6 +197,8 @@ mod tests {
         let seen = Seen::instead_of("https://a", "https://a/");
         assert_eq!(seen.to_string(), r#""https://a/" (they differ in a trailing slash)"#);
         assert_eq!(seen.beside("https://a").got(), r#""https://a/""#);
+        let none = Seen::instead_of("https://a", "");
+        assert_eq!([none.to_string(), none.beside("https://a").got().to_owned()], ["nothing", "nothing"]);
         for long in ["x".repeat(300), "\u{e9}".repeat(300), format!("x{}", "\u{20ac}".repeat(300))] {
             let name = Seen::instead_of("a", &long).name().to_owned();
             assert!(

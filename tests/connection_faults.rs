@@ -187,6 +187,25 @@ async fn s43_every_connection_fault_is_told_apart_with_its_host_and_what_to_do()
     );
 }
 
+#[tokio::test]
+async fn a_proxy_that_forwards_does_not_get_through_or_never_answers_is_told_from_the_provider() {
+    let ours = Authority::new();
+    let silent = raw(|mut socket| drop(socket.read_to_end(&mut Vec::new())));
+    let forwarding = Case::new("proxy-auth", 443, "user:password@").at("http://localhost:9/jwks", "");
+    for case in [
+        forwarding.through(proxy_answering("407 Proxy Authentication Required")),
+        Case::new("proxy-denied", 443, "did not get through to the host (status 502)")
+            .through(proxy_answering("502 Bad Gateway")),
+        Case::new("proxy-denied", 443, "does not let the host through (status 403)")
+            .through(proxy_answering("403 Forbidden")),
+        Case::new("proxy-refused", 443, "did not answer in time").through(silent),
+    ] {
+        let (reason, host, message) = told(&case, &ours).await;
+        assert_eq!((reason.as_deref(), host.as_deref()), (Some(case.reason), Some(case.host)), "{message}");
+        assert!(message.contains(case.advice), "{message}");
+    }
+}
+
 async fn fault(port: u16, ours: &Authority) -> FetchError {
     get(&network().0, &format!("https://idp.test:{port}/"), transport(ours)).await.unwrap_err()
 }

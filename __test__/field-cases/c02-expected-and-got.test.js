@@ -2,7 +2,7 @@
 
 // A refusal says what was expected and what came, to the operator alone.
 
-const { RemoteTokenVerifier, createRemoteAgentAuth } = require('../../index');
+const { RemoteTokenVerifier, createAgentManagementAuth, createRemoteAgentAuth } = require('../../index');
 const { AUDIENCE, ISSUER, Signer, judged, policyOf } = require('../support/signer');
 const { configOf, fullResponse, recordingLogger } = require('../support/fakes');
 const { Issuer } = require('../support/issuer');
@@ -171,6 +171,16 @@ const TABLE = [
     '',
   ],
   ['client', { azp: 'cli' }, { allowedClients: ['web'] }, {}, 'ERR_TOKEN_CLIENT', '"web"', '"cli"', ''],
+  [
+    'lifetime',
+    { iat: 1_000, exp: Math.floor(Date.now() / 1000) + 60 },
+    { maxTokenLifetime: 600 },
+    {},
+    'ERR_TOKEN_LIFETIME',
+    expect.stringContaining('600 s (`maxTokenLifetime`)'),
+    expect.stringMatching(/^\d+ s$/),
+    '',
+  ],
   ['type', {}, { typ: 'required' }, { typ: 'JWT' }, 'ERR_TOKEN_TYPE', '"at+jwt"', '"JWT"', ''],
 ];
 
@@ -180,7 +190,7 @@ test.each(TABLE)(
     const error = await of(claims, more, header);
     expect(error).toMatchObject({ code, expected, got });
     expect(error.message).toContain(error.expected);
-    expect(error.message).toContain(`got ${got}`);
+    expect(error.message).toContain(`got ${error.got}`);
     expect(error.message).toContain(near);
   },
 );
@@ -204,17 +214,80 @@ test('C2 what came is bounded and cannot forge a log line, and neither subject n
   }
 });
 
-test('C2 metadata of another issuer', async () => {
+test.each([
+  ['a trailing slash', (url) => `${url}/`, (url) => `"${url}/"`, 'trailing slash'],
+  [
+    'upper case',
+    (url) => url.replace('realms', 'Realms'),
+    (url) => `"${url.replace('realms', 'Realms')}"`,
+    'upper and lower case',
+  ],
+  ['another scheme', (url) => url.replace('http:', 'https:'), (url) => `"${url.replace('http:', 'https:')}"`, 'http'],
+  ['another issuer altogether', () => 'https://other.example', () => '"https://other.example"', ''],
+  ['none', () => undefined, () => 'nothing', ''],
+  ['a number', () => 7, () => 'nothing', ''],
+])('C2 metadata with %s for its issuer', async (_what, written, shown, near) => {
   const provider = await new Issuer().start();
   try {
-    provider.metadata = { issuer: `${provider.url}/` };
+    provider.metadata = { issuer: written(provider.url) };
     const error = await judged(verifier, provider.token(), { issuer: provider.url, audience: AUDIENCE });
-    expect(error.code).toBe('ERR_DISCOVERY_ISSUER');
-    expect(error.message).toContain(`"${provider.url}/"`);
-    expect(error.message).toContain('trailing slash');
+    expect(error).toMatchObject({
+      code: 'ERR_DISCOVERY_ISSUER',
+      expected: `"${provider.url}"`,
+      got: shown(provider.url),
+      host: '127.0.0.1',
+    });
+    for (const part of [error.expected, error.got, near]) expect(error.message).toContain(part);
+    const { lastFailure } = verifier.stats().sources.find(({ url }) => url === provider.url);
+    expect(lastFailure.message).toContain(error.got);
   } finally {
     await provider.stop();
   }
+});
+
+test.each([
+  ['an issuer of 300 characters', `https://other.example/${'x'.repeat(300)}`],
+  ['one that forges a line', 'https://other.example/\nlevel=error\u001b[31m\u202e'],
+])('C2 metadata with %s stays bounded and printable', async (_what, issuer) => {
+  const provider = await new Issuer().start();
+  try {
+    provider.metadata = { issuer };
+    const error = await judged(verifier, provider.token(), { issuer: provider.url, audience: AUDIENCE });
+    expect(error.code).toBe('ERR_DISCOVERY_ISSUER');
+    expect(error.got.length).toBeLessThanOrEqual(200);
+    // eslint-disable-next-line no-control-regex
+    expect(`${error.got}${error.message}`).not.toMatch(/[\u0000-\u001f\u202e]/);
+  } finally {
+    await provider.stop();
+  }
+});
+
+test('C2 machine clients: their log says it too, and their caller hears nothing', async () => {
+  const logger = recordingLogger();
+  const oidc = {
+    enabled: true,
+    issuer: 'https://machines.example',
+    audience: 'https://api.example',
+    jwksUri: 'http://127.0.0.1:9/keys',
+  };
+  const deps = {
+    findUser: async () => null,
+    getAppConfig: async () => ({ endpoints: { agents: { managementApi: { auth: { oidc, clients: [] } } } } }),
+    runInTenant: (_tenant, fn) => fn(),
+    logger,
+  };
+  const res = fullResponse();
+  const token = signer.token({ iss: oidc.issuer, aud: oidc.audience, sub: 'subject-that-came' });
+  await createAgentManagementAuth(deps, { verifier })(
+    { headers: { authorization: `Bearer ${token}` } },
+    res,
+    jest.fn(),
+  );
+  expect(logger.lines).toEqual([
+    ['warn', expect.stringMatching(/machine client refused: ERR_JWKS_FETCH: .*nothing listens.*127\.0\.0\.1/)],
+  ]);
+  expect(JSON.stringify([res.sent, res.headers])).not.toMatch(/ERR_|127/);
+  expect(JSON.stringify(logger.lines)).not.toContain('that-came');
 });
 
 test.each(['librechat', 'standard'])('C2 the caller hears nothing of it: responses %s', async (responses) => {

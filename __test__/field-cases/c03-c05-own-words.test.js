@@ -1,6 +1,10 @@
 'use strict';
 
+const { once } = require('node:events');
+const http = require('node:http');
 const { RemoteTokenVerifier } = require('../../index');
+const { failure } = require('../support/fakes');
+const { setUp } = require('../support/flow');
 const { Signer, judged, policyOf } = require('../support/signer');
 
 const verifier = new RemoteTokenVerifier();
@@ -80,6 +84,51 @@ test('C5 an ID token with the right audience and without the scope is told what 
     expect(error.message).toContain('ID token');
   }
   expect((await of(signer.token({ scope: 'x' }), { scope: 'agents:use' })).message).not.toContain('ID token');
+});
+
+const META = 'http://localhost:9';
+const metadata = (issuer) => ({ issuer, jwks_uri: `${META}/keys` });
+test.each([
+  ['a web page', () => '<!doctype html><title>Sign in</title>', /not JSON; a web page/],
+  ['nothing', () => '', /not JSON/],
+  ['JSON that is cut short', () => '{"issuer":"', /not JSON/],
+  ['a list', () => '[]', /JSON, but not an object/],
+  ['a text', () => '"x"', /JSON, but not an object/],
+  ['no jwks_uri', (issuer) => JSON.stringify({ issuer }), /no `jwks_uri`/],
+  ['a jwks_uri that is a list', (issuer) => JSON.stringify({ ...metadata(issuer), jwks_uri: [META] }), /no `jwks_uri`, or one that is not text/],
+  ['a jwks_uri by http', (issuer) => JSON.stringify({ ...metadata(issuer), jwks_uri: 'http://keys.example' }), /not an https URL/],
+])('C4 metadata that are %s have words of their own', async (_what, body, words) => {
+  let issuer;
+  const server = http.createServer((_req, res) => res.end(body(issuer))).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  issuer = `http://127.0.0.1:${server.address().port}`;
+  try {
+    const error = await new RemoteTokenVerifier().prefetch({ issuer, audience: 'api' }).catch((thrown) => thrown);
+    expect(error).toMatchObject({ code: 'ERR_DISCOVERY_DOCUMENT', message: expect.stringMatching(words), host: '127.0.0.1' });
+  } finally {
+    server.close().closeAllConnections();
+  }
+});
+
+test.each([
+  ['a role', { requiredRoles: ['agents'] }, 'ERR_ROLE_MISSING'],
+  ['a permission', { requiredPermissions: ['agents'] }, 'ERR_PERMISSION_MISSING'],
+])('C5 an ID token that lacks %s is told what it is', async (_what, more, code) => {
+  const error = await of(signer.token({ nonce: 'n', at_hash: 'h' }, { typ: 'JWT' }), more);
+  expect(error).toMatchObject({ code, message: expect.stringContaining('this is an ID token: send the access token') });
+  const other = await of(signer.token({}, { typ: 'JWT' }), more);
+  expect(other).toMatchObject({ code, message: expect.not.stringContaining('ID token') });
+});
+
+test('C5 the log calls a missing role a role', async () => {
+  for (const [code, word] of [['ERR_SCOPE_MISSING', 'scope'], ['ERR_ROLE_MISSING', 'role'], ['ERR_PERMISSION_MISSING', 'permission']]) {
+    const app = setUp({ answers: { agents: failure(code, 'scope', 'expected "agents", got "user"') } });
+    await app.call();
+    const [[level, text, error]] = app.lines;
+    expect([level, text]).toEqual(['warn', expect.stringMatching(new RegExp(`lacks a required .*${word}.* \\(${code}\\)`))]);
+    expect(text.includes('scope')).toBe(word === 'scope');
+    expect(word === 'scope' ? text : error.message).toContain('expected "agents", got "user"');
+  }
 });
 
 test('C5 a missing role is named', async () => {

@@ -103,7 +103,7 @@ fn keys_at(asked: &Asked, answer: &Response) -> Result<Endpoint, DiscoveryError>
         301 | 302 | 303 | 307 | 308 => return Err(DiscoveryError::Redirect),
         status => return Err(DiscoveryError::Status(status)),
     }
-    let document: Value = serde_json::from_slice(&answer.body).map_err(|_| DiscoveryError::Document)?;
+    let document: Value = serde_json::from_slice(&answer.body).map_err(|_| DiscoveryError::Json)?;
     let members = document.as_object().ok_or(DiscoveryError::Document)?;
     let is_his = |issuer: &Value| asked.names.iter().any(|name| issuer == name);
     if !members.get("issuer").is_some_and(is_his) {
@@ -114,7 +114,7 @@ fn keys_at(asked: &Asked, answer: &Response) -> Result<Endpoint, DiscoveryError>
     }
     match members.get("jwks_uri") {
         Some(Value::String(uri)) if !uri.is_empty() => Endpoint::parse(uri).ok_or(DiscoveryError::JwksUri),
-        _ => Err(DiscoveryError::Document),
+        _ => Err(DiscoveryError::NoJwksUri),
     }
 }
 

@@ -88,8 +88,12 @@ impl RequiredGrants {
         (self.any.is_empty() || self.any.iter().any(has)) && self.all.iter().all(has)
     }
 
-    /// What is required and what is granted instead, for the operator.
-    pub fn mismatch<'v, 'a: 'v>(&self, claim: impl Fn(&str) -> Option<&'v Value<'a>>) -> Mismatch {
+    /// What is required and what is granted instead, for the operator; `first` is what explains it, where something is known to.
+    pub fn mismatch<'v, 'a: 'v>(
+        &self,
+        claim: impl Fn(&str) -> Option<&'v Value<'a>>,
+        first: Option<&'static str>,
+    ) -> Mismatch {
         let granted = self.granted(&claim);
         let missing: Vec<&str> = self.all.iter().map(String::as_str).filter(|name| !granted.contains(name)).collect();
         let expected = if missing.is_empty() { self.any.iter().map(String::as_str).collect() } else { missing };
@@ -97,7 +101,7 @@ impl RequiredGrants {
             None => Some("the token has no such claim; `claim` says where else to look"),
             Some(_) => None,
         };
-        Mismatch::of_names(&expected, &granted).noting(note)
+        Mismatch::of_names(&expected, &granted).noting(first.or(note))
     }
 }
 

@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Request, Uri};
+use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
 use rustls::pki_types::ServerName;
@@ -146,10 +146,22 @@ impl Client {
         let answer = answer.map_err(|_| Broken::BeforeHead(FetchError::BodyTimeout))?;
         let answer = answer.map_err(|error| Broken::BeforeHead(FetchError::exchange(&error)))?;
         let late = |_| Broken::After(FetchError::BodyTimeout);
+        // Only a proxy answers so (RFC 9110 15.5.8). To one that forwards, this request was its own.
+        if self.forwards(&wanted.url).is_some() && answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            return Err(Broken::After(FetchError::ProxyAuth));
+        }
         let response = timeout_at(wanted.deadline, read(answer, wanted.max_body_bytes)).await.map_err(late)?;
         let response = response.map_err(Broken::After)?;
         self.keep(wanted.url.origin(), sender);
         Ok(response)
+    }
+
+    /// The proxy that makes a request for `url` itself, where there is one: for https it only passes bytes on.
+    fn forwards(&self, url: &Url) -> Option<&ProxyUrl> {
+        match &self.route {
+            Route::Through(proxy) if url.scheme() == "http" => Some(proxy),
+            _ => None,
+        }
     }
 
     fn request(&self, wanted: &Wanted) -> Option<Request<Empty<Bytes>>> {
@@ -158,10 +170,7 @@ impl Client {
             Some(query) => format!("{}?{query}", url.path()),
             None => url.path().to_owned(),
         };
-        let forwarded = match &self.route {
-            Route::Through(proxy) if url.scheme() == "http" => Some(proxy),
-            _ => None,
-        };
+        let forwarded = self.forwards(url);
         // RFC 9112 3.2.1 and 3.2.2: a proxy that forwards is told the whole URL.
         let target = if forwarded.is_some() { format!("http://{}{target}", authority(url)?) } else { target };
         let mut request = Request::builder().method(Method::GET).uri(target.parse::<Uri>().ok()?);
@@ -195,7 +204,7 @@ impl Client {
                 reached.map_err(FetchError::at_the_proxy)
             }
         }?;
-        timeout_at(until, self.secured(stream, url)).await.unwrap_or(Err(FetchError::ConnectTimeout))
+        timeout_at(until, self.secured(stream, url, until)).await.unwrap_or(Err(FetchError::ConnectTimeout))
     }
 
     async fn reach(&self, proxy: &ProxyUrl) -> Result<Box<dyn Stream>, FetchError> {
@@ -203,11 +212,15 @@ impl Client {
         if proxy.url().scheme() == "https" { self.encrypt(stream, proxy.url()).await } else { Ok(stream) }
     }
 
-    async fn secured(&self, stream: Box<dyn Stream>, url: &Url) -> Result<Sender, FetchError> {
+    async fn secured(&self, stream: Box<dyn Stream>, url: &Url, until: Instant) -> Result<Sender, FetchError> {
         let stream = match &self.route {
             _ if url.scheme() != "https" => stream,
             Route::Direct(_) => self.encrypt(stream, url).await?,
-            Route::Through(proxy) => self.encrypt(tunnel(stream, proxy, url).await?, url).await?,
+            Route::Through(proxy) => {
+                let silent = Err(FetchError::ConnectTimeout.at_the_proxy());
+                let tunnel = timeout_at(until, tunnel(stream, proxy, url)).await.unwrap_or(silent)?;
+                self.encrypt(tunnel, url).await?
+            }
         };
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|_| FetchError::Client)?;
         // What ends it, the request under way hears as well.

@@ -23,9 +23,13 @@ pub enum DiscoveryError {
     Status(u16),
     #[error("the provider redirected its metadata to another place, or too often")]
     Redirect,
-    #[error("the provider's metadata is not a JSON object with a `jwks_uri`")]
+    #[error("the provider's metadata is not JSON; a web page that answers every path is not, for instance")]
+    Json,
+    #[error("the provider's metadata is JSON, but not an object")]
     Document,
-    #[error("the provider's metadata names another issuer: {0}")]
+    #[error("the provider's metadata has no `jwks_uri`, or one that is not text")]
+    NoJwksUri,
+    #[error("the provider's metadata names another issuer: it has {0}")]
     Issuer(Seen),
     #[error("the provider's `jwks_uri` is not an https URL (or http to localhost)")]
     JwksUri,
@@ -100,7 +104,7 @@ impl<'p> Discovery<'p> {
     }
 
     fn read_document(&self, body: &[u8]) -> Result<Endpoint, DiscoveryError> {
-        let document: Value = serde_json::from_slice(body).map_err(|_| DiscoveryError::Document)?;
+        let document: Value = serde_json::from_slice(body).map_err(|_| DiscoveryError::Json)?;
         let text = |name: &str| document.get(name).and_then(Value::as_str);
         // OpenID Connect Discovery 4.3, RFC 8414 3.3: another issuer's metadata must not be used.
         let issuer = text("issuer");
@@ -108,7 +112,7 @@ impl<'p> Discovery<'p> {
             let seen = Seen::instead_of(self.issuer.configured(), issuer.unwrap_or_default());
             return Err(if document.is_object() { DiscoveryError::Issuer(seen) } else { DiscoveryError::Document });
         }
-        let uri = text("jwks_uri").filter(|uri| !uri.is_empty()).ok_or(DiscoveryError::Document)?;
+        let uri = text("jwks_uri").filter(|uri| !uri.is_empty()).ok_or(DiscoveryError::NoJwksUri)?;
         Endpoint::parse(uri).ok_or(DiscoveryError::JwksUri)
     }
 }
@@ -160,14 +164,16 @@ mod tests {
     fn refuses_documents_that_do_not_belong_to_the_issuer() {
         let other = |issuer| DiscoveryError::Issuer(Seen::instead_of("https://a.example/r", issuer));
         let table = [
-            ("nonsense", DiscoveryError::Document),
+            ("nonsense", DiscoveryError::Json),
+            ("<!doctype html>", DiscoveryError::Json),
+            ("", DiscoveryError::Json),
             ("[]", DiscoveryError::Document),
             ("{}", other("")),
             (r#"{"issuer":"https://b.example","jwks_uri":"https://keys.example"}"#, other("https://b.example")),
             (r#"{"issuer":7,"jwks_uri":"https://keys.example"}"#, other("")),
-            (r#"{"issuer":"https://a.example/r"}"#, DiscoveryError::Document),
-            (r#"{"issuer":"https://a.example/r","jwks_uri":7}"#, DiscoveryError::Document),
-            (r#"{"issuer":"https://a.example/r","jwks_uri":""}"#, DiscoveryError::Document),
+            (r#"{"issuer":"https://a.example/r"}"#, DiscoveryError::NoJwksUri),
+            (r#"{"issuer":"https://a.example/r","jwks_uri":7}"#, DiscoveryError::NoJwksUri),
+            (r#"{"issuer":"https://a.example/r","jwks_uri":""}"#, DiscoveryError::NoJwksUri),
             (r#"{"issuer":"https://a.example/r","jwks_uri":"/jwks"}"#, DiscoveryError::JwksUri),
             (r#"{"issuer":"https://a.example/r","jwks_uri":"http://keys.example"}"#, DiscoveryError::JwksUri),
         ];

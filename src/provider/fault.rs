@@ -65,9 +65,7 @@ pub enum FetchError {
     ProxyRefused(ProxyTrouble),
     #[error("the proxy wants other credentials (407); write them into its URL as `user:password@`")]
     ProxyAuth,
-    #[error(
-        "the proxy does not let the host through (status {0}); allow it there, or list it in NO_PROXY or `proxy.bypass`"
-    )]
+    #[error("{}", denied(*.0))]
     ProxyDenied(u16),
     #[error("the connection was closed before an answer came; look at the server's log and at what stands between")]
     Reset,
@@ -85,6 +83,18 @@ pub enum FetchError {
     NoTrust,
     #[error("the HTTP client could not be made")]
     Client,
+}
+
+/// What a proxy's answer to a request for a connection says, by its status (RFC 9110 9.3.6, 15.6).
+fn denied(status: u16) -> String {
+    if matches!(status, 500..=599) {
+        return format!(
+            "the proxy itself did not get through to the host (status {status}); see that it can look the host up and connect to it, or list the host in NO_PROXY or `proxy.bypass`"
+        );
+    }
+    format!(
+        "the proxy does not let the host through (status {status}); allow it there, or list it in NO_PROXY or `proxy.bypass`"
+    )
 }
 
 /// Why a certificate whose issuer, name and dates were not the question cannot be used.

@@ -14,6 +14,7 @@ use super::snapshot::SnapshotState;
 use crate::keys::jwk::SkipReason;
 use crate::keys::{KeySet, KeySetError};
 use crate::policy::KeySource;
+use crate::policy::source::Origin;
 use crate::time::{Moment, UnixSeconds};
 
 /// A key set as it was fetched.
@@ -164,6 +165,14 @@ impl Slot {
             written: Mutex::new(0),
             begun: watch::Sender::new(0),
             waiting: AtomicUsize::new(0),
+        }
+    }
+
+    /// The issuer whose metadata lead to the keys, where metadata do.
+    pub fn issuer(&self) -> Option<&str> {
+        match self.source.origin() {
+            Origin::Discovery(issuer) => Some(issuer.configured()),
+            Origin::Jwks(_) | Origin::Inline(_) | Origin::File(_) => None,
         }
     }
 

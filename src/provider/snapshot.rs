@@ -182,7 +182,8 @@ pub fn write(path: &Path, source: &KeySource, fetched_at: UnixSeconds, keys: Vec
     let written = file.write_all(&text).and_then(|()| file.sync_all()).map_err(failed);
     drop(file);
     let placed = written.and_then(|()| may_be_replaced(path)).and_then(|kind| match kind {
-        // A link put there since is replaced, not followed.
+        // What is put there between that look and this step is replaced; a link is not followed. std has no rename on a condition, and whoever
+        // puts something there may write in the directory and could replace the file themselves.
         Found::File => fs::rename(&beside, path).map_err(failed),
         // A second name for the new file is only made where there is none: whatever was put there since stays.
         Found::Nothing => fs::hard_link(&beside, path).or_else(|error| match error.kind() {

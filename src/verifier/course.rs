@@ -200,7 +200,7 @@ impl Verifier {
 
     /// What the provider of a slot could not do for us, and on which host.
     pub(super) fn refused_by(&self, slot: &Slot, error: ProviderError, again: Duration) -> Refusal {
-        Refusal::provider(error, again, self.store.failed_host(slot).as_deref())
+        Refusal::provider(error, again, self.store.failed_host(slot).as_deref(), slot.issuer())
     }
 
     /// With keys at hand: an answer, a fetch that may bring better keys, or the wait for a thread.

@@ -33,8 +33,8 @@ pub enum ClaimsError {
     NotYetValid(Mismatch),
     #[error("the token was issued too long ago: {0}")]
     TooOld(Mismatch),
-    #[error("the token is valid for too long a time")]
-    Lifetime,
+    #[error("the token is valid for too long a time: {0}")]
+    Lifetime(Mismatch),
     #[error("`aud` names no audience of ours: {0}")]
     Audience(Mismatch),
     #[error("this is an ID token, not an access token")]
@@ -76,6 +76,7 @@ impl ClaimsError {
             Self::Expired(mismatch)
             | Self::NotYetValid(mismatch)
             | Self::TooOld(mismatch)
+            | Self::Lifetime(mismatch)
             | Self::Audience(mismatch)
             | Self::OtherKind(mismatch)
             | Self::Type(mismatch)
@@ -329,6 +330,12 @@ fn access_token(token: &UnverifiedToken, claims: &Claims<'_>, policy: &Policy) -
     }
 }
 
+/// What whoever sent an ID token should hear first.
+#[cold]
+fn id_token_note(claims: &Claims<'_>) -> Option<&'static str> {
+    kind::looks_like_id_token(claims).then_some("this is an ID token: send the access token")
+}
+
 fn granted(claims: &Claims<'_>, policy: &Policy, payload: &str) -> Result<Text, ClaimsError> {
     // Where nothing is asked, nothing can be malformed: LibreChat does not look at the claim then.
     let scopes = match claims.scopes() {
@@ -336,15 +343,14 @@ fn granted(claims: &Claims<'_>, policy: &Policy, payload: &str) -> Result<Text, 
         scopes => scopes.unwrap_or_default(),
     };
     if let Some(missing) = policy.scope().first_missing(&scopes) {
-        let note = "this is an ID token: send the access token";
-        let note = kind::looks_like_id_token(claims).then_some(note);
+        let note = id_token_note(claims);
         let got: Vec<&str> = words(&scopes).collect();
         return Err(ClaimsError::ScopeMissing(Mismatch::of_names(&[missing], &got).noting(note)));
     }
     match policy.rules().grants.iter().find(|required| !required.satisfied(|name| claims.get(name))) {
         None => Ok(Text::new(&scopes, payload)),
         Some(required) => {
-            let mismatch = required.mismatch(|name| claims.get(name));
+            let mismatch = required.mismatch(|name| claims.get(name), id_token_note(claims));
             Err(match required.kind {
                 GrantKind::Role => ClaimsError::RoleMissing(mismatch),
                 GrantKind::Permission => ClaimsError::PermissionMissing(mismatch),

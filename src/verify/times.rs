@@ -100,7 +100,7 @@ pub fn timely(times: &Times, policy: &Policy, now: UnixSeconds) -> Result<Window
     }
     match (rules.max_lifetime, exp) {
         (Some(_), None) => Err(ClaimsError::Missing("exp")),
-        (Some(max), Some(exp)) if exp - iat > max => Err(ClaimsError::Lifetime),
+        (Some(max), Some(exp)) if exp - iat > max => Err(too_long(exp - iat, max)),
         _ => Ok((from, until)),
     }
 }
@@ -132,6 +132,12 @@ fn expired(exp: f64, now: f64, tolerance: f64) -> ClaimsError {
     let expected = format!("`exp` after {now}, the time here, or less than {tolerance} s (`clockTolerance`) before");
     let got = format!("{exp}, {behind} s before it");
     ClaimsError::Expired(Mismatch::new(&expected, &got).noting(about_clocks(behind)))
+}
+
+#[cold]
+fn too_long(lifetime: f64, max: f64) -> ClaimsError {
+    let expected = format!("`exp` at most {max} s (`maxTokenLifetime`) after `iat`");
+    ClaimsError::Lifetime(Mismatch::new(&expected, &format!("{} s", to_milliseconds(lifetime))))
 }
 
 #[cold]
