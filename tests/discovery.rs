@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use remote_agent_auth::error::Code;
-use remote_agent_auth::provider::fetch::FetchError;
+use remote_agent_auth::provider::fetch::{FetchError, Response};
 use serde_json::json;
 use support::{JWKS, OAUTH_METADATA, OIDC_METADATA, Reply, Signer, World, jwks, metadata, ok, pass, status};
 
@@ -118,4 +118,23 @@ async fn a10_what_discovery_found_is_kept_for_the_next_attempt() {
     assert_eq!(world.code(&signer.token()).await, None);
     assert_eq!(begun.elapsed().as_secs(), 25);
     assert_eq!(world.network.asked(), [OIDC_METADATA, JWKS, JWKS]);
+}
+
+/// A10: each step of discovery has a deadline of its own, so that a slow second place, or a slow redirect, is reached at all.
+#[tokio::test(start_paused = true)]
+async fn a10_every_step_of_discovery_has_a_deadline_of_its_own() {
+    let signer = Signer::new("k");
+    let six = std::time::Duration::from_secs(6);
+    let redirect = |to: &str| Response { status: 302, location: Some(to.to_owned()), ..Response::default() };
+    let moved = "https://idp.example/moved";
+    for (first, second) in [(status(404), OAUTH_METADATA), (redirect("/moved"), moved)] {
+        let world = World::with_discovery();
+        world.network.on(OIDC_METADATA, Reply::Slow(six, first));
+        world.network.on(second, Reply::Slow(six, metadata(JWKS)));
+        world.network.on(JWKS, Reply::Slow(six, jwks(&[&signer])));
+        assert_eq!(world.code(&signer.token()).await, Some(Code::JwksFetch));
+        pass(1).await;
+        assert_eq!(world.code(&signer.token()).await, None);
+        assert_eq!(world.network.asked(), [OIDC_METADATA, second, JWKS, JWKS]);
+    }
 }

@@ -10,6 +10,7 @@ use remote_agent_auth::base64url::encode;
 use remote_agent_auth::error::Code;
 use remote_agent_auth::provider::budget::Pacing;
 use remote_agent_auth::provider::fetch::Response;
+use remote_agent_auth::time::UnixSeconds;
 use serde_json::json;
 use support::{JWKS, Reply, Signer, World, jwks, listed, long, ok, pass, policy, score, status};
 
@@ -485,6 +486,39 @@ async fn a_withdrawn_key_id_buys_nothing() {
     );
     let refusal = refusal.unwrap().to_string();
     assert!(refusal.starts_with("the provider's keys, fetched 58 s ago, have none for the token's `kid`"), "{refusal}");
+}
+
+/// Some providers replace a key under its `kid`. Whoever goes on sending tokens of the one before must not spend what the next good
+/// token needs; and where the provider turns back, a look a minute is enough to find out.
+#[tokio::test(start_paused = true)]
+async fn tokens_of_a_key_replaced_under_its_kid_leave_the_pause_to_those_of_the_next() {
+    let keys = [Signer::new("k"), Signer::new("k"), Signer::new("k")];
+    let world = World::with_jwks_uri();
+    let publish = |n: usize| {
+        let cache_control = Some("max-age=600".to_owned());
+        world.network.answer(JWKS, Response { cache_control, ..jwks(&[&keys[n]]) });
+    };
+    let wall = UnixSeconds::system_now().get();
+    let old = keys[0].token_with(json!({ "iat": wall - 120.0 }));
+    let fresh = |n: usize| keys[n].token_with(json!({ "iat": wall }));
+    publish(0);
+    assert_eq!(world.code(&old).await, None);
+    publish(1);
+    assert_eq!(world.code(&fresh(1)).await, None);
+    pass(35).await;
+    for _ in 0..20 {
+        assert_eq!(world.at_once(&old).expect("nobody is asked").unwrap_err().code(), Code::SignatureInvalid);
+        pass(1).await;
+    }
+    assert_eq!(world.network.fetches(), 2);
+    publish(2);
+    assert_eq!(world.code(&fresh(2)).await, None);
+    assert_eq!(world.network.fetches(), 3);
+    publish(0);
+    assert_eq!(world.code(&old).await, Some(Code::SignatureInvalid));
+    pass(61).await;
+    assert_eq!(world.code(&old).await, None);
+    assert_eq!(world.network.fetches(), 4);
 }
 
 /// Thirty-two callers with tokens of the newest key, while keys are replaced every two seconds.

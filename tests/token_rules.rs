@@ -102,6 +102,9 @@ async fn asks_the_type_as_much_as_the_policy_says() {
         ("off", Some("anything"), None),
         ("off", Some("logout+jwt"), Some(Code::LogoutToken)),
         ("off", Some("dpop+jwt"), Some(Code::TokenType)),
+        ("off", Some("application/dpop+jwt; v=1"), Some(Code::TokenType)),
+        ("off", Some("Refresh"), Some(Code::RefreshToken)),
+        ("required", Some("at+jwt;v=1"), None),
         ("preferred", None, None),
         ("preferred", Some("JWT"), None),
         ("preferred", Some("application/jwt"), None),
@@ -150,6 +153,7 @@ async fn refuses_another_kind_of_token_whatever_the_policy_asks() {
         (json!({ "typ": "Refresh" }), Code::RefreshToken),
         (json!({ "typ": "Offline" }), Code::RefreshToken),
         (json!({ "token_use": "refresh" }), Code::RefreshToken),
+        (json!({ "token_type": "refresh" }), Code::RefreshToken),
         (json!({ "typ": "Serialized-ID" }), Code::TokenType),
         (json!({ "code": "c", "state": "s" }), Code::AuthorizationResponse),
         (json!({ "sub": null, "code": "c" }), Code::AuthorizationResponse),
@@ -176,10 +180,16 @@ async fn refuses_another_kind_of_token_whatever_the_policy_asks() {
 async fn asks_a_token_without_an_end_for_some_sign_of_access_where_that_is_preferred() {
     let policy =
         |typ: Option<&str>| PolicyOptions { typ: typ.map(str::to_owned), require_exp: Some(false), ..options() };
+    let dated = || json!({ "exp": null, "iat": NOW });
+    assert_eq!(code(policy(None), json!({}), dated()).await, None);
+    assert_eq!(code(policy(Some("preferred")), json!({}), dated()).await, Some(Code::TokenType));
+    assert_eq!(code(policy(Some("preferred")), json!({ "typ": "at+jwt" }), dated()).await, None);
+    // Nor does anything tell it from a userinfo answer that names the subject alone.
     let bare = || json!({ "exp": null });
-    assert_eq!(code(policy(None), json!({}), bare()).await, None);
-    assert_eq!(code(policy(Some("preferred")), json!({}), bare()).await, Some(Code::TokenType));
-    assert_eq!(code(policy(Some("preferred")), json!({ "typ": "at+jwt" }), bare()).await, None);
+    for rule in [None, Some("preferred")] {
+        assert_eq!(code(policy(rule), json!({}), bare()).await, Some(Code::UserinfoToken));
+        assert_eq!(code(policy(rule), json!({ "typ": "at+jwt" }), bare()).await, None);
+    }
     assert_eq!(code(policy(Some("preferred")), json!({}), json!({ "exp": null, "scope": "read" })).await, None);
 }
 

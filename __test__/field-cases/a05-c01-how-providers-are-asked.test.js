@@ -80,6 +80,46 @@ test('A6 gzip is decoded within the cap, and every other coding named', async ()
   await expect(ask(`${url}/bomb`)).rejects.toMatchObject({ code: 'ERR_JWKS_FETCH', reason: 'too-large' });
 });
 
+test.each([
+  ['zeros behind gzip', 'gzip', Buffer.concat([zlib.gzipSync(keys), Buffer.alloc(512)])],
+  ['a line end behind gzip', 'gzip', Buffer.concat([zlib.gzipSync(keys), Buffer.from('\r\n')])],
+  ['two members of gzip', 'GZIP', Buffer.concat([zlib.gzipSync(keys.slice(0, 20)), zlib.gzipSync(keys.slice(20))])],
+  ['a charset where a coding belongs', 'utf-8', Buffer.from(keys)],
+  ['a byte order mark', 'identity', Buffer.from(`\ufeff${keys}`)],
+])('A6 %s does no harm', async (_what, coding, body) => {
+  const url = await listening(http.createServer((_req, res) => res.writeHead(200, { 'content-encoding': coding }).end(body)));
+  await ask(`${url}/`);
+});
+
+test.each([
+  ['gzip cut short', 'gzip', zlib.gzipSync(keys).subarray(0, -4), 'cannot be decoded'],
+  ['what is no gzip', 'gzip', Buffer.from(keys), 'cannot be decoded'],
+  ['a coding nobody knows', 'snappy<b>', Buffer.from(keys), 'snappy'],
+])('A6 %s is named', async (_what, coding, body, named) => {
+  const url = await listening(http.createServer((_req, res) => res.writeHead(200, { 'content-encoding': coding }).end(body)));
+  await expect(ask(`${url}/`)).rejects.toMatchObject({ reason: 'encoding', message: expect.stringContaining(named) });
+});
+
+test('A7 a kept connection whose server says at its next use that nothing came in time (408) costs nobody anything', async () => {
+  let connections = 0;
+  const url = await listening(
+    net.createServer((socket) => {
+      connections += 1;
+      let requests = 0;
+      socket.on('error', () => {});
+      socket.on('data', () => {
+        requests += 1;
+        if (requests > 1) return socket.end('HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+        return socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${keys.length}\r\n\r\n${keys}`);
+      });
+    }),
+  );
+  for (let time = 0; time < 3; time += 1) await ask(`${url}/`);
+  expect(connections).toBe(3);
+  const always = await listening(http.createServer((_req, res) => res.writeHead(408).end()));
+  await expect(ask(`${always}/`)).rejects.toMatchObject({ code: 'ERR_JWKS_FETCH', reason: 'status' });
+});
+
 test('A7 a kept connection that is reset at its next use costs nobody anything', async () => {
   let connections = 0;
   const url = await listening(

@@ -34,6 +34,10 @@ const both = file('both.pem', root.cert + between.cert);
 const garbage = file('garbage.pem', 'no certificate');
 const brokenSecond = file('broken.pem', `${root.cert}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`);
 const goodSecond = file('second.pem', `-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n${root.cert}`);
+const label = file('label.pem', root.cert.replace(/CERTIFICATE/g, 'X509 CERTIFICATE'));
+const marked = file('marked.pem', `\ufeff${root.cert}`);
+const lines = file('lines.pem', root.cert.replace(/\n/g, '\r\n'));
+const keyed = file('keyed.pem', own.key + root.cert);
 const nowhere = made.at('nowhere.pem');
 
 const extra = (where) => ({ env: { NODE_EXTRA_CA_CERTS: where } });
@@ -74,6 +78,14 @@ const ROWS = [
   ['--use-openssl-ca, SSL_CERT_DIR of c_rehash', ofRoot, openssl({ SSL_CERT_DIR: rootHashed })],
   ['--use-openssl-ca, two folders', ofRoot, openssl({ SSL_CERT_DIR: `${made.at('nowhere')}:${rootHashed}` })],
   ['--use-openssl-ca, SSL_CERT_DIR without hashes', ofRoot, openssl({ SSL_CERT_DIR: plainFolder })],
+  ...[['the label X509 CERTIFICATE', label], ['a byte order mark', marked], ['lines that end as on Windows', lines], ['a private key before it', keyed]].flatMap(([what, where]) => [
+    [`the root with ${what}, NODE_EXTRA_CA_CERTS`, ofRoot, extra(where)],
+    [`the root with ${what}, SSL_CERT_FILE`, ofRoot, openssl({ SSL_CERT_FILE: where })],
+  ]),
+  ['--use-openssl-ca, SSL_CERT_FILE empty, SSL_CERT_DIR', ofRoot, openssl({ SSL_CERT_FILE: '', SSL_CERT_DIR: rootHashed })],
+  ['--use-openssl-ca, both', ofRoot, openssl({ SSL_CERT_FILE: own.file, SSL_CERT_DIR: rootHashed })],
+  ['NODE_OPTIONS=--use-openssl-ca, --no-use-openssl-ca', ofRoot, openssl({ SSL_CERT_FILE: root.file, NODE_OPTIONS: '--use-openssl-ca' }, ['--no-use-openssl-ca'])],
+  ['--use-openssl-ca --no-use-openssl-ca', ofRoot, openssl({ SSL_CERT_FILE: root.file }, ['--use-openssl-ca', '--no-use-openssl-ca'])],
   ['--use-openssl-ca, NODE_EXTRA_CA_CERTS', ofRoot, openssl({ NODE_EXTRA_CA_CERTS: root.file })],
   ['--use-openssl-ca, and nothing said', ofRoot, openssl({})],
   ['--use-bundled-ca, SSL_CERT_FILE', ofRoot, openssl({ SSL_CERT_FILE: root.file }, ['--use-bundled-ca'])],

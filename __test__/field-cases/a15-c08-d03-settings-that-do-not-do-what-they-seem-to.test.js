@@ -39,7 +39,9 @@ describe('A15 NO_PROXY', () => {
     expect(warnings({}, { policy: { proxy: { bypass: 'foo*' } } })).toEqual([
       expect.stringMatching(/"foo\*" of proxy\.bypass/),
     ]);
-    expect(warnings({ NO_PROXY: '*,localhost,.a.example:443,[::1]:80' })).toEqual([]);
+    expect(
+      warnings({ NO_PROXY: '*,localhost,.a.example:443,[::1]:80,*b.example,a.example.,::ffff:10.0.0.0/104' }),
+    ).toEqual([]);
   });
 
   test.each([
@@ -54,6 +56,11 @@ describe('A15 NO_PROXY', () => {
     '10.0',
     'a/8',
     '*.',
+    'fe80::1%eth0',
+    '*10.0',
+    '192.168.*',
+    'a..b',
+    '.',
   ])('A15 %s is not understood', (entry) => {
     expect(notUnderstood(`a.example ${entry},::1`)).toEqual([entry]);
   });

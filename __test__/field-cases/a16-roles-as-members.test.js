@@ -29,6 +29,17 @@ test('A16 at a nested place, too', async () => {
   expect(await code(claims, { all: ['reader'], claim: ['a.b', 'c'] })).toBe('ok');
 });
 
+test('A16 in a list, each in an object of its own, as some versions write them', async () => {
+  const claims = { [CLAIM]: [{ reader: { 123: 'x.example' } }, { admin: { 123: 'x.example' }, writer: {} }, 'text'] };
+  expect(await code(claims, { all: ['reader', 'admin', 'writer', 'text'], claim: CLAIM })).toBe('ok');
+  expect(await code(claims, { all: ['123'], claim: CLAIM })).toBe('ERR_ROLE_MISSING');
+});
+
+test('A16 what a record says of a role is no role', async () => {
+  const claims = { roles: [{ name: 'reader', isAdmin: true, description: 'x', groups: ['a'] }] };
+  for (const name of ['name', 'isAdmin', 'description', 'groups', 'reader', 'a']) expect(await code(claims, { all: [name], claim: 'roles' })).toBe('ERR_ROLE_MISSING');
+});
+
 test.each([false, null, 0, ''])('A16 a member that is %j grants nothing', async (value) => {
   expect(await code({ roles: { admin: value } }, { all: ['admin'], claim: 'roles' })).toBe('ERR_ROLE_MISSING');
 });

@@ -21,6 +21,9 @@ const NO_ADDRESS = [
   'ada\u0000@example.com',
   'ada\n@example.com',
   'https://example.com/ada',
+  'system:serviceaccount:ns:agent',
+  'CN=ada,O=x',
+  'DOMAIN\\ada',
   '+49 89 123456',
 ];
 const ADDRESS = [

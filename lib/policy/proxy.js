@@ -35,7 +35,7 @@ function isProxyUrl(text) {
   return URL.canParse(url) && ['http:', 'https:'].includes(new URL(url).protocol);
 }
 
-const NAME = /^(\*|(\*?\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*)$/i;
+const NAME = /^(\*|\*?\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?)$/i;
 
 /**
  * The entries of a bypass list that no host can fit: a range that is none, a URL, a wildcard within a name.
@@ -55,10 +55,11 @@ function isUnderstood(entry) {
   const host = hasPort ? entry.slice(0, ended.index) : entry;
   const [network = '', bits] = host.replace(/[[\]]/g, '').split('/');
   const fits = (/** @type {number} */ most) => bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= most);
-  if (isIPv6(network)) return fits(128);
+  // A zone is this machine's own affair, and no URL has one (RFC 6874 is not the URL Standard's).
+  if (isIPv6(network)) return fits(128) && !network.includes('%');
   if (isIPv4(network)) return fits(32);
   // What looks like an address and is none would be a name that nobody has.
-  return NAME.test(host) && !/^[\d.-]+$/.test(host);
+  return NAME.test(host) && !/^\*?[\d.-]+$/.test(host);
 }
 
 module.exports = { notUnderstood, readProxy, wrongProxyVariables };

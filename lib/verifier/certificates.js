@@ -31,12 +31,12 @@ function trustedCertificates() {
 /** @param {string[]} a @param {string[]} b */
 const isSame = (a, b) => a.length === b.length && a.every((pem, index) => pem === b[index]);
 
-/** Whether `--use-openssl-ca` is on; of several, the last counts, and the command line after NODE_OPTIONS. */
+/** Whether `--use-openssl-ca` is on: in NODE_OPTIONS or on the command line, which does not take back the other; of several in one, the last counts. */
 function usesOpenSslStore() {
-  const options = [...words(process.env.NODE_OPTIONS ?? ''), ...process.execArgv].map((option) =>
-    option.replace(/_/g, '-'),
-  );
-  return options.lastIndexOf('--use-openssl-ca') > options.lastIndexOf('--no-use-openssl-ca');
+  return [words(process.env.NODE_OPTIONS ?? ''), process.execArgv].some((given) => {
+    const options = given.map((option) => option.replace(/_/g, '-'));
+    return options.lastIndexOf('--use-openssl-ca') > options.lastIndexOf('--no-use-openssl-ca');
+  });
 }
 
 /** The words of NODE_OPTIONS: blanks separate, double quotes hold together, a backslash within them escapes. @param {string} text */

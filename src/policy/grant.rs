@@ -69,11 +69,12 @@ pub struct RequiredGrants {
 
 impl RequiredGrants {
     /// What is granted. A string is a list of words, an array a list of its strings, an object a list of its members' names (Zitadel
-    /// writes roles so, with the organisations that grant them as values); anything else grants nothing.
+    /// writes roles so, with the organisations that grant them as values; some versions put each into an object of its own, in an
+    /// array); anything else grants nothing.
     fn granted<'v, 'a: 'v>(&self, claim: &impl Fn(&str) -> Option<&'v Value<'a>>) -> Vec<&'v str> {
         match self.path.find(claim) {
             Some(Value::String(text)) => words(text).collect(),
-            Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
+            Some(Value::Array(items)) => items.iter().flat_map(item).collect(),
             Some(Value::Object(members)) => {
                 members.iter().filter(|(_, value)| !is_denial(value)).map(|(name, _)| &**name).collect()
             }
@@ -105,6 +106,18 @@ impl RequiredGrants {
     }
 }
 
+/// What one item of an array grants. Of an object, the names of members that are objects themselves: a record with a `name` and a
+/// `description` grants none of these.
+fn item<'v>(item: &'v Value<'_>) -> Vec<&'v str> {
+    match item {
+        Value::String(text) => vec![&**text],
+        Value::Object(members) => {
+            members.iter().filter(|(_, value)| matches!(value, Value::Object(_))).map(|(name, _)| &**name).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// Whether a member says that its name is not granted.
 fn is_denial(value: &Value<'_>) -> bool {
     matches!(value, Value::Null | Value::Bool(false))
@@ -130,7 +143,7 @@ mod tests {
     fn reads_the_claim_shapes_of_providers() {
         let dotted = ClaimPath::dotted;
         let client = ClaimPath::of_names(&["resource_access", "my.client", "roles"]);
-        let table: [Row<'_>; 41] = [
+        let table: [Row<'_>; 44] = [
             (r#"{"realm_access":{"roles":["a","b"]}}"#, dotted("realm_access.roles"), &["a"], &[], true),
             (r#"{"realm_access":{"roles":["a","b"]}}"#, dotted("realm_access.roles"), &["x", "b"], &[], true),
             (r#"{"realm_access":{"roles":["a","b"]}}"#, dotted("realm_access.roles"), &["x"], &[], false),
@@ -153,6 +166,9 @@ mod tests {
             (r#"{"roles":["a b"]}"#, dotted("roles"), &["a b"], &[], true),
             (r#"{"roles":["A"]}"#, dotted("roles"), &["a"], &[], false),
             (r#"{"roles":[]}"#, dotted("roles"), &["a"], &[], false),
+            (r#"{"roles":[{"a":{"1":"x"}},{"b":{}}]}"#, dotted("roles"), &[], &["a", "b"], true),
+            (r#"{"roles":[{"a":{"1":"x"}}]}"#, dotted("roles"), &["1"], &[], false),
+            (r#"{"roles":[{"name":"a","a":true}]}"#, dotted("roles"), &["name", "a"], &[], false),
             (r#"{"roles":null}"#, dotted("roles"), &["a"], &[], false),
             (r#"{"roles":1}"#, dotted("roles"), &["1"], &[], false),
             (r#"{"roles":true}"#, dotted("roles"), &["true"], &[], false),

@@ -55,6 +55,9 @@ pub enum Payment {
     UnknownKid,
     /// A signature that failed under every key it could have been made with.
     FailedSignature,
+    /// The same of a token that is older than the keys at hand: only what bounds any minute is asked, and the pause of the others
+    /// is left to them.
+    OldSignature,
 }
 
 /// A token bucket.
@@ -135,6 +138,7 @@ impl Budgets {
         match payment {
             Payment::Scheduled => now,
             Payment::UnknownKid => self.unknown_kid.ready(now).max(self.sustained.ready(now)),
+            Payment::OldSignature => self.sustained.ready(now),
             Payment::FailedSignature => {
                 let pause = self.pacing.failed_signature_pause;
                 let own = self.failed_signature.map_or(now, |last| last.saturating_add(pause).max(now));
@@ -147,7 +151,7 @@ impl Budgets {
     pub fn pay(&mut self, payment: Payment, now: Duration) {
         self.sustained.take(now);
         match payment {
-            Payment::Scheduled => {}
+            Payment::Scheduled | Payment::OldSignature => {}
             Payment::UnknownKid => self.unknown_kid.take(now),
             Payment::FailedSignature => self.failed_signature = Some(now),
         }
@@ -159,6 +163,7 @@ impl Budgets {
         match payment {
             Payment::Scheduled => self.sustained.give_back(),
             Payment::UnknownKid => self.unknown_kid.give_back(),
+            Payment::OldSignature => {}
             Payment::FailedSignature => self.failed_signature = None,
         }
     }

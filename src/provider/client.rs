@@ -30,6 +30,8 @@ use crate::policy::transport::{ProxyUrl, Transport};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept for the next refresh.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+/// 408: the server closes the connection (RFC 9110 15.5.9).
+const REQUEST_TIMEOUT: u16 = 408;
 const USER_AGENT: &str = concat!("remote-agent-auth/", env!("CARGO_PKG_VERSION"));
 
 /// How requests leave this machine.
@@ -107,6 +109,8 @@ impl Client {
     pub async fn get(&self, wanted: &Wanted) -> Result<Response, FetchError> {
         if let Some(kept) = self.kept(&wanted.url.origin()) {
             match self.exchange(kept, wanted).await {
+                // RFC 9110 15.5.9: so a server may say that it has closed a connection on which nothing came.
+                Ok(response) if response.status == REQUEST_TIMEOUT => {}
                 Ok(response) => return Ok(response),
                 Err(Broken::After(error) | Broken::BeforeHead(error @ FetchError::BodyTimeout)) => return Err(error),
                 // RFC 9112 9.3.1: a server may close a connection it kept at any moment, and a GET is asked again. Once: what
@@ -152,7 +156,9 @@ impl Client {
         }
         let response = timeout_at(wanted.deadline, read(answer, wanted.max_body_bytes)).await.map_err(late)?;
         let response = response.map_err(Broken::After)?;
-        self.keep(wanted.url.origin(), sender);
+        if response.status != REQUEST_TIMEOUT {
+            self.keep(wanted.url.origin(), sender);
+        }
         Ok(response)
     }
 

@@ -3,14 +3,19 @@
 
 use std::io::Read;
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
-use super::fault::{Coding, FetchError};
+use super::fault::{Coding, CodingName, FetchError};
+
+/// What gzip data begins with (RFC 1952 2.3.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// What servers write into the field that is no coding: the body is as it is.
+const NONE: [&str; 4] = ["identity", "none", "utf-8", "utf8"];
 
 /// How a body is encoded, by what all `Content-Encoding` fields say.
 pub fn named<'v>(values: impl Iterator<Item = &'v str>) -> Result<Encoded, FetchError> {
     let mut codings = values.flat_map(|value| value.split(',')).map(str::trim).filter(|name| !name.is_empty());
-    let is_identity = |name: &&str| name.eq_ignore_ascii_case("identity");
+    let is_identity = |name: &&str| NONE.iter().any(|none| name.eq_ignore_ascii_case(none));
     let mut told = codings.by_ref().filter(|name| !is_identity(name));
     let Some(coding) = told.next() else { return Ok(Encoded::No) };
     if told.next().is_some() {
@@ -22,7 +27,7 @@ pub fn named<'v>(values: impl Iterator<Item = &'v str>) -> Result<Encoded, Fetch
         "deflate" => Coding::Deflate,
         "zstd" => Coding::Zstd,
         "compress" | "x-compress" => Coding::Compress,
-        _ => Coding::Unknown,
+        other => Coding::Other(CodingName::of(other)),
     };
     Err(FetchError::Encoding(named))
 }
@@ -43,11 +48,20 @@ impl Encoded {
         if self == Self::No || body.is_empty() {
             return Ok(body);
         }
-        let mut document = Vec::new();
-        let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-        let decoded = MultiGzDecoder::new(&*body).take(limit).read_to_end(&mut document);
-        decoded.map_err(|_| FetchError::Encoding(Coding::BrokenGzip))?;
-        if document.len() > most { Err(FetchError::TooLarge) } else { Ok(document) }
+        let (mut document, mut rest) = (Vec::new(), &*body);
+        loop {
+            let left = u64::try_from(most.saturating_sub(document.len())).unwrap_or(u64::MAX).saturating_add(1);
+            let mut member = GzDecoder::new(rest).take(left);
+            member.read_to_end(&mut document).map_err(|_| FetchError::Encoding(Coding::BrokenGzip))?;
+            if document.len() > most {
+                return Err(FetchError::TooLarge);
+            }
+            rest = member.into_inner().into_inner();
+            // Members may follow each other (RFC 1952 2.2); anything else behind one is passed over, as everybody does.
+            if !rest.starts_with(&GZIP) {
+                return Ok(document);
+            }
+        }
     }
 }
 
@@ -69,7 +83,7 @@ mod tests {
     #[test]
     fn gzip_is_decoded_within_the_cap_and_every_other_coding_named() {
         let of = |values: &[&str]| named(values.iter().copied());
-        for none in [&[][..], &[""], &["identity"], &["Identity, "], &[" , "]] {
+        for none in [&[][..], &[""], &["identity"], &["Identity, "], &[" , "], &["UTF-8"], &["none"]] {
             assert_eq!(of(none), Ok(Encoded::No));
         }
         for one in [&["gzip"][..], &["GZIP"], &["x-gzip"], &["identity, gzip"], &["identity", "gzip"]] {
@@ -82,8 +96,8 @@ mod tests {
             (&["x-compress"], Coding::Compress),
             (&["gzip, gzip"], Coding::Several),
             (&["br", "gzip"], Coding::Several),
-            (&["rot13"], Coding::Unknown),
-            (&["gzip;q=1"], Coding::Unknown),
+            (&["rot13"], Coding::Other(CodingName::of("rot13"))),
+            (&["gzip;q=1"], Coding::Other(CodingName::of("gzip;q=1"))),
         ] {
             assert_eq!(of(values), Err(FetchError::Encoding(coding)), "{values:?}");
         }
@@ -100,7 +114,11 @@ mod tests {
         }
         assert_eq!(Encoded::Gzip.decode(gzip(b"abc"), 2), Err(FetchError::TooLarge));
         let two = [gzip(b"ab"), gzip(b"c")].concat();
-        assert_eq!(Encoded::Gzip.decode(two, 3).unwrap(), b"abc");
+        assert_eq!(Encoded::Gzip.decode(two.clone(), 3).unwrap(), b"abc");
+        assert_eq!(Encoded::Gzip.decode(two.clone(), 2), Err(FetchError::TooLarge));
+        for behind in [&[0; 9][..], b"\r\n", &[0x1f], b"garbage"] {
+            assert_eq!(Encoded::Gzip.decode([&two, behind].concat(), 9).unwrap(), b"abc");
+        }
         let broken = FetchError::Encoding(Coding::BrokenGzip);
         assert_eq!(Encoded::Gzip.decode(b"abc".to_vec(), 9), Err(broken));
         let whole = gzip(b"abc");

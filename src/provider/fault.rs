@@ -7,7 +7,8 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatibl
 
 use super::trust::SelfSigned;
 
-/// Why there is no answer, and what to do. Deliberately without the URL or any text of the other side.
+/// Why there is no answer, and what to do. Deliberately without the URL, and of the other side's text nothing
+/// but the name of a coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum FetchError {
@@ -147,8 +148,39 @@ pub enum Coding {
     Several,
     #[error("`gzip` that cannot be decoded")]
     BrokenGzip,
-    #[error("something unknown")]
-    Unknown,
+    #[error("`{0}`")]
+    Other(CodingName),
+}
+
+/// What a server calls a coding that nobody here knows: its first characters, none of which can be mistaken for anything else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct CodingName([u8; Self::MOST]);
+
+impl CodingName {
+    const MOST: usize = 24;
+
+    /// Of the field's text.
+    pub fn of(text: &str) -> Self {
+        let mut name = [0; Self::MOST];
+        // RFC 9110 5.6.2, and what else a careless server writes.
+        let told = text
+            .bytes()
+            .map(|byte| if byte.is_ascii_alphanumeric() || b"-_.+=;".contains(&byte) { byte } else { b'?' });
+        name.iter_mut().zip(told).for_each(|(place, byte)| *place = byte);
+        Self(name)
+    }
+}
+
+impl std::fmt::Display for CodingName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().take_while(|byte| **byte != 0).try_for_each(|byte| write!(f, "{}", char::from(*byte)))
+    }
+}
+
+impl std::fmt::Debug for CodingName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 impl FetchError {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::address::{self, Reach};
 use super::client::{Client, Route, Wanted};
-pub use super::fault::{Coding, FetchError, ProxyTrouble, Unusable};
+pub use super::fault::{Coding, CodingName, FetchError, ProxyTrouble, Unusable};
 use super::proxy;
 pub use super::trust::trust_certificates;
 use crate::policy::endpoint::Endpoint;

@@ -31,7 +31,7 @@ pub use slot::{Counters, Refresh, Slot, SlotReport, Snapshot};
 pub use store::{KeyStore, Look, Offer};
 pub use turn::Turn;
 
-/// How long one exchange of a refresh may take: metadata with its redirects and its second place, or keys.
+/// How long one exchange of a refresh may take: metadata, each of its redirects and its second place, or keys.
 pub const EXCHANGE_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a refresh may take: metadata and keys together.
 pub const REFRESH_DEADLINE: Duration = Duration::from_secs(15);

@@ -51,7 +51,10 @@ fn names(name: &str, host: &Host<&str>) -> bool {
         Host::Domain(domain) => {
             let name = name.strip_prefix('*').unwrap_or(name);
             let name = name.strip_prefix('.').unwrap_or(name).to_ascii_lowercase();
-            !name.is_empty() && domain.strip_suffix(&*name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            // A dot at the end says that nothing is to be added to a name (RFC 1034 3.1), and changes nothing here.
+            let name = name.strip_suffix('.').unwrap_or(&name);
+            let domain = domain.strip_suffix('.').unwrap_or(domain);
+            !name.is_empty() && domain.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         }
         Host::Ipv4(address) => within(name, IpAddr::V4(*address)),
         Host::Ipv6(address) => within(name, IpAddr::V6(*address)),
@@ -68,6 +71,12 @@ fn within(name: &str, address: IpAddr) -> bool {
     let unopened = network.strip_prefix('[').unwrap_or(network);
     let network = unopened.strip_suffix(']').unwrap_or(unopened);
     let Ok(network) = network.parse::<IpAddr>() else { return false };
+    // RFC 4291 2.5.5.2: `::ffff:10.1.2.3` is 10.1.2.3. A range of fewer bits is one of IPv6.
+    let (network, address) = if network.is_ipv4() || bits.is_none() {
+        (network.to_canonical(), address.to_canonical())
+    } else {
+        (network, address)
+    };
     let Some(bits) = bits else { return network == address };
     let Ok(bits) = bits.strip_suffix(']').unwrap_or(bits).parse::<u32>() else { return false };
     // What is behind the bits is shifted away; a shift by all of them leaves nothing to compare.
@@ -157,6 +166,15 @@ mod tests {
             ("2001:db8::/33", "https://[2001:db8:8000::1]/", false),
             ("::/0", "https://[fd12::1]/", true),
             ("::1/129", "https://[::1]/", false),
+            ("10.0.0.0/8", "https://[::ffff:10.1.2.3]/", true),
+            ("10.0.0.0/8", "https://[::ffff:11.1.2.3]/", false),
+            ("10.1.2.3", "https://[::ffff:10.1.2.3]/", true),
+            ("::ffff:10.1.2.3", "https://10.1.2.3/", true),
+            ("::ffff:0:0/96", "https://[::ffff:10.1.2.3]/", true),
+            ("a.example", "https://a.example./", true),
+            ("a.example.", "https://a.example/", true),
+            (".a.example.", "https://b.a.example/", true),
+            ("*a.example", "https://a.example/", true),
             ("other,192.168.0.0/16", "https://192.168.7.7/", true),
             (".", "https://a.example/", false),
             ("*.", "https://a.example/", false),

@@ -103,8 +103,8 @@ impl Asking {
         {
             return (Ok(fetched), self.learned.clone());
         }
-        let share = if self.learned.is_some() { DISCOVERY_SHARE } else { EXCHANGE_DEADLINE };
-        let learned = match (self.metadata(issuer, self.within(share)).await, &self.learned) {
+        let end = self.learned.is_some().then(|| self.within(DISCOVERY_SHARE));
+        let learned = match (self.metadata(issuer, end).await, &self.learned) {
             (Ok(url), _) => (url, self.now),
             (Err(_), Some(learned)) => learned.clone(),
             (Err(error), None) => return (Err(error), None),
@@ -117,12 +117,14 @@ impl Asking {
         after(duration).min(self.deadline)
     }
 
-    async fn metadata(&self, issuer: &Issuer, deadline: Instant) -> Result<Endpoint, ProviderError> {
+    /// Where the keys are, found until `end`; without one each step has an exchange's time, and the refresh bounds all.
+    async fn metadata(&self, issuer: &Issuer, end: Option<Instant>) -> Result<Endpoint, ProviderError> {
         let (mut discovery, mut next) = Discovery::begin(issuer)?;
         loop {
             match next {
                 Next::Found(endpoint) => return Ok(endpoint),
                 Next::Fetch(url) => {
+                    let deadline = end.unwrap_or_else(|| self.within(EXCHANGE_DEADLINE));
                     let response = self
                         .get(&url, Document::Metadata, None, deadline)
                         .await
@@ -176,7 +178,7 @@ impl Asking {
         if answer.as_ref().is_err_and(|error| error.is_the_proxys()) {
             self.remember_asking(proxy::choose(&transport.proxies, url.url()).and_then(|proxy| proxy.url().host_str()));
         }
-        answer
+        answer.map(|answer| Response { body: without_mark(answer.body), ..answer })
     }
 
     fn remember_asking(&self, host: Option<&str>) {
@@ -195,7 +197,15 @@ fn read_file(path: &Path, most: usize) -> Result<Vec<u8>, FileError> {
     file.take(u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1))
         .read_to_end(&mut text)
         .map_err(|error| FileError::Unreadable(error.kind()))?;
-    if text.len() > most { Err(FileError::TooLarge) } else { Ok(text) }
+    if text.len() > most { Err(FileError::TooLarge) } else { Ok(without_mark(text)) }
+}
+
+/// RFC 8259 8.1: a byte order mark before a document may be passed over. Some editors and servers write one.
+fn without_mark(mut document: Vec<u8>) -> Vec<u8> {
+    if document.starts_with("\u{feff}".as_bytes()) {
+        document.drain(.."\u{feff}".len());
+    }
+    document
 }
 
 /// The moment so far from now.

@@ -18,6 +18,7 @@ use super::turn::Turn;
 use super::{NotAsked, ProviderError, REFRESH_DEADLINE};
 use crate::key_id::KeyId;
 use crate::policy::KeySource;
+use crate::policy::lifetimes::MIN_LIFE;
 use crate::time::{Clock, Moment, UnixSeconds};
 
 /// What the store's clock shows at its beginning: more than any stale bound, so that keys out of a snapshot file have a
@@ -25,6 +26,12 @@ use crate::time::{Clock, Moment, UnixSeconds};
 const BEGINNING: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How many sources are kept; the least used go first.
 const MAX_SLOTS: u64 = 10_000;
+
+/// How many seconds before the keys at hand were asked for a token may have been issued and still be signed by a key that they
+/// lack: the provider may stand behind a cache, and clocks differ.
+const PUBLISHED_LATE: f64 = 60.0;
+/// How old the keys at hand must be for a token older than that to be worth a look: the provider may have turned back to a key.
+const OLD_SIGNATURE_LOOK: Duration = MIN_LIFE;
 
 /// What a slot offers a request.
 #[derive(Debug)]
@@ -230,13 +237,24 @@ impl KeyStore {
         self.pacing.longest_gap()
     }
 
-    /// A refresh because a signature failed under every key it could have been made with.
-    pub fn refresh_for_failed_signature(&self, slot: &Arc<Slot>, seen: &Snapshot) -> Option<Refresh> {
+    /// A refresh because a signature failed under every key it could have been made with. `signed_at` is when the token says it
+    /// was issued: one from before the keys at hand were asked for is most likely signed with a key that another has replaced under
+    /// the same `kid`. Such tokens share one look a minute and leave the pause to those that a newer key may have signed.
+    pub fn refresh_for_failed_signature(
+        &self,
+        slot: &Arc<Slot>,
+        signed_at: Option<f64>,
+        seen: &Snapshot,
+    ) -> Option<Refresh> {
         let mut state = slot.state();
         let now = self.clock.monotonic();
         newer(slot, &state, seen).or_else(|| {
-            let ready = ready(&mut state, Payment::FailedSignature, now);
-            (ready <= now).then(|| self.begin(slot, &mut state, now, Payment::FailedSignature))
+            let may_be_newer = signed_at.is_none_or(|signed_at| signed_at >= seen.began_at.get() - PUBLISHED_LATE);
+            let payment = if may_be_newer { Payment::FailedSignature } else { Payment::OldSignature };
+            let age = now.saturating_sub(seen.began);
+            let ready = ready(&mut state, payment, now);
+            let is_due = may_be_newer || age >= OLD_SIGNATURE_LOOK;
+            (is_due && ready <= now).then(|| self.begin(slot, &mut state, now, payment))
         })
     }
 

@@ -28,8 +28,10 @@ pub fn trust_certificates<S: AsRef<str>>(pems: &[S]) -> usize {
     listed.themselves.len().saturating_add(listed.helpers.len())
 }
 
-/// The certificates of a PEM text. As in OpenSSL, nothing is read past the first that is broken.
+/// The certificates of a PEM text. As in OpenSSL, nothing is read past the first that is broken, a byte order mark is passed over,
+/// and the label that was usual before RFC 7468 means the same.
 fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
+    let pem = pem.trim_start_matches('\u{feff}').replace(" X509 CERTIFICATE-----", " CERTIFICATE-----");
     let whole = |certificate: &CertificateDer<'_>| X509Certificate::from_der(certificate).is_ok();
     CertificateDer::pem_slice_iter(pem.as_bytes()).map_while(|certificate| certificate.ok().filter(whole)).collect()
 }

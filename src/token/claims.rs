@@ -10,11 +10,11 @@ use crate::whitespace;
 #[rustfmt::skip]
 enum Registered {
     Iss, Aud, Exp, Nbf, Iat, Sub, Scp, Scope, Oid, Tid, Azp, ClientId, Email, PreferredUsername, Upn, EmailVerified,
-    TokenUse, Typ, AtHash, Nonce, AuthTime, Events, Code, State,
+    TokenUse, Typ, TokenType, Type, Purpose, AtHash, CHash, Nonce, AuthTime, Events, Code, State, Jti,
 }
 
 impl Registered {
-    const COUNT: usize = 24;
+    const COUNT: usize = 29;
 
     /// Of bytes, which the compiler tells apart by length and letter; texts it would compare one after the other.
     #[inline]
@@ -38,12 +38,17 @@ impl Registered {
             b"email_verified" => Self::EmailVerified,
             b"token_use" => Self::TokenUse,
             b"typ" => Self::Typ,
+            b"token_type" => Self::TokenType,
+            b"type" => Self::Type,
+            b"purpose" => Self::Purpose,
             b"at_hash" => Self::AtHash,
+            b"c_hash" => Self::CHash,
             b"nonce" => Self::Nonce,
             b"auth_time" => Self::AuthTime,
             b"events" => Self::Events,
             b"code" => Self::Code,
             b"state" => Self::State,
+            b"jti" => Self::Jti,
             _ => return None,
         })
     }

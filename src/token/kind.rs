@@ -25,10 +25,14 @@ pub enum OtherKind {
     Other(Box<str>),
 }
 
-/// What a `typ` says the token is, if that is no access token. Only what RFC 8725 3.11 calls an explicit type counts: a media type
-/// that ends with `+jwt`, other than RFC 9068's. `JWT`, which says nothing, and names nobody registered are left to the policy.
+/// What a `typ` says the token is, if that is no access token. What RFC 8725 3.11 calls an explicit type counts: a media type that
+/// ends with `+jwt`, other than RFC 9068's; so do the words by which providers name their refresh and logout tokens. `JWT`, which
+/// says nothing, and names nobody registered are left to the policy.
 pub fn of_type(typ: &str) -> Option<OtherKind> {
     let name = media_type(typ);
+    if let Some(kind) = of_word(name) {
+        return Some(kind);
+    }
     let ends = |suffix: &str| {
         let from = name.len().checked_sub(suffix.len())?;
         name.get(from..).filter(|end| end.eq_ignore_ascii_case(suffix))
@@ -44,25 +48,47 @@ pub fn of_type(typ: &str) -> Option<OtherKind> {
     Some(OtherKind::Other(printable(name, MAX_TYPE)))
 }
 
-/// RFC 7515 4.1.9: `application/` may be left out; media types ignore case (RFC 2045 5.1).
+/// RFC 7515 4.1.9: `application/` may be left out; media types ignore case (RFC 2045 5.1) and may have parameters, which say
+/// nothing of the kind.
 pub fn media_type(typ: &str) -> &str {
     let prefix = "application/";
-    let sub = typ.trim().split_at_checked(prefix.len()).filter(|(start, _)| start.eq_ignore_ascii_case(prefix));
-    sub.map_or(typ.trim(), |(_, rest)| rest)
+    let typ = typ.split(';').next().unwrap_or_default().trim();
+    let sub = typ.split_at_checked(prefix.len()).filter(|(start, _)| start.eq_ignore_ascii_case(prefix));
+    sub.map_or(typ, |(_, rest)| rest)
+}
+
+/// The claims in which providers write what kind of token it is: Keycloak, Cognito, Django's SimpleJWT, Flask's JWT extension, Curity.
+const KIND_CLAIMS: [&str; 5] = ["typ", "token_use", "token_type", "type", "purpose"];
+const REFRESH: [&str; 4] = ["refresh", "refresh_token", "offline", "offline_token"];
+const LOGOUT: [&str; 2] = ["logout", "logout_token"];
+const ID: [&str; 2] = ["id", "id_token"];
+
+fn is_among(word: &str, words: &[&str]) -> bool {
+    words.iter().any(|known| word.eq_ignore_ascii_case(known))
+}
+
+/// What a word says the token is, if that is never an access token.
+fn of_word(word: &str) -> Option<OtherKind> {
+    if is_among(word, &REFRESH) {
+        return Some(OtherKind::RefreshToken);
+    }
+    is_among(word, &LOGOUT).then_some(OtherKind::SecurityEvent)
+}
+
+/// Whether one of the claims that name the kind has one of these words.
+fn says(claims: &Claims<'_>, words: &[&str]) -> bool {
+    KIND_CLAIMS.iter().any(|name| claims.text(name).is_some_and(|word| is_among(word, words)))
 }
 
 /// What the claims say the token is, in so many words or by what only that kind has. `text` is the payload they were read from.
 pub fn of_claims(claims: &Claims<'_>, text: &str) -> Option<OtherKind> {
-    let says = match (claims.text("typ"), claims.text("token_use")) {
-        // Keycloak's `typ` claim, Cognito's `token_use`.
-        (Some("Refresh" | "Offline"), _) | (_, Some("refresh")) => Some(OtherKind::RefreshToken),
-        (Some("Logout"), _) => Some(OtherKind::SecurityEvent),
-        (Some(typ), _) if KEYCLOAKS_OTHERS.contains(&typ) => Some(OtherKind::Other(typ.into())),
-        (Some(typ), _) => of_type(typ),
-        _ => None,
-    };
-    if says.is_some() {
-        return says;
+    let named = KIND_CLAIMS.iter().find_map(|name| of_word(claims.text(name)?));
+    let named = named.or_else(|| match claims.text("typ")? {
+        typ if is_among(typ, &KEYCLOAKS_OTHERS) => Some(OtherKind::Other(typ.into())),
+        typ => of_type(typ),
+    });
+    if named.is_some() {
+        return named;
     }
     if claims.get("events").is_some_and(is_events) {
         return Some(OtherKind::SecurityEvent);
@@ -76,7 +102,7 @@ pub fn of_claims(claims: &Claims<'_>, text: &str) -> Option<OtherKind> {
 }
 
 /// Tokens of Keycloak that are for Keycloak itself: those of registrations, sessions and the links in its mails.
-const KEYCLOAKS_OTHERS: [&str; 8] = [
+const KEYCLOAKS_OTHERS: [&str; 9] = [
     "Serialized-ID",
     "InitialAccessToken",
     "RegistrationAccessToken",
@@ -85,6 +111,7 @@ const KEYCLOAKS_OTHERS: [&str; 8] = [
     "update-email",
     "execute-actions",
     "idp-verify-account-via-email",
+    "ORGIVT",
 ];
 
 /// RFC 8417 2.2: an object whose members are URIs; earlier drafts had a list of them.
@@ -98,7 +125,8 @@ fn is_events(events: &Value<'_>) -> bool {
 }
 
 /// Claims of the authorization endpoint's answers (RFC 6749 4.1.2, 4.2.2; OpenID Connect Core 3.3.2.5; JARM 2.1).
-const ANSWERS: [&str; 7] = ["code", "state", "error", "access_token", "id_token", "response", "session_state"];
+/// `session_state` is not one of them: it stands beside others, and in Keycloak's access tokens.
+const ANSWERS: [&str; 6] = ["code", "state", "error", "access_token", "id_token", "response"];
 /// Claims about a person (OpenID Connect Core 5.1).
 const PROFILE: [&str; 19] = [
     "name",
@@ -125,6 +153,9 @@ const PROFILE: [&str; 19] = [
 /// What a token without `sub` or without `exp` is.
 #[cold]
 fn incomplete(claims: &Claims<'_>, text: &str) -> Option<OtherKind> {
+    if says_access(claims) {
+        return None;
+    }
     let has_end = claims.get("exp").is_some();
     let (mut is_answer, mut is_profile) = (false, false);
     let wanted = |name: &str| {
@@ -139,7 +170,15 @@ fn incomplete(claims: &Claims<'_>, text: &str) -> Option<OtherKind> {
     if claims.get("sub").is_none() && is_answer {
         return Some(OtherKind::AuthorizationResponse);
     }
-    (!has_end && is_profile && !grants(claims)).then_some(OtherKind::UserInfo)
+    // When somebody logged in is told to clients; Hydra's userinfo answers have it, with `iat` and `jti`.
+    let tells_of_a_person = is_profile || claims.get("auth_time").is_some();
+    (!has_end && tells_of_a_person && !grants(claims)).then_some(OtherKind::UserInfo)
+}
+
+/// Whether nothing says when the token begins, ends or was made, which one it is, or what it grants: that is how a userinfo answer
+/// looks that tells of nobody but the subject, and no access token (RFC 9068 2.2).
+pub fn is_bare(claims: &Claims<'_>) -> bool {
+    ["exp", "iat", "nbf", "jti"].iter().all(|name| claims.get(name).is_none()) && !grants(claims)
 }
 
 /// Whether something says to whom the token was issued or for what, as access tokens do and nothing else.
@@ -155,15 +194,15 @@ fn says_access(claims: &Claims<'_>) -> bool {
 /// Whether the token looks like an ID token: by what it says, or by what only those have. Many policies let one pass, as LibreChat
 /// does, where its audience is the right one.
 pub fn looks_like_id_token(claims: &Claims<'_>) -> bool {
-    if claims.text("typ") == Some("ID") || claims.text("token_use") == Some("id") {
+    if says(claims, &ID) {
         return true;
     }
     // Older Keycloak versions put `nonce` into access tokens as well.
     if says_access(claims) {
         return false;
     }
-    // OpenID Connect Core 2 and 3.1.3.6.
-    if claims.get("at_hash").is_some() || claims.get("nonce").is_some() {
+    // OpenID Connect Core 2, 3.1.3.6 and 3.3.2.11.
+    if ["at_hash", "c_hash", "nonce"].iter().any(|name| claims.get(name).is_some()) {
         return true;
     }
     // Told of a login, issued to the client that it is for, and granting nothing.
@@ -228,6 +267,25 @@ mod tests {
     }
 
     #[test]
+    fn parameters_of_a_media_type_say_nothing_of_the_kind() {
+        assert_eq!(of_type("at+jwt;v=1"), None);
+        assert_eq!(of_type(" application/at+jwt ; charset=utf-8"), None);
+        assert_eq!(of_type("application/logout+jwt; charset=utf-8"), Some(OtherKind::SecurityEvent));
+        assert_eq!(of_type("dpop+jwt;v=1"), other("dpop+jwt"));
+        assert_eq!(of_type("Refresh"), Some(OtherKind::RefreshToken));
+        assert_eq!(of_type("logout"), Some(OtherKind::SecurityEvent));
+    }
+
+    #[test]
+    fn a_token_that_says_nothing_of_time_or_grant_is_bare() {
+        let bare = |claims: &str| is_bare(&Claims::parse(claims, |_| false).unwrap());
+        assert!(bare(r#"{"iss":"i","aud":"a","sub":"u"}"#) && bare(r#"{"scope":null}"#));
+        for claim in [r#""exp":1"#, r#""iat":1"#, r#""nbf":1"#, r#""jti":"j""#, r#""scope":"s""#, r#""typ":"Bearer""#] {
+            assert!(!bare(&format!("{{{claim}}}")), "{claim}");
+        }
+    }
+
+    #[test]
     fn tells_what_is_no_access_token_by_its_claims() {
         let whole = r#""sub":"u","exp":1,"#;
         let table = [
@@ -240,6 +298,12 @@ mod tests {
             (r#""typ":"Refresh""#, Some(OtherKind::RefreshToken)),
             (r#""typ":"Offline""#, Some(OtherKind::RefreshToken)),
             (r#""token_use":"refresh""#, Some(OtherKind::RefreshToken)),
+            (r#""typ":"REFRESH""#, Some(OtherKind::RefreshToken)),
+            (r#""token_type":"refresh""#, Some(OtherKind::RefreshToken)),
+            (r#""type":"refresh""#, Some(OtherKind::RefreshToken)),
+            (r#""purpose":"refresh_token""#, Some(OtherKind::RefreshToken)),
+            (r#""type":"user","purpose":"api","token_type":"Bearer""#, None),
+            (r#""typ":"ORGIVT""#, other("ORGIVT")),
             (r#""typ":"Logout""#, Some(OtherKind::SecurityEvent)),
             (r#""typ":"logout+jwt""#, Some(OtherKind::SecurityEvent)),
             (r#""typ":"Serialized-ID""#, other("Serialized-ID")),
@@ -274,6 +338,9 @@ mod tests {
             (r#"{"sub":"u","email":"e","scope":"a"}"#, None),
             (r#"{"sub":"u","email":"e","azp":"c"}"#, None),
             (r#"{"sub":"u","email":"e","typ":"Bearer"}"#, None),
+            (r#"{"sub":"u","iat":1,"jti":"j","auth_time":1}"#, Some(OtherKind::UserInfo)),
+            (r#"{"exp":1,"typ":"Bearer","session_state":"s","state":"CA"}"#, None),
+            (r#"{"exp":1,"session_state":"s","scope":"a"}"#, None),
             (r#"{"sub":"u"}"#, None),
             (r#"{"sub":"u","exp":1,"email":"e"}"#, None),
         ];

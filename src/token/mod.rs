@@ -93,8 +93,14 @@ impl UnverifiedToken {
             return Err(other_form(text));
         }
         let signed_bytes = header.len().saturating_add(1).saturating_add(payload.len());
-        let decode = |part: &str| base64url::decode(part.as_bytes()).map_err(|_| TokenError::Parts);
-        let (payload, signature, header) = (decode(payload)?, decode(signature)?, header::parse(header)?);
+        let decode = |part: &str| base64url::decode(part.as_bytes()).map_err(|_| other_thing(text));
+        let (payload, signature) = (decode(payload)?, decode(signature)?);
+        let header = header::parse(header).map_err(|error| match error {
+            TokenError::Parts | TokenError::Header(JsonError::Malformed(_)) if is_no_header(header) => {
+                other_thing(text)
+            }
+            error => error,
+        })?;
         let payload = String::from_utf8(payload).ok().map(String::into_boxed_str);
         Ok(Self { text: text.into(), signed_bytes, header, payload, signature })
     }
@@ -173,6 +179,20 @@ fn other_form(text: &str) -> TokenError {
     }
 }
 
+/// What a text of three parts is that cannot be read: PASETO's `v4.public.…`, for one, is no JWS that came to harm.
+#[cold]
+fn other_thing(text: &str) -> TokenError {
+    let header = text.split('.').next().unwrap_or_default();
+    if is_no_header(header) && is_bearer_text(text) { TokenError::Opaque } else { TokenError::Parts }
+}
+
+/// Whether the first part of a text was never a JOSE header: it is not the base64url of a text.
+fn is_no_header(part: &str) -> bool {
+    // `{"` and what follows.
+    !part.starts_with("ey")
+        && base64url::decode(part.as_bytes()).ok().and_then(|it| String::from_utf8(it).ok()).is_none()
+}
+
 /// Whether a text can be a bearer token at all (RFC 6750 2.1, `b64token`). Opaque ones have dots at some providers.
 fn is_bearer_text(text: &str) -> bool {
     let in_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
@@ -212,6 +232,11 @@ mod tests {
             ("ory_at_AbC-1.x_Y".to_owned(), TokenError::Opaque),
             ("ya29.a0AfH.6SM".to_owned() + ".x", TokenError::Opaque),
             ("sk-0123".to_owned(), TokenError::Opaque),
+            ("v4.public.eyJzdWIiOiJhIn0".to_owned(), TokenError::Opaque),
+            ("v2.local.QAxIpVe-ECVNI1z4xQbm_qQYomyT3h8FtV8bxkz8pBJWkT8f7HtlOpbroPDEZUKop_vaglyp76CzYy375cHmKCW8e1CCkV0Lflu4GTDyXMqQdpZMM1E6OaoQW27gaRSvWBrR3IgbFIa0AkuUFw".to_owned(), TokenError::Opaque),
+            ("ory_at_AbC-1.x_Y.zzz".to_owned(), TokenError::Opaque),
+            ("a b.e30.AA".to_owned(), TokenError::Parts),
+            (format!("{signed}.e30=.AA"), TokenError::Parts),
             ("a.".to_owned(), TokenError::Parts),
             ("a b.c".to_owned(), TokenError::Parts),
         ];

@@ -279,7 +279,7 @@ impl Verifier {
                 let patience = *job.patience.get_or_insert(longest);
                 self.store.look_for_unknown_kid(&job.slot, key_id, signed_at(job), snapshot, patience)
             }
-            None => match self.store.refresh_for_failed_signature(&job.slot, snapshot) {
+            None => match self.store.refresh_for_failed_signature(&job.slot, signed_at(job), snapshot) {
                 Some(refresh) => Look::Refresh(refresh),
                 None => return Step::done(Err(error.into())),
             },

@@ -268,6 +268,9 @@ fn addressed(
     if let Some(error) = other_kind(token, claims, payload) {
         return Err(error);
     }
+    if kind::is_bare(claims) && !is_of_type(token, "at+jwt") {
+        return Err(ClaimsError::UserInfo);
+    }
     let ours = |value: &Value<'_>| value.as_str().is_some_and(|audience| policy.accepts_audience(audience));
     let for_us = match claims.get("aud") {
         Some(Value::Array(audiences)) => audiences.iter().any(ours),
@@ -299,11 +302,15 @@ fn other_audience(claims: &Claims<'_>, policy: &Policy) -> ClaimsError {
     ClaimsError::Audience(Mismatch::of_names(&expected, &got))
 }
 
+fn is_of_type(token: &UnverifiedToken, name: &str) -> bool {
+    token.untrusted_type().is_some_and(|typ| kind::media_type(typ).eq_ignore_ascii_case(name))
+}
+
 /// What says that this is an access token, and whose.
 fn access_token(token: &UnverifiedToken, claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsError> {
     let rules = policy.rules();
     let typ = token.untrusted_type();
-    let is = |name: &str| typ.is_some_and(|typ| kind::media_type(typ).eq_ignore_ascii_case(name));
+    let is = |name: &str| is_of_type(token, name);
     let (right, expected): (_, &[&str]) = match rules.typ {
         TypeRule::Off => (true, &[]),
         // Without an end and without a word of what it is for, nothing says that it is one.
