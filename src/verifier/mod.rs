@@ -1,6 +1,6 @@
 //! What a server calls: an answer at once where the keys are at hand, a future where they must be fetched.
 
-mod course;
+mod check;
 
 use std::future::Future;
 use std::sync::Arc;

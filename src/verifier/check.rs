@@ -1,4 +1,4 @@
-//! The course of one check: a step with the keys at hand, then whatever it has to wait for, then a step again.
+//! One check: a step with the keys at hand; while that gives no answer, a wait for keys or for a thread, and another step.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::verify::{self, SignatureError};
 
 /// One token against one policy.
 #[derive(Debug, Clone)]
-struct Job {
+struct Check {
     token: Arc<UnverifiedToken>,
     /// Who is known to have signed it.
     signed: Option<SignedToken>,
@@ -39,12 +39,12 @@ struct Job {
     patience: Option<Duration>,
 }
 
-/// What a job waits for.
+/// What a check waits for.
 enum Wait {
     /// Keys; and what to use if they do not come soon.
     Keys(Refresh, Option<(Duration, Arc<Snapshot>)>),
     /// A fetch bought because the keys at hand gave this error.
-    Better(Refresh, Arc<Snapshot>, SignatureError),
+    RefreshedKeys(Refresh, Arc<Snapshot>, SignatureError),
     /// The next fetch that the budgets allow, because the keys at hand have none of the token's `kid`.
     Turn(Turn, Arc<Snapshot>),
     /// A thread that has time.
@@ -79,41 +79,42 @@ impl Verifier {
         let slot = self.store.slot(policy.source());
         let arrived = self.store.now();
         let policy = Arc::clone(policy);
-        let mut job = Job { token, signed, remembered, policy, now, slot, arrived, up_to_date: false, patience: None };
-        match self.first_step(&mut job, caller) {
+        let mut check =
+            Check { token, signed, remembered, policy, now, slot, arrived, up_to_date: false, patience: None };
+        match self.first_step(&mut check, caller) {
             Step::Done(answer) => Checked::Now(answer),
             Step::Wait(wait) => {
                 let away = match (&wait, caller) {
                     (Wait::Thread(waiting), Some(caller)) => Some(Away::from(&caller.event_loop, waiting.estimate())),
                     _ => None,
                 };
-                Checked::Later(Later { future: Arc::clone(self).finish(job, wait), away })
+                Checked::Later(Later { future: Arc::clone(self).finish(check, wait), away })
             }
         }
     }
 
-    fn first_step(&self, job: &mut Job, caller: Option<&Caller>) -> Step {
-        if let Some(snapshot) = self.store.fresh(&job.slot, job.policy.lifetimes()) {
-            return self.step(job, &snapshot, caller);
+    fn first_step(&self, check: &mut Check, caller: Option<&Caller>) -> Step {
+        if let Some(snapshot) = self.store.fresh(&check.slot, check.policy.lifetimes()) {
+            return self.step(check, &snapshot, caller);
         }
         // A token that its own claims condemn buys no fetch. It is refused for the reason it would be refused for with
         // keys at hand.
-        if let Err(claims) = verify::untrusted_plausible(&job.token, &job.policy, job.now) {
-            let keys = self.store.at_hand(&job.slot);
-            return match keys.map(|keys| self.signature(job, keys.keys(), caller)) {
+        if let Err(claims) = verify::untrusted_plausible(&check.token, &check.policy, check.now) {
+            let keys = self.store.at_hand(&check.slot);
+            return match keys.map(|keys| self.signature(check, keys.keys(), caller)) {
                 Some(Err(step)) => step,
                 Some(Ok(Err(signature))) => Step::done(Err(signature.into())),
                 Some(Ok(Ok(_))) | None => Step::done(Err(claims.into())),
             };
         }
-        match self.store.offer(&job.slot, job.policy.lifetimes()) {
-            Offer::Keys(snapshot) => self.step(job, &snapshot, caller),
+        match self.store.offer(&check.slot, check.policy.lifetimes()) {
+            Offer::Keys(snapshot) => self.step(check, &snapshot, caller),
             Offer::Wait(refresh, fallback) => Step::Wait(Wait::Keys(refresh, fallback)),
-            Offer::Refused(error, again) => Step::done(Err(self.refused_by(&job.slot, error, again))),
+            Offer::Refused(error, again) => Step::done(Err(self.refused_by(&check.slot, error, again))),
         }
     }
 
-    async fn finish(self: Arc<Self>, mut job: Job, mut wait: Wait) -> Answer {
+    async fn finish(self: Arc<Self>, mut check: Check, mut wait: Wait) -> Answer {
         // A request that waits for one refresh and then for another gets its answer by the first one's deadline.
         let now = Instant::now();
         let deadline = now.checked_add(REQUEST_DEADLINE).unwrap_or(now);
@@ -121,10 +122,10 @@ impl Verifier {
             let snapshot = match wait {
                 Wait::Thread(waiting) => {
                     // Somebody else may have sent the same token meanwhile.
-                    if job.signed.is_none() && job.remembered {
-                        job.signed = self.verdicts.recall(job.token.text(), job.policy.source());
+                    if check.signed.is_none() && check.remembered {
+                        check.signed = self.verdicts.recall(check.token.text(), check.policy.source());
                     }
-                    let step = self.first_step(&mut job, None);
+                    let step = self.first_step(&mut check, None);
                     drop(waiting);
                     match step {
                         Step::Done(answer) => return *answer,
@@ -133,24 +134,24 @@ impl Verifier {
                     continue;
                 }
                 Wait::Keys(refresh, None) => {
-                    job.up_to_date = refresh.began() >= job.arrived;
+                    check.up_to_date = refresh.began() >= check.arrived;
                     match refresh.wait().await {
                         Ok(snapshot) => snapshot,
-                        Err(error) => match self.store.kept(&job.slot, job.policy.lifetimes()) {
+                        Err(error) => match self.store.kept(&check.slot, check.policy.lifetimes()) {
                             Some(snapshot) => snapshot,
-                            None => return Err(self.provider_refusal(&job, error)),
+                            None => return Err(self.provider_refusal(&check, error)),
                         },
                     }
                 }
                 Wait::Keys(refresh, Some((patience, at_hand))) => {
                     match tokio::time::timeout(patience, refresh.clone().wait()).await {
                         Ok(Ok(snapshot)) => {
-                            job.up_to_date = refresh.began() >= job.arrived;
+                            check.up_to_date = refresh.began() >= check.arrived;
                             snapshot
                         }
-                        Ok(Err(_)) | Err(_) if self.store.may_serve(&at_hand, job.policy.lifetimes()) => at_hand,
+                        Ok(Err(_)) | Err(_) if self.store.may_serve(&at_hand, check.policy.lifetimes()) => at_hand,
                         // They passed the stale bound meanwhile.
-                        Ok(Err(error)) => return Err(self.provider_refusal(&job, error)),
+                        Ok(Err(error)) => return Err(self.provider_refusal(&check, error)),
                         Err(_) => {
                             wait = Wait::Keys(refresh, None);
                             continue;
@@ -160,19 +161,19 @@ impl Verifier {
                 Wait::Turn(turn, at_hand) => {
                     // Woken too early it takes another turn; past the deadline there is none left.
                     let _ = tokio::time::timeout_at(deadline, turn.wait()).await;
-                    match self.better_keys(&mut job, &at_hand, SignatureError::KeyNotFound) {
+                    match self.refreshed_keys(&mut check, &at_hand, SignatureError::KeyNotFound) {
                         Step::Done(answer) => return *answer,
                         Step::Wait(next) => wait = next,
                     }
                     continue;
                 }
-                Wait::Better(refresh, at_hand, error) => {
+                Wait::RefreshedKeys(refresh, at_hand, error) => {
                     let late = Err(ProviderError::JwksFetch(FetchError::BodyTimeout));
                     match (tokio::time::timeout_at(deadline, refresh.wait()).await.unwrap_or(late), error.clone()) {
                         (Ok(snapshot), _) => snapshot,
                         // What somebody else began before this request came says nothing about the provider now.
-                        (Err(_), SignatureError::KeyNotFound) if !job.up_to_date && Instant::now() < deadline => {
-                            match self.better_keys(&mut job, &at_hand, error) {
+                        (Err(_), SignatureError::KeyNotFound) if !check.up_to_date && Instant::now() < deadline => {
+                            match self.refreshed_keys(&mut check, &at_hand, error) {
                                 Step::Done(answer) => return *answer,
                                 Step::Wait(next) => wait = next,
                             }
@@ -180,22 +181,22 @@ impl Verifier {
                         }
                         // Only the provider knows whether this key exists, and it cannot be asked.
                         (Err(provider), SignatureError::KeyNotFound) => {
-                            return Err(self.provider_refusal(&job, provider));
+                            return Err(self.provider_refusal(&check, provider));
                         }
                         (Err(_), error) => return Err(error.into()),
                     }
                 }
             };
-            match self.step(&mut job, &snapshot, None) {
+            match self.step(&mut check, &snapshot, None) {
                 Step::Done(answer) => return *answer,
                 Step::Wait(next) => wait = next,
             }
         }
     }
 
-    fn provider_refusal(&self, job: &Job, error: ProviderError) -> Refusal {
-        let again = self.store.last_failure(&job.slot).map_or(Duration::ZERO, |(_, again)| again);
-        self.refused_by(&job.slot, error, again)
+    fn provider_refusal(&self, check: &Check, error: ProviderError) -> Refusal {
+        let again = self.store.last_failure(&check.slot).map_or(Duration::ZERO, |(_, again)| again);
+        self.refused_by(&check.slot, error, again)
     }
 
     /// What the provider of a slot could not do for us, and on which host.
@@ -204,18 +205,19 @@ impl Verifier {
     }
 
     /// With keys at hand: an answer, a fetch that may bring better keys, or the wait for a thread.
-    fn step(&self, job: &mut Job, snapshot: &Arc<Snapshot>, caller: Option<&Caller>) -> Step {
-        let reusable = job.signed.as_ref().filter(|signed| verify::still_signed(signed, snapshot.keys(), &job.policy));
+    fn step(&self, check: &mut Check, snapshot: &Arc<Snapshot>, caller: Option<&Caller>) -> Step {
+        let reusable =
+            check.signed.as_ref().filter(|signed| verify::still_signed(signed, snapshot.keys(), &check.policy));
         let signed = match reusable {
             Some(signed) => {
                 self.verdicts_reused.fetch_add(1, Ordering::Relaxed);
                 Ok(signed.clone())
             }
             None => {
-                if let (Some(signed), true) = (&job.signed, job.remembered) {
+                if let (Some(signed), true) = (&check.signed, check.remembered) {
                     self.verdicts.forget(signed);
                 }
-                match self.signature(job, snapshot.keys(), caller) {
+                match self.signature(check, snapshot.keys(), caller) {
                     Ok(signed) => signed,
                     Err(step) => return step,
                 }
@@ -223,11 +225,11 @@ impl Verifier {
         };
         let signed = match signed {
             Ok(signed) => signed,
-            Err(error) => return self.better_keys(job, snapshot, error),
+            Err(error) => return self.refreshed_keys(check, snapshot, error),
         };
         let is_new = reusable.is_none();
-        let answer = verify::claims(signed, &job.policy, job.now).map_err(Refusal::from);
-        if let (Ok(verified), true, true) = (&answer, job.remembered, is_new) {
+        let answer = verify::claims(signed, &check.policy, check.now).map_err(Refusal::from);
+        if let (Ok(verified), true, true) = (&answer, check.remembered, is_new) {
             self.verdicts.remember(verified.signed().clone());
         }
         Step::done(answer)
@@ -236,50 +238,50 @@ impl Verifier {
     /// Checks the signature here, if the caller's thread has the time; else the step to take instead.
     fn signature(
         &self,
-        job: &Job,
+        check: &Check,
         keys: &KeySet,
         caller: Option<&Caller>,
     ) -> Result<Result<SignedToken, SignatureError>, Step> {
-        let place = caller.map(|caller| (caller, cost(&job.token, keys)));
+        let place = caller.map(|caller| (caller, cost(&check.token, keys)));
         if let Some((caller, estimate)) = place
-            && caller.event_loop.budget().place(estimate, job.arrived) == Place::Elsewhere
+            && caller.event_loop.budget().place(estimate, check.arrived) == Place::Elsewhere
         {
             let waiting = self.queue.join(caller.most_queued, estimate);
             return Err(waiting.map_or_else(|| Step::done(Err(Refusal::Overloaded)), |it| Step::Wait(Wait::Thread(it))));
         }
         self.signature_checks.fetch_add(1, Ordering::Relaxed);
-        let signed = verify::signature(&job.token, keys, &job.policy);
+        let signed = verify::signature(&check.token, keys, &check.policy);
         if let Some((caller, _)) = place {
-            caller.event_loop.budget().spent(self.store.now().saturating_sub(job.arrived));
+            caller.event_loop.budget().spent(self.store.now().saturating_sub(check.arrived));
         }
         Ok(signed)
     }
 
-    fn better_keys(&self, job: &mut Job, snapshot: &Arc<Snapshot>, error: SignatureError) -> Step {
+    fn refreshed_keys(&self, check: &mut Check, snapshot: &Arc<Snapshot>, error: SignatureError) -> Step {
         let unknown = match error {
-            SignatureError::KeyNotFound => job.token.untrusted_key_id(),
+            SignatureError::KeyNotFound => check.token.untrusted_key_id(),
             SignatureError::KeyUnsuitable(_) | SignatureError::Invalid | SignatureError::GraphToken => None,
             SignatureError::AlgorithmNotAllowed(_) | SignatureError::KeyIdRequired => {
                 return Step::done(Err(error.into()));
             }
         };
-        let signed_at = |job: &Job| verify::untrusted_issued_at(&job.token, &job.policy);
-        if job.up_to_date {
+        let signed_at = |check: &Check| verify::untrusted_issued_at(&check.token, &check.policy);
+        if check.up_to_date {
             if let Some(key_id) = unknown {
-                self.store.remember_unknown(&job.slot, key_id, signed_at(job));
+                self.store.remember_unknown(&check.slot, key_id, signed_at(check));
             }
-            return Step::done(Err(self.still_missing(job, unknown, error.into())));
+            return Step::done(Err(self.still_missing(check, unknown, error.into())));
         }
-        if verify::untrusted_plausible(&job.token, &job.policy, job.now).is_err() {
+        if verify::untrusted_plausible(&check.token, &check.policy, check.now).is_err() {
             return Step::done(Err(error.into()));
         }
         let look = match unknown {
             Some(key_id) => {
                 let longest = self.store.now().saturating_add(self.store.longest_turn());
-                let patience = *job.patience.get_or_insert(longest);
-                self.store.look_for_unknown_kid(&job.slot, key_id, signed_at(job), snapshot, patience)
+                let patience = *check.patience.get_or_insert(longest);
+                self.store.look_for_unknown_kid(&check.slot, key_id, signed_at(check), snapshot, patience)
             }
-            None => match self.store.refresh_for_failed_signature(&job.slot, snapshot) {
+            None => match self.store.refresh_for_failed_signature(&check.slot, snapshot) {
                 Some(refresh) => Look::Refresh(refresh),
                 None => return Step::done(Err(error.into())),
             },
@@ -288,19 +290,19 @@ impl Verifier {
             Look::Refresh(refresh) => {
                 // One that somebody else began earlier may have missed what the provider published since; then one more
                 // is waited for, and that one began after this request came.
-                job.up_to_date = refresh.began() >= job.arrived;
-                Step::Wait(Wait::Better(refresh, Arc::clone(snapshot), error))
+                check.up_to_date = refresh.began() >= check.arrived;
+                Step::Wait(Wait::RefreshedKeys(refresh, Arc::clone(snapshot), error))
             }
             Look::Turn(turn) => Step::Wait(Wait::Turn(turn, Arc::clone(snapshot))),
-            Look::NotAsked(not_asked) => Step::done(Err(self.still_missing(job, unknown, not_asked.into()))),
+            Look::NotAsked(not_asked) => Step::done(Err(self.still_missing(check, unknown, not_asked.into()))),
         }
     }
 
     /// The refusal when no fetch can help any more.
-    fn still_missing(&self, job: &Job, unknown: Option<&KeyId>, refusal: Refusal) -> Refusal {
+    fn still_missing(&self, check: &Check, unknown: Option<&KeyId>, refusal: Refusal) -> Refusal {
         // While the provider cannot be asked, nobody knows that the key does not exist.
-        match self.store.last_failure(&job.slot).filter(|_| unknown.is_some()) {
-            Some((error, again)) => self.refused_by(&job.slot, error, again),
+        match self.store.last_failure(&check.slot).filter(|_| unknown.is_some()) {
+            Some((error, again)) => self.refused_by(&check.slot, error, again),
             None => refusal,
         }
     }
