@@ -53,15 +53,13 @@ const MAY_KNOW = {
   policy: [],
   token: [],
   keys: [],
-  offload: [],
-  queue: [],
-  workers: [],
+  threads: [],
   provider: ['policy', 'keys'],
   verify: ['policy', 'token', 'keys', 'error'],
   verdict: ['policy', 'token', 'verify'],
   error: ['policy', 'token', 'keys', 'provider', 'verify'],
-  verifier: ['policy', 'token', 'keys', 'provider', 'verify', 'verdict', 'offload', 'queue', 'error'],
-  process: ['provider', 'verifier', 'workers', 'error'],
+  verifier: ['policy', 'token', 'keys', 'provider', 'verify', 'verdict', 'threads', 'error'],
+  process: ['provider', 'verifier', 'threads', 'error'],
   node: ['process', 'verifier', 'policy', 'error'],
 };
 
@@ -76,7 +74,7 @@ const CRATES = {
   aws_lc_rs: /^keys\/signature\.rs$/,
   moka: /^(provider\/|verdict\.rs$)/,
   once_cell: /^(process|provider\/trust)\.rs$/,
-  tokio: /^(provider\/|verifier\/|process\.rs$|workers\.rs$|node\/)/,
+  tokio: /^(provider\/|verifier\/|process\.rs$|threads\/pool\.rs$|node\/)/,
 };
 
 const rustFiles = filesUnder('src', '.rs').filter((file) => file !== 'lib.rs');

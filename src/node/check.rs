@@ -131,10 +131,10 @@ pub fn settle<'env>(
     };
     match checked {
         Checked::Now(answer) => Ok(Either::A(complete(EncodedResult::of(&answer, with_handle)))),
-        Checked::Later(Later { future, away }) => {
+        Checked::Later(Later { future, offloaded }) => {
             let encoded = async move { EncodedResult::of(&future.await, with_handle) };
             let lost = |refusal| EncodedResult::refused(&refusal);
-            promise(env, process, away, encoded, complete, lost).map(Either::B)
+            promise(env, process, offloaded, encoded, complete, lost).map(Either::B)
         }
     }
 }

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Answer, Away, Caller, Checked, Later, SignedToken, Verifier};
+use super::{Answer, Caller, Checked, Later, Offloaded, SignedToken, Verifier};
 use crate::error::Refusal;
 use crate::key_id::KeyId;
 use crate::keys::{KeySet, Selection};
-use crate::offload::{Place, estimate};
 use crate::policy::Policy;
 use crate::provider::fetch::FetchError;
 use crate::provider::{Look, Offer, ProviderError, REQUEST_DEADLINE, Refresh, Slot, Snapshot, Turn};
-use crate::queue::Waiting;
+use crate::threads::budget::{Place, estimate};
+use crate::threads::queue::Waiting;
 use crate::time::UnixSeconds;
 use crate::token::UnverifiedToken;
 use crate::verify::{self, SignatureError};
@@ -84,11 +84,13 @@ impl Verifier {
         match self.first_step(&mut check, caller) {
             Step::Done(answer) => Checked::Now(answer),
             Step::Wait(wait) => {
-                let away = match (&wait, caller) {
-                    (Wait::Thread(waiting), Some(caller)) => Some(Away::from(&caller.event_loop, waiting.estimate())),
+                let offloaded = match (&wait, caller) {
+                    (Wait::Thread(waiting), Some(caller)) => {
+                        Some(Offloaded::from(&caller.event_loop, waiting.estimate()))
+                    }
                     _ => None,
                 };
-                Checked::Later(Later { future: Arc::clone(self).finish(check, wait), away })
+                Checked::Later(Later { future: Arc::clone(self).finish(check, wait), offloaded })
             }
         }
     }
@@ -244,7 +246,7 @@ impl Verifier {
     ) -> Result<Result<SignedToken, SignatureError>, Step> {
         let place = caller.map(|caller| (caller, cost(&check.token, keys)));
         if let Some((caller, estimate)) = place
-            && caller.event_loop.budget().place(estimate, check.arrived) == Place::Elsewhere
+            && caller.event_loop.budget().place(estimate, check.arrived) == Place::Worker
         {
             let waiting = self.queue.join(caller.most_queued, estimate);
             return Err(waiting.map_or_else(|| Step::done(Err(Refusal::Overloaded)), |it| Step::Wait(Wait::Thread(it))));

@@ -14,17 +14,17 @@ use crate::policy::Policy;
 use crate::provider::KeyStore;
 use crate::provider::budget::Pacing;
 use crate::provider::fetch::Fetch;
-use crate::queue::Queue;
+use crate::threads::queue::Queue;
 use crate::time::{Clock, UnixSeconds};
 use crate::token::UnverifiedToken;
 use crate::verdict::Verdicts;
 
 // What a caller of this module holds, so that nobody at the boundary needs to look deeper.
-pub use crate::offload::{Away, Caller, EventLoop};
 pub use crate::provider::SlotReport;
 pub use crate::provider::fetch::trust_certificates;
 pub use crate::provider::snapshot::SnapshotState;
-pub use crate::queue::MOST_QUEUED;
+pub use crate::threads::budget::{Caller, EventLoop, Offloaded};
+pub use crate::threads::queue::MOST_QUEUED;
 pub use crate::verify::{EmailSource, SignedToken, Verified};
 
 /// The verified token, or why it is refused.
@@ -45,7 +45,7 @@ pub struct Later<F> {
     /// Gives the answer.
     pub future: F,
     /// Set where a signature is checked on another thread than the caller's; to be kept until the caller has the answer.
-    pub away: Option<Away>,
+    pub offloaded: Option<Offloaded>,
 }
 
 impl<F> Checked<Later<F>> {
