@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use remote_agent_auth::provider::fetch::{Fetch, Fetching, Request, Response};
+use remote_agent_auth::signature_cache::SignatureCache;
 use remote_agent_auth::time::SystemClock;
 use remote_agent_auth::token::UnverifiedToken;
 use remote_agent_auth::token::claims::Claims;
-use remote_agent_auth::verdict::Verdicts;
 use remote_agent_auth::verifier::{Checked, Memory, Verifier};
 use remote_agent_auth::verify;
 use support::{ALGORITHMS, Fixture};
@@ -57,17 +57,17 @@ fn stages(criterion: &mut Criterion) {
             );
         });
         if alg == "RS256" {
-            let verdicts = Verdicts::default();
-            verdicts.remember(signed.clone());
+            let signatures = SignatureCache::default();
+            signatures.remember(signed.clone());
             let source = fixture.policy.source();
-            group.bench_function("verdict recalled", |b| b.iter(|| verdicts.recall(fixture.token(0), source)));
+            group.bench_function("signature recalled", |b| b.iter(|| signatures.recall(fixture.token(0), source)));
         }
 
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let network = Arc::new(Answers(fixture.jwks.clone()));
         let verifier = Verifier::new(network, Arc::new(SystemClock::default()), runtime.handle().clone());
         runtime.block_on(verifier.prefetch(&fixture.policy)).unwrap();
-        for (name, memory) in [("verifier, fresh", Memory::None), ("verifier, verdict known", Memory::Verdicts)] {
+        for (name, memory) in [("verifier, fresh", Memory::None), ("verifier, signature known", Memory::Signatures)] {
             group.bench_function(name, |b| {
                 b.iter(|| match verifier.check(fixture.token(next()), &fixture.policy, fixture.now, memory) {
                     Checked::Now(answer) => drop(black_box(answer.unwrap())),

@@ -123,7 +123,7 @@ async fn every_value_of_every_claim_has_its_code_to_the_second() {
         for (name, letter) in CLAIMS.into_iter().zip(letters.chars()) {
             let token = mint(name, value);
             // Twice, the second time from what is remembered of the first where it passed.
-            for memory in [Memory::Verdicts, Memory::Verdicts] {
+            for memory in [Memory::Signatures, Memory::Signatures] {
                 judge(format!("{name} {value}"), code(letter), said(&world, &token, &policy, NOW, memory));
             }
         }
@@ -145,7 +145,7 @@ async fn every_value_of_every_claim_has_its_code_to_the_second() {
             (&beginning, first + 0.001, None),
             (&beginning, first + 1.0, None),
         ] {
-            for memory in [Memory::None, Memory::Verdicts] {
+            for memory in [Memory::None, Memory::Signatures] {
                 judge(
                     format!("at {moment} with {tolerance} s"),
                     expected,

@@ -210,7 +210,7 @@ async fn play(events: &[Event]) -> Run {
                 asked.lock().unwrap().extend(key.map(|key| Asked { key, came, answered, accepted }));
             }
         };
-        match verifier.check(token, &policy, UnixSeconds::new(wall).unwrap(), Memory::Verdicts) {
+        match verifier.check(token, &policy, UnixSeconds::new(wall).unwrap(), Memory::Signatures) {
             Checked::Now(answer) => record(answer.is_ok()),
             Checked::Later(future) => tasks.push(tokio::spawn(async move { record(future.await.is_ok()) })),
         }

@@ -183,7 +183,7 @@ impl Sim {
     fn send(&mut self, token: &str, good: Option<usize>) {
         let (came, start) = (self.now(), self.provider.start);
         let wall = UnixSeconds::new(NOW + came.as_secs_f64()).unwrap();
-        let checked = self.verifier.check(token, &self.policy, wall, Memory::Verdicts);
+        let checked = self.verifier.check(token, &self.policy, wall, Memory::Signatures);
         let (refused, longest) = (Arc::clone(&self.refused), Arc::clone(&self.longest_wait));
         let provider = Arc::clone(&self.provider);
         let record = move |answer: remote_agent_auth::verifier::Answer| {

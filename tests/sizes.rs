@@ -56,7 +56,7 @@ async fn what_is_too_large_costs_nothing_and_what_is_not_costs_a_bounded_amount(
     let fetches = world.network.fetches();
     let cost = |token: &str| {
         let before = ALLOCATED.get();
-        let code = match world.verifier.check(token, &world.policy, now(), Memory::Verdicts) {
+        let code = match world.verifier.check(token, &world.policy, now(), Memory::Signatures) {
             Checked::Now(answer) => answer.err().map(|refusal| refusal.code()),
             Checked::Later(_) => panic!("no fetch is worth it"),
         };

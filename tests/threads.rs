@@ -156,7 +156,7 @@ async fn what_needs_no_signature_never_waits() {
     let (world, signer) = world().await;
     let (token, caller) = (signer.token(), busy(0));
     assert!(world.check(&token).await.is_ok());
-    let ask = |token: &str| world.verifier.check_for(Some(&caller), token, &world.policy, now(), Memory::Verdicts);
+    let ask = |token: &str| world.verifier.check_for(Some(&caller), token, &world.policy, now(), Memory::Signatures);
     let Checked::Now(answer) = ask(&token) else { panic!("a remembered token waits") };
     let verified = answer.unwrap();
     let again = world.verifier.recheck_for(Some(&caller), verified.signed(), &world.policy, now());
@@ -171,7 +171,7 @@ async fn what_needs_no_signature_never_waits() {
 async fn of_one_token_sent_many_times_the_signature_is_checked_once() {
     let (world, signer) = world().await;
     let (token, caller) = (signer.token(), busy(MOST_QUEUED));
-    let ask = || world.verifier.check_for(Some(&caller), &token, &world.policy, now(), Memory::Verdicts);
+    let ask = || world.verifier.check_for(Some(&caller), &token, &world.policy, now(), Memory::Signatures);
     let before = world.verifier.work().signature_checks;
     let waiting: Vec<_> = (0..20).map(|_| ask()).collect();
     for checked in waiting {

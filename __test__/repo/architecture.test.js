@@ -56,9 +56,9 @@ const MAY_KNOW = {
   threads: [],
   provider: ['policy', 'keys'],
   verify: ['policy', 'token', 'keys', 'error'],
-  verdict: ['policy', 'token', 'verify'],
+  signature_cache: ['policy', 'token', 'verify'],
   error: ['policy', 'token', 'keys', 'provider', 'verify'],
-  verifier: ['policy', 'token', 'keys', 'provider', 'verify', 'verdict', 'threads', 'error'],
+  verifier: ['policy', 'token', 'keys', 'provider', 'verify', 'signature_cache', 'threads', 'error'],
   process: ['provider', 'verifier', 'threads', 'error'],
   node: ['process', 'verifier', 'policy', 'error'],
 };
@@ -72,7 +72,7 @@ const CRATES = {
   x509_parser: /^provider\/trust\.rs$/,
   flate2: /^provider\/coding\.rs$/,
   aws_lc_rs: /^keys\/signature\.rs$/,
-  moka: /^(provider\/|verdict\.rs$)/,
+  moka: /^(provider\/|signature_cache\.rs$)/,
   once_cell: /^(process|provider\/trust)\.rs$/,
   tokio: /^(provider\/|verifier\/|process\.rs$|threads\/pool\.rs$|node\/)/,
 };

@@ -103,7 +103,7 @@ fn begin<'env>(
     let now = moment(slots.now)?;
     // Read before the check: if keys change during it, the result is not used again.
     let epoch = process.verifier().changes();
-    let memory = if slots.has(USE_SIGNATURE_CACHE) { Memory::Verdicts } else { Memory::None };
+    let memory = if slots.has(USE_SIGNATURE_CACHE) { Memory::Signatures } else { Memory::None };
     let caller = caller(slots.most_queued);
     let checked = with_text(env, token, units, policy.max_token_bytes(), |token| {
         process.verifier().check_for(Some(&caller), token, &policy, now, memory)

@@ -14,8 +14,8 @@ pub fn stats(verifier: &Verifier) -> String {
     json!({
         "sources": sources,
         "signatureChecks": work.signature_checks,
-        "verdictsReused": work.verdicts_reused,
-        "verdicts": work.verdicts,
+        "verdictsReused": work.signatures_reused,
+        "verdicts": work.signatures,
         "queued": work.queued,
     })
     .to_string()

@@ -125,7 +125,7 @@ impl Verifier {
                 Wait::Thread(waiting) => {
                     // Somebody else may have sent the same token meanwhile.
                     if check.signed.is_none() && check.remembered {
-                        check.signed = self.verdicts.recall(check.token.text(), check.policy.source());
+                        check.signed = self.signatures.recall(check.token.text(), check.policy.source());
                     }
                     let step = self.first_step(&mut check, None);
                     drop(waiting);
@@ -212,12 +212,12 @@ impl Verifier {
             check.signed.as_ref().filter(|signed| verify::still_signed(signed, snapshot.keys(), &check.policy));
         let signed = match reusable {
             Some(signed) => {
-                self.verdicts_reused.fetch_add(1, Ordering::Relaxed);
+                self.signatures_reused.fetch_add(1, Ordering::Relaxed);
                 Ok(signed.clone())
             }
             None => {
                 if let (Some(signed), true) = (&check.signed, check.remembered) {
-                    self.verdicts.forget(signed);
+                    self.signatures.forget(signed);
                 }
                 match self.signature(check, snapshot.keys(), caller) {
                     Ok(signed) => signed,
@@ -232,7 +232,7 @@ impl Verifier {
         let is_new = reusable.is_none();
         let answer = verify::claims(signed, &check.policy, check.now).map_err(Refusal::from);
         if let (Ok(verified), true, true) = (&answer, check.remembered, is_new) {
-            self.verdicts.remember(verified.signed().clone());
+            self.signatures.remember(verified.signed().clone());
         }
         Step::done(answer)
     }

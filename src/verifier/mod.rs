@@ -14,10 +14,10 @@ use crate::policy::Policy;
 use crate::provider::KeyStore;
 use crate::provider::budget::Pacing;
 use crate::provider::fetch::Fetch;
+use crate::signature_cache::SignatureCache;
 use crate::threads::queue::Queue;
 use crate::time::{Clock, UnixSeconds};
 use crate::token::UnverifiedToken;
-use crate::verdict::Verdicts;
 
 // What a caller of this module holds, so that nobody at the boundary needs to look deeper.
 pub use crate::provider::SlotReport;
@@ -61,17 +61,17 @@ impl<F> Checked<Later<F>> {
 #[derive(Debug)]
 pub struct Verifier {
     store: KeyStore,
-    verdicts: Verdicts,
+    signatures: SignatureCache,
     queue: Arc<Queue>,
     signature_checks: AtomicU64,
-    verdicts_reused: AtomicU64,
+    signatures_reused: AtomicU64,
 }
 
 /// Whether a check may use what an earlier one found out about the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Memory {
-    /// Verdicts are remembered and reused.
-    Verdicts,
+    /// Signatures found valid are remembered and reused.
+    Signatures,
     /// Every check verifies the signature.
     None,
 }
@@ -82,9 +82,9 @@ pub struct Work {
     /// Tokens whose signature was checked.
     pub signature_checks: u64,
     /// Tokens whose signature was known from before.
-    pub verdicts_reused: u64,
-    /// Verdicts remembered now, roughly.
-    pub verdicts: u64,
+    pub signatures_reused: u64,
+    /// Signatures remembered now, roughly.
+    pub signatures: u64,
     /// Checks that wait for a thread or run on one.
     pub queued: usize,
 }
@@ -102,9 +102,9 @@ impl Verifier {
         Arc::new(Self {
             store: KeyStore::new(fetch, clock, runtime, pacing),
             queue,
-            verdicts: Verdicts::default(),
+            signatures: SignatureCache::default(),
             signature_checks: AtomicU64::new(0),
-            verdicts_reused: AtomicU64::new(0),
+            signatures_reused: AtomicU64::new(0),
         })
     }
 
@@ -132,8 +132,8 @@ impl Verifier {
         if token.len() > policy.max_token_bytes() {
             return Checked::Now(Box::new(Err(Refusal::TOO_LARGE)));
         }
-        let remembered = memory == Memory::Verdicts;
-        let known = if remembered { self.verdicts.recall(token, policy.source()) } else { None };
+        let remembered = memory == Memory::Signatures;
+        let known = if remembered { self.signatures.recall(token, policy.source()) } else { None };
         if let Some(signed) = known {
             return self.begin(caller, Arc::clone(signed.token()), Some(signed), remembered, policy, now);
         }
@@ -189,18 +189,18 @@ impl Verifier {
         self.store.changes()
     }
 
-    /// Forgets every key and every verdict.
+    /// Forgets every key and every signature.
     pub fn clear(&self) {
         self.store.clear();
-        self.verdicts.clear();
+        self.signatures.clear();
     }
 
     /// What has been done so far.
     pub fn work(&self) -> Work {
         Work {
             signature_checks: self.signature_checks.load(Ordering::Relaxed),
-            verdicts_reused: self.verdicts_reused.load(Ordering::Relaxed),
-            verdicts: self.verdicts.len(),
+            signatures_reused: self.signatures_reused.load(Ordering::Relaxed),
+            signatures: self.signatures.len(),
             queued: self.queue.len(),
         }
     }

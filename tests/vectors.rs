@@ -1,4 +1,4 @@
-//! Every row of the vector tables through the pure path: policy, keys, token and time in, one verdict out.
+//! Every row of the vector tables through the pure path: policy, keys, token and time in, one answer out.
 //! `__test__/journey/vectors.test.js` runs the same bytes through the native addon.
 
 use std::collections::HashMap;
@@ -72,7 +72,7 @@ fn policy(row: &RowPolicy) -> Result<Policy, Refusal> {
     })?)
 }
 
-fn verdict(row: &Row, keys: &str) -> Result<Verified, &'static str> {
+fn answer(row: &Row, keys: &str) -> Result<Verified, &'static str> {
     let name = |refusal: Refusal| refusal.code().name();
     let policy = policy(&row.policy).map_err(name)?;
     let token = Arc::new(UnverifiedToken::parse(&row.token).map_err(|error| name(error.into()))?);
@@ -88,11 +88,11 @@ fn judge(table: &str, at_least: usize) {
     let KeySets { sets } = serde_json::from_str(include_str!("vectors/key-sets.json")).expect("key sets");
     let mut wrong = Vec::new();
     for row in &rows {
-        let verdict = verdict(row, &sets[&row.keys]);
-        let said = verdict.as_ref().map_or_else(|code| *code, |_| "ok");
+        let answer = answer(row, &sets[&row.keys]);
+        let said = answer.as_ref().map_or_else(|code| *code, |_| "ok");
         if said != row.expect {
             wrong.push(format!("{}: expected {}, got {said}", row.name, row.expect));
-        } else if let Ok(verified) = verdict {
+        } else if let Ok(verified) = answer {
             wrong.extend(contradictions(row, &verified));
         }
     }
