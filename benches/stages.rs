@@ -36,7 +36,7 @@ fn stages(criterion: &mut Criterion) {
             turn
         };
         let parsed = Arc::new(UnverifiedToken::parse(fixture.token(0)).unwrap());
-        let signed = verify::signature(&parsed, &fixture.keys, &fixture.policy).unwrap();
+        let signed = verify::check_signature(&parsed, &fixture.keys, &fixture.policy).unwrap();
 
         group.bench_function("bare check", |b| b.iter(|| fixture.check_bare(next())));
         group.bench_function("core: bytes to checked claims", |b| b.iter(|| fixture.check_core(next())));
@@ -44,15 +44,17 @@ fn stages(criterion: &mut Criterion) {
         group.bench_function("select the key", |b| {
             b.iter(|| drop(black_box(fixture.keys.select(parsed.untrusted_algorithm(), parsed.untrusted_key_id()))));
         });
-        group.bench_function("signature", |b| b.iter(|| verify::signature(&parsed, &fixture.keys, &fixture.policy)));
+        group.bench_function("signature", |b| {
+            b.iter(|| verify::check_signature(&parsed, &fixture.keys, &fixture.policy))
+        });
         group.bench_function("read the claims", |b| {
             let text = parsed.untrusted_payload().unwrap();
             b.iter(|| Claims::parse(text, |_| false));
         });
-        group.bench_function("judge the claims", |b| {
+        group.bench_function("check the claims", |b| {
             b.iter_batched(
-                || verify::signature(&parsed, &fixture.keys, &fixture.policy).unwrap(),
-                |signed| verify::claims(signed, &fixture.policy, fixture.now),
+                || verify::check_signature(&parsed, &fixture.keys, &fixture.policy).unwrap(),
+                |signed| verify::check_claims(signed, &fixture.policy, fixture.now),
                 BatchSize::SmallInput,
             );
         });

@@ -112,7 +112,7 @@ async fn every_value_of_every_claim_has_its_code_to_the_second() {
         signer.sign_text(&header, &format!("{{{}}}", kept.chain(changed).collect::<Vec<_>>().join(",")))
     };
     let (mut cells, mut wrong) = (0, Vec::new());
-    let mut judge = |what: String, expected: Option<Code>, said: Option<Code>| {
+    let mut compare = |what: String, expected: Option<Code>, said: Option<Code>| {
         cells += 1;
         if said != expected {
             wrong.push(format!("{what}: {said:?} instead of {expected:?}"));
@@ -124,7 +124,7 @@ async fn every_value_of_every_claim_has_its_code_to_the_second() {
             let token = mint(name, value);
             // Twice, the second time from what is remembered of the first where it passed.
             for memory in [Memory::Signatures, Memory::Signatures] {
-                judge(format!("{name} {value}"), code(letter), said(&world, &token, &policy, NOW, memory));
+                compare(format!("{name} {value}"), code(letter), said(&world, &token, &policy, NOW, memory));
             }
         }
     }
@@ -146,7 +146,7 @@ async fn every_value_of_every_claim_has_its_code_to_the_second() {
             (&beginning, first + 1.0, None),
         ] {
             for memory in [Memory::None, Memory::Signatures] {
-                judge(
+                compare(
                     format!("at {moment} with {tolerance} s"),
                     expected,
                     said(&world, token, &policy, moment, memory),

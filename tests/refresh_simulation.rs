@@ -447,14 +447,14 @@ fn schedules(
     cases: u32,
     events: &BoxedStrategy<Vec<Event>>,
     junk_all_the_time: bool,
-    judge: impl Fn(&Sim, &[Refused]) -> Result<(), TestCaseError>,
+    holds: impl Fn(&Sim, &[Refused]) -> Result<(), TestCaseError>,
 ) {
     let config =
         Config { cases, failure_persistence: Some(Box::new(FileFailurePersistence::Off)), ..Config::default() };
     let result = TestRunner::new(config).run(events, |events| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let (sim, refused) = runtime.block_on(play(&events, junk_all_the_time));
-        judge(&sim, &refused)
+        holds(&sim, &refused)
     });
     result.unwrap_or_else(|error| panic!("{error}"));
 }

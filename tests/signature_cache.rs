@@ -62,7 +62,7 @@ async fn the_same_token_again_is_one_signature_check() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_use_is_judged_afresh() {
+async fn each_use_is_checked_anew() {
     let signer = Signer::new("k");
     let world = World::with_jwks_uri();
     world.network.answer(JWKS, jwks(&[&signer]));
@@ -74,12 +74,12 @@ async fn each_use_is_judged_afresh() {
         ..PolicyOptions::default()
     };
     let compiled = |options| Arc::new(Policy::parse(options).unwrap());
-    let judged = async |options| code(&check(&world, &token, &compiled(options), Memory::Signatures).await);
-    assert_eq!(judged(options()).await, None);
-    assert_eq!(judged(PolicyOptions { audience: vec!["other".into()], ..options() }).await, Some(Code::TokenAudience));
-    assert_eq!(judged(PolicyOptions { scope: Some("write".into()), ..options() }).await, Some(Code::ScopeMissing));
+    let checked = async |options| code(&check(&world, &token, &compiled(options), Memory::Signatures).await);
+    assert_eq!(checked(options()).await, None);
+    assert_eq!(checked(PolicyOptions { audience: vec!["other".into()], ..options() }).await, Some(Code::TokenAudience));
+    assert_eq!(checked(PolicyOptions { scope: Some("write".into()), ..options() }).await, Some(Code::ScopeMissing));
     assert_eq!(
-        judged(PolicyOptions { algorithms: Some(vec!["RS256".into()]), ..options() }).await,
+        checked(PolicyOptions { algorithms: Some(vec!["RS256".into()]), ..options() }).await,
         Some(Code::TokenAlgorithm)
     );
     let later = remote_agent_auth::time::UnixSeconds::new(support::NOW + 10.0).unwrap();
@@ -90,7 +90,7 @@ async fn each_use_is_judged_afresh() {
     assert_eq!(world.verifier.work().signature_checks, 1);
 }
 
-/// S21: between two identical requests the policy, the keys or the tenant change; the second is judged by what is then.
+/// S21: between two identical requests the policy, the keys or the tenant change; the second is checked by what is in force then.
 #[tokio::test(start_paused = true)]
 async fn nothing_remembered_survives_a_change_of_policy_keys_or_tenant() {
     let mut accepted = 0;
@@ -105,12 +105,12 @@ async fn nothing_remembered_survives_a_change_of_policy_keys_or_tenant() {
         for _ in 0..3 {
             assert!(check(&world, &token, &world.policy, Memory::Signatures).await.is_ok());
         }
-        let mut judged_by = Arc::clone(&world.policy);
+        let mut current = Arc::clone(&world.policy);
         match change {
             "key withdrawn" => world.network.answer(JWKS, jwks(&[&unrelated])),
             "key replaced under its kid" => world.network.answer(JWKS, jwks(&[&other])),
-            "other source" => judged_by = policy(Some(ELSEWHERE), "api"),
-            "other audience" => judged_by = policy(Some(JWKS), "tenant"),
+            "other source" => current = policy(Some(ELSEWHERE), "api"),
+            "other audience" => current = policy(Some(JWKS), "tenant"),
             _ => {
                 world.verifier.clear();
                 world.network.answer(JWKS, jwks(&[&other]));
@@ -121,7 +121,7 @@ async fn nothing_remembered_survives_a_change_of_policy_keys_or_tenant() {
             world.verifier.prefetch(&world.policy).await.unwrap();
         }
         cases += 1;
-        accepted += usize::from(check(&world, &token, &judged_by, Memory::Signatures).await.is_ok());
+        accepted += usize::from(check(&world, &token, &current, Memory::Signatures).await.is_ok());
         pass(0).await;
     }
     assert_eq!(accepted, 0);
@@ -161,7 +161,7 @@ fn said(answer: &Answer) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_judgement_remembered_says_at_every_time_what_a_new_one_says() {
+async fn claims_checked_before_give_the_same_answer_at_every_time_as_a_new_check() {
     let signer = Signer::new("k");
     let world = World::with_jwks_uri();
     world.network.answer(JWKS, jwks(&[&signer]));

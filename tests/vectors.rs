@@ -82,7 +82,7 @@ fn answer(row: &Row, keys: &str) -> Result<Verified, &'static str> {
     verify(&token, &keys, &policy, now).map_err(|error| name(error.into()))
 }
 
-fn judge(table: &str, at_least: usize) {
+fn run_table(table: &str, at_least: usize) {
     let rows: Vec<Row> = serde_json::from_str(table).expect("a table of rows");
     assert!(rows.len() >= at_least, "only {} rows", rows.len());
     let KeySets { sets } = serde_json::from_str(include_str!("vectors/key-sets.json")).expect("key sets");
@@ -113,7 +113,7 @@ fn contradictions(row: &Row, verified: &Verified) -> Vec<String> {
     {
         wrong.push(format!("{}: scopes {:?} instead of {scopes:?}", row.name, verified.scopes().collect::<Vec<_>>()));
     }
-    // Numbers past a double's range are no JSON to serde_json; the rows that have them are judged by their code alone.
+    // Numbers past a double's range are no JSON to serde_json; the rows that have them are compared by their code alone.
     if let Ok(claims) = serde_json::from_slice::<Value>(&text) {
         if claims.get("sub").and_then(Value::as_str) != Some(verified.subject()) {
             wrong.push(format!("{}: another subject", row.name));
@@ -126,38 +126,38 @@ fn contradictions(row: &Row, verified: &Verified) -> Vec<String> {
 }
 
 #[test]
-fn judges_headers_and_encodings_as_the_table_says() {
-    judge(include_str!("vectors/headers.json"), 90);
+fn answers_headers_and_encodings_as_the_table_says() {
+    run_table(include_str!("vectors/headers.json"), 90);
 }
 
 #[test]
-fn judges_algorithms_and_keys_as_the_table_says() {
-    judge(include_str!("vectors/algorithms.json"), 250);
+fn answers_algorithms_and_keys_as_the_table_says() {
+    run_table(include_str!("vectors/algorithms.json"), 250);
 }
 
 #[test]
-fn judges_claims_as_the_table_says() {
-    judge(include_str!("vectors/claims.json"), 150);
+fn answers_claims_as_the_table_says() {
+    run_table(include_str!("vectors/claims.json"), 150);
 }
 
 #[test]
-fn judges_issuer_forms_as_the_table_says() {
-    judge(include_str!("vectors/issuer-forms.json"), 40);
+fn answers_issuer_forms_as_the_table_says() {
+    run_table(include_str!("vectors/issuer-forms.json"), 40);
 }
 
 #[test]
-fn judges_scopes_as_the_table_says() {
-    judge(include_str!("vectors/scopes.json"), 70);
+fn answers_scopes_as_the_table_says() {
+    run_table(include_str!("vectors/scopes.json"), 70);
 }
 
 #[test]
-fn judges_limits_as_the_table_says() {
-    judge(include_str!("vectors/limits.json"), 25);
+fn answers_limits_as_the_table_says() {
+    run_table(include_str!("vectors/limits.json"), 25);
 }
 
 /// Rows that no Rust caller could write (a number for `scope`, an unknown option) are left to jest.
 #[test]
-fn judges_policies_as_the_table_says() {
+fn answers_policies_as_the_table_says() {
     #[derive(Deserialize)]
     struct PolicyRow {
         name: String,

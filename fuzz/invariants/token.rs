@@ -124,7 +124,7 @@ fn assert_signed_by_the_provider_or_not_at_all(token: &Arc<UnverifiedToken>, par
     } else {
         Some(if *has_nonce { Code::GraphToken } else { Code::SignatureInvalid })
     };
-    let signed = verify::signature(token, &provider::KEYS, &POLICY);
+    let signed = verify::check_signature(token, &provider::KEYS, &POLICY);
     let said = signed.as_ref().err().map(|error| Refusal::from(error.clone()).code());
     assert_eq!(said, expected, "{:?}", parts.signing_input);
     if let Ok(signed) = signed {

@@ -230,7 +230,7 @@ impl Verifier {
             Err(error) => return self.refreshed_keys(check, snapshot, error),
         };
         let is_new = reusable.is_none();
-        let answer = verify::claims(signed, &check.policy, check.now).map_err(Refusal::from);
+        let answer = verify::check_claims(signed, &check.policy, check.now).map_err(Refusal::from);
         if let (Ok(verified), true, true) = (&answer, check.remembered, is_new) {
             self.signatures.remember(verified.signed().clone());
         }
@@ -252,7 +252,7 @@ impl Verifier {
             return Err(waiting.map_or_else(|| Step::done(Err(Refusal::Overloaded)), |it| Step::Wait(Wait::Thread(it))));
         }
         self.signature_checks.fetch_add(1, Ordering::Relaxed);
-        let signed = verify::signature(&check.token, keys, &check.policy);
+        let signed = verify::check_signature(&check.token, keys, &check.policy);
         if let Some((caller, _)) = place {
             caller.event_loop.budget().spent(self.store.now().saturating_sub(check.arrived));
         }

@@ -1,6 +1,6 @@
 //! When a token's claims hold, and by how much they miss.
 
-use super::judgement::ClaimsError;
+use super::claims::ClaimsError;
 use crate::json::Value;
 use crate::mismatch::Mismatch;
 use crate::policy::{MAX_CLOCK_TOLERANCE, Policy};
@@ -64,7 +64,7 @@ impl Time {
 }
 
 /// `nbf` (RFC 7519 4.1.5) and `exp` (4.1.4), by the whole second: `exp` equal to now is expired, `nbf` equal to now is
-/// valid. Then the limits on age and lifetime. Gives back when all of this holds.
+/// valid. Then the limits on age and lifetime. Returns when all of this holds.
 ///
 /// # Errors
 /// [`ClaimsError`], the first limit that is missed.
