@@ -9,15 +9,15 @@ mod client;
 mod coding;
 mod dial;
 pub mod discovery;
-mod ending;
 pub mod fault;
 pub mod fetch;
 pub mod freshness;
+mod key_file;
 mod missing;
 pub mod proxy;
 mod refresh;
 mod slot;
-pub mod snapshot;
+pub mod snapshot_file;
 mod store;
 mod trust;
 mod turn;
@@ -27,6 +27,7 @@ use std::time::Duration;
 use crate::keys::KeySetError;
 use discovery::DiscoveryError;
 use fetch::FetchError;
+pub use key_file::FileError;
 pub use slot::{Counters, Refresh, Slot, SlotReport, Snapshot};
 pub use store::{KeyStore, Look, Offer};
 pub use turn::Turn;
@@ -96,18 +97,4 @@ impl ProviderError {
             Self::Discovery(_) | Self::JwksDocument(_) | Self::File(_) | Self::Lost => None,
         }
     }
-}
-
-/// Why a file of keys brought none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum FileError {
-    #[error("the file of keys cannot be read: {0}")]
-    Unreadable(std::io::ErrorKind),
-    #[error("the file of keys is not a regular file")]
-    NotAFile,
-    #[error("the file of keys is larger than is read")]
-    TooLarge,
-    #[error("the file of keys was not read in time")]
-    Late,
 }

@@ -10,7 +10,7 @@ use super::ProviderError;
 use super::budget::{Budgets, Pacing, Payment};
 use super::freshness::{FailedRefresh, Lifetimes, life};
 use super::refresh::{Learned, Validator};
-use super::snapshot::SnapshotState;
+use super::snapshot_file::SnapshotFileState;
 use crate::keys::jwk::SkipReason;
 use crate::keys::{KeySet, KeySetError};
 use crate::policy::KeySource;
@@ -70,13 +70,13 @@ pub struct Counters {
 }
 
 /// How a refresh ended.
-pub type Outcome = Result<Arc<Snapshot>, ProviderError>;
+pub type RefreshResult = Result<Arc<Snapshot>, ProviderError>;
 
 /// A refresh somebody may wait for.
 #[derive(Debug, Clone)]
 pub struct Refresh {
     pub(super) began: Duration,
-    pub(super) done: watch::Receiver<Option<Outcome>>,
+    pub(super) done: watch::Receiver<Option<RefreshResult>>,
 }
 
 impl Refresh {
@@ -84,7 +84,7 @@ impl Refresh {
     ///
     /// # Errors
     /// [`ProviderError`].
-    pub async fn wait(mut self) -> Outcome {
+    pub async fn wait(mut self) -> RefreshResult {
         match self.done.wait_for(Option::is_some).await {
             Ok(outcome) => outcome.clone().unwrap_or(Err(ProviderError::Lost)),
             Err(_) => Err(ProviderError::Lost),
@@ -114,7 +114,7 @@ pub(super) struct State {
     pub(super) counters: Counters,
     /// How long the last asker lets keys live.
     pub(super) asked: Lifetimes,
-    pub(super) snapshot_file: Option<SnapshotState>,
+    pub(super) snapshot_file: Option<SnapshotFileState>,
 }
 
 impl State {
@@ -215,7 +215,7 @@ pub struct SlotReport {
     pub counters: Counters,
     /// Until the keys are asked for again, as the last asker lets them live.
     pub life_left: Option<Duration>,
-    pub snapshot_file: Option<SnapshotState>,
+    pub snapshot_file: Option<SnapshotFileState>,
 }
 
 impl SlotReport {

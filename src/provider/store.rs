@@ -9,13 +9,12 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::budget::{Pacing, Payment};
-use super::ending::Ending;
 use super::fetch::Fetch;
 use super::freshness::{self, Advice, Facts, Lifetimes, advise};
-use super::refresh::{Answer, Asking, after};
+use super::refresh::{RefreshContext, RefreshTask};
 use super::slot::{Refresh, Slot, SlotReport, Snapshot, State};
 use super::turn::Turn;
-use super::{NotAsked, ProviderError, REFRESH_DEADLINE};
+use super::{NotAsked, ProviderError};
 use crate::key_id::KeyId;
 use crate::policy::KeySource;
 use crate::time::{Clock, Moment, UnixSeconds};
@@ -63,14 +62,9 @@ impl Clock for Shifted {
 
 /// Slots, the network and the clock they live by.
 pub struct KeyStore {
-    slots: Cache<Arc<KeySource>, Arc<Slot>>,
-    fetch: Arc<dyn Fetch>,
-    clock: Arc<dyn Clock>,
+    context: Arc<RefreshContext>,
     runtime: Handle,
     pacing: Pacing,
-    changes: Arc<AtomicU64>,
-    /// When everything was forgotten last: what a snapshot file remembers from before counts as forgotten too.
-    cleared: Arc<Mutex<Option<UnixSeconds>>>,
 }
 
 impl std::fmt::Debug for KeyStore {
@@ -82,41 +76,39 @@ impl std::fmt::Debug for KeyStore {
 impl KeyStore {
     /// A store of its own. Refreshes run on `runtime`.
     pub fn new(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, runtime: Handle, pacing: Pacing) -> Self {
-        let clock = Arc::new(Shifted(clock));
-        Self {
+        let context = RefreshContext {
             slots: Cache::new(MAX_SLOTS),
             fetch,
-            clock,
-            runtime,
-            pacing,
-            changes: Arc::default(),
-            cleared: Arc::default(),
-        }
+            clock: Arc::new(Shifted(clock)),
+            changes: AtomicU64::new(0),
+            cleared: Mutex::default(),
+        };
+        Self { context: Arc::new(context), runtime, pacing }
     }
 
     /// The store's time.
     pub fn now(&self) -> Duration {
-        self.clock.monotonic()
+        self.context.clock.monotonic()
     }
 
     fn moment(&self) -> Moment {
-        Moment::now(&*self.clock)
+        Moment::now(&*self.context.clock)
     }
 
     /// The slot of a source.
     pub fn slot(&self, source: &Arc<KeySource>) -> Arc<Slot> {
-        self.slots.get_with_by_ref(source, || {
+        self.context.slots.get_with_by_ref(source, || {
             // Spread refreshes ahead over 75 to 85 % of a life, each slot always at the same point.
-            let spread = self.clock.monotonic().subsec_nanos() % 11;
+            let spread = self.context.clock.monotonic().subsec_nanos() % 11;
             Arc::new(Slot::new(Arc::clone(source), spread.saturating_add(75), self.pacing))
         })
     }
 
     /// Forgets everything. A refresh under way still answers its waiters; nothing of it is kept.
     pub fn clear(&self) {
-        *self.cleared.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.wall());
-        self.slots.invalidate_all();
-        self.changes.fetch_add(1, Ordering::AcqRel);
+        *self.context.cleared.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.context.clock.wall());
+        self.context.slots.invalidate_all();
+        self.context.changes.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Keys that may be used without asking anybody: the way nearly every request goes. Never fetches.
@@ -145,7 +137,7 @@ impl KeyStore {
     /// Counts every change of any keys, and of how long they can be used: what was found out before the last one has to
     /// be found out again. A refresh that brings the same keys is none.
     pub fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
+        self.context.changes.load(Ordering::Acquire)
     }
 
     /// The keys at hand, whatever their age: to say why a token is refused, never to accept one.
@@ -206,11 +198,11 @@ impl KeyStore {
         patience: Duration,
     ) -> Look {
         let mut state = slot.state();
-        let now = self.clock.monotonic();
+        let now = self.context.clock.monotonic();
         if let Some(refresh) = newer(slot, &state, seen) {
             return Look::Refresh(refresh);
         }
-        let moment = Moment { monotonic: now, wall: self.clock.wall() };
+        let moment = Moment { monotonic: now, wall: self.context.clock.wall() };
         let worth = state.budgets.missing.worth_a_look(key_id, moment, signed_at, seen.began);
         if worth > now {
             let (age, again) = (now.saturating_sub(seen.began), worth.saturating_sub(now));
@@ -233,7 +225,7 @@ impl KeyStore {
     /// A refresh because a signature failed under every key it could have been made with.
     pub fn refresh_for_failed_signature(&self, slot: &Arc<Slot>, seen: &Snapshot) -> Option<Refresh> {
         let mut state = slot.state();
-        let now = self.clock.monotonic();
+        let now = self.context.clock.monotonic();
         newer(slot, &state, seen).or_else(|| {
             let ready = ready(&mut state, Payment::FailedSignature, now);
             (ready <= now).then(|| self.begin(slot, &mut state, now, Payment::FailedSignature))
@@ -250,7 +242,7 @@ impl KeyStore {
 
     /// The failure since the last success, if there is one: why a key that ought to be there may not be.
     pub fn last_failure(&self, slot: &Slot) -> Option<(ProviderError, Duration)> {
-        let now = self.clock.monotonic();
+        let now = self.context.clock.monotonic();
         let with_keys = slot.snapshot().is_some();
         let (failed, error) = slot.state().failed?;
         Some((error, failed.pause_ends(with_keys).saturating_sub(now)))
@@ -263,7 +255,7 @@ impl KeyStore {
 
     /// Refreshes whatever the age of the keys at hand, joining a refresh under way.
     pub fn refresh(&self, slot: &Arc<Slot>) -> Refresh {
-        self.join(slot, &mut slot.state(), self.clock.monotonic())
+        self.join(slot, &mut slot.state(), self.context.clock.monotonic())
     }
 
     /// The refresh under way, or a new one.
@@ -277,50 +269,20 @@ impl KeyStore {
     fn begin(&self, slot: &Arc<Slot>, state: &mut State, now: Duration, payment: Payment) -> Refresh {
         state.budgets.pay(payment, now);
         state.paid = payment;
-        let began = Moment { monotonic: now, wall: self.clock.wall() };
+        let began = Moment { monotonic: now, wall: self.context.clock.wall() };
         let (sender, done) = watch::channel(None);
         let refresh = Refresh { began: now, done };
         state.under_way = Some(refresh.clone());
         state.counters.begun = state.counters.begun.saturating_add(1);
         slot.begun.send_replace(state.counters.begun);
-        let asking = Asking {
-            fetch: Arc::clone(&self.fetch),
-            source: Arc::clone(&slot.source),
-            at_hand: slot.snapshot(),
-            learned: state.learned.clone(),
-            now: began,
-            deadline: after(REFRESH_DEADLINE),
-            asked: Arc::default(),
-        };
-        let asked = Arc::clone(&asking.asked);
-        let ending = Ending {
-            changes: Arc::clone(&self.changes),
-            slot: Arc::clone(slot),
-            slots: self.slots.clone(),
-            clock: Arc::clone(&self.clock),
-            cleared: Arc::clone(&self.cleared),
-            began,
-        };
-        let task = self.runtime.spawn(asking.run());
-        self.runtime.spawn(async move {
-            // A panic in the task is a refresh without an answer; nobody waits for ever.
-            let lost = |_| Answer { fetched: Err(ProviderError::Lost), learned: None };
-            let answer = task.await.unwrap_or_else(lost);
-            let kept = ending.kept(&answer).await;
-            let host = asked.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let outcome = ending.settle(answer, host, kept);
-            sender.send_replace(Some(outcome.clone()));
-            if let Ok(snapshot) = outcome {
-                ending.keep(&snapshot).await;
-            }
-        });
+        RefreshTask::new(&self.context, slot, state.learned.clone(), began).spawn(&self.runtime, sender);
         refresh
     }
 
     /// One line of facts per source, for operators.
     pub fn report(&self) -> Vec<SlotReport> {
         let now = self.moment();
-        self.slots.iter().map(|(_, slot)| slot.report(now)).collect()
+        self.context.slots.iter().map(|(_, slot)| slot.report(now)).collect()
     }
 }
 

@@ -22,7 +22,7 @@ use crate::token::UnverifiedToken;
 // What a caller of this module holds, so that nobody at the boundary needs to look deeper.
 pub use crate::provider::SlotReport;
 pub use crate::provider::fetch::trust_certificates;
-pub use crate::provider::snapshot::SnapshotState;
+pub use crate::provider::snapshot_file::SnapshotFileState;
 pub use crate::threads::budget::{Caller, EventLoop, Offloaded};
 pub use crate::threads::queue::MOST_QUEUED;
 pub use crate::verify::{EmailSource, SignedToken, Verified};

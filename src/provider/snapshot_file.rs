@@ -31,7 +31,7 @@ const KEPT_MEMBERS: [&str; 11] = ["kty", "crv", "x", "y", "n", "e", "kid", "alg"
 /// Why the snapshot file is not used, or was not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)]
-pub enum SnapshotError {
+pub enum SnapshotFileError {
     #[error("there is no snapshot file yet")]
     Absent,
     #[error("`snapshotFile` is not a regular file; name one, or a path where there is nothing yet")]
@@ -62,19 +62,19 @@ pub enum SnapshotError {
 
 /// What became of the snapshot file last.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum SnapshotState {
+pub enum SnapshotFileState {
     /// It holds the keys fetched at this moment.
     Written(UnixSeconds),
     /// Its keys are in use, fetched at this moment by an earlier process or another one.
     Used(UnixSeconds),
     /// Neither, and why.
-    Failed(SnapshotError),
+    Failed(SnapshotFileError),
 }
 
 /// The file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Document {
+struct FileContent {
     format: String,
     source: String,
     fetched_at: f64,
@@ -83,7 +83,7 @@ struct Document {
 
 /// Keys out of a snapshot file.
 #[derive(Debug)]
-pub struct Kept {
+pub struct StoredKeys {
     /// The keys, imported like any others.
     pub keys: KeySet,
     /// When they were fetched.
@@ -131,52 +131,58 @@ pub fn binding(source: &KeySource) -> String {
 /// Reads the file, if it may be believed.
 ///
 /// # Errors
-/// [`SnapshotError`].
+/// [`SnapshotFileError`].
 pub fn read(
     path: &Path,
     source: &KeySource,
     now: UnixSeconds,
     cleared: Option<UnixSeconds>,
-) -> Result<Kept, SnapshotError> {
+) -> Result<StoredKeys, SnapshotFileError> {
     let most = source.transport().max_body_bytes.saturating_add(FRAME_BYTES);
     let mut text = Vec::new();
     let file = open_ours(path)?;
     file.take(u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1))
         .read_to_end(&mut text)
-        .map_err(|error| SnapshotError::Read(error.kind()))?;
+        .map_err(|error| SnapshotFileError::Read(error.kind()))?;
     if text.len() > most {
-        return Err(SnapshotError::TooLarge);
+        return Err(SnapshotFileError::TooLarge);
     }
-    let document: Document = serde_json::from_slice(&text).map_err(|_| SnapshotError::Format)?;
-    let fetched_at = UnixSeconds::new(document.fetched_at).ok_or(SnapshotError::Format)?;
+    let document: FileContent = serde_json::from_slice(&text).map_err(|_| SnapshotFileError::Format)?;
+    let fetched_at = UnixSeconds::new(document.fetched_at).ok_or(SnapshotFileError::Format)?;
     if document.format != FORMAT {
-        return Err(SnapshotError::Format);
+        return Err(SnapshotFileError::Format);
     }
     if document.source != binding(source) {
-        return Err(SnapshotError::Source);
+        return Err(SnapshotFileError::Source);
     }
     if fetched_at > now {
-        return Err(SnapshotError::Future);
+        return Err(SnapshotFileError::Future);
     }
     if cleared.is_some_and(|cleared| fetched_at < cleared) {
-        return Err(SnapshotError::Cleared);
+        return Err(SnapshotFileError::Cleared);
     }
-    let age = Duration::try_from_secs_f64(now.get() - fetched_at.get()).map_err(|_| SnapshotError::TooOld)?;
+    let age = Duration::try_from_secs_f64(now.get() - fetched_at.get()).map_err(|_| SnapshotFileError::TooOld)?;
     if age >= MAX_STALE_BOUND {
-        return Err(SnapshotError::TooOld);
+        return Err(SnapshotFileError::TooOld);
     }
     let keys = KeySet::parse(json!({ "keys": document.keys }).to_string().as_bytes())?;
-    Ok(Kept { keys, fetched_at, age })
+    Ok(StoredKeys { keys, fetched_at, age })
 }
 
 /// Writes the file: beside its place first, then put there in one step, so that nobody ever reads half of it.
 ///
 /// # Errors
-/// [`SnapshotError::Write`], and [`SnapshotError::NotAFile`] where something else than a regular file has that name.
-pub fn write(path: &Path, source: &KeySource, fetched_at: UnixSeconds, keys: Vec<Value>) -> Result<(), SnapshotError> {
-    let document = Document { format: FORMAT.to_owned(), source: binding(source), fetched_at: fetched_at.get(), keys };
-    let text = serde_json::to_vec(&document).map_err(|_| SnapshotError::Format)?;
-    let failed = |error: io::Error| SnapshotError::Write(error.kind());
+/// [`SnapshotFileError::Write`], and [`SnapshotFileError::NotAFile`] where something else than a regular file has that name.
+pub fn write(
+    path: &Path,
+    source: &KeySource,
+    fetched_at: UnixSeconds,
+    keys: Vec<Value>,
+) -> Result<(), SnapshotFileError> {
+    let document =
+        FileContent { format: FORMAT.to_owned(), source: binding(source), fetched_at: fetched_at.get(), keys };
+    let text = serde_json::to_vec(&document).map_err(|_| SnapshotFileError::Format)?;
+    let failed = |error: io::Error| SnapshotFileError::Write(error.kind());
     may_be_replaced(path)?;
     let (beside, mut file) = create_beside(path).map_err(failed)?;
     let written = file.write_all(&text).and_then(|()| file.sync_all()).map_err(failed);
@@ -186,7 +192,7 @@ pub fn write(path: &Path, source: &KeySource, fetched_at: UnixSeconds, keys: Vec
         Found::File => fs::rename(&beside, path).map_err(failed),
         // A second name for the new file is only made where there is none: whatever was put there since stays.
         Found::Nothing => fs::hard_link(&beside, path).or_else(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Err(SnapshotError::NotAFile),
+            io::ErrorKind::AlreadyExists => Err(SnapshotFileError::NotAFile),
             // Some file systems have no second names.
             _ => fs::rename(&beside, path).map_err(failed),
         }),
@@ -203,12 +209,12 @@ enum Found {
 }
 
 /// Whether nothing but a regular file would be replaced. Links are not followed.
-fn may_be_replaced(path: &Path) -> Result<Found, SnapshotError> {
+fn may_be_replaced(path: &Path) -> Result<Found, SnapshotFileError> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_file() => Ok(Found::File),
-        Ok(_) => Err(SnapshotError::NotAFile),
+        Ok(_) => Err(SnapshotFileError::NotAFile),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
-        Err(error) => Err(SnapshotError::Write(error.kind())),
+        Err(error) => Err(SnapshotFileError::Write(error.kind())),
     }
 }
 
@@ -235,42 +241,42 @@ fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
 
 /// Opens the file if it is a regular one, no link, and nobody but us can have written it.
 #[cfg(unix)]
-fn open_ours(path: &Path) -> Result<File, SnapshotError> {
+fn open_ours(path: &Path) -> Result<File, SnapshotFileError> {
     use std::os::unix::fs::MetadataExt;
 
     let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => SnapshotError::Absent,
-        kind => SnapshotError::Read(kind),
+        io::ErrorKind::NotFound => SnapshotFileError::Absent,
+        kind => SnapshotFileError::Read(kind),
     };
     let named = fs::symlink_metadata(path).map_err(failed)?;
     if !named.is_file() {
-        return Err(SnapshotError::NotAFile);
+        return Err(SnapshotFileError::NotAFile);
     }
     let file = File::open(path).map_err(failed)?;
     let opened = file.metadata().map_err(failed)?;
     // What was opened is what was looked at: a link put there in between leads elsewhere.
     if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
-        return Err(SnapshotError::NotAFile);
+        return Err(SnapshotFileError::NotAFile);
     }
     if opened.mode() & 0o022 != 0 {
-        return Err(SnapshotError::Writable);
+        return Err(SnapshotFileError::Writable);
     }
     // Whom a new file of ours belongs to is our effective user, on every Unix and without asking the system in C.
     let (beside, ours) = create_beside(path).map_err(failed)?;
     let owner = ours.metadata().map(|metadata| metadata.uid());
     let _ = fs::remove_file(&beside);
-    if owner.map_err(failed)? == opened.uid() { Ok(file) } else { Err(SnapshotError::Owner) }
+    if owner.map_err(failed)? == opened.uid() { Ok(file) } else { Err(SnapshotFileError::Owner) }
 }
 
 /// Windows has no mode bits and std reads no ACLs: who may write there is for the directory's permissions to say.
 #[cfg(not(unix))]
-fn open_ours(path: &Path) -> Result<File, SnapshotError> {
+fn open_ours(path: &Path) -> Result<File, SnapshotFileError> {
     let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => SnapshotError::Absent,
-        kind => SnapshotError::Read(kind),
+        io::ErrorKind::NotFound => SnapshotFileError::Absent,
+        kind => SnapshotFileError::Read(kind),
     };
     if !fs::symlink_metadata(path).map_err(failed)?.is_file() {
-        return Err(SnapshotError::NotAFile);
+        return Err(SnapshotFileError::NotAFile);
     }
     File::open(path).map_err(failed)
 }
