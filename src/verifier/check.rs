@@ -1,4 +1,4 @@
-//! One check: a step with the keys at hand; while that gives no answer, a wait for keys or for a thread, and another step.
+//! One check: a step with the keys at hand; while that gives no answer, a wait for keys or for a worker, and another step.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,20 +20,26 @@ use crate::time::UnixSeconds;
 use crate::token::UnverifiedToken;
 use crate::verify::{self, SignatureError};
 
+/// A token to check, and what is known of its signature.
+pub(super) struct Presented {
+    pub token: Arc<UnverifiedToken>,
+    /// The token as it was found signed before, if it was.
+    pub signed: Option<SignedToken>,
+    /// Whether the signature cache serves this check.
+    pub cached: bool,
+}
+
 /// One token against one policy.
-#[derive(Debug, Clone)]
 struct Check {
     token: Arc<UnverifiedToken>,
-    /// Who is known to have signed it.
     signed: Option<SignedToken>,
-    /// Whether that is, or will be, remembered.
-    remembered: bool,
+    cached: bool,
     policy: Arc<Policy>,
     now: UnixSeconds,
     slot: Arc<Slot>,
     /// When the request came, by the store's clock.
     arrived: Duration,
-    /// A refresh begun since has been waited for: the provider publishes nothing newer.
+    /// A refresh begun since then has been waited for: the provider publishes nothing newer.
     up_to_date: bool,
     /// Until when it waits for its turn, once it has begun to.
     patience: Option<Duration>,
@@ -43,11 +49,11 @@ struct Check {
 enum Wait {
     /// Keys; and what to use if they do not come soon.
     Keys(Refresh, Option<(Duration, Arc<Snapshot>)>),
-    /// A fetch bought because the keys at hand gave this error.
+    /// A refresh made because the keys at hand gave this error.
     RefreshedKeys(Refresh, Arc<Snapshot>, SignatureError),
-    /// The next fetch that the budgets allow, because the keys at hand have none of the token's `kid`.
+    /// The next refresh that the budgets allow, because the keys at hand have none of the token's `kid`.
     Turn(Turn, Arc<Snapshot>),
-    /// A thread that has time.
+    /// A worker.
     Thread(Waiting),
 }
 
@@ -60,18 +66,21 @@ impl Step {
     fn done(answer: Answer) -> Self {
         Self::Done(Box::new(answer))
     }
+
+    fn refused(refusal: impl Into<Refusal>) -> Self {
+        Self::done(Err(refusal.into()))
+    }
 }
 
 impl Verifier {
     pub(super) fn begin(
         self: &Arc<Self>,
         caller: Option<&Caller>,
-        token: Arc<UnverifiedToken>,
-        signed: Option<SignedToken>,
-        remembered: bool,
+        presented: Presented,
         policy: &Arc<Policy>,
         now: UnixSeconds,
     ) -> Checked<Later<impl Future<Output = Answer> + Send + use<>>> {
+        let Presented { token, signed, cached } = presented;
         // What the policy refuses without any key never causes network traffic.
         if let Err(error) = verify::admissible(&token, policy) {
             return Checked::Now(Box::new(Err(error.into())));
@@ -79,8 +88,7 @@ impl Verifier {
         let slot = self.store.slot(policy.source());
         let arrived = self.store.now();
         let policy = Arc::clone(policy);
-        let mut check =
-            Check { token, signed, remembered, policy, now, slot, arrived, up_to_date: false, patience: None };
+        let mut check = Check { token, signed, cached, policy, now, slot, arrived, up_to_date: false, patience: None };
         match self.first_step(&mut check, caller) {
             Step::Done(answer) => Checked::Now(answer),
             Step::Wait(wait) => {
@@ -99,20 +107,20 @@ impl Verifier {
         if let Some(snapshot) = self.store.fresh(&check.slot, check.policy.lifetimes()) {
             return self.step(check, &snapshot, caller);
         }
-        // A token that its own claims condemn buys no fetch. It is refused for the reason it would be refused for with
+        // A token that its own claims rule out causes no fetch. It is refused for the reason it would be refused for with
         // keys at hand.
         if let Err(claims) = verify::untrusted_plausible(&check.token, &check.policy, check.now) {
             let keys = self.store.at_hand(&check.slot);
             return match keys.map(|keys| self.signature(check, keys.keys(), caller)) {
                 Some(Err(step)) => step,
-                Some(Ok(Err(signature))) => Step::done(Err(signature.into())),
-                Some(Ok(Ok(_))) | None => Step::done(Err(claims.into())),
+                Some(Ok(Err(signature))) => Step::refused(signature),
+                Some(Ok(Ok(_))) | None => Step::refused(claims),
             };
         }
         match self.store.offer(&check.slot, check.policy.lifetimes()) {
             Offer::Keys(snapshot) => self.step(check, &snapshot, caller),
             Offer::Wait(refresh, fallback) => Step::Wait(Wait::Keys(refresh, fallback)),
-            Offer::Refused(error, again) => Step::done(Err(self.refused_by(&check.slot, error, again))),
+            Offer::Refused(error, again) => Step::refused(self.refused_by(&check.slot, error, again)),
         }
     }
 
@@ -121,92 +129,103 @@ impl Verifier {
         let now = Instant::now();
         let deadline = now.checked_add(REQUEST_DEADLINE).unwrap_or(now);
         loop {
-            let snapshot = match wait {
-                Wait::Thread(waiting) => {
-                    // Somebody else may have sent the same token meanwhile.
-                    if check.signed.is_none() && check.remembered {
-                        check.signed = self.signatures.recall(check.token.text(), check.policy.source());
-                    }
-                    let step = self.first_step(&mut check, None);
-                    drop(waiting);
-                    match step {
-                        Step::Done(answer) => return *answer,
-                        Step::Wait(next) => wait = next,
-                    }
-                    continue;
-                }
-                Wait::Keys(refresh, None) => {
-                    check.up_to_date = refresh.began() >= check.arrived;
-                    match refresh.wait().await {
-                        Ok(snapshot) => snapshot,
-                        Err(error) => match self.store.kept(&check.slot, check.policy.lifetimes()) {
-                            Some(snapshot) => snapshot,
-                            None => return Err(self.provider_refusal(&check, error)),
-                        },
-                    }
-                }
+            let step = match wait {
+                Wait::Thread(waiting) => self.on_worker(&mut check, waiting),
+                Wait::Keys(refresh, None) => self.with_keys(&mut check, refresh).await,
                 Wait::Keys(refresh, Some((patience, at_hand))) => {
-                    match tokio::time::timeout(patience, refresh.clone().wait()).await {
-                        Ok(Ok(snapshot)) => {
-                            check.up_to_date = refresh.began() >= check.arrived;
-                            snapshot
-                        }
-                        Ok(Err(_)) | Err(_) if self.store.may_serve(&at_hand, check.policy.lifetimes()) => at_hand,
-                        // They passed the stale bound meanwhile.
-                        Ok(Err(error)) => return Err(self.provider_refusal(&check, error)),
-                        Err(_) => {
-                            wait = Wait::Keys(refresh, None);
-                            continue;
-                        }
-                    }
+                    self.with_keys_soon(&mut check, refresh, patience, at_hand).await
                 }
                 Wait::Turn(turn, at_hand) => {
                     // Woken too early it takes another turn; past the deadline there is none left.
                     let _ = tokio::time::timeout_at(deadline, turn.wait()).await;
-                    match self.refreshed_keys(&mut check, &at_hand, SignatureError::KeyNotFound) {
-                        Step::Done(answer) => return *answer,
-                        Step::Wait(next) => wait = next,
-                    }
-                    continue;
+                    self.refresh_keys(&mut check, &at_hand, SignatureError::KeyNotFound)
                 }
                 Wait::RefreshedKeys(refresh, at_hand, error) => {
-                    let late = Err(ProviderError::JwksFetch(FetchError::BodyTimeout));
-                    match (tokio::time::timeout_at(deadline, refresh.wait()).await.unwrap_or(late), error.clone()) {
-                        (Ok(snapshot), _) => snapshot,
-                        // What somebody else began before this request came says nothing about the provider now.
-                        (Err(_), SignatureError::KeyNotFound) if !check.up_to_date && Instant::now() < deadline => {
-                            match self.refreshed_keys(&mut check, &at_hand, error) {
-                                Step::Done(answer) => return *answer,
-                                Step::Wait(next) => wait = next,
-                            }
-                            continue;
-                        }
-                        // Only the provider knows whether this key exists, and it cannot be asked.
-                        (Err(provider), SignatureError::KeyNotFound) => {
-                            return Err(self.provider_refusal(&check, provider));
-                        }
-                        (Err(_), error) => return Err(error.into()),
-                    }
+                    self.with_refreshed_keys(&mut check, deadline, refresh, &at_hand, error).await
                 }
             };
-            match self.step(&mut check, &snapshot, None) {
+            match step {
                 Step::Done(answer) => return *answer,
                 Step::Wait(next) => wait = next,
             }
         }
     }
 
-    fn provider_refusal(&self, check: &Check, error: ProviderError) -> Refusal {
-        let again = self.store.last_failure(&check.slot).map_or(Duration::ZERO, |(_, again)| again);
-        self.refused_by(&check.slot, error, again)
+    /// A worker has taken the check.
+    fn on_worker(&self, check: &mut Check, waiting: Waiting) -> Step {
+        // Another request may have brought the same token meanwhile.
+        if check.signed.is_none() && check.cached {
+            check.signed = self.signatures.recall(check.token.text(), check.policy.source());
+        }
+        let step = self.first_step(check, None);
+        drop(waiting);
+        step
     }
 
-    /// What the provider of a slot could not do for us, and on which host.
+    async fn with_keys(&self, check: &mut Check, refresh: Refresh) -> Step {
+        check.up_to_date = refresh.began() >= check.arrived;
+        match refresh.wait().await {
+            Ok(snapshot) => self.step(check, &snapshot, None),
+            Err(error) => match self.store.kept(&check.slot, check.policy.lifetimes()) {
+                Some(snapshot) => self.step(check, &snapshot, None),
+                None => self.refused_by_provider(check, error),
+            },
+        }
+    }
+
+    /// Waits as long as `patience` allows, then uses the keys at hand.
+    async fn with_keys_soon(
+        &self,
+        check: &mut Check,
+        refresh: Refresh,
+        patience: Duration,
+        at_hand: Arc<Snapshot>,
+    ) -> Step {
+        let snapshot = match tokio::time::timeout(patience, refresh.clone().wait()).await {
+            Ok(Ok(snapshot)) => {
+                check.up_to_date = refresh.began() >= check.arrived;
+                snapshot
+            }
+            Ok(Err(_)) | Err(_) if self.store.may_serve(&at_hand, check.policy.lifetimes()) => at_hand,
+            // They passed the stale bound meanwhile.
+            Ok(Err(error)) => return self.refused_by_provider(check, error),
+            Err(_) => return Step::Wait(Wait::Keys(refresh, None)),
+        };
+        self.step(check, &snapshot, None)
+    }
+
+    async fn with_refreshed_keys(
+        &self,
+        check: &mut Check,
+        deadline: Instant,
+        refresh: Refresh,
+        at_hand: &Arc<Snapshot>,
+        error: SignatureError,
+    ) -> Step {
+        let late = Err(ProviderError::JwksFetch(FetchError::BodyTimeout));
+        match (tokio::time::timeout_at(deadline, refresh.wait()).await.unwrap_or(late), &error) {
+            (Ok(snapshot), _) => self.step(check, &snapshot, None),
+            // A refresh that another request began earlier says nothing about the provider now.
+            (Err(_), SignatureError::KeyNotFound) if !check.up_to_date && Instant::now() < deadline => {
+                self.refresh_keys(check, at_hand, error)
+            }
+            // Only the provider knows whether this key exists, and it cannot be asked.
+            (Err(provider), SignatureError::KeyNotFound) => self.refused_by_provider(check, provider),
+            (Err(_), _) => Step::refused(error),
+        }
+    }
+
+    fn refused_by_provider(&self, check: &Check, error: ProviderError) -> Step {
+        let again = self.store.last_failure(&check.slot).map_or(Duration::ZERO, |(_, again)| again);
+        Step::refused(self.refused_by(&check.slot, error, again))
+    }
+
+    /// The refusal because the provider of a slot failed, with the host that failed.
     pub(super) fn refused_by(&self, slot: &Slot, error: ProviderError, again: Duration) -> Refusal {
         Refusal::provider(error, again, self.store.failed_host(slot).as_deref())
     }
 
-    /// With keys at hand: an answer, a fetch that may bring better keys, or the wait for a thread.
+    /// With keys at hand: an answer, a refresh that may bring the right key, or the wait for a worker.
     fn step(&self, check: &mut Check, snapshot: &Arc<Snapshot>, caller: Option<&Caller>) -> Step {
         let reusable =
             check.signed.as_ref().filter(|signed| verify::still_signed(signed, snapshot.keys(), &check.policy));
@@ -216,7 +235,7 @@ impl Verifier {
                 Ok(signed.clone())
             }
             None => {
-                if let (Some(signed), true) = (&check.signed, check.remembered) {
+                if let (Some(signed), true) = (&check.signed, check.cached) {
                     self.signatures.forget(signed);
                 }
                 match self.signature(check, snapshot.keys(), caller) {
@@ -227,11 +246,11 @@ impl Verifier {
         };
         let signed = match signed {
             Ok(signed) => signed,
-            Err(error) => return self.refreshed_keys(check, snapshot, error),
+            Err(error) => return self.refresh_keys(check, snapshot, error),
         };
         let is_new = reusable.is_none();
         let answer = verify::check_claims(signed, &check.policy, check.now).map_err(Refusal::from);
-        if let (Ok(verified), true, true) = (&answer, check.remembered, is_new) {
+        if let (Ok(verified), true, true) = (&answer, check.cached, is_new) {
             self.signatures.remember(verified.signed().clone());
         }
         Step::done(answer)
@@ -249,7 +268,7 @@ impl Verifier {
             && caller.event_loop.budget().place(estimate, check.arrived) == Place::Worker
         {
             let waiting = self.queue.join(caller.most_queued, estimate);
-            return Err(waiting.map_or_else(|| Step::done(Err(Refusal::Overloaded)), |it| Step::Wait(Wait::Thread(it))));
+            return Err(waiting.map_or_else(|| Step::refused(Refusal::Overloaded), |it| Step::Wait(Wait::Thread(it))));
         }
         self.signature_checks.fetch_add(1, Ordering::Relaxed);
         let signed = verify::check_signature(&check.token, keys, &check.policy);
@@ -259,12 +278,13 @@ impl Verifier {
         Ok(signed)
     }
 
-    fn refreshed_keys(&self, check: &mut Check, snapshot: &Arc<Snapshot>, error: SignatureError) -> Step {
+    /// A refresh that may bring the key that the keys at hand lack, or the refusal.
+    fn refresh_keys(&self, check: &mut Check, snapshot: &Arc<Snapshot>, error: SignatureError) -> Step {
         let unknown = match error {
             SignatureError::KeyNotFound => check.token.untrusted_key_id(),
             SignatureError::KeyUnsuitable(_) | SignatureError::Invalid | SignatureError::GraphToken => None,
             SignatureError::AlgorithmNotAllowed(_) | SignatureError::KeyIdRequired => {
-                return Step::done(Err(error.into()));
+                return Step::refused(error);
             }
         };
         let signed_at = |check: &Check| verify::untrusted_issued_at(&check.token, &check.policy);
@@ -272,10 +292,10 @@ impl Verifier {
             if let Some(key_id) = unknown {
                 self.store.remember_unknown(&check.slot, key_id, signed_at(check));
             }
-            return Step::done(Err(self.still_missing(check, unknown, error.into())));
+            return Step::refused(self.still_missing(check, unknown, error.into()));
         }
         if verify::untrusted_plausible(&check.token, &check.policy, check.now).is_err() {
-            return Step::done(Err(error.into()));
+            return Step::refused(error);
         }
         let look = match unknown {
             Some(key_id) => {
@@ -285,7 +305,7 @@ impl Verifier {
             }
             None => match self.store.refresh_for_failed_signature(&check.slot, snapshot) {
                 Some(refresh) => Look::Refresh(refresh),
-                None => return Step::done(Err(error.into())),
+                None => return Step::refused(error),
             },
         };
         match look {
@@ -296,7 +316,7 @@ impl Verifier {
                 Step::Wait(Wait::RefreshedKeys(refresh, Arc::clone(snapshot), error))
             }
             Look::Turn(turn) => Step::Wait(Wait::Turn(turn, Arc::clone(snapshot))),
-            Look::NotAsked(not_asked) => Step::done(Err(self.still_missing(check, unknown, not_asked.into()))),
+            Look::NotAsked(not_asked) => Step::refused(self.still_missing(check, unknown, not_asked.into())),
         }
     }
 

@@ -18,6 +18,7 @@ use crate::signature_cache::SignatureCache;
 use crate::threads::queue::Queue;
 use crate::time::{Clock, UnixSeconds};
 use crate::token::UnverifiedToken;
+use check::Presented;
 
 // What a caller of this module holds, so that nobody at the boundary needs to look deeper.
 pub use crate::provider::SlotReport;
@@ -132,15 +133,16 @@ impl Verifier {
         if token.len() > policy.max_token_bytes() {
             return Checked::Now(Box::new(Err(Refusal::TOO_LARGE)));
         }
-        let remembered = memory == Memory::Signatures;
-        let known = if remembered { self.signatures.recall(token, policy.source()) } else { None };
-        if let Some(signed) = known {
-            return self.begin(caller, Arc::clone(signed.token()), Some(signed), remembered, policy, now);
-        }
-        match UnverifiedToken::parse_within(token, policy.max_token_bytes()) {
-            Ok(token) => self.begin(caller, Arc::new(token), None, remembered, policy, now),
-            Err(error) => Checked::Now(Box::new(Err(error.into()))),
-        }
+        let cached = memory == Memory::Signatures;
+        let known = if cached { self.signatures.recall(token, policy.source()) } else { None };
+        let presented = match known {
+            Some(signed) => Presented { token: Arc::clone(signed.token()), signed: Some(signed), cached },
+            None => match UnverifiedToken::parse_within(token, policy.max_token_bytes()) {
+                Ok(token) => Presented { token: Arc::new(token), signed: None, cached },
+                Err(error) => return Checked::Now(Box::new(Err(error.into()))),
+            },
+        };
+        self.begin(caller, presented, policy, now)
     }
 
     /// Checks a token that is known to be signed against another policy, or at another time. Its signature is only
@@ -162,7 +164,8 @@ impl Verifier {
         policy: &Arc<Policy>,
         now: UnixSeconds,
     ) -> Checked<Later<impl Future<Output = Answer> + Send + use<>>> {
-        self.begin(caller, Arc::clone(signed.token()), Some(signed.clone()), false, policy, now)
+        let presented = Presented { token: Arc::clone(signed.token()), signed: Some(signed.clone()), cached: false };
+        self.begin(caller, presented, policy, now)
     }
 
     /// Fetches the keys of a policy before anybody needs them.
