@@ -26,6 +26,11 @@ pub enum PolicyError {
 }
 
 impl PolicyError {
+    /// The error for the option `key`, which is not what was expected.
+    pub fn option(key: &str, expected: &'static str) -> Self {
+        Self::Option { key: key.to_owned(), expected }
+    }
+
     /// The error for an option that is not among `known`.
     pub fn unknown(key: String, known: &[&'static str]) -> Self {
         let nearest = known.iter().min_by_key(|name| distance(&key, name)).copied().unwrap_or_default();
@@ -50,10 +55,6 @@ fn distance(from: &str, to: &str) -> usize {
         row = next;
     }
     row.last().copied().unwrap_or_default()
-}
-
-pub(super) fn option(key: &str, expected: &'static str) -> PolicyError {
-    PolicyError::Option { key: key.to_owned(), expected }
 }
 
 #[cfg(test)]

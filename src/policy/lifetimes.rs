@@ -42,19 +42,18 @@ impl Lifetimes {
         max_stale: Option<f64>,
         max_advised_age: Option<f64>,
     ) -> Result<Self, PolicyError> {
-        let wrong = |key: &str, expected| PolicyError::Option { key: key.to_owned(), expected };
         let duration = |seconds: Option<f64>, default, most: Duration| match seconds {
             None => Some(default),
             Some(seconds) => Duration::try_from_secs_f64(seconds).ok().filter(|duration| *duration <= most),
         };
         let life = duration(cache_max_age.map(|milliseconds| milliseconds / 1000.0), MIN_LIFE, MAX_LIFE)
-            .ok_or_else(|| wrong("cacheMaxAge", "a number of milliseconds from 0 to 86400000"))?
+            .ok_or_else(|| PolicyError::option("cacheMaxAge", "a number of milliseconds from 0 to 86400000"))?
             .max(MIN_LIFE);
         let stale_bound = duration(max_stale, STALE_BOUND, MAX_STALE_BOUND)
-            .ok_or_else(|| wrong("maxStale", "a number of seconds from 0 to 604800"))?
+            .ok_or_else(|| PolicyError::option("maxStale", "a number of seconds from 0 to 604800"))?
             .max(life);
         let max_advised = duration(max_advised_age, MAX_ADVISED_LIFE, MAX_LIFE)
-            .ok_or_else(|| wrong("maxAdvisedAge", "a number of seconds from 0 to 86400"))?;
+            .ok_or_else(|| PolicyError::option("maxAdvisedAge", "a number of seconds from 0 to 86400"))?;
         Ok(Self { life, stale_bound, max_advised })
     }
 }

@@ -16,7 +16,6 @@ use crate::algorithm::{Algorithm, AlgorithmSet};
 use crate::scope::RequiredScopes;
 use crate::whitespace::is_blank;
 use endpoint::Endpoint;
-use error::option;
 use issuer::{Issuer, Issuers};
 use source::Origin;
 
@@ -149,7 +148,7 @@ impl Policy {
         };
         let clock_tolerance = options.clock_tolerance.unwrap_or_default();
         if !(0.0..=MAX_CLOCK_TOLERANCE).contains(&clock_tolerance) {
-            return Err(option("clockTolerance", "a number of seconds from 0 to 300"));
+            return Err(PolicyError::option("clockTolerance", "a number of seconds from 0 to 300"));
         }
         Ok(Self {
             id: PolicyId::next(),
@@ -261,7 +260,7 @@ fn max_token_bytes(written: Option<f64>) -> Result<usize, PolicyError> {
         // In range, so that nothing is lost.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         Some(bytes) if TOKEN_CAPS.contains(&bytes) => Ok(bytes as usize),
-        Some(_) => Err(option("maxTokenBytes", "a number of bytes from 1024 to 65536")),
+        Some(_) => Err(PolicyError::option("maxTokenBytes", "a number of bytes from 1024 to 65536")),
     }
 }
 
@@ -293,10 +292,10 @@ fn parse_issuers(
 fn multi_tenant(issuer: &str, tenants: &[String]) -> Result<Issuer, PolicyError> {
     let wrong = |tenant: &String| is_blank(tenant) || tenant.contains(['/', '{', '}']);
     if tenants.is_empty() || tenants.iter().any(wrong) {
-        return Err(option("allowedTenants", "a list of tenant ids, not empty"));
+        return Err(PolicyError::option("allowedTenants", "a list of tenant ids, not empty"));
     }
     Issuer::parse_multi_tenant(issuer, tenants)
-        .ok_or_else(|| option("allowedTenants", "left out unless the issuer is one of several tenants"))
+        .ok_or_else(|| PolicyError::option("allowedTenants", "left out unless the issuer is one of several tenants"))
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ impl KeyOptions {
             // In range, so that nothing is lost.
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             Some(bytes) if BODY_CAPS.contains(&bytes) => bytes as usize,
-            Some(_) => return Err(wrong("maxBodyBytes", "a number of bytes from 1024 to 16777216")),
+            Some(_) => return Err(PolicyError::option("maxBodyBytes", "a number of bytes from 1024 to 16777216")),
         };
         let transport = Transport {
             proxies: self.proxy.as_ref().map(transport::proxies).transpose()?.unwrap_or_default(),
@@ -77,14 +77,14 @@ impl KeyOptions {
         let from_url = matches!(provider, Origin::Jwks(_));
         let origin = match (self.jwks, self.jwks_file) {
             (None, None) => return Ok(KeySource::new(provider, transport, snapshot)),
-            (Some(_), Some(_)) => return Err(wrong("jwks", ONE_SOURCE)),
-            (Some(_), None) if from_url => return Err(wrong("jwks", ONE_SOURCE)),
-            (None, Some(_)) if from_url => return Err(wrong("jwksFile", ONE_SOURCE)),
+            (Some(_), Some(_)) => return Err(PolicyError::option("jwks", ONE_SOURCE)),
+            (Some(_), None) if from_url => return Err(PolicyError::option("jwks", ONE_SOURCE)),
+            (None, Some(_)) if from_url => return Err(PolicyError::option("jwksFile", ONE_SOURCE)),
             (Some(text), None) => Origin::Inline(inline(text, max_body_bytes)?),
             (None, Some(path)) => Origin::File(absolute("jwksFile", &path)?),
         };
         if snapshot.is_some() {
-            return Err(wrong("snapshotFile", "left out where the keys come from `jwks` or `jwksFile`"));
+            return Err(PolicyError::option("snapshotFile", "left out where the keys come from `jwks` or `jwksFile`"));
         }
         Ok(KeySource::new(origin, transport, None))
     }
@@ -97,7 +97,7 @@ fn inline(text: String, max_bytes: usize) -> Result<Arc<str>, PolicyError> {
     let set: Option<Value> = serde_json::from_str(&text).ok().filter(|_| text.len() <= max_bytes);
     match set.as_ref().and_then(|set| set.get("keys")).and_then(Value::as_array) {
         Some(keys) if !keys.is_empty() => Ok(text.into()),
-        _ => Err(wrong("jwks", "a JWK Set: an object with a list `keys` that is not empty")),
+        _ => Err(PolicyError::option("jwks", "a JWK Set: an object with a list `keys` that is not empty")),
     }
 }
 
@@ -107,18 +107,14 @@ fn snapshot_file(path: &str) -> Result<PathBuf, PolicyError> {
     // Links are not followed. What cannot be looked at now is looked at again before it is written.
     let other = path.file_name().is_none() || fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file());
     let expected = "the path of a regular file, or of nothing yet: no folder, link, device, socket or pipe";
-    if other { Err(wrong("snapshotFile", expected)) } else { Ok(path) }
+    if other { Err(PolicyError::option("snapshotFile", expected)) } else { Ok(path) }
 }
 
 fn absolute(key: &str, path: &str) -> Result<PathBuf, PolicyError> {
     if path.contains('\0') || !Path::new(path).is_absolute() {
-        return Err(wrong(key, "an absolute path"));
+        return Err(PolicyError::option(key, "an absolute path"));
     }
     Ok(path.into())
-}
-
-fn wrong(key: &str, expected: &'static str) -> PolicyError {
-    PolicyError::Option { key: key.to_owned(), expected }
 }
 
 /// Where the keys are.
