@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use serde_json::{Map, Value, json};
 
+use super::members::{Kty, is_private};
 use super::signature::PublicKey;
 use crate::algorithm::{Algorithm, KeyType};
 use crate::base64url::{self, encode};
@@ -82,7 +83,7 @@ impl Key {
         if entry.get("key_ops").is_some_and(|ops| !ops.is_null() && !may_verify(ops)) {
             return Err(SkipReason::KeyOps);
         }
-        if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|name| entry.contains_key(*name)) {
+        if entry.keys().any(|member| is_private(member)) {
             return Err(SkipReason::Private);
         }
         // A numeric `kid` never matches a token's; the key still serves tokens without one.
@@ -191,23 +192,31 @@ fn is_even(number: &[u8]) -> bool {
 
 fn import_material(entry: &Map<String, Value>) -> Result<Imported, SkipReason> {
     let name = |member: &str| entry.get(member).and_then(Value::as_str).unwrap_or_default();
-    match (name("kty"), name("crv")) {
-        ("RSA", _) => import_rsa(entry),
-        ("EC", "P-256") => import_ec(entry, KeyType::P256, "P-256", 32),
-        ("EC", "P-384") => import_ec(entry, KeyType::P384, "P-384", 48),
-        ("EC", "P-521") => import_ec(entry, KeyType::P521, "P-521", 66),
-        ("OKP", "Ed25519") => {
-            let x = bytes(entry, "x")?;
-            // RFC 8032 does not forbid it; under such a key a signature anybody can write passes for all messages or for some.
-            if has_small_order(&x.bytes) {
-                return Err(SkipReason::SmallOrder);
-            }
-            let public = PublicKey::ed25519(&x.bytes).map_err(|_| SkipReason::Rejected)?;
-            let canonical = json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(&x.bytes) });
-            Ok(Imported { public, canonical, normalised: x.respelled })
-        }
-        _ => Err(SkipReason::Type),
+    match Kty::from_name(name("kty")) {
+        Some(Kty::Rsa) => import_rsa(entry),
+        Some(Kty::Ec) => match name("crv") {
+            "P-256" => import_ec(entry, KeyType::P256, "P-256", 32),
+            "P-384" => import_ec(entry, KeyType::P384, "P-384", 48),
+            "P-521" => import_ec(entry, KeyType::P521, "P-521", 66),
+            _ => Err(SkipReason::Type),
+        },
+        Some(Kty::Okp) => match name("crv") {
+            "Ed25519" => import_ed25519(entry),
+            _ => Err(SkipReason::Type),
+        },
+        Some(Kty::Oct) | None => Err(SkipReason::Type),
     }
+}
+
+fn import_ed25519(entry: &Map<String, Value>) -> Result<Imported, SkipReason> {
+    let x = bytes(entry, "x")?;
+    // RFC 8032 does not forbid these keys, but anybody can write signatures that verify under one, for all messages or some.
+    if has_small_order(&x.bytes) {
+        return Err(SkipReason::SmallOrder);
+    }
+    let public = PublicKey::ed25519(&x.bytes).map_err(|_| SkipReason::Rejected)?;
+    let canonical = json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(&x.bytes) });
+    Ok(Imported { public, canonical, normalised: x.respelled })
 }
 
 /// The y-coordinates, least significant word first, of the eight points whose order divides the cofactor (RFC 8032 5.1), each

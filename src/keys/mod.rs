@@ -1,6 +1,7 @@
 //! The provider's keys: a JWK Set (RFC 7517 5) and the choice of a key for a token.
 
 pub mod jwk;
+pub mod members;
 pub mod signature;
 
 use std::collections::BTreeMap;
@@ -62,6 +63,18 @@ impl std::fmt::Display for Unusable {
     }
 }
 
+/// The entries of a JWK Set (RFC 7517 5.1), as they stand.
+///
+/// # Errors
+/// [`KeySetError::Json`], [`KeySetError::Shape`].
+pub fn entries(document: &[u8]) -> Result<Vec<Value>, KeySetError> {
+    let mut document: Value = serde_json::from_slice(document).map_err(|_| KeySetError::Json)?;
+    match document.get_mut("keys").map(Value::take) {
+        Some(Value::Array(entries)) => Ok(entries),
+        _ => Err(KeySetError::Shape),
+    }
+}
+
 /// A parsed JWK Set.
 #[derive(Debug)]
 pub struct KeySet {
@@ -102,8 +115,14 @@ impl KeySet {
     /// # Errors
     /// [`KeySetError`] if the answer as a whole is not a set with at least one usable key.
     pub fn parse(document: &[u8]) -> Result<Self, KeySetError> {
-        let document: Value = serde_json::from_slice(document).map_err(|_| KeySetError::Json)?;
-        let entries = document.get("keys").and_then(Value::as_array).ok_or(KeySetError::Shape)?;
+        Self::import(&entries(document)?)
+    }
+
+    /// Imports the entries of a JWK Set.
+    ///
+    /// # Errors
+    /// [`KeySetError::NoUsableKey`].
+    pub fn import(entries: &[Value]) -> Result<Self, KeySetError> {
         let mut set = Self { keys: Vec::new(), by_id: BTreeMap::new(), skipped: Vec::new() };
         for (index, entry) in entries.iter().enumerate().take(MAX_KEYS.saturating_add(1)) {
             let imported = if index < MAX_KEYS { Key::import(entry) } else { Err(SkipReason::TooMany) };

@@ -17,7 +17,7 @@ use super::freshness::{self, FailedRefresh, advised_life};
 use super::slot::{RefreshResult, Slot, Snapshot, State};
 use super::snapshot_file::{self, SnapshotFileError, SnapshotFileState, StoredKeys};
 use super::{EXCHANGE_DEADLINE, FileError, ProviderError, REFRESH_DEADLINE, key_file, proxy};
-use crate::keys::KeySet;
+use crate::keys::{self, KeySet};
 use crate::policy::KeySource;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::issuer::Issuer;
@@ -192,9 +192,10 @@ impl RefreshTask {
         let validator = response.etag.map(|etag| Validator { url: url.clone(), etag });
         match (response.status, known) {
             (200..=299, _) => {
-                let keys = KeySet::parse(&response.body)?;
+                let entries = keys::entries(&response.body)?;
+                let keys = KeySet::import(&entries)?;
                 let wanted = self.slot.source.snapshot_file().is_some();
-                let public = wanted.then(|| Arc::new(snapshot_file::public_keys(&response.body, &keys)));
+                let public = wanted.then(|| Arc::new(snapshot_file::public_keys(&entries, &keys)));
                 Ok(Fetched { advised: advised.flatten(), validator, public, ..Fetched::of(keys) })
             }
             // RFC 9110 15.4.5: what a 304 does not say anew remains as it was.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::base64url::encode;
+use crate::keys::members::may_be_kept;
 use crate::keys::signature::sha256;
 use crate::keys::{KeySet, KeySetError, MAX_KEYS};
 use crate::policy::KeySource;
@@ -25,8 +26,6 @@ use crate::time::UnixSeconds;
 const FORMAT: &str = "remote-agent-auth/keys/1";
 /// What the file may be longer than the keys in it, in bytes.
 const FRAME_BYTES: usize = 4096;
-/// The members of a JWK that are kept: public material and what restricts its use. Nothing else is written.
-const KEPT_MEMBERS: [&str; 11] = ["kty", "crv", "x", "y", "n", "e", "kid", "alg", "use", "key_ops", "issuer"];
 
 /// Why the snapshot file is not used, or was not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -92,14 +91,12 @@ pub struct StoredKeys {
     pub age: Duration,
 }
 
-/// The public keys a set was found to hold, as they were published.
-pub fn public_keys(document: &[u8], set: &KeySet) -> Vec<Value> {
-    let document: Value = serde_json::from_slice(document).unwrap_or_default();
-    let entries = document.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+/// The entries of a set that are used, as they were published, without the members that must not be kept.
+pub fn public_keys(entries: &[Value], set: &KeySet) -> Vec<Value> {
     let used = |(index, entry): (usize, &Value)| {
         let skipped = set.skipped().iter().any(|skipped| skipped.index == index);
         let members = entry.as_object().filter(|_| !skipped)?;
-        let kept = members.iter().filter(|(name, _)| KEPT_MEMBERS.contains(&name.as_str()));
+        let kept = members.iter().filter(|(name, _)| may_be_kept(name));
         Some(Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect()))
     };
     entries.iter().take(MAX_KEYS).enumerate().filter_map(used).collect()
@@ -165,7 +162,7 @@ pub fn read(
     if age >= MAX_STALE_BOUND {
         return Err(SnapshotFileError::TooOld);
     }
-    let keys = KeySet::parse(json!({ "keys": document.keys }).to_string().as_bytes())?;
+    let keys = KeySet::import(&document.keys)?;
     Ok(StoredKeys { keys, fetched_at, age })
 }
 
