@@ -24,7 +24,7 @@ function rustCode(file) {
     .replace(/\/\*[\s\S]*?\*\//g, '')
     .replace(/\/\/.*$/gm, '')
     .replace(/"(?:\\.|[^"\\])*"/g, '""')
-    .split(/^#\[cfg\(test\)\]\s*\nmod /m)[0];
+    .split(/^#\[cfg\(test\)\]\s*\nmod \w+ \{/m)[0];
 }
 
 /** The modules of ours a file names by `crate::a` or `crate::{a, b::c}`; where `super` is the crate, by that. */
