@@ -1,4 +1,4 @@
-//! What an operator can compare, beside a refusal's code. For logs and callers of the API; no client ever hears it.
+//! Details beside a refusal's code that an operator can compare. For logs and callers of the API, never for clients.
 
 use std::fmt;
 
@@ -51,7 +51,7 @@ impl Details {
 }
 
 impl fmt::Display for Details {
-    /// What stands behind a message: the host. Reason, expected and got are what the message itself says in words.
+    /// The addition to a message: the host. The message itself has reason, expected and got in words.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.host.as_ref().map_or(Ok(()), |host| write!(f, " (host {host})"))
     }

@@ -1,4 +1,4 @@
-//! Every refusal as a flat code and the party who can mend it.
+//! Every refusal as a flat code and the party who can correct it.
 //!
 //! Stages raise errors of their own; here each variant gets its code in one match without wildcard, so that a new variant
 //! does not compile until it has one. Codes are API: they are declared here once, and the JavaScript table, the types and
@@ -16,7 +16,7 @@ use crate::provider::{NotAsked, ProviderError};
 use crate::token::TokenError;
 use crate::verify::{ClaimsError, SignatureError, VerifyError};
 
-/// Who can mend it.
+/// Who can correct it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Fault {
@@ -196,7 +196,7 @@ impl Refusal {
     /// The refusal of a token that is too long to be looked at.
     pub const TOO_LARGE: Self = Self::Token(TokenError::TooLarge);
 
-    /// What a provider could not do for us, by which cause, and on which host.
+    /// The refusal because the provider failed, with the cause and the host.
     pub fn provider(error: ProviderError, again: Duration, host: Option<&str>) -> Self {
         let details = Details::default();
         let details = error.reason().map_or(details.clone(), |reason| details.reason(reason));

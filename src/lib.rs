@@ -46,6 +46,6 @@ pub mod verifier;
 pub mod verify;
 pub mod whitespace;
 
-// napi exports nothing in unit tests, which would leave all of it unused there.
+// In unit tests napi exports nothing, so that the whole module would be unused.
 #[cfg(all(feature = "node", not(test)))]
 mod node;

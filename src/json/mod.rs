@@ -2,8 +2,8 @@
 //!
 //! RFC 7515 4 and RFC 7519 4 want member names unique; RFC 8725 2.4 warns of parsers that disagree. What passes here
 //! reads the same in every JSON parser: no duplicate member at any level, numbers finite, nesting bounded, strings of
-//! Unicode scalar values only. Every request comes through here, so the text is read once, and nothing is copied or
-//! allocated for what nobody asked for.
+//! Unicode scalar values only. Every request passes through here, so the text is read once, and nothing is copied or
+//! allocated for members that are not asked for.
 
 mod names;
 #[cfg(test)]
@@ -70,7 +70,7 @@ pub enum JsonError {
     NotAnObject,
 }
 
-/// What is wrong with a text that is no acceptable JSON. Of the text itself it has no more than the name of a member.
+/// What is wrong with a text that is not accepted. It contains nothing of the text itself but the name of a member.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum JsonFault {

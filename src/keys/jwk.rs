@@ -1,6 +1,6 @@
-//! One entry of a JWK Set (RFC 7517 4, RFC 7518 6, RFC 8037 2) into a key, or the reason why not.
+//! The import of one entry of a JWK Set (RFC 7517 4, RFC 7518 6, RFC 8037 2): a key, or the reason why it is skipped.
 //!
-//! Providers publish sets with entries we cannot or must not use. Each is skipped for itself; the set goes on.
+//! Providers publish sets with entries that cannot or must not be used. Each is skipped alone; the others are imported.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::key_id::KeyId;
 
 /// Smallest RSA modulus used, in bits (RFC 7518 3.3).
 const MIN_RSA_BITS: usize = 2048;
-/// Largest RSA modulus used, in bits: past it a check costs an attacker nothing and us milliseconds.
+/// Largest RSA modulus used, in bits: a check with a longer one takes milliseconds, and a forged token is free.
 const MAX_RSA_BITS: usize = 8192;
 
 /// Why an entry of a set is not used.
@@ -99,13 +99,13 @@ impl Key {
                 Some(algorithm.filter(|it| it.key_type() == public.key_type()).ok_or(SkipReason::Algorithm)?)
             }
         };
-        // RFC 7638: the same material has the same thumbprint, however its entry is spelled.
+        // RFC 7638: the same key material has the same thumbprint, however its entry is encoded.
         let thumbprint = serde_json::from_value::<Jwk>(canonical)
             .ok()
             .and_then(|jwk| jwk.thumbprint(ThumbprintHash::SHA256).ok())
             .ok_or(SkipReason::Rejected)?
             .into();
-        // Not a registered parameter: Microsoft's shared key sets say with it for whom a key vouches.
+        // Not a registered parameter: in Microsoft's shared key sets it names the issuer that the key may sign for.
         let issuer = entry.get("issuer").and_then(Value::as_str).map(Arc::from);
         Ok(Self { id, only, issuer, thumbprint, normalised, public })
     }
@@ -115,17 +115,17 @@ impl Key {
         self.id.as_ref()
     }
 
-    /// Whether it can do nothing that `other` cannot: the same material for the same algorithms.
+    /// Whether it has the same key material for the same algorithms as `other`.
     pub fn is_same_material(&self, other: &Self) -> bool {
         self.thumbprint == other.thumbprint && self.only == other.only
     }
 
-    /// Whether every token would find in it what it finds in `other`.
+    /// Whether the two are the same for every token.
     pub fn is_same(&self, other: &Self) -> bool {
         self.is_same_material(other) && self.id == other.id && self.issuer == other.issuer
     }
 
-    /// The RFC 7638 SHA-256 thumbprint: what makes this key material and no other.
+    /// The RFC 7638 SHA-256 thumbprint, which identifies the key material.
     pub const fn thumbprint(&self) -> &Arc<str> {
         &self.thumbprint
     }
@@ -159,12 +159,13 @@ impl Key {
 
 struct Imported {
     public: PublicKey,
-    /// The required members only, canonically spelled.
+    /// The required members only, in their canonical encoding.
     canonical: Value,
     normalised: bool,
 }
 
-/// A member's bytes. Real providers pad and use the wrong alphabet; a set may, a token may not.
+/// A member's bytes. Real providers use padding and the standard alphabet; that is accepted in a key set, never in a
+/// token.
 struct Bytes {
     bytes: Vec<u8>,
     respelled: bool,

@@ -1,4 +1,4 @@
-//! What may be wrong with options, in words for the operator.
+//! Errors in a policy's options, in words for the operator.
 
 /// Why options are not a policy. The text names the key and what was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +42,7 @@ impl PolicyError {
 fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.to_lowercase().chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();
-    // Option names are short; a longer text is no typing error worth measuring.
+    // Option names are short; a longer text is no misspelling of one.
     for (place, letter) in from.to_lowercase().chars().take(64).enumerate() {
         let mut left = place.saturating_add(1);
         let mut next = vec![left];

@@ -1,4 +1,4 @@
-//! What the operator wants: options as written, parsed once into a [`Policy`] that is then trusted.
+//! The operator's policy: options as written, parsed once into a [`Policy`] that is then trusted.
 
 pub mod endpoint;
 mod error;
@@ -25,7 +25,7 @@ pub use rules::{ClaimRules, GrantOptions, TypeRule};
 pub use source::{KeyOptions, KeySource};
 pub use transport::ProxyOptions;
 
-/// Which policy this is: what is checked anew has another, even if it was written alike.
+/// The identity of one parsed policy: parsing equal options again gives another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PolicyId(u64);
 
@@ -36,7 +36,7 @@ impl PolicyId {
     }
 }
 
-/// A policy that was checked. Its fields cannot be changed: what was checked is what is used.
+/// A policy whose options were checked. Its fields cannot be changed afterwards.
 #[derive(Debug, Clone)]
 pub struct Policy {
     id: PolicyId,
@@ -95,7 +95,7 @@ impl Policy {
         &self.issuers
     }
 
-    /// Whether tokens say by `aud` whom they are for. If not, `token_use` and the scopes do.
+    /// Whether `aud` is checked. If not, `token_use` and the scopes take its place.
     pub const fn has_audience(&self) -> bool {
         !self.audience.is_empty()
     }

@@ -7,12 +7,12 @@ use super::{GrantOptions, KeyOptions, PolicyError};
 use crate::algorithm::{Algorithm, AlgorithmSet};
 use crate::whitespace::is_blank;
 
-/// The largest clock tolerance, in seconds. Machines that differ by more have no clock to speak of.
+/// The largest clock tolerance, in seconds. A clock that is further off has to be set.
 pub const MAX_CLOCK_TOLERANCE: f64 = 300.0;
-/// The longest token looked at, in bytes, where the policy names no other. The largest real access tokens are about 8 KiB
-/// (Entra with many groups).
+/// The longest token accepted, in bytes, unless the policy sets another limit. The largest real access tokens are about
+/// 8 KiB (Entra with many groups).
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
-/// The smallest and the largest such limit an operator can ask for. Node takes no longer header lines anyway.
+/// The smallest and the largest such limit that a policy can set. Node accepts no longer header lines.
 const TOKEN_CAPS: std::ops::RangeInclusive<f64> = 1024.0..=65536.0;
 /// What is expected of `maxTokenBytes`.
 pub const TOKEN_BYTES: &str = "a number of bytes from 1024 to 65536";
@@ -56,7 +56,7 @@ pub struct PolicyOptions {
     pub allowed_clients: Option<Vec<String>>,
     /// What `token_use` must be (Cognito).
     pub token_use: Option<String>,
-    /// Tenants of a multi-tenant provider that are let in.
+    /// Tenants of a multi-tenant provider whose tokens are accepted.
     pub allowed_tenants: Option<Vec<String>>,
     /// Required roles, by default in `realm_access.roles` (Keycloak).
     pub required_roles: Option<GrantOptions>,

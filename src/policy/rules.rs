@@ -1,5 +1,5 @@
-//! Rules that tighten what a token may claim beyond what LibreChat asks: age, kind, client, roles and permissions. Each is off
-//! unless the operator asks for it.
+//! Claim rules beyond LibreChat's: age, kind of token, client, roles and permissions. Each is off unless the operator
+//! sets it.
 
 use super::grant::{ClaimPath, GrantKind, RequiredGrants};
 use super::{PolicyError, PolicyOptions};
@@ -45,7 +45,7 @@ pub struct ClaimRules {
 }
 
 impl ClaimRules {
-    /// Whether only access tokens are wanted, by whatever sign.
+    /// Whether the policy asks for access tokens, by `typ` or by `token_use`.
     pub fn want_access_token(&self) -> bool {
         self.typ != TypeRule::Off || self.token_use.is_some()
     }

@@ -1,4 +1,4 @@
-//! Where keys come from, and everything that decides which answer may be believed.
+//! Where keys come from, and everything that decides which answer may be trusted.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -92,7 +92,7 @@ impl KeyOptions {
 
 const ONE_SOURCE: &str = "the only source of keys: one of `jwksUri`, `jwks` and `jwksFile`";
 
-/// That it has usable keys shows when it is imported; what cannot be a set at all is said at once.
+/// Refuses what cannot be a JWK Set at all. Whether it has usable keys is found when it is imported.
 fn inline(text: String, max_bytes: usize) -> Result<Arc<str>, PolicyError> {
     let set: Option<Value> = serde_json::from_str(&text).ok().filter(|_| text.len() <= max_bytes);
     match set.as_ref().and_then(|set| set.get("keys")).and_then(Value::as_array) {
@@ -101,10 +101,10 @@ fn inline(text: String, max_bytes: usize) -> Result<Arc<str>, PolicyError> {
     }
 }
 
-/// A regular file or nothing yet. Anything else there is somebody's, and writing would replace it.
+/// A regular file, or a path where nothing is yet. Writing would replace anything else.
 fn snapshot_file(path: &str) -> Result<PathBuf, PolicyError> {
     let path = absolute("snapshotFile", path)?;
-    // Links are not followed. What cannot be looked at now is looked at again before it is written.
+    // Links are not followed. The check is repeated before the file is written.
     let other = path.file_name().is_none() || fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file());
     let expected = "the path of a regular file, or of nothing yet: no folder, link, device, socket or pipe";
     if other { Err(PolicyError::option("snapshotFile", expected)) } else { Ok(path) }
@@ -137,7 +137,8 @@ pub struct KeySource {
     transport: Arc<Transport>,
     /// Where keys are kept for a start without the provider.
     snapshot_file: Option<PathBuf>,
-    /// Of the fields above, computed once: inline sets and certificates are long, and every request looks its slot up.
+    /// The hash of the fields above, computed once: inline sets and certificates are long, and every request looks up
+    /// its slot.
     hash: u64,
 }
 
@@ -240,7 +241,7 @@ mod tests {
     fn whatever_decides_about_the_answer_makes_another_source() {
         let plain = KeyOptions::default().source(provider()).unwrap();
         assert_eq!(plain, KeyOptions::default().source(provider()).unwrap());
-        // How long keys live is the asker's business.
+        // How long keys live is a setting of the policy, not of the source.
         let patient = KeyOptions { cache_max_age: Some(1e6), max_stale: Some(1.0), ..KeyOptions::default() };
         assert_eq!(plain, patient.source(provider()).unwrap());
         let proxy = |http: &str, bypass: &str| ProxyOptions {

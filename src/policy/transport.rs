@@ -1,4 +1,4 @@
-//! How a provider is reached: what decides whose answer comes back. Checked once, with the policy.
+//! How a provider is reached: proxies, certificates, address policy. Checked once, with the policy.
 
 use std::fmt;
 
@@ -80,7 +80,7 @@ pub struct ProxyOptions {
     pub bypass: Option<String>,
 }
 
-/// What we show a provider that asks who we are (RFC 8446 4.4.2). PEM texts, known to fit together.
+/// The certificate for a provider that asks for one (RFC 8446 4.4.2). PEM texts, known to fit together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClientCertificate {
     cert: Box<str>,
@@ -125,7 +125,7 @@ pub struct Transport {
     pub proxies: Proxies,
     /// Certificates trusted besides Node's, PEM.
     pub extra_ca: Box<[Box<str>]>,
-    /// What we show of ourselves.
+    /// The client certificate, if there is one.
     pub client_certificate: Option<ClientCertificate>,
     /// Whether private, loopback and carrier-grade addresses are refused over https.
     pub refuse_private_addresses: bool,

@@ -1,4 +1,4 @@
-//! A token's header, read (RFC 7515 4), and the headers read last.
+//! Reading a token's header (RFC 7515 4), and a small cache of headers read before.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -26,16 +26,16 @@ impl std::fmt::Debug for Header {
     }
 }
 
-/// How many headers a thread remembers. A provider's tokens share one header per key.
+/// How many headers a thread keeps. A provider's tokens share one header per key.
 const REMEMBERED: usize = 16;
-/// The longest header remembered, in bytes of base64url; others are read each time.
+/// The longest header kept, in bytes of base64url; others are read each time.
 const MAX_REMEMBERED_BYTES: usize = 1024;
 
 type Seen = Option<(Box<str>, Arc<Header>)>;
 
 thread_local! {
-    /// Headers by their base64url text. What a header says follows from its bytes alone, whoever sent them and for whichever
-    /// policy, so that a caller can fill this with headers of his own and gains nothing.
+    /// Headers by their base64url text. What a header says follows from its bytes alone, whoever sent them and for
+    /// whichever policy, so that a caller who fills this with other headers gains nothing.
     static SEEN: RefCell<[Seen; REMEMBERED]> = const { RefCell::new([const { None }; REMEMBERED]) };
 }
 
@@ -49,7 +49,7 @@ pub fn parse(text: &str) -> Result<Arc<Header>, TokenError> {
         Some(Some((known, header))) if **known == *text => Some(Arc::clone(header)),
         _ => None,
     };
-    // A thread that is about to end has no memory any more.
+    // While a thread ends, its cache may be gone already.
     if let Ok(Some(header)) = SEEN.try_with(known) {
         return Ok(header);
     }
@@ -65,7 +65,7 @@ pub fn parse(text: &str) -> Result<Arc<Header>, TokenError> {
 fn place(text: &str) -> usize {
     let (words, rest) = text.as_bytes().as_chunks::<8>();
     let last = rest.iter().fold(text.len() as u64, |last, byte| (last << 8) | u64::from(*byte));
-    // 64-bit FNV-1a's prime, a word at a time: it need not withstand anybody, see above.
+    // 64-bit FNV-1a's prime, a word at a time. Collisions that a caller provokes do no harm, see above.
     let mixed =
         words.iter().fold(last, |mixed, word| (mixed ^ u64::from_le_bytes(*word)).wrapping_mul(0x100_0000_01b3));
     (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % REMEMBERED

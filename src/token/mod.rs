@@ -1,4 +1,4 @@
-//! What the caller sent: a JWS in compact serialization (RFC 7515 3.1), taken apart but not believed.
+//! What the caller sent: a JWS in compact serialization (RFC 7515 3.1), parsed but not verified.
 
 pub mod claims;
 pub mod email;
@@ -48,7 +48,7 @@ impl TokenError {
     }
 }
 
-/// A token whose form is right and whose signature nobody has checked.
+/// A well-formed token whose signature has not been checked.
 #[derive(Clone)]
 pub struct UnverifiedToken {
     text: Box<str>,
@@ -78,7 +78,7 @@ impl UnverifiedToken {
         }
         let parts = text.split_once('.').and_then(|(header, rest)| Some((header, rest.rsplit_once('.')?)));
         let Some((header, (payload, signature))) = parts else { return Err(other_form(text)) };
-        // A dot more would be in the payload, and base64url has none.
+        // A further dot would be in the payload, and base64url has none.
         if payload.contains('.') {
             return Err(other_form(text));
         }
@@ -136,7 +136,7 @@ impl UnverifiedToken {
         &self.signature
     }
 
-    /// Whether this is the token of `text`, to the letter. How long that takes does not tell how much of it is right.
+    /// Whether this token was sent as exactly `text`. The comparison takes the same time wherever the two differ.
     pub fn is(&self, text: &str) -> bool {
         let differs = |a: &str| a.bytes().zip(text.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b));
         self.text.len() == text.len() && differs(&self.text) == 0
@@ -156,7 +156,7 @@ fn other_form(text: &str) -> TokenError {
     match text.split('.').count() {
         // RFC 7516 7.1, 4.1.2.
         5 if is_header && is_encrypted => TokenError::Encrypted,
-        // A JWS that lost or gained something on its way; a single word may look like anything.
+        // A JWS that was cut or extended on its way; a single word can be anything.
         2.. if is_header => TokenError::Parts,
         _ if is_bearer_text(text) => TokenError::Opaque,
         _ => TokenError::Parts,

@@ -1,4 +1,4 @@
-//! What a server calls: an answer at once where the keys are at hand, a future where they must be fetched.
+//! The API for servers: an answer at once where the keys are at hand, a future where they must be fetched.
 
 mod check;
 
@@ -20,7 +20,7 @@ use crate::time::{Clock, UnixSeconds};
 use crate::token::UnverifiedToken;
 use check::Presented;
 
-// What a caller of this module holds, so that nobody at the boundary needs to look deeper.
+// The types of this module's API, so that the Node boundary imports nothing deeper.
 pub use crate::provider::SlotReport;
 pub use crate::provider::fetch::trust_certificates;
 pub use crate::provider::snapshot_file::SnapshotFileState;
@@ -45,7 +45,7 @@ pub enum Checked<F> {
 pub struct Later<F> {
     /// Gives the answer.
     pub future: F,
-    /// Set where a signature is checked on another thread than the caller's; to be kept until the caller has the answer.
+    /// Set where a worker checks the signature; to be kept until the caller has the answer.
     pub offloaded: Option<Offloaded>,
 }
 
@@ -97,7 +97,7 @@ impl Verifier {
         Self::with_pacing(fetch, clock, runtime, Pacing::default())
     }
 
-    /// [`Self::new`] with budgets of one's own: for tests that rotate keys faster than any provider does.
+    /// [`Self::new`] with other budgets: for tests that rotate keys faster than any provider does.
     pub fn with_pacing(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, runtime: Handle, pacing: Pacing) -> Arc<Self> {
         let queue = Arc::new(Queue::new(runtime.metrics().num_workers().saturating_sub(1).max(1)));
         Arc::new(Self {
@@ -120,8 +120,8 @@ impl Verifier {
         self.check_for(None, token, policy, now, memory).future()
     }
 
-    /// [`Self::check`] for a caller whose thread has other things to do: what its budget does not allow is checked by
-    /// whoever polls the future.
+    /// [`Self::check`] for a caller whose thread must not be held up: a signature that its budget does not allow is
+    /// checked by the thread that polls the future.
     pub fn check_for(
         self: &Arc<Self>,
         caller: Option<&Caller>,
@@ -156,7 +156,7 @@ impl Verifier {
         self.recheck_for(None, signed, policy, now).future()
     }
 
-    /// [`Self::recheck`] for a caller whose thread has other things to do.
+    /// [`Self::recheck`] for a caller whose thread must not be held up.
     pub fn recheck_for(
         self: &Arc<Self>,
         caller: Option<&Caller>,
@@ -182,7 +182,7 @@ impl Verifier {
         }
     }
 
-    /// How long the keys of a policy can be used without another look.
+    /// How long the keys of a policy can be used before they need a refresh.
     pub fn fresh_for(&self, policy: &Policy) -> Duration {
         self.store.fresh_for(&self.store.slot(policy.source()), policy.lifetimes())
     }

@@ -163,7 +163,7 @@ impl Verified {
     }
 }
 
-/// What the policy can say of a token before any key is at hand.
+/// What the policy can decide about a token without any key.
 ///
 /// # Errors
 /// [`SignatureError::AlgorithmNotAllowed`], [`SignatureError::KeyIdRequired`].
