@@ -1,7 +1,7 @@
 //! The snapshot file: public keys kept for a start while the provider cannot be reached. docs/keys.md has its format.
 //!
-//! The file is written after a good refresh and used only after a fetch has failed in this process. It is not a second
-//! way in: it must be ours alone, made for this very source, and its keys pass the import every other key passes.
+//! The file is written after a successful refresh and used only after a fetch has failed in this process. It must belong to
+//! this user and be writable by nobody else, it must be made for this source, and its keys pass the same import as others.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -22,9 +22,9 @@ use crate::policy::source::Origin;
 use crate::policy::transport::ProxyUrl;
 use crate::time::UnixSeconds;
 
-/// What stands in the file's `format`. Another format gets another name.
+/// The value of the file's `format`. Another format gets another name.
 const FORMAT: &str = "remote-agent-auth/keys/1";
-/// What the file may be longer than the keys in it, in bytes.
+/// By how many bytes the file may be longer than the keys in it.
 const FRAME_BYTES: usize = 4096;
 
 /// Why the snapshot file is not used, or was not written.
@@ -59,7 +59,7 @@ pub enum SnapshotFileError {
     Write(io::ErrorKind),
 }
 
-/// What became of the snapshot file last.
+/// How the snapshot file was used last.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum SnapshotFileState {
     /// It holds the keys fetched at this moment.
@@ -102,8 +102,8 @@ pub fn public_keys(entries: &[Value], set: &KeySet) -> Vec<Value> {
     entries.iter().take(MAX_KEYS).enumerate().filter_map(used).collect()
 }
 
-/// What ties a file to its source: a digest of everything that decides which answer may be believed. Passwords and
-/// private keys are left out: they do not decide that, and a digest is no place for them.
+/// The value that ties a file to its source: a digest of everything that decides which answer may be trusted. Passwords
+/// and private keys do not decide that, and are left out.
 pub fn binding(source: &KeySource) -> String {
     let origin = match source.origin() {
         Origin::Jwks(url) => json!({ "jwks": url.without_credentials() }),
@@ -125,7 +125,7 @@ pub fn binding(source: &KeySource) -> String {
     encode(&sha256(description.to_string().as_bytes()))
 }
 
-/// Reads the file, if it may be believed.
+/// Reads the file, if it may be trusted.
 ///
 /// # Errors
 /// [`SnapshotFileError`].
@@ -166,7 +166,8 @@ pub fn read(
     Ok(StoredKeys { keys, fetched_at, age })
 }
 
-/// Writes the file: beside its place first, then put there in one step, so that nobody ever reads half of it.
+/// Writes the file under another name in the same directory and then moves it into place in one step, so that nobody
+/// ever reads a part of it.
 ///
 /// # Errors
 /// [`SnapshotFileError::Write`], and [`SnapshotFileError::NotAFile`] where something else than a regular file has that name.
@@ -185,12 +186,12 @@ pub fn write(
     let written = file.write_all(&text).and_then(|()| file.sync_all()).map_err(failed);
     drop(file);
     let placed = written.and_then(|()| may_be_replaced(path)).and_then(|kind| match kind {
-        // A link put there since is replaced, not followed.
+        // A link created there since is replaced, not followed.
         Found::File => fs::rename(&beside, path).map_err(failed),
-        // A second name for the new file is only made where there is none: whatever was put there since stays.
+        // A hard link is only created where nothing has that name: whatever was created there since stays.
         Found::Nothing => fs::hard_link(&beside, path).or_else(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Err(SnapshotFileError::NotAFile),
-            // Some file systems have no second names.
+            // Some file systems have no hard links.
             _ => fs::rename(&beside, path).map_err(failed),
         }),
     });
@@ -199,7 +200,7 @@ pub fn write(
     placed
 }
 
-/// What has the name of the snapshot file.
+/// What exists at the snapshot file's path.
 enum Found {
     File,
     Nothing,
@@ -228,7 +229,7 @@ fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    // One left behind by an earlier process of this number.
+    // A file left behind by an earlier process with the same process id.
     let file = options.open(&beside).or_else(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => fs::remove_file(&beside).and_then(|()| options.open(&beside)),
         _ => Err(error),
@@ -251,21 +252,22 @@ fn open_ours(path: &Path) -> Result<File, SnapshotFileError> {
     }
     let file = File::open(path).map_err(failed)?;
     let opened = file.metadata().map_err(failed)?;
-    // What was opened is what was looked at: a link put there in between leads elsewhere.
+    // The file opened must be the one that was checked: a link created in between would lead to another.
     if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
         return Err(SnapshotFileError::NotAFile);
     }
     if opened.mode() & 0o022 != 0 {
         return Err(SnapshotFileError::Writable);
     }
-    // Whom a new file of ours belongs to is our effective user, on every Unix and without asking the system in C.
+    // The owner of a file created now is the effective user; this works on every Unix and needs no call into C.
     let (beside, ours) = create_beside(path).map_err(failed)?;
     let owner = ours.metadata().map(|metadata| metadata.uid());
     let _ = fs::remove_file(&beside);
     if owner.map_err(failed)? == opened.uid() { Ok(file) } else { Err(SnapshotFileError::Owner) }
 }
 
-/// Windows has no mode bits and std reads no ACLs: who may write there is for the directory's permissions to say.
+/// Windows has no mode bits, and the standard library reads no ACLs: there the directory's permissions decide who may
+/// write.
 #[cfg(not(unix))]
 fn open_ours(path: &Path) -> Result<File, SnapshotFileError> {
     let failed = |error: io::Error| match error.kind() {

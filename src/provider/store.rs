@@ -19,10 +19,10 @@ use crate::key_id::KeyId;
 use crate::policy::KeySource;
 use crate::time::{Clock, Moment, UnixSeconds};
 
-/// What the store's clock shows at its beginning: more than any stale bound, so that keys out of a snapshot file have a
-/// time of fetch on it.
+/// What the store's clock shows at its beginning: more than any stale bound, so that the time at which keys of a
+/// snapshot file were fetched is not negative.
 const BEGINNING: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// How many sources are kept; the least used go first.
+/// How many sources are kept; the least used ones are evicted first.
 const MAX_SLOTS: u64 = 10_000;
 
 /// What a slot offers a request.
@@ -32,18 +32,18 @@ pub enum Offer {
     Keys(Arc<Snapshot>),
     /// Wait for this refresh, at most so long where keys are at hand, and use those then.
     Wait(Refresh, Option<(Duration, Arc<Snapshot>)>),
-    /// Nothing; ask again in so long.
+    /// No keys: refused; retry after this long.
     Refused(ProviderError, Duration),
 }
 
-/// What there is for a token whose key is not at hand.
+/// What a slot offers for a token whose key is not at hand.
 #[derive(Debug)]
 pub enum Look {
     /// A refresh that may bring it.
     Refresh(Refresh),
     /// A place among those who wait for the next refresh.
     Turn(Turn),
-    /// Nothing.
+    /// No refresh.
     NotAsked(NotAsked),
 }
 
@@ -74,7 +74,7 @@ impl std::fmt::Debug for KeyStore {
 }
 
 impl KeyStore {
-    /// A store of its own. Refreshes run on `runtime`.
+    /// A new store. Its refreshes run on `runtime`.
     pub fn new(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, runtime: Handle, pacing: Pacing) -> Self {
         let context = RefreshContext {
             slots: Cache::new(MAX_SLOTS),
@@ -104,14 +104,14 @@ impl KeyStore {
         })
     }
 
-    /// Forgets everything. A refresh under way still answers its waiters; nothing of it is kept.
+    /// Drops all slots. A refresh under way still answers its waiters; nothing of it is kept.
     pub fn clear(&self) {
         *self.context.cleared.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.context.clock.wall());
         self.context.slots.invalidate_all();
         self.context.changes.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Keys that may be used without asking anybody: the way nearly every request goes. Never fetches.
+    /// Keys that may be used without a refresh, as nearly every request finds them. Never fetches.
     pub fn fresh(&self, slot: &Slot, lifetimes: Lifetimes) -> Option<Arc<Snapshot>> {
         let snapshot = slot.snapshot()?;
         let now = self.moment();
@@ -125,7 +125,7 @@ impl KeyStore {
         (advise(&facts, lifetimes) == Advice::Use).then_some(snapshot)
     }
 
-    /// How long the keys at hand can be used without another look; zero without keys.
+    /// How long the keys at hand can be used before they need a refresh; zero without keys.
     pub fn fresh_for(&self, slot: &Slot, lifetimes: Lifetimes) -> Duration {
         let now = self.moment();
         let look = |snapshot: Arc<Snapshot>| {
@@ -134,8 +134,8 @@ impl KeyStore {
         slot.snapshot().map_or(Duration::ZERO, |snapshot| look(snapshot).saturating_sub(now.monotonic))
     }
 
-    /// Counts every change of any keys, and of how long they can be used: what was found out before the last one has to
-    /// be found out again. A refresh that brings the same keys is none.
+    /// Counts every change of any keys, and of how long they can be used. A result from before the last change must not
+    /// be reused. A refresh that brings the same keys is no change.
     pub fn changes(&self) -> u64 {
         self.context.changes.load(Ordering::Acquire)
     }
@@ -145,12 +145,12 @@ impl KeyStore {
         slot.snapshot()
     }
 
-    /// Keys at hand after a refresh has failed: those of the snapshot file, unless they are too old for the asker.
+    /// Keys at hand after a refresh has failed: those of the snapshot file, unless they are too old for the policy.
     pub fn kept(&self, slot: &Slot, lifetimes: Lifetimes) -> Option<Arc<Snapshot>> {
         slot.snapshot().filter(|snapshot| self.may_serve(snapshot, lifetimes))
     }
 
-    /// Whether keys that a request holds may answer still: time has passed since they were offered.
+    /// Whether keys offered to a request earlier may still be used.
     pub fn may_serve(&self, snapshot: &Snapshot, lifetimes: Lifetimes) -> bool {
         let now = self.moment();
         now.monotonic.saturating_sub(snapshot.began_as_seen_at(now)) < lifetimes.stale_bound
@@ -159,7 +159,8 @@ impl KeyStore {
     /// What `slot` offers a request now. Begins a refresh where the rule of [`freshness`] says so.
     pub fn offer(&self, slot: &Arc<Slot>, lifetimes: Lifetimes) -> Offer {
         let mut state = slot.state();
-        // Read under the lock: a refresh ends under it, so that keys, failure and what is under way belong together.
+        // Read under the lock: a refresh ends under it, so that keys, failure and the refresh under way are of the same
+        // moment.
         let moment = self.moment();
         let now = moment.monotonic;
         state.asked = lifetimes;
@@ -187,8 +188,8 @@ impl KeyStore {
         }
     }
 
-    /// What there is for a `kid` that is in no set at hand: a refresh under way, a new one, or the wait for the next one
-    /// that the budgets allow, until `patience` at the latest. `signed_at` is when the token says it was issued.
+    /// What is offered for a `kid` that is in no set at hand: a refresh under way, a new one, or the wait for the next
+    /// one that the budgets allow, until `patience` at the latest. `signed_at` is the token's own `iat`.
     pub fn look_for_unknown_kid(
         &self,
         slot: &Arc<Slot>,
@@ -217,7 +218,7 @@ impl KeyStore {
         turn.map_or(Look::NotAsked(NotAsked::TooOften(left)), Look::Turn)
     }
 
-    /// How long a request waits for its turn at most: until the budgets allow another refresh, whatever has been bought.
+    /// How long a request waits for its turn at most: the longest time until the budgets allow another refresh.
     pub fn longest_turn(&self) -> Duration {
         self.pacing.longest_gap()
     }
@@ -240,7 +241,7 @@ impl KeyStore {
         state.budgets.missing.add_absent(key_id, now, signed_at, refreshes);
     }
 
-    /// The failure since the last success, if there is one: why a key that ought to be there may not be.
+    /// The failure since the last success, if there is one: a possible reason why a key is missing.
     pub fn last_failure(&self, slot: &Slot) -> Option<(ProviderError, Duration)> {
         let now = self.context.clock.monotonic();
         let with_keys = slot.snapshot().is_some();
@@ -248,7 +249,7 @@ impl KeyStore {
         Some((error, failed.pause_ends(with_keys).saturating_sub(now)))
     }
 
-    /// Whom the last failure was met at: the provider's host, or the proxy's.
+    /// The host of the last failure: the provider's or the proxy's.
     pub fn failed_host(&self, slot: &Slot) -> Option<Arc<str>> {
         slot.state().failed_host.clone()
     }
@@ -286,7 +287,7 @@ impl KeyStore {
     }
 }
 
-/// What is newer than the keys that a request has seen: a refresh under way, or one that ended since.
+/// A refresh that is newer than the keys a request has seen: one under way, or one that ended since.
 fn newer(slot: &Slot, state: &State, seen: &Snapshot) -> Option<Refresh> {
     state.under_way.clone().or_else(|| {
         let newer = slot.snapshot().filter(|newer| newer.refreshes > seen.refreshes)?;
@@ -294,7 +295,7 @@ fn newer(slot: &Slot, state: &State, seen: &Snapshot) -> Option<Refresh> {
     })
 }
 
-/// From when on a refresh can be bought so: after a failure not before its pause is over.
+/// From when on the budgets allow a refresh of this kind: after a failure not before its pause is over.
 fn ready(state: &mut State, payment: Payment, now: Duration) -> Duration {
     let pause_ends = state.failed.map_or(now, |(failed, _)| failed.buyers_pause_ends());
     state.budgets.ready(payment, now).max(pause_ends)
