@@ -221,71 +221,12 @@ impl Refusal {
     /// Its code.
     pub const fn code(&self) -> Code {
         match self {
-            Self::Policy(error) => match error {
-                PolicyError::Issuer => Code::PolicyIssuer,
-                PolicyError::Audience => Code::PolicyAudience,
-                PolicyError::JwksUri => Code::PolicyJwksUri,
-                PolicyError::Scope => Code::PolicyScope,
-                PolicyError::Algorithms => Code::PolicyAlgorithms,
-                PolicyError::Option { .. } | PolicyError::Unknown { .. } => Code::PolicyOption,
-            },
+            Self::Policy(error) => policy_code(error),
             Self::TokenArgument | Self::HandleArgument => Code::TokenArgument,
-            Self::Token(error) => match error {
-                TokenError::TooLarge => Code::TokenTooLarge,
-                TokenError::Opaque => Code::TokenOpaque,
-                TokenError::Parts | TokenError::Header(_) => Code::TokenMalformed,
-                TokenError::Encrypted => Code::TokenEncrypted,
-                TokenError::Algorithm(_) => Code::TokenAlgorithm,
-                TokenError::Critical => Code::TokenCritical,
-                TokenError::KeyId => Code::TokenKid,
-            },
-            Self::Signature(error) => match error {
-                SignatureError::AlgorithmNotAllowed(_) => Code::TokenAlgorithm,
-                SignatureError::KeyIdRequired => Code::TokenKid,
-                SignatureError::KeyNotFound => Code::KeyNotFound,
-                SignatureError::KeyUnsuitable(_) => Code::KeyUnsuitable,
-                SignatureError::Invalid => Code::SignatureInvalid,
-                SignatureError::GraphToken => Code::GraphToken,
-            },
-            Self::Claims(error) => match error {
-                ClaimsError::Malformed(_) => Code::TokenMalformed,
-                ClaimsError::NotAnObject | ClaimsError::NotANumber(_) | ClaimsError::Missing(_) => Code::TokenClaims,
-                ClaimsError::Expired(_) => Code::TokenExpired,
-                ClaimsError::NotYetValid(_) => Code::TokenNotYetValid,
-                ClaimsError::TooOld(_) => Code::TokenTooOld,
-                ClaimsError::Lifetime => Code::TokenLifetime,
-                ClaimsError::IdToken => Code::IdToken,
-                ClaimsError::RefreshToken => Code::RefreshToken,
-                ClaimsError::SecurityEvent => Code::LogoutToken,
-                ClaimsError::UserInfo => Code::UserinfoToken,
-                ClaimsError::AuthorizationResponse => Code::AuthorizationResponse,
-                ClaimsError::OtherKind(_) | ClaimsError::Type(_) => Code::TokenType,
-                ClaimsError::Client(_) => Code::TokenClient,
-                ClaimsError::RoleMissing(_) => Code::RoleMissing,
-                ClaimsError::PermissionMissing(_) => Code::PermissionMissing,
-                ClaimsError::Audience(_) => Code::TokenAudience,
-                ClaimsError::Issuer(_) | ClaimsError::KeyIssuer(_) => Code::TokenIssuer,
-                ClaimsError::ScopeMalformed => Code::ScopeMalformed,
-                ClaimsError::ScopeMissing(_) => Code::ScopeMissing,
-                ClaimsError::Subject => Code::TokenSubject,
-            },
-            Self::Provider(error, _) => match error {
-                ProviderError::DiscoveryFetch(error) => fetch_code(*error, Code::DiscoveryFetch),
-                ProviderError::JwksFetch(error) => fetch_code(*error, Code::JwksFetch),
-                ProviderError::Discovery(error) => match error {
-                    DiscoveryError::Status(_) => Code::DiscoveryFetch,
-                    DiscoveryError::Url
-                    | DiscoveryError::Redirect
-                    | DiscoveryError::Document
-                    | DiscoveryError::JwksUri => Code::DiscoveryDocument,
-                    DiscoveryError::Issuer(_) => Code::DiscoveryIssuer,
-                },
-                ProviderError::JwksStatus(_) | ProviderError::File(_) => Code::JwksFetch,
-                ProviderError::JwksDocument(error) => match error {
-                    KeySetError::Json | KeySetError::Shape | KeySetError::NoUsableKey(_) => Code::JwksDocument,
-                },
-                ProviderError::Lost => Code::Internal,
-            },
+            Self::Token(error) => token_code(error),
+            Self::Signature(error) => signature_code(error),
+            Self::Claims(error) => claims_code(error),
+            Self::Provider(error, _) => provider_code(error),
             Self::NotAsked(error) => match error {
                 NotAsked::Absent { .. } => Code::KeyNotFound,
                 NotAsked::TooOften(_) => Code::KeyNotAsked,
@@ -307,11 +248,89 @@ impl Refusal {
     }
 }
 
+const fn provider_code(error: &ProviderError) -> Code {
+    match error {
+        ProviderError::DiscoveryFetch(error) => fetch_code(*error, Code::DiscoveryFetch),
+        ProviderError::JwksFetch(error) => fetch_code(*error, Code::JwksFetch),
+        ProviderError::Discovery(error) => match error {
+            DiscoveryError::Status(_) => Code::DiscoveryFetch,
+            DiscoveryError::Url | DiscoveryError::Redirect | DiscoveryError::Document | DiscoveryError::JwksUri => {
+                Code::DiscoveryDocument
+            }
+            DiscoveryError::Issuer(_) => Code::DiscoveryIssuer,
+        },
+        ProviderError::JwksStatus(_) | ProviderError::File(_) => Code::JwksFetch,
+        ProviderError::JwksDocument(error) => match error {
+            KeySetError::Json | KeySetError::Shape | KeySetError::NoUsableKey(_) => Code::JwksDocument,
+        },
+        ProviderError::Lost => Code::Internal,
+    }
+}
+
 const fn fetch_code(error: FetchError, otherwise: Code) -> Code {
     match error {
         FetchError::Client => Code::Internal,
         FetchError::Address => Code::AddressRefused,
         _ => otherwise,
+    }
+}
+
+const fn policy_code(error: &PolicyError) -> Code {
+    match error {
+        PolicyError::Issuer => Code::PolicyIssuer,
+        PolicyError::Audience => Code::PolicyAudience,
+        PolicyError::JwksUri => Code::PolicyJwksUri,
+        PolicyError::Scope => Code::PolicyScope,
+        PolicyError::Algorithms => Code::PolicyAlgorithms,
+        PolicyError::Option { .. } | PolicyError::Unknown { .. } => Code::PolicyOption,
+    }
+}
+
+const fn token_code(error: &TokenError) -> Code {
+    match error {
+        TokenError::TooLarge => Code::TokenTooLarge,
+        TokenError::Opaque => Code::TokenOpaque,
+        TokenError::Parts | TokenError::Header(_) => Code::TokenMalformed,
+        TokenError::Encrypted => Code::TokenEncrypted,
+        TokenError::Algorithm(_) => Code::TokenAlgorithm,
+        TokenError::Critical => Code::TokenCritical,
+        TokenError::KeyId => Code::TokenKid,
+    }
+}
+
+const fn signature_code(error: &SignatureError) -> Code {
+    match error {
+        SignatureError::AlgorithmNotAllowed(_) => Code::TokenAlgorithm,
+        SignatureError::KeyIdRequired => Code::TokenKid,
+        SignatureError::KeyNotFound => Code::KeyNotFound,
+        SignatureError::KeyUnsuitable(_) => Code::KeyUnsuitable,
+        SignatureError::Invalid => Code::SignatureInvalid,
+        SignatureError::GraphToken => Code::GraphToken,
+    }
+}
+
+const fn claims_code(error: &ClaimsError) -> Code {
+    match error {
+        ClaimsError::Malformed(_) => Code::TokenMalformed,
+        ClaimsError::NotAnObject | ClaimsError::NotANumber(_) | ClaimsError::Missing(_) => Code::TokenClaims,
+        ClaimsError::Expired(_) => Code::TokenExpired,
+        ClaimsError::NotYetValid(_) => Code::TokenNotYetValid,
+        ClaimsError::TooOld(_) => Code::TokenTooOld,
+        ClaimsError::Lifetime => Code::TokenLifetime,
+        ClaimsError::IdToken => Code::IdToken,
+        ClaimsError::RefreshToken => Code::RefreshToken,
+        ClaimsError::SecurityEvent => Code::LogoutToken,
+        ClaimsError::UserInfo => Code::UserinfoToken,
+        ClaimsError::AuthorizationResponse => Code::AuthorizationResponse,
+        ClaimsError::OtherKind(_) | ClaimsError::Type(_) => Code::TokenType,
+        ClaimsError::Client(_) => Code::TokenClient,
+        ClaimsError::RoleMissing(_) => Code::RoleMissing,
+        ClaimsError::PermissionMissing(_) => Code::PermissionMissing,
+        ClaimsError::Audience(_) => Code::TokenAudience,
+        ClaimsError::Issuer(_) | ClaimsError::KeyIssuer(_) => Code::TokenIssuer,
+        ClaimsError::ScopeMalformed => Code::ScopeMalformed,
+        ClaimsError::ScopeMissing(_) => Code::ScopeMissing,
+        ClaimsError::Subject => Code::TokenSubject,
     }
 }
 
