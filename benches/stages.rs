@@ -7,11 +7,12 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use remote_agent_auth::policy::MAX_TOKEN_BYTES;
 use remote_agent_auth::provider::fetch::{Fetch, Fetching, Request, Response};
+use remote_agent_auth::signature_cache::SignatureCache;
 use remote_agent_auth::time::SystemClock;
 use remote_agent_auth::token::UnverifiedToken;
 use remote_agent_auth::token::claims::Claims;
-use remote_agent_auth::verdict::Verdicts;
 use remote_agent_auth::verifier::{Checked, Memory, Verifier};
 use remote_agent_auth::verify;
 use support::{ALGORITHMS, Fixture};
@@ -35,39 +36,43 @@ fn stages(criterion: &mut Criterion) {
             turn += 1;
             turn
         };
-        let parsed = Arc::new(UnverifiedToken::parse(fixture.token(0)).unwrap());
-        let signed = verify::signature(&parsed, &fixture.keys, &fixture.policy).unwrap();
+        let parsed = Arc::new(UnverifiedToken::parse(fixture.token(0), MAX_TOKEN_BYTES).unwrap());
+        let signed = verify::check_signature(&parsed, &fixture.keys, &fixture.policy).unwrap();
 
         group.bench_function("bare check", |b| b.iter(|| fixture.check_bare(next())));
         group.bench_function("core: bytes to checked claims", |b| b.iter(|| fixture.check_core(next())));
-        group.bench_function("parse the token", |b| b.iter(|| UnverifiedToken::parse(fixture.token(next()))));
+        group.bench_function("parse the token", |b| {
+            b.iter(|| UnverifiedToken::parse(fixture.token(next()), MAX_TOKEN_BYTES))
+        });
         group.bench_function("select the key", |b| {
             b.iter(|| drop(black_box(fixture.keys.select(parsed.untrusted_algorithm(), parsed.untrusted_key_id()))));
         });
-        group.bench_function("signature", |b| b.iter(|| verify::signature(&parsed, &fixture.keys, &fixture.policy)));
+        group.bench_function("signature", |b| {
+            b.iter(|| verify::check_signature(&parsed, &fixture.keys, &fixture.policy))
+        });
         group.bench_function("read the claims", |b| {
             let text = parsed.untrusted_payload().unwrap();
             b.iter(|| Claims::parse(text, |_| false));
         });
-        group.bench_function("judge the claims", |b| {
+        group.bench_function("check the claims", |b| {
             b.iter_batched(
-                || verify::signature(&parsed, &fixture.keys, &fixture.policy).unwrap(),
-                |signed| verify::claims(signed, &fixture.policy, fixture.now),
+                || verify::check_signature(&parsed, &fixture.keys, &fixture.policy).unwrap(),
+                |signed| verify::check_claims(signed, &fixture.policy, fixture.now),
                 BatchSize::SmallInput,
             );
         });
         if alg == "RS256" {
-            let verdicts = Verdicts::default();
-            verdicts.remember(signed.clone());
+            let signatures = SignatureCache::default();
+            signatures.remember(signed.clone());
             let source = fixture.policy.source();
-            group.bench_function("verdict recalled", |b| b.iter(|| verdicts.recall(fixture.token(0), source)));
+            group.bench_function("signature recalled", |b| b.iter(|| signatures.recall(fixture.token(0), source)));
         }
 
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let network = Arc::new(Answers(fixture.jwks.clone()));
         let verifier = Verifier::new(network, Arc::new(SystemClock::default()), runtime.handle().clone());
         runtime.block_on(verifier.prefetch(&fixture.policy)).unwrap();
-        for (name, memory) in [("verifier, fresh", Memory::None), ("verifier, verdict known", Memory::Verdicts)] {
+        for (name, memory) in [("verifier, fresh", Memory::None), ("verifier, signature known", Memory::Signatures)] {
             group.bench_function(name, |b| {
                 b.iter(|| match verifier.check(fixture.token(next()), &fixture.policy, fixture.now, memory) {
                     Checked::Now(answer) => drop(black_box(answer.unwrap())),

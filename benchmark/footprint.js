@@ -9,7 +9,8 @@ const path = require('node:path');
 const zlib = require('node:zlib');
 const { spread } = require('./measure');
 const { startProvider } = require('./provider');
-const { digits, fill, range, table } = require('./report');
+const { fill } = require('./report');
+const { digits, range, table } = require('./format');
 const { folder } = require('./subject');
 const { Keys } = require('./tokens');
 

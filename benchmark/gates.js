@@ -2,7 +2,7 @@
 
 // The targets this package set itself (issue 5), beside what was measured.
 
-const { digits, table } = require('./report');
+const { digits, table } = require('./format');
 
 const COLUMNS = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'];
 

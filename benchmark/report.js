@@ -5,13 +5,11 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
+const { digits, perSecond, range, table } = require('./format');
+const { gates } = require('./gates');
 
 const root = path.join(__dirname, '..');
 const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'];
-
-const digits = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
-const perSecond = (value) => Math.round(value).toLocaleString('en-US');
-const range = ({ median, min, max }, format = digits) => `${format(median)} (${format(min)}-${format(max)})`;
 
 const FIGURES = [
   ['tokens/s (min-max)', 'throughput', (it) => range(it, perSecond)],
@@ -20,14 +18,6 @@ const FIGURES = [
   ['p99 us', 'p99Micros', ({ median }) => digits(median)],
   ['loop delay p99 ms', 'loopDelayP99Millis', ({ median }) => digits(median)],
 ];
-
-function table(head, rows) {
-  return [
-    `| ${head.join(' | ')} |`,
-    `|${' --- |'.repeat(head.length)}`,
-    ...rows.map((row) => `| ${row.join(' | ')} |`),
-  ].join('\n');
-}
 
 /** One case: a row per entrant, fastest first, and our throughput over theirs. */
 function caseTable({ ours, rows, ratios }) {
@@ -137,11 +127,10 @@ function fill(file, name, text) {
   );
 }
 
-module.exports = { caseTable, circumstances, digits, fill, limitTable, overview, perSecond, range, table, tables };
+module.exports = { caseTable, circumstances, fill, limitTable, overview, tables };
 
 if (require.main === module) {
   const result = JSON.parse(fs.readFileSync(process.argv[2] ?? path.join(root, 'docs', 'benchmark.json'), 'utf8'));
-  const { gates } = require('./gates');
   fill(path.join(root, 'docs', 'performance.md'), 'gates', gates(result));
   fill(path.join(root, 'docs', 'performance.md'), 'tables', tables(result));
   fill(path.join(root, 'docs', 'performance.md'), 'overview', `${overview(result)}\n\n${circumstances(result)}`);

@@ -10,7 +10,8 @@ const { performance } = require('node:perf_hooks');
 const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
 const { spread } = require('./measure');
 const { startProvider } = require('./provider');
-const { fill, perSecond, range, table } = require('./report');
+const { perSecond, range, table } = require('./format');
+const { fill } = require('./report');
 const { folder, ours } = require('./subject');
 const { AUDIENCE, Keys, claimsFor, mintPool } = require('./tokens');
 

@@ -1,7 +1,7 @@
-//! base64url without padding (RFC 7515 2), strictly: one value, one spelling.
+//! base64url without padding (RFC 7515 2), strictly: each value has exactly one encoding.
 //!
 //! Padding, other characters, an impossible length and trailing bits that are not zero (RFC 4648 3.5) are refused, so
-//! that no second spelling of a signed token exists.
+//! that a signed token has no second encoding.
 
 use thiserror::Error;
 
@@ -52,13 +52,13 @@ pub fn encode(bytes: &[u8]) -> String {
     text
 }
 
-/// Decodes what JWK Sets have in place of base64url: padding, the standard alphabet, spare bits. For key members only;
-/// a token has one spelling.
+/// Decodes the variants found in JWK Sets: padding, the standard alphabet, spare bits. For key members only; a token
+/// has one encoding.
 pub fn decode_leniently(text: &str) -> Result<Vec<u8>, Base64UrlError> {
     let text = text.trim_end_matches('=').replace('+', "-").replace('/', "_");
     match decode(text.as_bytes()) {
         Err(Base64UrlError::TrailingBits) => {
-            // One or two spare characters say two or four bits more than whole bytes need: read them as zero.
+            // The last character may carry two or four bits more than whole bytes need: they are read as zero.
             let spare = if text.len() % 4 == 2 { 0x30 } else { 0x3c };
             let mut bytes = text.into_bytes();
             if let Some(last) = bytes.last_mut() {
@@ -76,7 +76,7 @@ pub fn decode(text: &[u8]) -> Result<Vec<u8>, Base64UrlError> {
     if text.len() % 4 == 1 {
         return Err(Base64UrlError::Length);
     }
-    // The crate only says that something is wrong. What it is, is looked up where it is needed.
+    // The crate only reports that something is wrong. The slow decoder finds out what.
     base64_simd::URL_SAFE_NO_PAD.decode_to_vec(text).map_err(|_| {
         let known = text.iter().all(|byte| value(*byte) != INVALID);
         if known { Base64UrlError::TrailingBits } else { Base64UrlError::Alphabet }
@@ -89,11 +89,11 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    /// Byte by byte, as RFC 4648 5 is written: what the fast decoder is compared with.
+    /// Byte by byte, as RFC 4648 5 describes it: tests compare the fast decoder with this one.
     fn decode_slowly(text: &[u8]) -> Result<Vec<u8>, Base64UrlError> {
         let mut bytes = Vec::with_capacity(text.len().div_ceil(4).saturating_mul(3));
         let (groups, rest) = text.as_chunks::<4>();
-        // One look at the end instead of one per group: every invalid character sets the high bit.
+        // One check at the end instead of one per group: every invalid character sets the high bit.
         let mut seen = 0_u8;
         for &[a, b, c, d] in groups {
             let [a, b, c, d] = [value(a), value(b), value(c), value(d)];

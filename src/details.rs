@@ -1,4 +1,4 @@
-//! What an operator can compare, beside a refusal's code. For logs and callers of the API; no client ever hears it.
+//! Details beside a refusal's code that an operator can compare. For logs and callers of the API, never for clients.
 
 use std::fmt;
 
@@ -59,8 +59,8 @@ impl Details {
 }
 
 impl fmt::Display for Details {
-    /// What stands behind a message: the host. Reason, expected and got are what the message itself says in words, but where it cannot know
-    /// what was expected.
+    /// The addition to a message: the host. The message itself has reason, expected and got in words, unless it cannot know what was
+    /// expected.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(expected) = self.expected.as_ref().filter(|_| self.unsaid) {
             write!(f, "; expected {expected}")?;

@@ -1,4 +1,4 @@
-//! Every refusal as a flat code and the party who can mend it.
+//! Every refusal as a flat code and the party who can correct it.
 //!
 //! Stages raise errors of their own; here each variant gets its code in one match without wildcard, so that a new variant
 //! does not compile until it has one. Codes are API: they are declared here once, and the JavaScript table, the types and
@@ -16,7 +16,7 @@ use crate::provider::{NotAsked, ProviderError};
 use crate::token::TokenError;
 use crate::verify::{ClaimsError, SignatureError, VerifyError};
 
-/// Who can mend it.
+/// Who can correct it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Fault {
@@ -196,7 +196,7 @@ impl Refusal {
     /// The refusal of a token that is too long to be looked at.
     pub const TOO_LARGE: Self = Self::Token(TokenError::TooLarge);
 
-    /// What a provider could not do for us, by which cause, and on which host; `issuer` is the one its metadata should have named.
+    /// The refusal because the provider failed, with the cause and the host; `issuer` is the one its metadata should have named.
     pub fn provider(error: ProviderError, again: Duration, host: Option<&str>, issuer: Option<&str>) -> Self {
         let mut details = Details::default();
         if let Some(reason) = error.reason() {
@@ -229,73 +229,12 @@ impl Refusal {
     /// Its code.
     pub const fn code(&self) -> Code {
         match self {
-            Self::Policy(error) => match error {
-                PolicyError::Issuer => Code::PolicyIssuer,
-                PolicyError::Audience => Code::PolicyAudience,
-                PolicyError::JwksUri => Code::PolicyJwksUri,
-                PolicyError::Scope => Code::PolicyScope,
-                PolicyError::Algorithms => Code::PolicyAlgorithms,
-                PolicyError::Option { .. } | PolicyError::Unknown { .. } => Code::PolicyOption,
-            },
+            Self::Policy(error) => policy_code(error),
             Self::TokenArgument | Self::HandleArgument => Code::TokenArgument,
-            Self::Token(error) => match error {
-                TokenError::TooLarge => Code::TokenTooLarge,
-                TokenError::Opaque => Code::TokenOpaque,
-                TokenError::Parts | TokenError::Header(_) => Code::TokenMalformed,
-                TokenError::Encrypted => Code::TokenEncrypted,
-                TokenError::Algorithm(_) => Code::TokenAlgorithm,
-                TokenError::Critical => Code::TokenCritical,
-                TokenError::KeyId => Code::TokenKid,
-            },
-            Self::Signature(error) => match error {
-                SignatureError::AlgorithmNotAllowed(_) => Code::TokenAlgorithm,
-                SignatureError::KeyIdRequired => Code::TokenKid,
-                SignatureError::KeyNotFound => Code::KeyNotFound,
-                SignatureError::KeyUnsuitable(_) => Code::KeyUnsuitable,
-                SignatureError::Invalid => Code::SignatureInvalid,
-                SignatureError::GraphToken => Code::GraphToken,
-            },
-            Self::Claims(error) => match error {
-                ClaimsError::Malformed(_) => Code::TokenMalformed,
-                ClaimsError::NotAnObject | ClaimsError::NotANumber(_) | ClaimsError::Missing(_) => Code::TokenClaims,
-                ClaimsError::Expired(_) => Code::TokenExpired,
-                ClaimsError::NotYetValid(_) => Code::TokenNotYetValid,
-                ClaimsError::TooOld(_) => Code::TokenTooOld,
-                ClaimsError::Lifetime(_) => Code::TokenLifetime,
-                ClaimsError::IdToken => Code::IdToken,
-                ClaimsError::RefreshToken => Code::RefreshToken,
-                ClaimsError::SecurityEvent => Code::LogoutToken,
-                ClaimsError::UserInfo => Code::UserinfoToken,
-                ClaimsError::AuthorizationResponse => Code::AuthorizationResponse,
-                ClaimsError::OtherKind(_) | ClaimsError::Type(_) => Code::TokenType,
-                ClaimsError::Client(_) => Code::TokenClient,
-                ClaimsError::RoleMissing(_) => Code::RoleMissing,
-                ClaimsError::PermissionMissing(_) => Code::PermissionMissing,
-                ClaimsError::Audience(_) => Code::TokenAudience,
-                ClaimsError::Issuer(_) | ClaimsError::KeyIssuer(_) => Code::TokenIssuer,
-                ClaimsError::ScopeMalformed => Code::ScopeMalformed,
-                ClaimsError::ScopeMissing(_) => Code::ScopeMissing,
-                ClaimsError::Subject => Code::TokenSubject,
-            },
-            Self::Provider(error, _) => match error {
-                ProviderError::DiscoveryFetch(error) => fetch_code(*error, Code::DiscoveryFetch),
-                ProviderError::JwksFetch(error) => fetch_code(*error, Code::JwksFetch),
-                ProviderError::Discovery(error) => match error {
-                    DiscoveryError::Status(_) => Code::DiscoveryFetch,
-                    DiscoveryError::Url
-                    | DiscoveryError::Redirect
-                    | DiscoveryError::Json
-                    | DiscoveryError::Document
-                    | DiscoveryError::NoJwksUri
-                    | DiscoveryError::JwksUri => Code::DiscoveryDocument,
-                    DiscoveryError::Issuer(_) => Code::DiscoveryIssuer,
-                },
-                ProviderError::JwksStatus(_) | ProviderError::File(_) => Code::JwksFetch,
-                ProviderError::JwksDocument(error) => match error {
-                    KeySetError::Json | KeySetError::Shape | KeySetError::NoUsableKey(_) => Code::JwksDocument,
-                },
-                ProviderError::Lost => Code::Internal,
-            },
+            Self::Token(error) => token_code(error),
+            Self::Signature(error) => signature_code(error),
+            Self::Claims(error) => claims_code(error),
+            Self::Provider(error, _) => provider_code(error),
             Self::NotAsked(error) => match error {
                 NotAsked::Absent { .. } => Code::KeyNotFound,
                 NotAsked::TooOften(_) => Code::KeyNotAsked,
@@ -317,11 +256,92 @@ impl Refusal {
     }
 }
 
+const fn provider_code(error: &ProviderError) -> Code {
+    match error {
+        ProviderError::DiscoveryFetch(error) => fetch_code(*error, Code::DiscoveryFetch),
+        ProviderError::JwksFetch(error) => fetch_code(*error, Code::JwksFetch),
+        ProviderError::Discovery(error) => match error {
+            DiscoveryError::Status(_) => Code::DiscoveryFetch,
+            DiscoveryError::Url
+            | DiscoveryError::Redirect
+            | DiscoveryError::Json
+            | DiscoveryError::Document
+            | DiscoveryError::NoJwksUri
+            | DiscoveryError::JwksUri => Code::DiscoveryDocument,
+            DiscoveryError::Issuer(_) => Code::DiscoveryIssuer,
+        },
+        ProviderError::JwksStatus(_) | ProviderError::File(_) => Code::JwksFetch,
+        ProviderError::JwksDocument(error) => match error {
+            KeySetError::Json | KeySetError::Shape | KeySetError::NoUsableKey(_) => Code::JwksDocument,
+        },
+        ProviderError::Lost => Code::Internal,
+    }
+}
+
 const fn fetch_code(error: FetchError, otherwise: Code) -> Code {
     match error {
         FetchError::Client => Code::Internal,
         FetchError::Address => Code::AddressRefused,
         _ => otherwise,
+    }
+}
+
+const fn policy_code(error: &PolicyError) -> Code {
+    match error {
+        PolicyError::Issuer => Code::PolicyIssuer,
+        PolicyError::Audience => Code::PolicyAudience,
+        PolicyError::JwksUri => Code::PolicyJwksUri,
+        PolicyError::Scope => Code::PolicyScope,
+        PolicyError::Algorithms => Code::PolicyAlgorithms,
+        PolicyError::Option { .. } | PolicyError::Unknown { .. } => Code::PolicyOption,
+    }
+}
+
+const fn token_code(error: &TokenError) -> Code {
+    match error {
+        TokenError::TooLarge => Code::TokenTooLarge,
+        TokenError::Opaque => Code::TokenOpaque,
+        TokenError::Parts | TokenError::Header(_) => Code::TokenMalformed,
+        TokenError::Encrypted => Code::TokenEncrypted,
+        TokenError::Algorithm(_) => Code::TokenAlgorithm,
+        TokenError::Critical => Code::TokenCritical,
+        TokenError::KeyId => Code::TokenKid,
+    }
+}
+
+const fn signature_code(error: &SignatureError) -> Code {
+    match error {
+        SignatureError::AlgorithmNotAllowed(_) => Code::TokenAlgorithm,
+        SignatureError::KeyIdRequired => Code::TokenKid,
+        SignatureError::KeyNotFound => Code::KeyNotFound,
+        SignatureError::KeyUnsuitable(_) => Code::KeyUnsuitable,
+        SignatureError::Invalid => Code::SignatureInvalid,
+        SignatureError::GraphToken => Code::GraphToken,
+    }
+}
+
+const fn claims_code(error: &ClaimsError) -> Code {
+    match error {
+        ClaimsError::Malformed(_) => Code::TokenMalformed,
+        ClaimsError::NotAnObject | ClaimsError::NotANumber(_) | ClaimsError::Missing(_) => Code::TokenClaims,
+        ClaimsError::Expired(_) => Code::TokenExpired,
+        ClaimsError::NotYetValid(_) => Code::TokenNotYetValid,
+        ClaimsError::TooOld(_) => Code::TokenTooOld,
+        ClaimsError::Lifetime(_) => Code::TokenLifetime,
+        ClaimsError::IdToken => Code::IdToken,
+        ClaimsError::RefreshToken => Code::RefreshToken,
+        ClaimsError::SecurityEvent => Code::LogoutToken,
+        ClaimsError::UserInfo => Code::UserinfoToken,
+        ClaimsError::AuthorizationResponse => Code::AuthorizationResponse,
+        ClaimsError::OtherKind(_) | ClaimsError::Type(_) => Code::TokenType,
+        ClaimsError::Client(_) => Code::TokenClient,
+        ClaimsError::RoleMissing(_) => Code::RoleMissing,
+        ClaimsError::PermissionMissing(_) => Code::PermissionMissing,
+        ClaimsError::Audience(_) => Code::TokenAudience,
+        ClaimsError::Issuer(_) | ClaimsError::KeyIssuer(_) => Code::TokenIssuer,
+        ClaimsError::ScopeMalformed => Code::ScopeMalformed,
+        ClaimsError::ScopeMissing(_) => Code::ScopeMissing,
+        ClaimsError::Subject => Code::TokenSubject,
     }
 }
 

@@ -1,6 +1,6 @@
-//! Key identifiers: what a token's `kid` and a key's `kid` are compared as.
+//! Key identifiers: the form in which a token's `kid` and a key's `kid` are compared.
 
-/// The longest `kid` looked at, in bytes. Providers use thumbprints and UUIDs; room is left for URLs.
+/// The longest `kid` accepted, in bytes. Providers use thumbprints and UUIDs; some use URLs.
 pub const MAX_KEY_ID_BYTES: usize = 256;
 
 /// A key identifier (RFC 7515 4.1.4): not empty, at most [`MAX_KEY_ID_BYTES`].

@@ -34,20 +34,18 @@ pub mod json;
 pub mod key_id;
 pub mod keys;
 pub mod mismatch;
-pub mod offload;
 pub mod policy;
 pub mod process;
 pub mod provider;
-pub mod queue;
 pub mod scope;
+pub mod signature_cache;
+pub mod threads;
 pub mod time;
 pub mod token;
-pub mod verdict;
 pub mod verifier;
 pub mod verify;
 pub mod whitespace;
-pub mod workers;
 
-// napi exports nothing in unit tests, which would leave all of it unused there.
+// In unit tests napi exports nothing, so that the whole module would be unused.
 #[cfg(all(feature = "node", not(test)))]
 mod node;

@@ -1,11 +1,11 @@
-//! What was expected and what came, in words for the operator: bounded, printable, and where the two nearly agree, in what they
-//! differ. Made where something is refused, never on the way of a good token.
+//! What was expected and what came, in words for the operator: bounded, printable, and with the difference where the
+//! two nearly agree. Made only for a refusal, never for an accepted token.
 
 use std::fmt;
 
 use crate::details::{MOST_CHARACTERS, printable};
 
-/// What a rule asked for and what the token or document has instead. Neither subjects nor addresses are ever compared this way.
+/// What a rule asked for and what the token or document has instead. Never made of subjects or e-mail addresses.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mismatch(Box<Sides>);
 
@@ -26,7 +26,8 @@ impl Mismatch {
         }))
     }
 
-    /// Of names, one of which should have been there, and those that were; where two of them nearly agree, in what they differ.
+    /// Of the names of which one was expected, and those that came; notes the difference where two of them nearly
+    /// agree.
     pub fn of_names(expected: &[&str], got: &[&str]) -> Self {
         let near = expected
             .iter()
@@ -35,7 +36,7 @@ impl Mismatch {
         Self::new(&listed(expected), &listed(got)).noting(near)
     }
 
-    /// With something to add, unless it is known already.
+    /// Adds a note, unless there is one.
     #[must_use]
     pub fn noting(mut self, note: Option<&'static str>) -> Self {
         self.0.note = self.0.note.or(note);
@@ -68,10 +69,10 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// How much of a document's text a [`Seen`] keeps, in bytes: the issuers of real providers are shorter.
+/// How much of a document's text a [`Seen`] keeps, in bytes: real issuers are shorter.
 const SEEN_BYTES: usize = 79;
 
-/// A name that came instead of another, kept where nothing may be allocated: short, printable, and in what it differs.
+/// A name that came instead of another, for errors that must be `Copy`: short, printable, with the difference.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
     bytes: [u8; SEEN_BYTES],
@@ -129,7 +130,7 @@ fn listed(names: &[&str]) -> String {
 
 const DISCOVERY_SUFFIX: &str = "/.well-known/openid-configuration";
 
-/// In what two texts differ that a reader would take for the same.
+/// The difference between two texts that a reader could take for the same.
 fn near_miss(ours: &str, theirs: &str) -> Option<&'static str> {
     let (ours, theirs) = (Spelling::of(ours), Spelling::of(theirs));
     let entra = |a: &Spelling<'_>, b: &Spelling<'_>| {

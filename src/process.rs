@@ -1,4 +1,4 @@
-//! What a process has one of: the verifier, and the threads its fetches and its signature checks run on.
+//! What exists once in a process: the verifier, and the threads that its fetches and its signature checks run on.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -10,22 +10,22 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::error::Refusal;
 use crate::provider::fetch::HttpFetch;
+use crate::threads::pool::Pool;
 use crate::time::SystemClock;
 use crate::verifier::Verifier;
-use crate::workers::Workers;
 
-pub use crate::workers::Outbox;
+pub use crate::threads::pool::Outbox;
 
 /// The verifier and its threads.
 #[derive(Debug)]
 pub struct Process {
     runtime: Runtime,
-    workers: Arc<Workers>,
+    pool: Arc<Pool>,
     verifier: Arc<Verifier>,
 }
 
-/// How many threads check signatures, where there are so many processors. One checks 6,000 (ES384) to 70,000
-/// (RS256) tokens a second; a JavaScript thread can ask for 10,000 to 50,000.
+/// The most workers, however many processors there are. One checks 6,000 (ES384) to 70,000 (RS256) tokens a second; a
+/// JavaScript thread can ask for 10,000 to 50,000.
 const MOST_THREADS: usize = 8;
 
 static PROCESS: OnceCell<Process> = OnceCell::new();
@@ -40,18 +40,18 @@ impl Process {
             .get_or_try_init(|| {
                 let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
                 let runtime = Builder::new_multi_thread()
-                    // One more than check signatures: a flood of tokens never keeps keys from being fetched.
+                    // One more than the pool's workers: a flood of tokens never keeps keys from being fetched.
                     .worker_threads(threads.saturating_add(1))
                     .thread_name("remote-agent-auth")
-                    // Sockets are looked at between any two turns of work: with the usual 61 a provider's answer would lie for 61
-                    // of `workers::TURN` while tokens are checked.
+                    // Polls sockets between any two tasks: with tokio's default of 61 a provider's answer would wait for 61 times
+                    // `pool::TURN` while tokens are checked.
                     .event_interval(1)
                     .enable_all()
                     .build()?;
                 let fetch = Arc::new(HttpFetch::default());
                 let verifier = Verifier::new(fetch, Arc::new(SystemClock::default()), runtime.handle().clone());
-                let workers = Arc::new(Workers::new(runtime.handle().clone(), threads));
-                Ok(Self { runtime, workers, verifier })
+                let pool = Arc::new(Pool::new(runtime.handle().clone(), threads));
+                Ok(Self { runtime, pool, verifier })
             })
             .map_err(|_: std::io::Error| Refusal::Internal("the operating system refused a thread"))
     }
@@ -70,8 +70,8 @@ impl Process {
         self.runtime.spawn(settled(future, settle));
     }
 
-    /// The same for a check whose signature is to be checked by one of our threads, in its turn. What `settle` puts into
-    /// `outbox` is told together with others.
+    /// Like [`Self::spawn`], for a future that checks a signature: a worker runs it in its turn. What `settle` puts into
+    /// `outbox` is delivered together with other answers.
     pub fn offload<T: Send + 'static>(
         &self,
         estimate: Duration,
@@ -79,7 +79,7 @@ impl Process {
         future: impl Future<Output = T> + Send + 'static,
         settle: impl FnOnce(Option<T>) + Send + 'static,
     ) {
-        self.workers.add(estimate, outbox, settled(future, settle));
+        self.pool.add(estimate, outbox, settled(future, settle));
     }
 }
 
@@ -88,7 +88,7 @@ async fn settled<T>(future: impl Future<Output = T>, settle: impl FnOnce(Option<
     settling.settle(Some(future.await));
 }
 
-/// Settles in any case: a future that panics is dropped by the runtime, and this with it.
+/// Calls `settle` in any case: the runtime drops a future that panics, and this with it.
 struct Settling<T, F: FnOnce(Option<T>)>(Option<F>, PhantomData<fn(T)>);
 
 impl<T, F: FnOnce(Option<T>)> Settling<T, F> {

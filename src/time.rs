@@ -30,9 +30,9 @@ impl UnixSeconds {
     }
 }
 
-/// Where the key store reads the age of things: a clock that only ever goes forward, so that a step of the wall clock
-/// never revives keys. Some systems stop it while the machine sleeps or is paused (Linux, macOS); the wall clock is the
-/// second witness then, see [`Moment::age_at`].
+/// The clock by which the key store measures ages: it only goes forward, so that setting the wall clock never makes
+/// keys younger. Some systems stop it while the machine sleeps or is paused (Linux, macOS); then the wall clock shows
+/// the time that passed, see [`Moment::age_at`].
 pub trait Clock: Send + Sync {
     /// Time since some fixed moment.
     fn monotonic(&self) -> Duration;
@@ -43,8 +43,8 @@ pub trait Clock: Send + Sync {
     }
 }
 
-/// How far the wall clock may be ahead of the monotonic one before it counts: less is the clock being set, and would make
-/// ages tremble.
+/// How far the wall clock may be ahead of the monotonic one before it counts: smaller differences come from adjustments
+/// of the clock.
 const CLOCK_SET: Duration = Duration::from_secs(5);
 
 /// A moment by both clocks.
@@ -62,9 +62,9 @@ impl Moment {
         Self { monotonic: clock.monotonic(), wall: clock.wall() }
     }
 
-    /// How long ago this was at a later moment: by the monotonic clock, or by the wall clock if that shows clearly more,
-    /// because then the machine has slept. A wall clock that is set back shortens nothing; one that is set forward makes
-    /// things older, so that keys are asked for again.
+    /// How long ago this was at a later moment: by the monotonic clock, or by the wall clock if that shows clearly
+    /// more, because then the machine has slept. A wall clock that is set back makes nothing younger; one that is set
+    /// forward makes things older, so that keys are fetched again.
     pub fn age_at(&self, later: Self) -> Duration {
         let age = later.monotonic.saturating_sub(self.monotonic);
         let by_wall = Duration::try_from_secs_f64(later.wall.get() - self.wall.get()).unwrap_or_default();

@@ -112,7 +112,7 @@ async fn every_value_of_every_claim_has_its_code_to_the_second() {
         signer.sign_text(&header, &format!("{{{}}}", kept.chain(changed).collect::<Vec<_>>().join(",")))
     };
     let (mut cells, mut wrong) = (0, Vec::new());
-    let mut judge = |what: String, expected: Option<Code>, said: Option<Code>| {
+    let mut compare = |what: String, expected: Option<Code>, said: Option<Code>| {
         cells += 1;
         if said != expected {
             wrong.push(format!("{what}: {said:?} instead of {expected:?}"));
@@ -123,8 +123,8 @@ async fn every_value_of_every_claim_has_its_code_to_the_second() {
         for (name, letter) in CLAIMS.into_iter().zip(letters.chars()) {
             let token = mint(name, value);
             // Twice, the second time from what is remembered of the first where it passed.
-            for memory in [Memory::Verdicts, Memory::Verdicts] {
-                judge(format!("{name} {value}"), code(letter), said(&world, &token, &policy, NOW, memory));
+            for memory in [Memory::Signatures, Memory::Signatures] {
+                compare(format!("{name} {value}"), code(letter), said(&world, &token, &policy, NOW, memory));
             }
         }
     }
@@ -145,8 +145,8 @@ async fn every_value_of_every_claim_has_its_code_to_the_second() {
             (&beginning, first + 0.001, None),
             (&beginning, first + 1.0, None),
         ] {
-            for memory in [Memory::None, Memory::Verdicts] {
-                judge(
+            for memory in [Memory::None, Memory::Signatures] {
+                compare(
                     format!("at {moment} with {tolerance} s"),
                     expected,
                     said(&world, token, &policy, moment, memory),

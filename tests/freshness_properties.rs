@@ -126,9 +126,9 @@ struct Provider {
 }
 
 /// A fetch ends when it is answered or given up.
-struct Ending(Arc<Provider>, usize);
+struct Ended(Arc<Provider>, usize);
 
-impl Drop for Ending {
+impl Drop for Ended {
     fn drop(&mut self) {
         self.0.log.lock().unwrap()[self.1].ended.get_or_insert(self.0.start.elapsed());
     }
@@ -145,7 +145,7 @@ impl Fetch for Net {
             log.push(Fetched { began: self.0.start.elapsed(), ended: None, answer: None });
             log.len() - 1
         };
-        let ending = Ending(Arc::clone(&self.0), place);
+        let ending = Ended(Arc::clone(&self.0), place);
         Box::pin(async move {
             let ending = ending;
             match world.mode {
@@ -210,7 +210,7 @@ async fn play(events: &[Event]) -> Run {
                 asked.lock().unwrap().extend(key.map(|key| Asked { key, came, answered, accepted }));
             }
         };
-        match verifier.check(token, &policy, UnixSeconds::new(wall).unwrap(), Memory::Verdicts) {
+        match verifier.check(token, &policy, UnixSeconds::new(wall).unwrap(), Memory::Signatures) {
             Checked::Now(answer) => record(answer.is_ok()),
             Checked::Later(future) => tasks.push(tokio::spawn(async move { record(future.await.is_ok()) })),
         }
@@ -274,7 +274,7 @@ impl Run {
         (run > 0).then(|| past[past.len() - run].0)
     }
 
-    fn judge_acceptance(&self, asked: &Asked) -> Result<(), TestCaseError> {
+    fn check_acceptance(&self, asked: &Asked) -> Result<(), TestCaseError> {
         let holding = self.answers(asked.answered).find(|(_, keys, _)| keys[asked.key]);
         let Some((held, ..)) = holding else {
             return Err(TestCaseError::fail(format!("a key from nowhere: {asked:?}")));
@@ -308,7 +308,7 @@ impl Run {
     }
 
     /// A key at hand before and after the longest wait serves within it.
-    fn judge_known(&self, asked: &Asked) -> Result<(), TestCaseError> {
+    fn check_known(&self, asked: &Asked) -> Result<(), TestCaseError> {
         let until = asked.came + PATIENCE;
         let Some((held, keys, _)) = self.answers(asked.came).next() else { return Ok(()) };
         let stays = self.answers(until).take_while(|it| it.0.began > held.began).all(|it| it.1[asked.key]);
@@ -319,7 +319,7 @@ impl Run {
         Ok(())
     }
 
-    fn judge_fetches(&self) -> Result<usize, TestCaseError> {
+    fn check_fetches(&self) -> Result<usize, TestCaseError> {
         let mut bought = Vec::new();
         for (place, fetch) in self.fetches.iter().enumerate() {
             if place > 0 {
@@ -362,16 +362,16 @@ impl Run {
         failures.last().is_none_or(|failed| failed.began < good.began + life) || pause_over(30_000)
     }
 
-    fn judge(&self) -> Result<usize, TestCaseError> {
+    fn check(&self) -> Result<usize, TestCaseError> {
         for asked in &self.asked {
             if asked.accepted {
-                self.judge_acceptance(asked)?;
+                self.check_acceptance(asked)?;
             }
-            self.judge_known(asked)?;
+            self.check_known(asked)?;
             let waited = asked.answered - asked.came;
             prop_assert!(waited <= DEADLINE + Duration::from_millis(2), "waited {waited:?}: {asked:?}");
         }
-        self.judge_fetches()
+        self.check_fetches()
     }
 }
 
@@ -389,7 +389,7 @@ fn keys_serve_as_long_as_they_may_and_no_longer_whatever_happens() {
     let (requests, fetches, bought) = (Mutex::new([0; 2]), Mutex::new(0), Mutex::new(0));
     let result = runner.run(&prop::collection::vec(event(), 1..120), |events| {
         let run = run(&events);
-        *bought.lock().unwrap() += run.judge()?;
+        *bought.lock().unwrap() += run.check()?;
         *fetches.lock().unwrap() += run.fetches.len();
         for asked in &run.asked {
             requests.lock().unwrap()[usize::from(asked.accepted)] += 1;

@@ -11,7 +11,7 @@ use remote_agent_auth::algorithm::Algorithm;
 use remote_agent_auth::base64url::{decode, encode};
 use remote_agent_auth::error::Code;
 use remote_agent_auth::keys::KeySet;
-use remote_agent_auth::policy::{Policy, PolicyOptions};
+use remote_agent_auth::policy::{MAX_TOKEN_BYTES, Policy, PolicyOptions};
 use remote_agent_auth::time::UnixSeconds;
 use remote_agent_auth::token::UnverifiedToken;
 use remote_agent_auth::verify::verify;
@@ -29,12 +29,12 @@ struct Good {
 
 impl Good {
     fn passes(&self, token: &str) -> bool {
-        let Ok(token) = UnverifiedToken::parse(token) else { return false };
+        let Ok(token) = UnverifiedToken::parse(token, MAX_TOKEN_BYTES) else { return false };
         verify(&Arc::new(token), &self.keys, &self.policy, self.now).is_ok()
     }
 
     fn algorithm(&self) -> Algorithm {
-        UnverifiedToken::parse(&self.token).unwrap().untrusted_algorithm()
+        UnverifiedToken::parse(&self.token, MAX_TOKEN_BYTES).unwrap().untrusted_algorithm()
     }
 }
 
@@ -205,7 +205,7 @@ fn no_changed_token_passes() {
             continue;
         }
         tried[place] += 1;
-        reached += usize::from(UnverifiedToken::parse(&token).is_ok());
+        reached += usize::from(UnverifiedToken::parse(&token, MAX_TOKEN_BYTES).is_ok());
         match catch_unwind(AssertUnwindSafe(|| good_one.passes(&token))) {
             Ok(false) => {}
             Ok(true) => accepted.push(token),

@@ -14,7 +14,7 @@ use remote_agent_auth::error::Code;
 use remote_agent_auth::policy::{KeyOptions, Policy};
 use remote_agent_auth::provider::budget::Pacing;
 use remote_agent_auth::provider::fetch::{FetchError, Response};
-use remote_agent_auth::provider::snapshot::{SnapshotError, SnapshotState};
+use remote_agent_auth::provider::snapshot_file::{SnapshotFileError, SnapshotFileState};
 use remote_agent_auth::time::{Clock, UnixSeconds};
 use remote_agent_auth::verifier::{Answer, Checked, Memory, Verifier};
 use serde_json::{Value, json};
@@ -87,12 +87,12 @@ impl Process {
         self.check(token, policy).await.err().map(|refusal| refusal.code())
     }
 
-    fn state(&self) -> Option<SnapshotState> {
+    fn state(&self) -> Option<SnapshotFileState> {
         self.verifier.report()[0].snapshot_file
     }
 
     /// Until the file is written, or will not be.
-    async fn settled(&self) -> Option<SnapshotState> {
+    async fn settled(&self) -> Option<SnapshotFileState> {
         for _ in 0..1000 {
             if self.state().is_some() {
                 break;
@@ -175,7 +175,7 @@ async fn written(dir: &Dir, signer: &Signer) {
     let earlier = Process::at(NOW - 3600.0);
     earlier.network.answer(JWKS, jwks(&[signer]));
     assert_eq!(earlier.code(&signer.token(), &with_snapshot(dir)).await, None);
-    assert!(matches!(earlier.settled().await, Some(SnapshotState::Written(_))));
+    assert!(matches!(earlier.settled().await, Some(SnapshotFileState::Written(_))));
 }
 
 fn edit(dir: &Dir, change: impl FnOnce(&mut Value)) {
@@ -195,7 +195,7 @@ async fn a_start_without_the_provider_uses_the_snapshot_file() {
     let policy = with_snapshot(&dir);
     assert_eq!(process.code(&signer.token(), &policy).await, None);
     assert_eq!(process.network.fetches(), 1, "the provider is asked first");
-    assert!(matches!(process.state(), Some(SnapshotState::Used(at)) if at.get() < NOW - 3599.0));
+    assert!(matches!(process.state(), Some(SnapshotFileState::Used(at)) if at.get() < NOW - 3599.0));
     assert!(process.verifier.report()[0].age.unwrap() >= Duration::from_secs(3599));
     // Who lets keys stand for less than that gets none; who has no such file, neither.
     let strict =
@@ -220,7 +220,7 @@ async fn the_file_holds_public_keys_only_and_is_ours_alone() {
     let process = Process::at(NOW);
     process.network.answer(JWKS, ok(&json!({ "keys": [null, private, chatty, { "kty": "oct", "k": "secret" }] })));
     assert_eq!(process.code(&signer.token(), &with_snapshot(&dir)).await, None);
-    assert!(matches!(process.settled().await, Some(SnapshotState::Written(_))));
+    assert!(matches!(process.settled().await, Some(SnapshotFileState::Written(_))));
     let path = dir.file("keys.json");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let document: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
@@ -259,7 +259,7 @@ async fn what_is_no_regular_file_is_neither_followed_nor_replaced() {
         let (signer, process) = (Signer::new("k"), Process::at(NOW));
         process.network.answer(JWKS, jwks(&[&signer]));
         assert_eq!(process.code(&signer.token(), &policy).await, None, "{name}");
-        assert_eq!(process.settled().await, Some(SnapshotState::Failed(SnapshotError::NotAFile)), "{name}");
+        assert_eq!(process.settled().await, Some(SnapshotFileState::Failed(SnapshotFileError::NotAFile)), "{name}");
         let after = fs::symlink_metadata(dir.file("keys.json")).unwrap();
         assert_eq!((before.ino(), before.file_type()), (after.ino(), after.file_type()), "{name}");
         assert!(!dir.file("nothing").exists(), "{name}");
@@ -277,12 +277,12 @@ async fn a_304_renews_the_file() {
     let policy = with_snapshot(&dir);
     process.network.answer(JWKS, Response { etag: Some("\"1\"".into()), ..jwks(&[&signer]) });
     assert_eq!(process.code(&signer.token(), &policy).await, None);
-    assert!(matches!(process.settled().await, Some(SnapshotState::Written(at)) if at.get() < NOW + 10.0));
+    assert!(matches!(process.settled().await, Some(SnapshotFileState::Written(at)) if at.get() < NOW + 10.0));
     *process.wall.lock().unwrap() += 1000.0;
     process.network.answer(JWKS, support::status(304));
     process.verifier.prefetch(&policy).await.unwrap();
     for _ in 0..1000 {
-        if matches!(process.state(), Some(SnapshotState::Written(at)) if at.get() > NOW + 999.0) {
+        if matches!(process.state(), Some(SnapshotFileState::Written(at)) if at.get() > NOW + 999.0) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -293,30 +293,30 @@ async fn a_304_renews_the_file() {
 #[tokio::test]
 async fn a_file_that_is_not_exactly_what_was_written_is_ignored() {
     type Change = fn(&Dir);
-    let table: Vec<(SnapshotError, Change)> = vec![
-        (SnapshotError::Absent, |dir| fs::remove_file(dir.file("keys.json")).unwrap()),
-        (SnapshotError::NotAFile, |dir| {
+    let table: Vec<(SnapshotFileError, Change)> = vec![
+        (SnapshotFileError::Absent, |dir| fs::remove_file(dir.file("keys.json")).unwrap()),
+        (SnapshotFileError::NotAFile, |dir| {
             fs::rename(dir.file("keys.json"), dir.file("elsewhere")).unwrap();
             symlink(dir.file("elsewhere"), dir.file("keys.json")).unwrap();
         }),
-        (SnapshotError::NotAFile, |dir| {
+        (SnapshotFileError::NotAFile, |dir| {
             fs::remove_file(dir.file("keys.json")).unwrap();
             fs::create_dir(dir.file("keys.json")).unwrap();
         }),
-        (SnapshotError::Writable, |dir| {
+        (SnapshotFileError::Writable, |dir| {
             fs::set_permissions(dir.file("keys.json"), fs::Permissions::from_mode(0o620)).unwrap();
         }),
-        (SnapshotError::Writable, |dir| {
+        (SnapshotFileError::Writable, |dir| {
             fs::set_permissions(dir.file("keys.json"), fs::Permissions::from_mode(0o602)).unwrap();
         }),
-        (SnapshotError::Format, |dir| fs::write(dir.file("keys.json"), "{").unwrap()),
-        (SnapshotError::Format, |dir| edit(dir, |document| document["more"] = json!(1))),
-        (SnapshotError::Format, |dir| edit(dir, |document| document["format"] = json!("remote-agent-auth/keys/2"))),
-        (SnapshotError::Source, |dir| edit(dir, |document| document["source"] = json!("AAAA"))),
-        (SnapshotError::Future, |dir| edit(dir, |document| document["fetchedAt"] = json!(NOW + 60.0))),
-        (SnapshotError::TooOld, |dir| edit(dir, |document| document["fetchedAt"] = json!(NOW - 604_800.0))),
-        (SnapshotError::TooOld, |dir| edit(dir, |document| document["fetchedAt"] = json!(-1e300))),
-        (SnapshotError::TooLarge, |dir| fs::write(dir.file("keys.json"), " ".repeat(2 * 1024 * 1024)).unwrap()),
+        (SnapshotFileError::Format, |dir| fs::write(dir.file("keys.json"), "{").unwrap()),
+        (SnapshotFileError::Format, |dir| edit(dir, |document| document["more"] = json!(1))),
+        (SnapshotFileError::Format, |dir| edit(dir, |document| document["format"] = json!("remote-agent-auth/keys/2"))),
+        (SnapshotFileError::Source, |dir| edit(dir, |document| document["source"] = json!("AAAA"))),
+        (SnapshotFileError::Future, |dir| edit(dir, |document| document["fetchedAt"] = json!(NOW + 60.0))),
+        (SnapshotFileError::TooOld, |dir| edit(dir, |document| document["fetchedAt"] = json!(NOW - 604_800.0))),
+        (SnapshotFileError::TooOld, |dir| edit(dir, |document| document["fetchedAt"] = json!(-1e300))),
+        (SnapshotFileError::TooLarge, |dir| fs::write(dir.file("keys.json"), " ".repeat(2 * 1024 * 1024)).unwrap()),
     ];
     for (error, change) in table {
         let dir = Dir::new();
@@ -328,7 +328,7 @@ async fn a_file_that_is_not_exactly_what_was_written_is_ignored() {
         let process = Process::at(NOW);
         process.network.on(JWKS, Reply::Fail(FetchError::Refused));
         assert_eq!(process.code(&signer.token(), &policy).await, Some(Code::JwksFetch), "{error}");
-        assert_eq!(process.state(), Some(SnapshotState::Failed(error)));
+        assert_eq!(process.state(), Some(SnapshotFileState::Failed(error)));
     }
 }
 
@@ -341,7 +341,7 @@ async fn keys_of_the_file_pass_the_import_every_key_passes() {
     let process = Process::at(NOW);
     process.network.on(JWKS, Reply::Fail(FetchError::Refused));
     assert_eq!(process.code(&signer.token(), &with_snapshot(&dir)).await, Some(Code::JwksFetch));
-    assert!(matches!(process.state(), Some(SnapshotState::Failed(SnapshotError::Keys(_)))));
+    assert!(matches!(process.state(), Some(SnapshotFileState::Failed(SnapshotFileError::Keys(_)))));
 }
 
 #[tokio::test]
@@ -353,7 +353,7 @@ async fn what_was_cleared_does_not_come_back_from_the_file() {
     process.verifier.clear();
     process.network.on(JWKS, Reply::Fail(FetchError::Refused));
     assert_eq!(process.code(&signer.token(), &with_snapshot(&dir)).await, Some(Code::JwksFetch));
-    assert_eq!(process.state(), Some(SnapshotState::Failed(SnapshotError::Cleared)));
+    assert_eq!(process.state(), Some(SnapshotFileState::Failed(SnapshotFileError::Cleared)));
 }
 
 #[tokio::test]
@@ -364,5 +364,5 @@ async fn a_file_that_cannot_be_written_shows_and_harms_nobody() {
     process.network.answer(JWKS, jwks(&[&signer]));
     let keys = KeyOptions { snapshot_file: text(&dir.file("missing/keys.json")), ..KeyOptions::default() };
     assert_eq!(process.code(&signer.token(), &policy(keys, Some(JWKS))).await, None);
-    assert!(matches!(process.settled().await, Some(SnapshotState::Failed(SnapshotError::Write(_)))));
+    assert!(matches!(process.settled().await, Some(SnapshotFileState::Failed(SnapshotFileError::Write(_)))));
 }

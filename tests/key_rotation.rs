@@ -92,8 +92,12 @@ async fn futures(world: &World, tokens: &[String]) -> Vec<remote_agent_auth::ver
     use remote_agent_auth::verifier::Checked;
     let mut tasks = Vec::new();
     for token in tokens {
-        match world.verifier.check(token, &world.policy, support::now(), remote_agent_auth::verifier::Memory::Verdicts)
-        {
+        match world.verifier.check(
+            token,
+            &world.policy,
+            support::now(),
+            remote_agent_auth::verifier::Memory::Signatures,
+        ) {
             Checked::Now(answer) => tasks.push(tokio::spawn(async move { *answer })),
             Checked::Later(future) => tasks.push(tokio::spawn(future)),
         }
@@ -404,7 +408,7 @@ async fn a_flood_of_junk_key_ids_buys_next_to_nothing_and_harms_nobody() {
             for token in junk.by_ref().take(due) {
                 sent += 1;
                 // Whoever gets no place among those who wait hears so at once.
-                match world.verifier.check(&token, &world.policy, support::now(), Memory::Verdicts) {
+                match world.verifier.check(&token, &world.policy, support::now(), Memory::Signatures) {
                     Checked::Now(answer) => assert_eq!(answer.unwrap_err().code(), Code::KeyNotAsked),
                     Checked::Later(future) => waiting.push(tokio::spawn(async move { drop(future.await) })),
                 }
@@ -418,7 +422,7 @@ async fn a_flood_of_junk_key_ids_buys_next_to_nothing_and_harms_nobody() {
             if rotated.is_some() {
                 let (followed, checked) = (
                     Arc::clone(&followed),
-                    world.verifier.check(&next, &world.policy, support::now(), Memory::Verdicts),
+                    world.verifier.check(&next, &world.policy, support::now(), Memory::Signatures),
                 );
                 waiting.push(tokio::spawn(async move {
                     let good = match checked {
@@ -561,7 +565,7 @@ async fn a_rotation_every_two_seconds_refuses_nobody() {
                             return (asked, refused);
                         }
                         // Half the callers leave no memory behind; some hold the token of the key before.
-                        let memory = if caller % 2 == 0 { Memory::Verdicts } else { Memory::None };
+                        let memory = if caller % 2 == 0 { Memory::Signatures } else { Memory::None };
                         let mine = if same_kid || caller % 4 != 1 { n } else { n.saturating_sub(1) };
                         let answer = match world.verifier.check(&tokens[mine], &world.policy, support::now(), memory) {
                             Checked::Now(answer) => *answer,
@@ -636,12 +640,12 @@ async fn a_withdrawn_key_outlives_its_life_nowhere() {
             if last > Duration::from_secs(life) {
                 late.push(format!("{advice:?}, withdrawn after {withdrawn} s, called every {every} s: {last:?}"));
             }
-            // What was once verified is not believed either, by the request's own verdict or by the remembered one.
+            // What was once verified is not believed either, by the request's own handle or by the signature cache.
             let again = match world.verifier.recheck(verified.signed(), &world.policy, support::now()) {
                 Checked::Now(answer) => *answer,
                 Checked::Later(future) => future.await,
             };
-            let remembered = match world.verifier.check(&token, &world.policy, support::now(), Memory::Verdicts) {
+            let remembered = match world.verifier.check(&token, &world.policy, support::now(), Memory::Signatures) {
                 Checked::Now(answer) => *answer,
                 Checked::Later(future) => future.await,
             };

@@ -254,7 +254,7 @@ async fn an_outage_refuses_nobody_up_to_the_stale_bound_and_everybody_after_it()
                 .iter()
                 .map(|token| {
                     let begun = tokio::time::Instant::now();
-                    let checked = world.verifier.check(token, &world.policy, now(), Memory::Verdicts);
+                    let checked = world.verifier.check(token, &world.policy, now(), Memory::Signatures);
                     tokio::spawn(async move {
                         let answer = match checked {
                             Checked::Now(answer) => *answer,

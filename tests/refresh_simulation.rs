@@ -183,7 +183,7 @@ impl Sim {
     fn send(&mut self, token: &str, good: Option<usize>) {
         let (came, start) = (self.now(), self.provider.start);
         let wall = UnixSeconds::new(NOW + came.as_secs_f64()).unwrap();
-        let checked = self.verifier.check(token, &self.policy, wall, Memory::Verdicts);
+        let checked = self.verifier.check(token, &self.policy, wall, Memory::Signatures);
         let (refused, longest) = (Arc::clone(&self.refused), Arc::clone(&self.longest_wait));
         let provider = Arc::clone(&self.provider);
         let record = move |answer: remote_agent_auth::verifier::Answer| {
@@ -447,14 +447,14 @@ fn schedules(
     cases: u32,
     events: &BoxedStrategy<Vec<Event>>,
     junk_all_the_time: bool,
-    judge: impl Fn(&Sim, &[Refused]) -> Result<(), TestCaseError>,
+    holds: impl Fn(&Sim, &[Refused]) -> Result<(), TestCaseError>,
 ) {
     let config =
         Config { cases, failure_persistence: Some(Box::new(FileFailurePersistence::Off)), ..Config::default() };
     let result = TestRunner::new(config).run(events, |events| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let (sim, refused) = runtime.block_on(play(&events, junk_all_the_time));
-        judge(&sim, &refused)
+        holds(&sim, &refused)
     });
     result.unwrap_or_else(|error| panic!("{error}"));
 }

@@ -56,7 +56,7 @@ async fn what_is_too_large_costs_nothing_and_what_is_not_costs_a_bounded_amount(
     let fetches = world.network.fetches();
     let cost = |token: &str| {
         let before = ALLOCATED.get();
-        let code = match world.verifier.check(token, &world.policy, now(), Memory::Verdicts) {
+        let code = match world.verifier.check(token, &world.policy, now(), Memory::Signatures) {
             Checked::Now(answer) => answer.err().map(|refusal| refusal.code()),
             Checked::Later(_) => panic!("no fetch is worth it"),
         };
@@ -136,7 +136,7 @@ async fn what_is_too_large_costs_nothing_and_what_is_not_costs_a_bounded_amount(
         ),
     ];
     let (mut worst, mut dearest) = (0, "");
-    let mut judge = |name: &'static str, token: &str, expected: Option<Code>| {
+    let mut compare = |name: &'static str, token: &str, expected: Option<Code>| {
         assert!(token.len() <= MAX_TOKEN_BYTES, "{name} has {} bytes", token.len());
         let (code, bytes) = cost(token);
         if bytes > worst {
@@ -147,10 +147,10 @@ async fn what_is_too_large_costs_nothing_and_what_is_not_costs_a_bounded_amount(
         }
     };
     for (name, token, code) in &within {
-        judge(name, token, Some(*code));
+        compare(name, token, Some(*code));
     }
     for (name, claims) in &signed {
-        judge(name, &signer.sign_text(header, claims), None);
+        compare(name, &signer.sign_text(header, claims), None);
     }
     assert_eq!(world.network.fetches(), fetches, "no fetch for any of them");
     let figure = format!(

@@ -54,7 +54,7 @@ impl World {
     async fn code(&self, signer: &Signer) -> Option<Code> {
         let wall = UnixSeconds::new(NOW).unwrap();
         let policy = policy(Some(JWKS), "api");
-        let answer = match self.verifier.check(&signer.token(), &policy, wall, Memory::Verdicts) {
+        let answer = match self.verifier.check(&signer.token(), &policy, wall, Memory::Signatures) {
             Checked::Now(answer) => *answer,
             Checked::Later(future) => future.await,
         };

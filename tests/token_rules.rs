@@ -337,7 +337,7 @@ async fn a_policy_may_take_longer_tokens_and_shorter_ones() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_said_of_when_a_token_holds_is_what_each_judgement_says() {
+async fn the_times_named_for_a_token_are_those_at_which_a_check_accepts_it() {
     let (signer, world) = (Signer::new("k"), World::with_jwks_uri());
     world.network.answer(JWKS, jwks(&[&signer]));
     world.verifier.prefetch(&world.policy).await.unwrap();

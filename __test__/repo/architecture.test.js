@@ -24,7 +24,7 @@ function rustCode(file) {
     .replace(/\/\*[\s\S]*?\*\//g, '')
     .replace(/\/\/.*$/gm, '')
     .replace(/"(?:\\.|[^"\\])*"/g, '""')
-    .split(/^#\[cfg\(test\)\]\s*\nmod /m)[0];
+    .split(/^#\[cfg\(test\)\]\s*\nmod \w+ \{/m)[0];
 }
 
 /** The modules of ours a file names by `crate::a` or `crate::{a, b::c}`; where `super` is the crate, by that. */
@@ -53,15 +53,13 @@ const MAY_KNOW = {
   policy: [],
   token: [],
   keys: [],
-  offload: [],
-  queue: [],
-  workers: [],
+  threads: [],
   provider: ['policy', 'keys'],
   verify: ['policy', 'token', 'keys', 'error'],
-  verdict: ['policy', 'token', 'verify'],
+  signature_cache: ['policy', 'token', 'verify'],
   error: ['policy', 'token', 'keys', 'provider', 'verify'],
-  verifier: ['policy', 'token', 'keys', 'provider', 'verify', 'verdict', 'offload', 'queue', 'error'],
-  process: ['provider', 'verifier', 'workers', 'error'],
+  verifier: ['policy', 'token', 'keys', 'provider', 'verify', 'signature_cache', 'threads', 'error'],
+  process: ['provider', 'verifier', 'threads', 'error'],
   node: ['process', 'verifier', 'policy', 'error'],
 };
 
@@ -74,9 +72,9 @@ const CRATES = {
   x509_parser: /^provider\/trust\.rs$/,
   flate2: /^provider\/coding\.rs$/,
   aws_lc_rs: /^keys\/signature\.rs$/,
-  moka: /^(provider\/|verdict\.rs$)/,
+  moka: /^(provider\/|signature_cache\.rs$)/,
   once_cell: /^(process|provider\/trust)\.rs$/,
-  tokio: /^(provider\/|verifier\/|process\.rs$|workers\.rs$|node\/)/,
+  tokio: /^(provider\/|verifier\/|process\.rs$|threads\/pool\.rs$|node\/)/,
 };
 
 const rustFiles = filesUnder('src', '.rs').filter((file) => file !== 'lib.rs');

@@ -12,7 +12,7 @@ use aws_lc_rs::signature::{
 };
 use remote_agent_auth::base64url::{decode, encode};
 use remote_agent_auth::keys::KeySet;
-use remote_agent_auth::policy::{Policy, PolicyOptions};
+use remote_agent_auth::policy::{MAX_TOKEN_BYTES, Policy, PolicyOptions};
 use remote_agent_auth::time::UnixSeconds;
 use remote_agent_auth::token::UnverifiedToken;
 use remote_agent_auth::verify;
@@ -90,7 +90,7 @@ impl Fixture {
 
     /// From the token's bytes to checked claims.
     pub fn check_core(&self, turn: usize) -> verify::Verified {
-        let token = Arc::new(UnverifiedToken::parse(self.token(turn)).unwrap());
+        let token = Arc::new(UnverifiedToken::parse(self.token(turn), MAX_TOKEN_BYTES).unwrap());
         verify::verify(&token, &self.keys, &self.policy, self.now).unwrap()
     }
 }

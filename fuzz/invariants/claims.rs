@@ -127,7 +127,7 @@ fn of_tenants() -> Asked {
 }
 
 /// The two readings agree; a policy accepts a claims set exactly if it is what the policy asks for, at any time; the same
-/// question has the same answer, whether the claims are judged or the judgement is remembered; and what is handed out is what
+/// question has the same answer, whether the claims are checked or what was found in them is kept; and what is handed out is what
 /// stands in the claims.
 pub fn holds(input: &[u8]) -> bool {
     let members =
@@ -140,11 +140,11 @@ pub fn holds(input: &[u8]) -> bool {
         }
     };
     let token = provider::token(input);
-    let sign = || verify::signature(&token, &provider::KEYS, &ASKED[0].policy).unwrap();
+    let sign = || verify::check_signature(&token, &provider::KEYS, &ASKED[0].policy).unwrap();
     let (signed, mut accepted) = (sign(), false);
     for asked in ASKED.iter() {
         for now in moments(&members) {
-            accepted |= judged(&signed, asked, &members, now);
+            accepted |= check_at(&signed, asked, &members, now);
         }
     }
     accepted
@@ -169,17 +169,17 @@ fn moments(members: &Members<'_>) -> Vec<f64> {
     std::iter::once(NOW).chain(times.flatten()).collect()
 }
 
-fn judged(signed: &SignedToken, asked: &Asked, members: &Members<'_>, now: f64) -> bool {
+fn check_at(signed: &SignedToken, asked: &Asked, members: &Members<'_>, now: f64) -> bool {
     let moment = UnixSeconds::new(now).unwrap();
-    let judge = || verify::claims(signed.clone(), &asked.policy, moment);
+    let check = || verify::check_claims(signed.clone(), &asked.policy, moment);
     let plausible = verify::untrusted_plausible(signed.token(), &asked.policy, moment);
     let expected = accepts(asked, members, now.floor());
-    // What is accepted is remembered, so that the second answer is that of the memory.
+    // What was found in accepted claims is kept: the second answer comes from there.
     for _ in 0..2 {
-        let verified = match judge() {
+        let verified = match check() {
             Err(error) => {
                 assert!(!expected, "{members:?} at {now}: {error}");
-                // What the claims alone condemn is condemned for the same reason.
+                // What the unverified claims rule out is refused for the same reason.
                 assert!(plausible.is_ok() || plausible == Err(error));
                 return false;
             }

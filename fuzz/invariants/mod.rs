@@ -12,3 +12,4 @@ pub mod token;
 mod bits;
 mod provider;
 mod reading;
+mod slow_header;

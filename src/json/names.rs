@@ -1,10 +1,10 @@
-//! Which member names an object has had so far.
+//! The member names that an object has had so far, to find duplicates.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-/// How many names of one object are looked through one by one. Real headers and claims have fewer; past it a set keeps an
-/// object of thousands of members from costing their square.
+/// How many names of one object are searched one by one. Real headers and claims have fewer; beyond it a hash set keeps
+/// the cost of an object with thousands of members linear.
 const FEW: usize = 32;
 
 /// The names of all objects that are open, the innermost one's last, each with its digest.
@@ -15,9 +15,9 @@ pub struct Names<'a>(Vec<(u64, &'a str)>);
 #[derive(Debug)]
 pub struct Object<'a> {
     first: usize,
-    /// A bit per name that was there: one that is not set saves the look at the names.
+    /// A small Bloom filter: a name whose bit is not set has not been there, and the search is skipped.
     seen: u64,
-    /// Names past [`FEW`], and those that are not as they stand in the text.
+    /// Names past [`FEW`], and names that the text spells with escapes.
     others: Option<HashSet<Cow<'a, str>>>,
 }
 
@@ -59,7 +59,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// What differs here differs: the name's length and as much of its beginning and end as fits.
+/// Names with different digests are different. Made of the length and as much of the beginning and end as fits.
 fn digest(name: &str) -> u64 {
     let (bytes, length) = (name.as_bytes(), name.len() as u64);
     let mixed = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {

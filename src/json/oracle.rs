@@ -65,16 +65,16 @@ impl<'a> Names<'a> {
     }
 }
 
-struct Text;
+struct MemberName;
 
-impl<'de> DeserializeSeed<'de> for Text {
+impl<'de> DeserializeSeed<'de> for MemberName {
     type Value = Cow<'de, str>;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
-impl<'de> Visitor<'de> for Text {
+impl<'de> Visitor<'de> for MemberName {
     type Value = Cow<'de, str>;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a member name")
@@ -160,7 +160,7 @@ impl<'de> Visitor<'de> for Inner {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let inner = self.deeper()?;
         let (mut names, mut kept) = (Names::default(), Vec::new());
-        while let Some(name) = members.next_key_seed(Text)? {
+        while let Some(name) = members.next_key_seed(MemberName)? {
             if self.keep {
                 kept.push((name.clone(), members.next_value_seed(inner)?));
             } else {
@@ -195,7 +195,7 @@ impl<'de> Visitor<'de> for Top<'_, 'de> {
     }
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<bool, A::Error> {
         let mut names = Names::default();
-        while let Some(name) = members.next_key_seed(Text)? {
+        while let Some(name) = members.next_key_seed(MemberName)? {
             let keep = (self.wanted)(&name);
             let value = members.next_value_seed(Inner { depth: 1, keep })?;
             if keep {

@@ -9,18 +9,20 @@ use crate::details::printable;
 /// How much of a member's name is shown, in characters.
 const MAX_NAME: usize = 64;
 
-/// The text is not JSON, or not JSON that reads the same everywhere. Why is kept by the [`Reader`], so that a result is small.
+/// The text is not JSON, or not JSON that reads the same everywhere. The [`Reader`] keeps the cause, so that results
+/// stay small.
 #[derive(Debug)]
 pub struct Unreadable;
 
 type Read<T> = Result<T, Unreadable>;
 
-/// Where in a text the reading is.
+/// A text and the place up to which it has been read.
 pub struct Reader<'a> {
     text: &'a str,
     at: usize,
     names: Names<'a>,
-    /// Why the reading stopped, where that is more than that the text is none of JSON's at this place.
+    /// Why the reading stopped, where the cause is more specific than a character that JSON does not have at this
+    /// place.
     fault: Option<JsonFault>,
 }
 
@@ -31,7 +33,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the whole text as one value. If that is an object, `member` reads each of its values and this is true. Anything
-    /// else is read to its end all the same, so that malformed text is told from JSON of the wrong shape.
+    /// else is still read to its end, so that malformed text is distinguished from JSON of the wrong shape.
     pub fn document(&mut self, member: impl FnMut(&mut Self, &Cow<'a, str>) -> Read<()>) -> Read<bool> {
         self.space();
         let is_object = self.peek() == Some(b'{');
@@ -223,8 +225,8 @@ impl<'a> Reader<'a> {
         Ok(unit)
     }
 
-    /// Goes to the next byte of a string that does not stand for itself: a quotation mark, a backslash or a control
-    /// character. Eight bytes at a time: most strings are one or two such steps.
+    /// Moves to the next byte of a string that does not stand for itself: a quotation mark, a backslash or a control
+    /// character. Eight bytes at a time: most strings take one or two steps.
     fn plain(&mut self) {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         let (words, tail) = rest.as_chunks::<8>();
@@ -242,7 +244,7 @@ impl<'a> Reader<'a> {
         self.forward(length.wrapping_add(tail.iter().take_while(|byte| plain(byte)).count()));
     }
 
-    /// RFC 8259 6. Numbers are doubles to JavaScript, so they are here; one that is no finite double is refused.
+    /// RFC 8259 6. Numbers are doubles, as in JavaScript; one that is no finite double is refused.
     fn number(&mut self) -> Read<f64> {
         let begin = self.at;
         let is_negative = self.takes(b'-');
@@ -324,7 +326,7 @@ impl<'a> Reader<'a> {
         Ok(byte)
     }
 
-    /// Whether the next byte is this one; then it is behind us.
+    /// Whether the next byte is this one; if so, moves past it.
     fn takes(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == Some(byte);
         if is_next {

@@ -1,12 +1,13 @@
-//! One entry of a JWK Set (RFC 7517 4, RFC 7518 6, RFC 8037 2) into a key, or the reason why not.
+//! The import of one entry of a JWK Set (RFC 7517 4, RFC 7518 6, RFC 8037 2): a key, or the reason why it is skipped.
 //!
-//! Providers publish sets with entries we cannot or must not use. Each is skipped for itself; the set goes on.
+//! Providers publish sets with entries that cannot or must not be used. Each is skipped alone; the others are imported.
 
 use std::sync::Arc;
 
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use serde_json::{Map, Value, json};
 
+use super::members::{Kty, is_private};
 use super::signature::PublicKey;
 use crate::algorithm::{Algorithm, KeyType};
 use crate::base64url::{self, encode};
@@ -14,7 +15,7 @@ use crate::key_id::KeyId;
 
 /// Smallest RSA modulus used, in bits (RFC 7518 3.3).
 const MIN_RSA_BITS: usize = 2048;
-/// Largest RSA modulus used, in bits: past it a check costs an attacker nothing and us milliseconds.
+/// Largest RSA modulus used, in bits: a check with a longer one takes milliseconds, and a forged token is free.
 const MAX_RSA_BITS: usize = 8192;
 
 /// Why an entry of a set is not used.
@@ -82,7 +83,7 @@ impl Key {
         if entry.get("key_ops").is_some_and(|ops| !ops.is_null() && !may_verify(ops)) {
             return Err(SkipReason::KeyOps);
         }
-        if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|name| entry.contains_key(*name)) {
+        if entry.keys().any(|member| is_private(member)) {
             return Err(SkipReason::Private);
         }
         // A numeric `kid` never matches a token's; the key still serves tokens without one.
@@ -98,13 +99,13 @@ impl Key {
                 Some(algorithm.filter(|it| it.key_type() == public.key_type()).ok_or(SkipReason::Algorithm)?)
             }
         };
-        // RFC 7638: the same material has the same thumbprint, however its entry is spelled.
+        // RFC 7638: the same key material has the same thumbprint, however its entry is encoded.
         let thumbprint = serde_json::from_value::<Jwk>(canonical)
             .ok()
             .and_then(|jwk| jwk.thumbprint(ThumbprintHash::SHA256).ok())
             .ok_or(SkipReason::Rejected)?
             .into();
-        // Not a registered parameter: Microsoft's shared key sets say with it for whom a key vouches.
+        // Not a registered parameter: in Microsoft's shared key sets it names the issuer that the key may sign for.
         let issuer = entry.get("issuer").and_then(Value::as_str).map(Arc::from);
         Ok(Self { id, only, issuer, thumbprint, normalised, public })
     }
@@ -114,17 +115,17 @@ impl Key {
         self.id.as_ref()
     }
 
-    /// Whether it can do nothing that `other` cannot: the same material for the same algorithms.
+    /// Whether it has the same key material for the same algorithms as `other`.
     pub fn is_same_material(&self, other: &Self) -> bool {
         self.thumbprint == other.thumbprint && self.only == other.only
     }
 
-    /// Whether every token would find in it what it finds in `other`.
+    /// Whether the two are the same for every token.
     pub fn is_same(&self, other: &Self) -> bool {
         self.is_same_material(other) && self.id == other.id && self.issuer == other.issuer
     }
 
-    /// The RFC 7638 SHA-256 thumbprint: what makes this key material and no other.
+    /// The RFC 7638 SHA-256 thumbprint, which identifies the key material.
     pub const fn thumbprint(&self) -> &Arc<str> {
         &self.thumbprint
     }
@@ -158,12 +159,13 @@ impl Key {
 
 struct Imported {
     public: PublicKey,
-    /// The required members only, canonically spelled.
+    /// The required members only, in their canonical encoding.
     canonical: Value,
     normalised: bool,
 }
 
-/// A member's bytes. Real providers pad and use the wrong alphabet; a set may, a token may not.
+/// A member's bytes. Real providers use padding and the standard alphabet; that is accepted in a key set, never in a
+/// token.
 struct Bytes {
     bytes: Vec<u8>,
     respelled: bool,
@@ -191,23 +193,31 @@ fn is_even(number: &[u8]) -> bool {
 
 fn import_material(entry: &Map<String, Value>) -> Result<Imported, SkipReason> {
     let name = |member: &str| entry.get(member).and_then(Value::as_str).unwrap_or_default();
-    match (name("kty"), name("crv")) {
-        ("RSA", _) => import_rsa(entry),
-        ("EC", "P-256") => import_ec(entry, KeyType::P256, "P-256", 32),
-        ("EC", "P-384") => import_ec(entry, KeyType::P384, "P-384", 48),
-        ("EC", "P-521") => import_ec(entry, KeyType::P521, "P-521", 66),
-        ("OKP", "Ed25519") => {
-            let x = bytes(entry, "x")?;
-            // RFC 8032 does not forbid it; under such a key a signature anybody can write passes for all messages or for some.
-            if has_small_order(&x.bytes) {
-                return Err(SkipReason::SmallOrder);
-            }
-            let public = PublicKey::ed25519(&x.bytes).map_err(|_| SkipReason::Rejected)?;
-            let canonical = json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(&x.bytes) });
-            Ok(Imported { public, canonical, normalised: x.respelled })
-        }
-        _ => Err(SkipReason::Type),
+    match Kty::from_name(name("kty")) {
+        Some(Kty::Rsa) => import_rsa(entry),
+        Some(Kty::Ec) => match name("crv") {
+            "P-256" => import_ec(entry, KeyType::P256, "P-256", 32),
+            "P-384" => import_ec(entry, KeyType::P384, "P-384", 48),
+            "P-521" => import_ec(entry, KeyType::P521, "P-521", 66),
+            _ => Err(SkipReason::Type),
+        },
+        Some(Kty::Okp) => match name("crv") {
+            "Ed25519" => import_ed25519(entry),
+            _ => Err(SkipReason::Type),
+        },
+        Some(Kty::Oct) | None => Err(SkipReason::Type),
     }
+}
+
+fn import_ed25519(entry: &Map<String, Value>) -> Result<Imported, SkipReason> {
+    let x = bytes(entry, "x")?;
+    // RFC 8032 does not forbid these keys, but anybody can write signatures that verify under one, for all messages or some.
+    if has_small_order(&x.bytes) {
+        return Err(SkipReason::SmallOrder);
+    }
+    let public = PublicKey::ed25519(&x.bytes).map_err(|_| SkipReason::Rejected)?;
+    let canonical = json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(&x.bytes) });
+    Ok(Imported { public, canonical, normalised: x.respelled })
 }
 
 /// The y-coordinates, least significant word first, of the eight points whose order divides the cofactor (RFC 8032 5.1), each

@@ -1,6 +1,7 @@
 //! The provider's keys: a JWK Set (RFC 7517 5) and the choice of a key for a token.
 
 pub mod jwk;
+pub mod members;
 pub mod signature;
 
 use std::collections::BTreeMap;
@@ -14,12 +15,12 @@ use jwk::{Key, SkipReason};
 /// How many entries of a set are looked at. Entra's common endpoint has about 20; platforms that sign for many tenants publish
 /// some hundred. A set of so many RSA keys of 2048 bits takes about 5 MB of memory and 50 ms, on a thread of the runtime.
 pub const MAX_KEYS: usize = 1000;
-/// How many keys one token is tried against, with or without `kid`; more would be work bought by anybody.
+/// How many keys one token is tried against, with or without `kid`: a bound on the work that anybody can cause.
 pub const MAX_CANDIDATES: usize = 8;
 /// How many of the entries of a set without any usable key are named.
 pub const MAX_NAMED: usize = 8;
 
-/// Why an answer is not a JWK Set worth having.
+/// Why an answer is not a JWK Set with usable keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum KeySetError {
@@ -59,6 +60,18 @@ impl std::fmt::Display for Unusable {
             write!(f, "{begin} entry {index}: {reason}")?;
         }
         Ok(())
+    }
+}
+
+/// The entries of a JWK Set (RFC 7517 5.1), as they stand.
+///
+/// # Errors
+/// [`KeySetError::Json`], [`KeySetError::Shape`].
+pub fn entries(document: &[u8]) -> Result<Vec<Value>, KeySetError> {
+    let mut document: Value = serde_json::from_slice(document).map_err(|_| KeySetError::Json)?;
+    match document.get_mut("keys").map(Value::take) {
+        Some(Value::Array(entries)) => Ok(entries),
+        _ => Err(KeySetError::Shape),
     }
 }
 
@@ -102,8 +115,14 @@ impl KeySet {
     /// # Errors
     /// [`KeySetError`] if the answer as a whole is not a set with at least one usable key.
     pub fn parse(document: &[u8]) -> Result<Self, KeySetError> {
-        let document: Value = serde_json::from_slice(document).map_err(|_| KeySetError::Json)?;
-        let entries = document.get("keys").and_then(Value::as_array).ok_or(KeySetError::Shape)?;
+        Self::import(&entries(document)?)
+    }
+
+    /// Imports the entries of a JWK Set.
+    ///
+    /// # Errors
+    /// [`KeySetError::NoUsableKey`].
+    pub fn import(entries: &[Value]) -> Result<Self, KeySetError> {
         let mut set = Self { keys: Vec::new(), by_id: BTreeMap::new(), skipped: Vec::new() };
         for (index, entry) in entries.iter().enumerate().take(MAX_KEYS.saturating_add(1)) {
             let imported = if index < MAX_KEYS { Key::import(entry) } else { Err(SkipReason::TooMany) };
@@ -115,7 +134,8 @@ impl KeySet {
         if set.keys.is_empty() { Err(KeySetError::NoUsableKey(Unusable::of(&set.skipped))) } else { Ok(set) }
     }
 
-    /// RFC 7517 4.5: several keys may share one `kid`. An entry that says no more than an earlier one of its `kid` is left out.
+    /// RFC 7517 4.5: several keys may share one `kid`. An entry that is the same as an earlier one of its `kid` is left
+    /// out.
     fn add(&mut self, key: Key) -> Result<(), SkipReason> {
         if let Some(id) = key.id() {
             let places = self.by_id.entry(id.clone()).or_default();
@@ -154,7 +174,7 @@ impl KeySet {
         self.by_id.get(key_id).into_iter().flatten().filter_map(|place| self.keys.get(*place))
     }
 
-    /// Whether every token would find in it what it finds in `other`: the same usable keys in the same order.
+    /// Whether every token selects the same keys from both sets: the same usable keys in the same order.
     pub fn is_same(&self, other: &Self) -> bool {
         self.keys.len() == other.keys.len()
             && self.keys.iter().zip(&other.keys).all(|(ours, theirs)| ours.is_same(theirs))

@@ -92,8 +92,8 @@ impl PublicKey {
         }
     }
 
-    /// Whether `signature` is `algorithm`'s signature of `message` under this key. An algorithm of another key type is
-    /// simply false. ECDSA signatures are `r || s` (RFC 7518 3.4); a PSS salt is as long as the hash (3.5).
+    /// Whether `signature` is `algorithm`'s signature of `message` under this key; false for an algorithm of another
+    /// key type. ECDSA signatures are `r || s` (RFC 7518 3.4); a PSS salt is as long as the hash (3.5).
     pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         if algorithm.key_type() != self.key_type {
             return false;
@@ -110,7 +110,7 @@ impl PublicKey {
     }
 }
 
-/// SHA-256 (FIPS 180-4), for telling byte strings apart.
+/// SHA-256 (FIPS 180-4), to compare byte strings.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     // The digest has exactly 32 bytes.

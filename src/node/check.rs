@@ -103,7 +103,7 @@ fn begin<'env>(
     let now = moment(slots.now)?;
     // Read before the check: if keys change during it, the result is not used again.
     let epoch = process.verifier().changes();
-    let memory = if slots.has(USE_SIGNATURE_CACHE) { Memory::Verdicts } else { Memory::None };
+    let memory = if slots.has(USE_SIGNATURE_CACHE) { Memory::Signatures } else { Memory::None };
     let caller = caller(slots.most_queued);
     let checked = with_text(env, token, units, policy.max_token_bytes(), |token| {
         process.verifier().check_for(Some(&caller), token, &policy, now, memory)
@@ -131,10 +131,10 @@ pub fn settle<'env>(
     };
     match checked {
         Checked::Now(answer) => Ok(Either::A(complete(EncodedResult::of(&answer, with_handle)))),
-        Checked::Later(Later { future, away }) => {
+        Checked::Later(Later { future, offloaded }) => {
             let encoded = async move { EncodedResult::of(&future.await, with_handle) };
             let lost = |refusal| EncodedResult::refused(&refusal);
-            promise(env, process, away, encoded, complete, lost).map(Either::B)
+            promise(env, process, offloaded, encoded, complete, lost).map(Either::B)
         }
     }
 }

@@ -12,7 +12,7 @@ use super::promises::promise;
 use super::wire::EncodedResult;
 use crate::error::Refusal;
 use crate::process::Process;
-use crate::verifier::Away;
+use crate::verifier::Offloaded;
 
 /// A plain function.
 #[napi(catch_unwind)]
@@ -62,8 +62,8 @@ pub fn panic_in_future(env: &Env) -> Result<PromiseRaw<'_, Either<u32, EncodedRe
 #[napi(catch_unwind)]
 pub fn panic_in_line(env: &Env) -> Result<PromiseRaw<'_, Either<u32, EncodedResult>>> {
     let process = Process::shared().map_err(|refusal| napi::Error::from_reason(refusal.to_string()))?;
-    let away = Away::from(&caller(1).event_loop, Duration::ZERO);
-    promise(env, process, Some(away), async { panic!("probe") }, |()| Either::A(0), lost)
+    let offloaded = Offloaded::from(&caller(1).event_loop, Duration::ZERO);
+    promise(env, process, Some(offloaded), async { panic!("probe") }, |()| Either::A(0), lost)
 }
 
 /// What turns a future's output into a JavaScript value.

@@ -18,15 +18,15 @@ use napi::{Env, Error, Result, Status, sys};
 
 use crate::error::Refusal;
 use crate::process::{Outbox, Process};
-use crate::verifier::Away;
+use crate::verifier::Offloaded;
 
 /// A promise for `future`'s output, which `convert` turns into a JavaScript value on the JavaScript thread. The future runs
-/// on the process's own threads; if it is `away`, it waits there for its turn to check a signature. When the environment
+/// on the process's own threads; if it is `offloaded`, on a worker in its turn. When the environment
 /// ends first, the result is dropped. After a panic in the future or in `convert` the promise resolves to what `lost` makes.
 pub fn promise<'env, T, J>(
     env: &'env Env,
     process: &Process,
-    away: Option<Away>,
+    offloaded: Option<Offloaded>,
     future: impl Future<Output = T> + Send + 'static,
     convert: impl FnOnce(T) -> J + Send + 'static,
     lost: impl FnOnce(Refusal) -> J + Send + 'static,
@@ -38,13 +38,13 @@ where
     let queue = PromiseQueue::of(env)?;
     let (deferred, promise) = queue.promise(env)?;
     let results = Arc::clone(&queue);
-    let estimate = away.as_ref().map(Away::estimate);
+    let estimate = offloaded.as_ref().map(Offloaded::estimate);
     let settle = move |output: Option<T>| {
         results.put(
             deferred,
             Box::new(move |env| {
                 // The caller has its answer now.
-                drop(away);
+                drop(offloaded);
                 // This runs in a callback of Node, where nothing else would stop a panic.
                 let converted = output.and_then(|output| catch_unwind(AssertUnwindSafe(|| convert(output))).ok());
                 let value = converted.unwrap_or_else(|| lost(Refusal::Internal("the check did not come to an end")));

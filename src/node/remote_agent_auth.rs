@@ -54,7 +54,7 @@ impl RemoteAgentAuth {
 /// `ERR_POLICY_OPTION`.
 #[napi(catch_unwind, ts_args_type = "settings?: { verdictCache?: boolean, maxQueued?: number }")]
 pub fn create_remote_agent_auth(settings: Option<Object>) -> Result<RemoteAgentAuth, String> {
-    let read = settings.map_or(Ok((Memory::Verdicts, MOST_QUEUED)), |settings| read(&settings));
+    let read = settings.map_or(Ok((Memory::Signatures, MOST_QUEUED)), |settings| read(&settings));
     let made = read.map_err(Refusal::from).and_then(|(memory, most_queued)| RemoteAgentAuth::new(memory, most_queued));
     made.map_err(|refusal| Error::new(refusal.code().name().to_owned(), refusal.to_string()))
 }
@@ -62,7 +62,7 @@ pub fn create_remote_agent_auth(settings: Option<Object>) -> Result<RemoteAgentA
 fn read(settings: &Object) -> std::result::Result<(Memory, usize), PolicyError> {
     refuse_unknown(settings, &["verdictCache", "maxQueued"])?;
     let memory = match option(settings, "verdictCache", FLAG)? {
-        None | Some(true) => Memory::Verdicts,
+        None | Some(true) => Memory::Signatures,
         Some(false) => Memory::None,
     };
     let expected = "a whole number from 0 to 8192";
@@ -88,7 +88,7 @@ pub fn verify_remote_token<'env>(
     policy: PolicyArgument<'env>,
     now: Now<'env>,
 ) -> Result<PromiseRaw<'env, EncodedResult>> {
-    let settled = match RemoteAgentAuth::new(Memory::Verdicts, MOST_QUEUED) {
+    let settled = match RemoteAgentAuth::new(Memory::Signatures, MOST_QUEUED) {
         Ok(auth) => auth.check(env, token, policy, now)?,
         Err(refusal) => Either::A(EncodedResult::refused(&refusal)),
     };

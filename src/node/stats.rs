@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::policy::source::Origin;
-use crate::verifier::{SlotReport, SnapshotState, Verifier};
+use crate::verifier::{SlotReport, SnapshotFileState, Verifier};
 
 /// Each source of keys, and counts of the work done.
 pub fn stats(verifier: &Verifier) -> String {
@@ -14,8 +14,8 @@ pub fn stats(verifier: &Verifier) -> String {
     json!({
         "sources": sources,
         "signatureChecks": work.signature_checks,
-        "verdictsReused": work.verdicts_reused,
-        "verdicts": work.verdicts,
+        "verdictsReused": work.signatures_reused,
+        "verdicts": work.signatures,
         "queued": work.queued,
     })
     .to_string()
@@ -66,9 +66,9 @@ fn source(report: &SlotReport) -> serde_json::Value {
         "keys": used,
         "skipped": skipped,
         "snapshotFile": report.snapshot_file.map(|state| match state {
-            SnapshotState::Written(at) => json!({ "state": "written", "fetchedAt": at.get() }),
-            SnapshotState::Used(at) => json!({ "state": "used", "fetchedAt": at.get() }),
-            SnapshotState::Failed(error) => json!({ "state": "failed", "message": error.to_string() }),
+            SnapshotFileState::Written(at) => json!({ "state": "written", "fetchedAt": at.get() }),
+            SnapshotFileState::Used(at) => json!({ "state": "used", "fetchedAt": at.get() }),
+            SnapshotFileState::Failed(error) => json!({ "state": "failed", "message": error.to_string() }),
         }),
     })
 }

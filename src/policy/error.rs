@@ -1,4 +1,4 @@
-//! What may be wrong with options, in words for the operator.
+//! Errors in a policy's options, in words for the operator.
 
 /// Why options are not a policy. The text names the key and what was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +26,11 @@ pub enum PolicyError {
 }
 
 impl PolicyError {
+    /// The error for the option `key`, which is not what was expected.
+    pub fn option(key: &str, expected: &'static str) -> Self {
+        Self::Option { key: key.to_owned(), expected }
+    }
+
     /// The error for an option that is not among `known`.
     pub fn unknown(key: String, known: &[&'static str]) -> Self {
         let nearest = known.iter().min_by_key(|name| distance(&key, name)).copied().unwrap_or_default();
@@ -37,7 +42,7 @@ impl PolicyError {
 fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.to_lowercase().chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();
-    // Option names are short; a longer text is no typing error worth measuring.
+    // Option names are short; a longer text is no misspelling of one.
     for (place, letter) in from.to_lowercase().chars().take(64).enumerate() {
         let mut left = place.saturating_add(1);
         let mut next = vec![left];
@@ -50,10 +55,6 @@ fn distance(from: &str, to: &str) -> usize {
         row = next;
     }
     row.last().copied().unwrap_or_default()
-}
-
-pub(super) fn option(key: &str, expected: &'static str) -> PolicyError {
-    PolicyError::Option { key: key.to_owned(), expected }
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@ pub fn normalise(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Where a multi-tenant provider's template has the tenant (Microsoft's spelling).
+/// The placeholder for the tenant in a multi-tenant provider's template (as Microsoft writes it).
 const TENANT: &str = "{tenantid}";
-/// The path segments by which Microsoft's multi-tenant endpoints go in place of a tenant.
+/// The path segments that Microsoft's multi-tenant endpoints have in place of a tenant.
 const ENDPOINTS: [&str; 3] = ["/common", "/organizations", "/consumers"];
 
 /// The issuer a policy trusts: the text as configured, and its normal form.
@@ -27,7 +27,7 @@ pub struct Issuer {
     tenants: Option<Tenants>,
 }
 
-/// The issuers of one policy. Of several, each is one spelling of the same provider's, to the letter.
+/// The issuers of one policy. Several are names of the same provider, each accepted exactly as written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Issuers {
     first: Issuer,
@@ -46,7 +46,7 @@ impl Issuers {
         Some(Self { first: exact.next()?, others: exact.collect() })
     }
 
-    /// The one whose metadata say where the keys are.
+    /// The one whose metadata name the key URL.
     pub const fn first(&self) -> &Issuer {
         &self.first
     }
@@ -104,7 +104,7 @@ impl Issuer {
         self.tenants.is_some()
     }
 
-    /// Whether the configured text itself has a place for the tenant and so leads nowhere as a URL.
+    /// Whether the configured text has a placeholder for the tenant and so cannot be fetched as a URL.
     pub fn is_template(&self) -> bool {
         self.is_multi_tenant() && self.normal.contains(TENANT)
     }
@@ -132,8 +132,8 @@ impl Issuer {
         }
     }
 
-    /// Whether a key that the provider publishes for the issuer `of` may vouch for a token of `iss`. Only shared key sets
-    /// say so, and only there it matters.
+    /// Whether a key that the provider publishes for the issuer `of` may sign tokens of `iss`. Only the shared key sets
+    /// of multi-tenant providers name issuers.
     pub fn accepts_key(&self, of: Option<&str>, iss: &str) -> bool {
         match (&self.tenants, of) {
             (None, _) | (_, None) => true,

@@ -1,10 +1,11 @@
-//! How long a policy lets keys live. These settings belong to the asker: slots of the key store hold facts only.
+//! How long a policy lets keys live. Policies with different settings share a slot of the key store, which therefore
+//! has none.
 
 use std::time::Duration;
 
 use super::PolicyError;
 
-/// The shortest life of a key set. A shorter one would let callers buy requests to the provider.
+/// The shortest life of a key set. A shorter one would let callers cause many requests to the provider.
 pub const MIN_LIFE: Duration = Duration::from_secs(60);
 /// The longest life an operator can configure or let the provider advise.
 pub const MAX_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -12,7 +13,7 @@ pub const MAX_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 pub const MAX_ADVISED_LIFE: Duration = Duration::from_secs(10 * 60);
 /// How long keys answer while the provider cannot be reached, where the policy does not say.
 pub const STALE_BOUND: Duration = Duration::from_secs(4 * 60 * 60);
-/// The largest stale bound: a withdrawn key would be honoured that long.
+/// The largest stale bound: while the provider cannot be reached, a withdrawn key is accepted that long.
 pub const MAX_STALE_BOUND: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// How long a policy lets keys live.
@@ -20,7 +21,7 @@ pub const MAX_STALE_BOUND: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub struct Lifetimes {
     /// The configured life, at least [`MIN_LIFE`].
     pub life: Duration,
-    /// When keys stop to answer at all. Never before the configured life.
+    /// The age from which keys are not used at all. Never less than the configured life.
     pub stale_bound: Duration,
     /// How far the provider may lengthen the life.
     pub max_advised: Duration,
@@ -42,19 +43,18 @@ impl Lifetimes {
         max_stale: Option<f64>,
         max_advised_age: Option<f64>,
     ) -> Result<Self, PolicyError> {
-        let wrong = |key: &str, expected| PolicyError::Option { key: key.to_owned(), expected };
         let duration = |seconds: Option<f64>, default, most: Duration| match seconds {
             None => Some(default),
             Some(seconds) => Duration::try_from_secs_f64(seconds).ok().filter(|duration| *duration <= most),
         };
         let life = duration(cache_max_age.map(|milliseconds| milliseconds / 1000.0), MIN_LIFE, MAX_LIFE)
-            .ok_or_else(|| wrong("cacheMaxAge", "a number of milliseconds from 0 to 86400000"))?
+            .ok_or_else(|| PolicyError::option("cacheMaxAge", "a number of milliseconds from 0 to 86400000"))?
             .max(MIN_LIFE);
         let stale_bound = duration(max_stale, STALE_BOUND, MAX_STALE_BOUND)
-            .ok_or_else(|| wrong("maxStale", "a number of seconds from 0 to 604800"))?
+            .ok_or_else(|| PolicyError::option("maxStale", "a number of seconds from 0 to 604800"))?
             .max(life);
         let max_advised = duration(max_advised_age, MAX_ADVISED_LIFE, MAX_LIFE)
-            .ok_or_else(|| wrong("maxAdvisedAge", "a number of seconds from 0 to 86400"))?;
+            .ok_or_else(|| PolicyError::option("maxAdvisedAge", "a number of seconds from 0 to 86400"))?;
         Ok(Self { life, stale_bound, max_advised })
     }
 }

@@ -1,7 +1,6 @@
-//! Rules that tighten what a token may claim beyond what LibreChat asks: age, kind, client, roles and permissions. Each is off
-//! unless the operator asks for it.
+//! Claim rules beyond LibreChat's: age, kind of token, client, roles and permissions. Each is off unless the operator
+//! sets it.
 
-use super::error::option;
 use super::grant::{ClaimPath, GrantKind, RequiredGrants};
 use super::{PolicyError, PolicyOptions};
 use crate::whitespace::is_blank;
@@ -46,7 +45,7 @@ pub struct ClaimRules {
 }
 
 impl ClaimRules {
-    /// Whether only access tokens are wanted, by whatever sign.
+    /// Whether the policy asks for access tokens, by `typ` or by `token_use`.
     pub fn want_access_token(&self) -> bool {
         self.typ != TypeRule::Off || self.token_use.is_some()
     }
@@ -55,24 +54,26 @@ impl ClaimRules {
 /// Checks what the options say of the claims.
 pub(super) fn claim_rules(options: &PolicyOptions) -> Result<ClaimRules, PolicyError> {
     let seconds = |key, value: Option<f64>| match value {
-        Some(seconds) if !(seconds.is_finite() && seconds > 0.0) => Err(option(key, "a number of seconds above 0")),
+        Some(seconds) if !(seconds.is_finite() && seconds > 0.0) => {
+            Err(PolicyError::option(key, "a number of seconds above 0"))
+        }
         value => Ok(value),
     };
     let typ = match options.typ.as_deref() {
         None | Some("off") => TypeRule::Off,
         Some("preferred") => TypeRule::Preferred,
         Some("required") => TypeRule::Required,
-        Some(_) => return Err(option("typ", "\"off\", \"preferred\" or \"required\"")),
+        Some(_) => return Err(PolicyError::option("typ", "\"off\", \"preferred\" or \"required\"")),
     };
     if options
         .allowed_clients
         .as_ref()
         .is_some_and(|clients| clients.is_empty() || clients.iter().any(|it| is_blank(it)))
     {
-        return Err(option("allowedClients", "a list of client ids, not empty"));
+        return Err(PolicyError::option("allowedClients", "a list of client ids, not empty"));
     }
     if options.token_use.as_deref().is_some_and(is_blank) {
-        return Err(option("tokenUse", "a `token_use` value such as \"access\""));
+        return Err(PolicyError::option("tokenUse", "a `token_use` value such as \"access\""));
     }
     let grants = [
         ("requiredRoles", GrantKind::Role, &options.required_roles, "realm_access.roles"),
@@ -102,7 +103,7 @@ fn required_grants(
     let path = claim.clone().unwrap_or_else(|| ClaimPath::dotted(usual));
     let mut names = any.iter().chain(all).peekable();
     if names.peek().is_none() || names.any(|name| is_blank(name)) || !path.is_valid() {
-        return Err(option(key, "a list of names, or { any, all, claim } with at least one name"));
+        return Err(PolicyError::option(key, "a list of names, or { any, all, claim } with at least one name"));
     }
     Ok(RequiredGrants { kind, path, any: any.clone(), all: all.clone() })
 }

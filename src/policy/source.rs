@@ -1,4 +1,4 @@
-//! Where keys come from, and everything that decides which answer may be believed.
+//! Where keys come from, and everything that decides which answer may be trusted.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -60,7 +60,7 @@ impl KeyOptions {
             // In range, so that nothing is lost.
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             Some(bytes) if BODY_CAPS.contains(&bytes) => bytes as usize,
-            Some(_) => return Err(wrong("maxBodyBytes", "a number of bytes from 1024 to 16777216")),
+            Some(_) => return Err(PolicyError::option("maxBodyBytes", "a number of bytes from 1024 to 16777216")),
         };
         let transport = Transport {
             proxies: self.proxy.as_ref().map(transport::proxies).transpose()?.unwrap_or_default(),
@@ -77,14 +77,14 @@ impl KeyOptions {
         let from_url = matches!(provider, Origin::Jwks(_));
         let origin = match (self.jwks, self.jwks_file) {
             (None, None) => return Ok(KeySource::new(provider, transport, snapshot)),
-            (Some(_), Some(_)) => return Err(wrong("jwks", ONE_SOURCE)),
-            (Some(_), None) if from_url => return Err(wrong("jwks", ONE_SOURCE)),
-            (None, Some(_)) if from_url => return Err(wrong("jwksFile", ONE_SOURCE)),
+            (Some(_), Some(_)) => return Err(PolicyError::option("jwks", ONE_SOURCE)),
+            (Some(_), None) if from_url => return Err(PolicyError::option("jwks", ONE_SOURCE)),
+            (None, Some(_)) if from_url => return Err(PolicyError::option("jwksFile", ONE_SOURCE)),
             (Some(text), None) => Origin::Inline(inline(text, max_body_bytes)?),
             (None, Some(path)) => Origin::File(absolute("jwksFile", &path)?),
         };
         if snapshot.is_some() {
-            return Err(wrong("snapshotFile", "left out where the keys come from `jwks` or `jwksFile`"));
+            return Err(PolicyError::option("snapshotFile", "left out where the keys come from `jwks` or `jwksFile`"));
         }
         Ok(KeySource::new(origin, transport, None))
     }
@@ -92,33 +92,29 @@ impl KeyOptions {
 
 const ONE_SOURCE: &str = "the only source of keys: one of `jwksUri`, `jwks` and `jwksFile`";
 
-/// That it has usable keys shows when it is imported; what cannot be a set at all is said at once.
+/// Refuses what cannot be a JWK Set at all. Whether it has usable keys is found when it is imported.
 fn inline(text: String, max_bytes: usize) -> Result<Arc<str>, PolicyError> {
     let set: Option<Value> = serde_json::from_str(&text).ok().filter(|_| text.len() <= max_bytes);
     match set.as_ref().and_then(|set| set.get("keys")).and_then(Value::as_array) {
         Some(keys) if !keys.is_empty() => Ok(text.into()),
-        _ => Err(wrong("jwks", "a JWK Set: an object with a list `keys` that is not empty")),
+        _ => Err(PolicyError::option("jwks", "a JWK Set: an object with a list `keys` that is not empty")),
     }
 }
 
-/// A regular file or nothing yet. Anything else there is somebody's, and writing would replace it.
+/// A regular file, or a path where nothing is yet. Writing would replace anything else.
 fn snapshot_file(path: &str) -> Result<PathBuf, PolicyError> {
     let path = absolute("snapshotFile", path)?;
-    // Links are not followed. What cannot be looked at now is looked at again before it is written.
+    // Links are not followed. The check is repeated before the file is written.
     let other = path.file_name().is_none() || fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file());
     let expected = "the path of a regular file, or of nothing yet: no folder, link, device, socket or pipe";
-    if other { Err(wrong("snapshotFile", expected)) } else { Ok(path) }
+    if other { Err(PolicyError::option("snapshotFile", expected)) } else { Ok(path) }
 }
 
 fn absolute(key: &str, path: &str) -> Result<PathBuf, PolicyError> {
     if path.contains('\0') || !Path::new(path).is_absolute() {
-        return Err(wrong(key, "an absolute path"));
+        return Err(PolicyError::option(key, "an absolute path"));
     }
     Ok(path.into())
-}
-
-fn wrong(key: &str, expected: &'static str) -> PolicyError {
-    PolicyError::Option { key: key.to_owned(), expected }
 }
 
 /// Where the keys are.
@@ -141,7 +137,8 @@ pub struct KeySource {
     transport: Arc<Transport>,
     /// Where keys are kept for a start without the provider.
     snapshot_file: Option<PathBuf>,
-    /// Of the fields above, computed once: inline sets and certificates are long, and every request looks its slot up.
+    /// The hash of the fields above, computed once: inline sets and certificates are long, and every request looks up
+    /// its slot.
     hash: u64,
 }
 
@@ -244,7 +241,7 @@ mod tests {
     fn whatever_decides_about_the_answer_makes_another_source() {
         let plain = KeyOptions::default().source(provider()).unwrap();
         assert_eq!(plain, KeyOptions::default().source(provider()).unwrap());
-        // How long keys live is the asker's business.
+        // How long keys live is a setting of the policy, not of the source.
         let patient = KeyOptions { cache_max_age: Some(1e6), max_stale: Some(1.0), ..KeyOptions::default() };
         assert_eq!(plain, patient.source(provider()).unwrap());
         let proxy = |http: &str, bypass: &str| ProxyOptions {

@@ -1,4 +1,4 @@
-//! How a provider is reached: what decides whose answer comes back. Checked once, with the policy.
+//! How a provider is reached: proxies, certificates, address policy. Checked once, with the policy.
 
 use std::fmt;
 
@@ -80,7 +80,7 @@ pub struct ProxyOptions {
     pub bypass: Option<String>,
 }
 
-/// What we show a provider that asks who we are (RFC 8446 4.4.2). PEM texts, known to fit together.
+/// The certificate for a provider that asks for one (RFC 8446 4.4.2). PEM texts, known to fit together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClientCertificate {
     cert: Box<str>,
@@ -98,7 +98,10 @@ impl ClientCertificate {
             CertifiedKey::from_der(chain, key, &rustls::crypto::aws_lc_rs::default_provider()).ok()
         });
         usable.map(|_| this).ok_or_else(|| {
-            wrong("clientCertificate", "{ cert, key }: a PEM certificate (chain) and its unencrypted PEM private key")
+            PolicyError::option(
+                "clientCertificate",
+                "{ cert, key }: a PEM certificate (chain) and its unencrypted PEM private key",
+            )
         })
     }
 
@@ -122,7 +125,7 @@ pub struct Transport {
     pub proxies: Proxies,
     /// Certificates trusted besides Node's, PEM.
     pub extra_ca: Box<[Box<str>]>,
-    /// What we show of ourselves.
+    /// The client certificate, if there is one.
     pub client_certificate: Option<ClientCertificate>,
     /// Whether private, loopback and carrier-grade addresses are refused over https.
     pub refuse_private_addresses: bool,
@@ -146,9 +149,9 @@ impl Default for Transport {
 pub(super) fn proxies(options: &ProxyOptions) -> Result<Proxies, PolicyError> {
     let url = |text: &Option<String>| match text.as_deref() {
         None | Some("") => Ok(None),
-        Some(text) => ProxyUrl::parse(text)
-            .map(Some)
-            .ok_or_else(|| wrong("proxy", "{ http, https, bypass }: http or https URLs, and a list of hosts")),
+        Some(text) => ProxyUrl::parse(text).map(Some).ok_or_else(|| {
+            PolicyError::option("proxy", "{ http, https, bypass }: http or https URLs, and a list of hosts")
+        }),
     };
     let bypass = options.bypass.clone().unwrap_or_default().into();
     Ok(Proxies { http: url(&options.http)?, https: url(&options.https)?, bypass })
@@ -166,12 +169,8 @@ pub(super) fn extra_ca(pems: &[String]) -> Result<Box<[Box<str>]>, PolicyError> 
     if pems.iter().all(usable) {
         Ok(pems.iter().map(|pem| pem.as_str().into()).collect())
     } else {
-        Err(wrong("ca", "PEM text with one or more CA certificates, or a list of such"))
+        Err(PolicyError::option("ca", "PEM text with one or more CA certificates, or a list of such"))
     }
-}
-
-fn wrong(key: &str, expected: &'static str) -> PolicyError {
-    PolicyError::Option { key: key.to_owned(), expected }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use url::{Host, Url};
 pub enum Reach {
     /// Plain http: loopback addresses only, whatever a name resolves to.
     ThisMachine,
-    /// https: anywhere but link-local and metadata addresses. Company providers live in private ranges.
+    /// https: anywhere but link-local and metadata addresses. Providers inside companies have private addresses.
     Everywhere,
     /// https: not into private ranges either.
     PublicOnly,
@@ -17,7 +17,7 @@ pub enum Reach {
     Unchecked,
 }
 
-/// The address a URL spells out, if its host is no name.
+/// The address in a URL whose host is an address and not a name.
 pub fn literal(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         Host::Domain(_) => None,
@@ -31,7 +31,7 @@ pub fn is_localhost_name(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-/// Whether the host of a URL is refused for what it says, before any name is looked up.
+/// Whether the host of a URL is refused as it is written, before any name is looked up.
 pub fn is_refused_host(url: &Url, reach: Reach) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => reach == Reach::PublicOnly && is_localhost_name(name.trim_end_matches('.')),

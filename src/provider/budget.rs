@@ -1,21 +1,21 @@
-//! What callers may make us ask the provider: how often in all, and which `kid` is worth it.
+//! How many refreshes requests can cause: token buckets for each slot, and the `kid`s that are worth one.
 
 use std::time::Duration;
 
 use super::missing::MissingKids;
 
-/// How much callers may buy. The defaults are the design's; tests of rotations under load take shorter times.
+/// The budgets' sizes. The defaults are those of docs/design.md; tests of rotations under load use shorter times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pacing {
-    /// How many fetches unknown `kid`s may buy at once: junk of a moment ago must not make a real rotation wait.
+    /// How many fetches unknown `kid`s may cause at once: after some junk a real rotation must not have to wait.
     pub unknown_kid_fetches: u32,
-    /// How long it takes to earn one of them back.
+    /// How long until one of them is available again.
     pub unknown_kid_refill: Duration,
-    /// How long a `kid` that a refresh lacked buys nothing. Doubles with every further refresh that was made for it and
-    /// lacked it, up to [`LONGEST_ABSENCE`] times this: a provider behind a cache may publish late, so the first waits are
-    /// short.
+    /// How long a `kid` that a refresh lacked causes no further fetch. Doubles with every further refresh that was made
+    /// for it and lacked it, up to [`LONGEST_ABSENCE`] times this. The first waits are short, because a provider behind
+    /// a cache may publish late.
     pub unknown_kid_memory: Duration,
-    /// The pause between fetches bought by failed signatures.
+    /// The pause between fetches caused by failed signatures.
     pub failed_signature_pause: Duration,
 }
 
@@ -34,22 +34,22 @@ impl Default for Pacing {
 }
 
 impl Pacing {
-    /// The bucket that keeps any minute within twelve fetches, where the other alone would allow a burst and twelve more:
-    /// 5 at once, one more every 7.5 s, which is 5 + 7 in the minute from the first on.
+    /// The bucket that keeps any minute within twelve fetches; the other one alone would allow a burst of three and
+    /// twelve more. It holds 5, and one more every 7.5 s: 5 + 7 in the minute from the first one on.
     fn sustained(self) -> Bucket {
         Bucket::full(self.unknown_kid_fetches.saturating_add(2), self.longest_gap())
     }
 
-    /// How far apart two permitted fetches are at most, and so how long a request waits for its turn: 7.5 s.
+    /// How far apart two permitted fetches are at most, and so how long a request waits for its turn at most: 7.5 s.
     pub fn longest_gap(self) -> Duration {
         self.unknown_kid_refill.mul_f64(1.5)
     }
 }
 
-/// What a refresh is paid with.
+/// Which budget a refresh is paid from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Payment {
-    /// Its time has come: it needs no leave.
+    /// The keys' age requires it: it needs no budget.
     Scheduled,
     /// A `kid` that is in no set at hand.
     UnknownKid,
@@ -108,7 +108,8 @@ impl Bucket {
 pub struct Budgets {
     pacing: Pacing,
     unknown_kid: Bucket,
-    /// What everything that is bought draws on too, and scheduled refreshes without asking it: one number for any minute.
+    /// Every refresh is taken from this one as well, so that one number bounds any minute. Scheduled ones do not wait
+    /// for it.
     sustained: Bucket,
     failed_signature: Option<Duration>,
     /// The `kid`s that the newest keys lack.
@@ -122,7 +123,7 @@ impl Default for Budgets {
 }
 
 impl Budgets {
-    /// Budgets of which nothing is spent.
+    /// Full budgets.
     pub fn new(pacing: Pacing) -> Self {
         Self {
             pacing,
@@ -133,7 +134,7 @@ impl Budgets {
         }
     }
 
-    /// From when on a fetch can be paid for so: `now`, or later.
+    /// From when on this budget allows a fetch: `now`, or later.
     pub fn ready(&mut self, payment: Payment, now: Duration) -> Duration {
         match payment {
             Payment::Scheduled => now,
@@ -157,8 +158,8 @@ impl Budgets {
         }
     }
 
-    /// The fetch failed: what it cost is the pause after a failure. It has been made all the same, so that what bounds any
-    /// minute keeps what was bought.
+    /// Gives a failed fetch back to its budget: what limits further ones is the pause after a failure. The bucket that
+    /// bounds any minute keeps it, because the request was made.
     pub fn refund(&mut self, payment: Payment) {
         match payment {
             Payment::Scheduled => self.sustained.give_back(),

@@ -1,5 +1,5 @@
-//! One way of reaching providers: how a connection is made, kept for the next request and used. With `fault.rs` the only
-//! module that names the HTTP library.
+//! HTTP over one route: how a connection is made, used, and kept for the next request. With `fault.rs` the only module
+//! that names the HTTP library.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -39,7 +39,7 @@ const USER_AGENT: &str = concat!("remote-agent-auth/", env!("CARGO_PKG_VERSION")
 pub enum Route {
     /// A connection to the host itself.
     Direct(Reach),
-    /// Whatever the proxy does for us. Its own address is the operator's word and not judged.
+    /// A connection to a proxy. Its address comes from the operator and is not checked against the address policy.
     Through(ProxyUrl),
 }
 
@@ -77,7 +77,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// A request that brought nothing, by whether the head of an answer had come.
+/// A failed request: whether the head of an answer had come.
 enum Broken {
     BeforeHead(FetchError),
     After(FetchError),
@@ -113,8 +113,8 @@ impl Client {
                 Ok(response) if response.status == REQUEST_TIMEOUT => {}
                 Ok(response) => return Ok(response),
                 Err(Broken::After(error) | Broken::BeforeHead(error @ FetchError::BodyTimeout)) => return Err(error),
-                // RFC 9112 9.3.1: a server may close a connection it kept at any moment, and a GET is asked again. Once: what
-                // follows is a connection nobody has used.
+                // RFC 9112 9.3.1: a server may close a kept connection at any moment, and a GET may be sent again.
+                // Once: the next connection is a new one.
                 Err(Broken::BeforeHead(_)) => {}
             }
         }
@@ -177,7 +177,7 @@ impl Client {
             None => url.path().to_owned(),
         };
         let forwarded = self.forwards(url);
-        // RFC 9112 3.2.1 and 3.2.2: a proxy that forwards is told the whole URL.
+        // RFC 9112 3.2.1 and 3.2.2: a forwarding proxy gets the whole URL.
         let target = if forwarded.is_some() { format!("http://{}{target}", authority(url)?) } else { target };
         let mut request = Request::builder().method(Method::GET).uri(target.parse::<Uri>().ok()?);
         let headers = request.headers_mut()?;
@@ -185,7 +185,7 @@ impl Client {
         set(header::HOST, &authority(url)?)?;
         set(header::USER_AGENT, USER_AGENT)?;
         set(header::ACCEPT, wanted.accept)?;
-        // RFC 9110 12.5.3: without this field any coding would do.
+        // RFC 9110 12.5.3: without this field the server could choose any coding.
         set(header::ACCEPT_ENCODING, "identity")?;
         if let Some(etag) = &wanted.if_none_match {
             set(header::IF_NONE_MATCH, etag)?;
@@ -229,7 +229,7 @@ impl Client {
             }
         };
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|_| FetchError::Client)?;
-        // What ends it, the request under way hears as well.
+        // An error that ends the connection also reaches the request under way.
         tokio::spawn(async move { drop(connection.await) });
         Ok(sender)
     }
@@ -295,7 +295,7 @@ async fn read(mut answer: hyper::Response<Incoming>, most: usize) -> Result<Resp
     let status = answer.status().as_u16();
     let headers = answer.headers();
     let codings = headers.get_all(header::CONTENT_ENCODING).iter().map(|value| value.to_str().unwrap_or("?"));
-    // Nobody reads what comes with any other status.
+    // The body of any other status is not used.
     let encoded = if (200..=299).contains(&status) { coding::named(codings)? } else { coding::Encoded::No };
     let (location, cache_control) = (text(headers, header::LOCATION), text(headers, header::CACHE_CONTROL));
     let etag = text(headers, header::ETAG);

@@ -42,9 +42,10 @@ pub enum Encoded {
 }
 
 impl Encoded {
-    /// The document. Never more than `most` bytes are made of however few.
+    /// The decoded document. It never gets longer than `most` bytes, however short the encoded body is.
     pub fn decode(self, body: Vec<u8>, most: usize) -> Result<Vec<u8>, FetchError> {
-        // An answer without content has nothing to decode, whatever it says: 304, or an error page that is empty.
+        // An answer without content, such as a 304 or an empty error page, has nothing to decode, whatever its header
+        // says.
         if self == Self::No || body.is_empty() {
             return Ok(body);
         }

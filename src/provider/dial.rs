@@ -39,7 +39,7 @@ impl CheckedResolver {
         } else {
             self.resolver.lookup(&name).await.map_err(|_| FetchError::Dns)?
         };
-        // One bad address condemns the name: which of them is used is not for an attacker's DNS to choose.
+        // One refused address refuses the name: an attacker's DNS must not choose which of several is used.
         if addresses.iter().any(|found| address::is_refused(*found, self.reach)) {
             return Err(FetchError::Address);
         }
@@ -48,7 +48,7 @@ impl CheckedResolver {
     }
 }
 
-/// A connection to host and port of a URL. An address that the URL spells out was judged with the URL.
+/// A connection to host and port of a URL. An address literal in the URL was checked with the URL.
 pub async fn dial(resolver: &CheckedResolver, url: &Url) -> Result<Box<dyn Stream>, FetchError> {
     let port = url.port_or_known_default().ok_or(FetchError::Client)?;
     let addresses = match address::literal(url) {
@@ -56,12 +56,12 @@ pub async fn dial(resolver: &CheckedResolver, url: &Url) -> Result<Box<dyn Strea
         None => resolver.resolve(url.host_str().unwrap_or_default()).await?,
     };
     let stream = first(addresses.into_iter().map(|ip| SocketAddr::new(ip, port))).await?;
-    // A request is one small write: nothing is won by waiting for more.
+    // A request is one small write: waiting for more data before sending gains nothing.
     let _ = stream.set_nodelay(true);
     Ok(Box::new(stream))
 }
 
-/// The first connection to come about. An address that leads nowhere does not keep the next from its turn.
+/// The first connection that is established. An address that does not answer does not keep the next from being tried.
 async fn first(mut addresses: impl Iterator<Item = SocketAddr>) -> Result<TcpStream, FetchError> {
     let mut attempts = JoinSet::new();
     let mut error = FetchError::Dns;

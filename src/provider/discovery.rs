@@ -1,5 +1,5 @@
 //! Finding a provider's keys through its metadata (OpenID Connect Discovery 1.0 section 4, RFC 8414 section 3),
-//! without doing any input or output: it says what to fetch and reads what came.
+//! without any input or output: it names the URL to fetch next and reads the answer.
 
 use serde_json::Value;
 
@@ -77,7 +77,7 @@ impl<'p> Discovery<'p> {
             Ok(next) => Ok(next),
             Err(error) => {
                 let error = *self.first_error.get_or_insert(error);
-                // Only an absent document sends us to the other place; a wrong one is an answer.
+                // Only an absent document leads to the other URL; a wrong one is an answer.
                 match self.fallback.take() {
                     Some(at) if matches!(error, DiscoveryError::Status(400..=499)) => {
                         self.at = at.clone();

@@ -7,8 +7,8 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatibl
 
 use super::trust::SelfSigned;
 
-/// Why there is no answer, and what to do. Deliberately without the URL, and of the other side's text nothing
-/// but the name of a coding.
+/// Why there is no answer, and what to do. Deliberately without the URL, and of the other side's text only the name of a
+/// coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum FetchError {
@@ -98,7 +98,7 @@ fn denied(status: u16) -> String {
     )
 }
 
-/// Why a certificate whose issuer, name and dates were not the question cannot be used.
+/// Why a certificate cannot be used for another reason than its issuer, name or dates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum Unusable {
@@ -222,7 +222,7 @@ impl FetchError {
         matches!(self, Self::ProxyRefused(_) | Self::ProxyAuth | Self::ProxyDenied(_))
     }
 
-    /// The same trouble, met on the way to a proxy.
+    /// The same failure, met on the way to a proxy.
     pub const fn at_the_proxy(self) -> Self {
         Self::ProxyRefused(match self {
             Self::Dns => ProxyTrouble::Dns,
@@ -235,18 +235,18 @@ impl FetchError {
         })
     }
 
-    /// What an attempt to connect came to.
+    /// The cause of a failed attempt to connect.
     pub fn connecting(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::ConnectionRefused => Self::Refused,
             io::ErrorKind::TimedOut => Self::ConnectTimeout,
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Self::Reset,
-            // Whatever else the system says of a connect: no network, no host, no address, a rule of its firewall.
+            // Any other system error of a connect: no network, no host, no address, a firewall rule.
             _ => Self::Unreachable,
         }
     }
 
-    /// What a TLS handshake came to.
+    /// The cause of a failed TLS handshake.
     pub fn handshake(error: &io::Error) -> Self {
         match in_chain::<rustls::Error>(error) {
             Some(error) => tls(error),
@@ -254,11 +254,11 @@ impl FetchError {
         }
     }
 
-    /// What came of a request on a connection that stands, before the head of an answer.
+    /// The cause of a request that failed on an established connection, before the head of an answer.
     pub fn exchange(error: &hyper::Error) -> Self {
         if let Some(error) = in_chain::<rustls::Error>(error) {
             return match error {
-                // A server that renegotiates gives up like this when we do not.
+                // A server that wants to renegotiate closes the connection like this, because this client does not.
                 rustls::Error::AlertReceived(
                     AlertDescription::HandshakeFailure | AlertDescription::NoRenegotiation,
                 )
@@ -271,7 +271,7 @@ impl FetchError {
         if error.is_parse() { Self::NotHttp } else { Self::Reset }
     }
 
-    /// What came of the body.
+    /// The cause of a body that could not be read.
     pub fn body(error: &hyper::Error) -> Self {
         match in_chain::<io::Error>(error).map(io::Error::kind) {
             Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe) => {
@@ -318,7 +318,7 @@ fn certificate(error: &CertificateError) -> FetchError {
     match error {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => FetchError::TlsExpired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => FetchError::TlsNotYetValid,
-        // A wrong signature is an authority of the right name with another key: one that was made anew, most often.
+        // A wrong signature means an authority of the right name with another key, usually one that was created again.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => FetchError::TlsUntrusted,
         CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
             FetchError::TlsCommonNameOnly

@@ -1,4 +1,4 @@
-//! One GET over the network, as an argument, and the way it takes.
+//! One GET over the network: the trait that tests replace, and the route a request takes.
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -19,7 +19,7 @@ use crate::policy::transport::Transport;
 /// How many clients are kept, one for each way of reaching a provider; the least used go first.
 const MAX_CLIENTS: u64 = 256;
 
-/// What came back, as far as anybody here looks at it.
+/// The parts of an answer that are used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Response {
     /// The status code.
@@ -39,7 +39,7 @@ pub struct Response {
 pub enum Document {
     /// OpenID Connect Discovery 1.0 4.2, RFC 8414 3.2.
     Metadata,
-    /// RFC 7517 8.5.2; some servers answer 406 to whoever does not ask for exactly this.
+    /// RFC 7517 8.5.2; some servers answer 406 to requests that do not ask for exactly this.
     Keys,
 }
 
@@ -60,7 +60,7 @@ pub struct Request<'r> {
     pub url: &'r Endpoint,
     /// How it is reached.
     pub transport: &'r Arc<Transport>,
-    /// The entity tag of the answer at hand (RFC 9110 13.1.2): 304 then says that it still stands.
+    /// The entity tag of the answer at hand (RFC 9110 13.1.2): a 304 then says that it is still current.
     pub if_none_match: Option<&'r str>,
     /// What it is.
     pub document: Document,
@@ -82,8 +82,8 @@ pub trait Resolver: Send + Sync + std::fmt::Debug {
     /// Looks a name up.
     fn lookup(&self, name: &str) -> Lookup;
 
-    /// Gets the addresses that passed every rule, before one of them is connected to, and gives back those that may be.
-    /// Tests watch here, and keep to this machine whatever the rules let pass.
+    /// Called with the addresses that passed every rule, before one of them is connected to; returns those that may be.
+    /// Tests observe them here and restrict them to this machine.
     fn admit(&self, addresses: Vec<IpAddr>) -> Vec<IpAddr> {
         addresses
     }
@@ -129,7 +129,7 @@ impl HttpFetch {
             (false, false) => Reach::Everywhere,
             (false, true) => Reach::PublicOnly,
         };
-        // What the URL itself says is judged on every route; what a name leads to, only where we look it up.
+        // An address in the URL is checked on every route; what a name resolves to, only where it is looked up here.
         if address::is_refused_host(url.url(), reach) {
             return Err(FetchError::Address);
         }
@@ -148,10 +148,10 @@ impl HttpFetch {
         if let Some(client) = self.clients.get(&key) {
             return client;
         }
-        // A plain request needs nobody's certificate, and must not wait for one.
+        // A plain http request needs no certificates and must not fail for lack of them.
         let speaks_tls = !url.is_plain() || matches!(&key.1, Route::Through(proxy) if proxy.url().scheme() == "https");
         let made = Client::new(transport, key.1.clone(), Arc::clone(&self.resolver), speaks_tls).map(Arc::new);
-        // That there is no trust yet is the one failure that passes, so it is not kept.
+        // A client without trusted certificates is the one failure that ends, when they are set; so it is not kept.
         if made.as_ref().is_err_and(|error| *error == FetchError::NoTrust) {
             return made;
         }

@@ -1,4 +1,4 @@
-//! The rule of when keys are used, refreshed, waited for or refused: one pure function of times.
+//! When keys are used, refreshed, waited for or refused: one pure function of times.
 //!
 //! All times are readings of one monotonic clock.
 
@@ -9,19 +9,19 @@ pub use crate::policy::lifetimes::{Lifetimes, MAX_ADVISED_LIFE, MIN_LIFE, STALE_
 /// How long a request that holds known keys waits for a refresh.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long a failed refresh shows that the provider does not answer. Past that, keys past their life ask again before
-/// they answer: a failure in the evening must not let a withdrawn key pass after an idle night.
+/// How long a failed refresh counts as evidence that the provider does not answer. After that, keys past their life
+/// need a refresh first: a failure in the evening must not let a withdrawn key pass after an idle night.
 const FAILURE_BELIEVED: Duration = MIN_LIFE;
 
 /// The pause after the first failed refresh; each further failure doubles it.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// The longest pause while there are no keys: callers are locked out, so try often.
+/// The longest pause while there are no keys: all callers are refused, so the provider is asked often.
 const LONGEST_PAUSE_WITHOUT_KEYS: Duration = Duration::from_secs(1);
 /// The longest pause while keys are at hand.
 const LONGEST_PAUSE_WITH_KEYS: Duration = Duration::from_secs(30);
 
-/// The pause after a failed refresh before a caller may buy another, and after more failures in a row: however long the
-/// provider was away, who waits that long finds it back.
+/// The pause after a failed refresh before a request may cause another, and the pause after more failures in a row:
+/// however long the provider was down, a request finds it back after at most this long.
 const PAUSES_OF_BUYERS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 
 /// The refresh that failed last, if none has succeeded since.
@@ -44,8 +44,8 @@ impl FailedRefresh {
         self.ended.saturating_add(pause)
     }
 
-    /// When a caller may buy the next refresh. Not the pause of scheduled ones: that grows, and would make good tokens of
-    /// a new key pay for those who asked while the provider was away.
+    /// When a request may cause the next refresh. Not the pause of scheduled ones: that grows, and good tokens of a new
+    /// key would have to wait because of requests made while the provider was down.
     pub fn buyers_pause_ends(&self) -> Duration {
         let [first, later] = PAUSES_OF_BUYERS;
         self.ended.saturating_add(if self.in_a_row > 1 { later } else { first })
@@ -63,7 +63,8 @@ pub struct Facts {
     pub under_way: Option<Duration>,
     /// The failure since the last success.
     pub failed: Option<FailedRefresh>,
-    /// Which share of a life, in percent, passes before a refresh ahead: spread, so that not all slots refresh at once.
+    /// The share of a life, in percent, after which keys are refreshed ahead of time. It differs between slots, so that
+    /// not all refresh at once.
     pub ahead_percent: u32,
 }
 
@@ -72,13 +73,13 @@ pub struct Facts {
 pub enum Advice {
     /// Use the keys at hand.
     Use,
-    /// Use the keys at hand and see to it that a refresh is under way.
+    /// Use the keys at hand, and begin a refresh if none is under way.
     UseAndRefresh,
     /// Wait for a refresh (begin one if none is under way), at most so long; then use the keys at hand.
     WaitThenUse(Duration),
     /// Wait for a refresh (begin one if none is under way); there are no keys to fall back on.
     Wait,
-    /// No keys, and too early to ask again: refuse. The time until it is worth another try.
+    /// No keys, and too early to ask again: refuse. The time until a retry is useful.
     Refuse(Duration),
 }
 
@@ -92,13 +93,13 @@ fn ahead(life: Duration, percent: u32) -> Duration {
     life.mul_f64(f64::from(percent.min(100)) / 100.0)
 }
 
-/// When keys fetched at `fetched` first want another look: until then [`advise`] says [`Advice::Use`], whatever happens
-/// besides.
+/// When keys fetched at `fetched` first need a refresh: until then [`advise`] says [`Advice::Use`], whatever else
+/// happens.
 pub fn wants_a_look(fetched: Duration, advised: Option<Duration>, percent: u32, lifetimes: Lifetimes) -> Duration {
     fetched.saturating_add(ahead(life(advised, lifetimes), percent).min(lifetimes.stale_bound))
 }
 
-/// Decides.
+/// The advice for one moment.
 pub fn advise(facts: &Facts, lifetimes: Lifetimes) -> Advice {
     let Facts { now, under_way, failed, .. } = *facts;
     let age_of = |since: Duration| now.saturating_sub(since);
@@ -116,8 +117,8 @@ pub fn advise(facts: &Facts, lifetimes: Lifetimes) -> Advice {
         let refresh = age >= ahead(life, facts.ahead_percent) && (under_way.is_some() || may_refresh);
         return if refresh { Advice::UseAndRefresh } else { Advice::Use };
     }
-    // Past its life a key may have been withdrawn, so the provider is asked first. Keys answer without that only when
-    // the provider has shown, since that moment and not long ago, that it does not answer.
+    // Past its life a key may have been withdrawn, so the provider is asked first. Keys are used without that only if a
+    // refresh begun since that moment has failed, not long ago.
     let life_ended = fetched.saturating_add(life);
     if let Some(began) = under_way {
         let until = began.max(life_ended).saturating_add(PATIENCE);

@@ -1,8 +1,7 @@
-//! The `kid`s that the newest keys of a source lack, and when one of them is worth another look.
+//! The `kid`s that the newest keys of a source lack, and from when on each is worth another refresh.
 //!
-//! A refresh that lacks a `kid` proves that it is unknown for now; that somebody else's refresh has succeeded since is no
-//! reason to doubt it. A `kid` that was there and is gone has been withdrawn, and those who still send it find out nothing
-//! new by asking.
+//! A refresh that lacks a `kid` proves that it is unknown for now, even if other refreshes succeed afterwards. A `kid` that
+//! was there and is gone has been withdrawn: tokens that still name it cause no refresh.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -15,14 +14,14 @@ use crate::time::{Moment, UnixSeconds};
 
 /// How many absent `kid`s, and how many withdrawn ones, are remembered per source.
 const KIDS_REMEMBERED: usize = 1024;
-/// By how many seconds a token must have been signed after its key was found withdrawn to show that the provider has
-/// turned back to it, and how far ahead of our clock its time may be: more than clocks differ by.
+/// By how many seconds a token's `iat` must be later than the moment its key was found withdrawn to show that the
+/// provider signs with that key again, and how far ahead of the local clock it may be: more than clocks differ by.
 const CLOCKS_DIFFER: f64 = 10.0;
-/// How old the newest keys must be for a withdrawn `kid` to be worth a look whatever its tokens say. Keys of the shortest
-/// life are asked for sooner than this by themselves.
+/// How old the newest keys must be for a withdrawn `kid` to be worth a refresh whatever its tokens say. Keys of the
+/// shortest life are refreshed before they reach this age.
 const WITHDRAWN_LOOK: Duration = MIN_LIFE;
-/// A `kid` that goes so soon after a refresh brought it has not been withdrawn: another node of the provider answered,
-/// one that does not have it yet.
+/// A `kid` that disappears within this time after a refresh brought it has not been withdrawn: another node of the
+/// provider answered, one that does not publish it yet.
 const FLICKER: Duration = MIN_LIFE;
 
 /// A `kid` that refreshes were made for and lacked.
@@ -39,21 +38,21 @@ struct Absent {
 struct Withdrawn {
     /// When the refresh began that showed it.
     began: Duration,
-    /// Since when it is known to be lacking: tokens signed well after that are of another time.
+    /// Since when it is known to be missing: tokens issued well after that contradict the withdrawal.
     lacking: UnixSeconds,
-    /// It went as soon as it had come.
+    /// It disappeared within [`FLICKER`] after it had appeared.
     flickered: bool,
 }
 
 impl Withdrawn {
-    /// Whether a token was signed since, by its own word.
+    /// Whether a token was issued since, by its own `iat`.
     fn is_contradicted_by(&self, signed_at: Option<f64>, wall: UnixSeconds) -> bool {
         let times = self.lacking.get() + CLOCKS_DIFFER..=wall.get() + CLOCKS_DIFFER;
         signed_at.is_some_and(|signed_at| times.contains(&signed_at))
     }
 }
 
-/// What the newest keys lack. Plain maps: a slot that nobody sends junk has empty ones, and there may be ten thousand.
+/// What the newest keys lack. Plain maps: there may be ten thousand slots, and most have empty ones.
 #[derive(Debug)]
 pub struct MissingKids {
     first_wait: Duration,
@@ -64,13 +63,13 @@ pub struct MissingKids {
 }
 
 impl MissingKids {
-    /// Nothing is known yet. `first_wait`: how long a `kid` that was looked for and not found buys nothing.
+    /// Empty. `first_wait` is how long a `kid` that was looked for and not found causes no further fetch.
     pub fn new(first_wait: Duration) -> Self {
         Self { first_wait, absent: HashMap::new(), withdrawn: HashMap::new(), newcomers: HashMap::new() }
     }
 
-    /// From when on a token of this `kid` is worth a fetch: now, or later. `signed_at` is the token's own word (`iat`,
-    /// unverified) and buys no more than any other junk could; `newest` is when the keys at hand were asked for.
+    /// From when on a token of this `kid` is worth a fetch: now, or later. `signed_at` is the token's unverified `iat`,
+    /// which gives a forger no more than an invented `kid` does; `newest` is when the keys at hand were requested.
     pub fn worth_a_look(&self, key_id: &KeyId, now: Moment, signed_at: Option<f64>, newest: Duration) -> Duration {
         let gone = self.withdrawn.get(key_id);
         let Moment { monotonic: now, wall } = now;
@@ -102,7 +101,7 @@ impl MissingKids {
         let passed = |absent: &Absent| now.saturating_sub(absent.since);
         let wait = match self.absent.get(key_id) {
             Some(absent) if absent.refreshes == refreshes => return,
-            // Nobody has sent it for long: what was found out then is as good as forgotten.
+            // No token has named it for long: the waits begin again.
             Some(absent) if passed(absent) >= longest.saturating_mul(2) => self.first_wait,
             Some(absent) => absent.wait.saturating_mul(2).min(longest),
             None => self.first_wait,
@@ -110,8 +109,8 @@ impl MissingKids {
         if self.absent.len() >= KIDS_REMEMBERED {
             self.absent.retain(|_, absent| passed(absent) < absent.wait);
         }
-        // Full of fresh ones: this one may buy again at once, which the buckets bound. Forgetting another for it would let
-        // junk choose what is forgotten.
+        // Full of recent ones: this `kid` may cause a fetch again at once, within the buckets. Evicting another one for
+        // it would let junk decide which are forgotten.
         if self.absent.len() < KIDS_REMEMBERED || self.absent.contains_key(key_id) {
             self.absent.insert(key_id.clone(), Absent { since: now, wait, refreshes });
         }

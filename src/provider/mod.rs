@@ -9,15 +9,15 @@ mod client;
 mod coding;
 mod dial;
 pub mod discovery;
-mod ending;
 pub mod fault;
 pub mod fetch;
 pub mod freshness;
+mod key_file;
 mod missing;
 pub mod proxy;
 mod refresh;
 mod slot;
-pub mod snapshot;
+pub mod snapshot_file;
 mod store;
 mod trust;
 mod turn;
@@ -27,6 +27,7 @@ use std::time::Duration;
 use crate::keys::KeySetError;
 use discovery::DiscoveryError;
 use fetch::FetchError;
+pub use key_file::FileError;
 pub use slot::{Counters, Refresh, Slot, SlotReport, Snapshot};
 pub use store::{KeyStore, Look, Offer};
 pub use turn::Turn;
@@ -41,7 +42,7 @@ pub const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 /// Why the provider is not asked for a key that is not at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAsked {
-    /// It was asked for this `kid` and had none: that is proof enough for a while.
+    /// It was asked for this `kid` and had none: it is not asked again for a while.
     #[error(
         "the provider's keys, fetched {} s ago, have none for the token's `kid`; it is not asked again for this one for {} s",
         .age.as_secs(), seconds(*.again)
@@ -52,7 +53,7 @@ pub enum NotAsked {
         /// How long until this `kid` is worth another look.
         again: Duration,
     },
-    /// It has been asked as often as it is, whoever the token is from.
+    /// The budgets for requests on behalf of callers are spent.
     #[error(
         "the token's `kid` is not known, and the provider, asked for unknown ones moments ago, is not asked again for {} s",
         seconds(*.0)
@@ -88,7 +89,7 @@ pub enum ProviderError {
 }
 
 impl ProviderError {
-    /// The stable word for what happened on the way to the provider, where that is the cause.
+    /// The stable word for a failure on the way to the provider, where that is the cause.
     pub const fn reason(&self) -> Option<&'static str> {
         match self {
             Self::DiscoveryFetch(error) | Self::JwksFetch(error) => Some(error.reason()),
@@ -96,18 +97,4 @@ impl ProviderError {
             Self::Discovery(_) | Self::JwksDocument(_) | Self::File(_) | Self::Lost => None,
         }
     }
-}
-
-/// Why a file of keys brought none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum FileError {
-    #[error("the file of keys cannot be read: {0}")]
-    Unreadable(std::io::ErrorKind),
-    #[error("the file of keys is not a regular file")]
-    NotAFile,
-    #[error("the file of keys is larger than is read")]
-    TooLarge,
-    #[error("the file of keys was not read in time")]
-    Late,
 }

@@ -15,8 +15,8 @@ pub fn choose<'p>(proxies: &'p Proxies, url: &Url) -> Option<&'p ProxyUrl> {
 
 /// Whether a list in the notation of `NO_PROXY` names the URL's host: entries separated by commas or white space; `*` is
 /// every host; a name is that host and all below it, with or without `.` or `*.` before it; `:port` must be the URL's;
-/// IPv6 addresses stand in brackets. An address with `/` and a number of bits is every address that begins with these
-/// (RFC 4632 3.1): of hosts that the URL spells out, because nobody has looked a name up yet.
+/// IPv6 addresses are in brackets. An address with `/` and a number of bits is every address that begins with these
+/// (RFC 4632 3.1). That applies to address literals in the URL only, because no name has been looked up yet.
 fn is_bypassed(list: &str, url: &Url) -> bool {
     let Some(host) = url.host() else { return false };
     list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty()).any(|entry| {
@@ -29,7 +29,7 @@ fn is_bypassed(list: &str, url: &Url) -> bool {
     })
 }
 
-/// `host:port` apart; a colon inside brackets, or of a bare IPv6 address, is none that separates a port.
+/// Splits `host:port`; a colon inside brackets or in a bare IPv6 address does not separate a port.
 fn split_port(entry: &str) -> (&str, Option<&str>) {
     match entry.rsplit_once(':') {
         Some((name, port))
@@ -79,7 +79,7 @@ fn within(name: &str, address: IpAddr) -> bool {
     };
     let Some(bits) = bits else { return network == address };
     let Ok(bits) = bits.strip_suffix(']').unwrap_or(bits).parse::<u32>() else { return false };
-    // What is behind the bits is shifted away; a shift by all of them leaves nothing to compare.
+    // The bits after the prefix are shifted away; for a prefix of length zero nothing is left to compare.
     match (network, address) {
         (IpAddr::V4(network), IpAddr::V4(address)) if bits <= 32 => {
             let behind = 32_u32.saturating_sub(bits);

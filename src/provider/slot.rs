@@ -1,4 +1,4 @@
-//! What is known of one source of keys: the keys at hand, how the last refresh ended, and what may be asked next.
+//! The state of one source of keys: the keys at hand, how the last refresh ended, and the budgets for the next.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -10,7 +10,7 @@ use super::ProviderError;
 use super::budget::{Budgets, Pacing, Payment};
 use super::freshness::{FailedRefresh, Lifetimes, life};
 use super::refresh::{Learned, Validator};
-use super::snapshot::SnapshotState;
+use super::snapshot_file::SnapshotFileState;
 use crate::keys::jwk::SkipReason;
 use crate::keys::{KeySet, KeySetError};
 use crate::policy::KeySource;
@@ -21,7 +21,7 @@ use crate::time::{Moment, UnixSeconds};
 #[derive(Debug)]
 pub struct Snapshot {
     pub(super) keys: Arc<KeySet>,
-    /// Where it came from and its entity tag, to ask whether it still stands.
+    /// Its entity tag and URL, to ask whether it is still current.
     pub(super) validator: Option<Validator>,
     /// When the refresh that brought it began, by both clocks.
     pub(super) began: Duration,
@@ -38,13 +38,14 @@ impl Snapshot {
         &self.keys
     }
 
-    /// When the refresh began, on the monotonic clock of now: a machine that has slept since makes it older.
+    /// When the refresh began, on the monotonic clock as of `now`: if the machine has slept since, earlier than it was
+    /// read then.
     pub(super) fn began_as_seen_at(&self, now: Moment) -> Duration {
         Moment { monotonic: self.began, wall: self.began_at }.as_seen_at(now)
     }
 
-    /// Whether what was found out by `older` stands, and for as long as was thought then: the same keys, which want
-    /// another look no sooner. A life shortened by less than has passed since ends no sooner.
+    /// Whether results based on `older` remain valid for as long as was computed then: the keys are the same and need a
+    /// refresh no sooner. A life that was shortened by less than the time passed since ends no sooner.
     pub(super) fn confirms(&self, older: &Self) -> bool {
         let shortened = older.advised.unwrap_or_default().saturating_sub(self.advised.unwrap_or_default());
         self.began.checked_sub(older.began).is_some_and(|passed| shortened <= passed)
@@ -66,18 +67,18 @@ pub struct Counters {
     pub succeeded: u64,
     /// Refreshes that brought none.
     pub failed: u64,
-    /// Those of the successful ones that said: still the same keys (304).
+    /// Those of the successful ones that the provider answered with 304: the same keys.
     pub not_modified: u64,
 }
 
 /// How a refresh ended.
-pub type Outcome = Result<Arc<Snapshot>, ProviderError>;
+pub type RefreshResult = Result<Arc<Snapshot>, ProviderError>;
 
-/// A refresh somebody may wait for.
+/// A refresh that can be waited for.
 #[derive(Debug, Clone)]
 pub struct Refresh {
     pub(super) began: Duration,
-    pub(super) done: watch::Receiver<Option<Outcome>>,
+    pub(super) done: watch::Receiver<Option<RefreshResult>>,
 }
 
 impl Refresh {
@@ -85,7 +86,7 @@ impl Refresh {
     ///
     /// # Errors
     /// [`ProviderError`].
-    pub async fn wait(mut self) -> Outcome {
+    pub async fn wait(mut self) -> RefreshResult {
         match self.done.wait_for(Option::is_some).await {
             Ok(outcome) => outcome.clone().unwrap_or(Err(ProviderError::Lost)),
             Err(_) => Err(ProviderError::Lost),
@@ -102,24 +103,25 @@ impl Refresh {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) under_way: Option<Refresh>,
-    /// What the refresh under way was paid with.
+    /// Which budget the refresh under way was paid from.
     pub(super) paid: Payment,
     pub(super) failed: Option<(FailedRefresh, ProviderError)>,
     /// When that was, by the wall clock.
     pub(super) failed_at: Option<UnixSeconds>,
-    /// Whom that failure was met at.
+    /// The host of that failure.
     pub(super) failed_host: Option<Arc<str>>,
     pub(super) budgets: Budgets,
     /// The `jwks_uri` discovery found last, and when.
     pub(super) learned: Option<Learned>,
     pub(super) counters: Counters,
-    /// How long the last asker lets keys live.
+    /// The lifetimes of the policy that asked last.
     pub(super) asked: Lifetimes,
-    pub(super) snapshot_file: Option<SnapshotState>,
+    pub(super) snapshot_file: Option<SnapshotFileState>,
 }
 
 impl State {
-    /// The failure since the last success, on the monotonic clock of now: a machine that has slept since makes it older.
+    /// The failure since the last success, on the monotonic clock as of `now`: if the machine has slept since, earlier
+    /// than it was read then.
     pub(super) fn failed_as_seen_at(&self, now: Moment) -> Option<(FailedRefresh, ProviderError)> {
         let ((failed, error), wall) = self.failed.zip(self.failed_at)?;
         let ended = Moment { monotonic: failed.ended, wall }.as_seen_at(now);
@@ -128,14 +130,15 @@ impl State {
     }
 }
 
-/// What is known of one source.
+/// One source's keys and state.
 #[derive(Debug)]
 pub struct Slot {
     pub(super) source: Arc<KeySource>,
     pub(super) ahead_percent: u32,
     pub(super) snapshot: RwLock<Option<Arc<Snapshot>>>,
     pub(super) state: Mutex<State>,
-    /// How many refreshes had succeeded when the snapshot file was written last: an older one never replaces a newer.
+    /// How many refreshes had succeeded when the snapshot file was written last: an older snapshot never replaces a
+    /// newer one.
     pub(super) written: Mutex<u64>,
     /// Counts the refreshes begun, for those who wait for one.
     pub(super) begun: watch::Sender<u64>,
@@ -186,7 +189,7 @@ impl Slot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What there is to say of it to operators.
+    /// Its report for operators.
     pub(super) fn report(&self, now: Moment) -> SlotReport {
         let began = |snapshot: &Arc<Snapshot>| snapshot.began_as_seen_at(now);
         let seen_at = now;
@@ -219,12 +222,12 @@ pub struct SlotReport {
     pub age: Option<Duration>,
     pub snapshot: Option<Arc<Snapshot>>,
     pub last_failure: Option<(Duration, ProviderError)>,
-    /// Whom that failure was met at: the provider's host, or the proxy's.
+    /// The host of that failure: the provider's or the proxy's.
     pub failed_host: Option<Arc<str>>,
     pub counters: Counters,
-    /// Until the keys are asked for again, as the last asker lets them live.
+    /// Until the keys' life ends, by the lifetimes of the policy that asked last.
     pub life_left: Option<Duration>,
-    pub snapshot_file: Option<SnapshotState>,
+    pub snapshot_file: Option<SnapshotFileState>,
 }
 
 impl SlotReport {

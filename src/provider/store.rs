@@ -9,22 +9,21 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::budget::{Pacing, Payment};
-use super::ending::Ending;
 use super::fetch::Fetch;
 use super::freshness::{self, Advice, Facts, Lifetimes, advise};
-use super::refresh::{Answer, Asking, after};
+use super::refresh::{RefreshContext, RefreshTask};
 use super::slot::{Refresh, Slot, SlotReport, Snapshot, State};
 use super::turn::Turn;
-use super::{NotAsked, ProviderError, REFRESH_DEADLINE};
+use super::{NotAsked, ProviderError};
 use crate::key_id::KeyId;
 use crate::policy::KeySource;
 use crate::policy::lifetimes::MIN_LIFE;
 use crate::time::{Clock, Moment, UnixSeconds};
 
-/// What the store's clock shows at its beginning: more than any stale bound, so that keys out of a snapshot file have a
-/// time of fetch on it.
+/// What the store's clock shows at its beginning: more than any stale bound, so that the time at which keys of a
+/// snapshot file were fetched is not negative.
 const BEGINNING: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// How many sources are kept; the least used go first.
+/// How many sources are kept; the least used ones are evicted first.
 const MAX_SLOTS: u64 = 10_000;
 
 /// How many seconds before the keys at hand were asked for a token may have been issued and still be signed by a key that they
@@ -40,18 +39,18 @@ pub enum Offer {
     Keys(Arc<Snapshot>),
     /// Wait for this refresh, at most so long where keys are at hand, and use those then.
     Wait(Refresh, Option<(Duration, Arc<Snapshot>)>),
-    /// Nothing; ask again in so long.
+    /// No keys: refused; retry after this long.
     Refused(ProviderError, Duration),
 }
 
-/// What there is for a token whose key is not at hand.
+/// What a slot offers for a token whose key is not at hand.
 #[derive(Debug)]
 pub enum Look {
     /// A refresh that may bring it.
     Refresh(Refresh),
     /// A place among those who wait for the next refresh.
     Turn(Turn),
-    /// Nothing.
+    /// No refresh.
     NotAsked(NotAsked),
 }
 
@@ -70,14 +69,9 @@ impl Clock for Shifted {
 
 /// Slots, the network and the clock they live by.
 pub struct KeyStore {
-    slots: Cache<Arc<KeySource>, Arc<Slot>>,
-    fetch: Arc<dyn Fetch>,
-    clock: Arc<dyn Clock>,
+    context: Arc<RefreshContext>,
     runtime: Handle,
     pacing: Pacing,
-    changes: Arc<AtomicU64>,
-    /// When everything was forgotten last: what a snapshot file remembers from before counts as forgotten too.
-    cleared: Arc<Mutex<Option<UnixSeconds>>>,
 }
 
 impl std::fmt::Debug for KeyStore {
@@ -87,46 +81,44 @@ impl std::fmt::Debug for KeyStore {
 }
 
 impl KeyStore {
-    /// A store of its own. Refreshes run on `runtime`.
+    /// A new store. Its refreshes run on `runtime`.
     pub fn new(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, runtime: Handle, pacing: Pacing) -> Self {
-        let clock = Arc::new(Shifted(clock));
-        Self {
+        let context = RefreshContext {
             slots: Cache::new(MAX_SLOTS),
             fetch,
-            clock,
-            runtime,
-            pacing,
-            changes: Arc::default(),
-            cleared: Arc::default(),
-        }
+            clock: Arc::new(Shifted(clock)),
+            changes: AtomicU64::new(0),
+            cleared: Mutex::default(),
+        };
+        Self { context: Arc::new(context), runtime, pacing }
     }
 
     /// The store's time.
     pub fn now(&self) -> Duration {
-        self.clock.monotonic()
+        self.context.clock.monotonic()
     }
 
     fn moment(&self) -> Moment {
-        Moment::now(&*self.clock)
+        Moment::now(&*self.context.clock)
     }
 
     /// The slot of a source.
     pub fn slot(&self, source: &Arc<KeySource>) -> Arc<Slot> {
-        self.slots.get_with_by_ref(source, || {
+        self.context.slots.get_with_by_ref(source, || {
             // Spread refreshes ahead over 75 to 85 % of a life, each slot always at the same point.
-            let spread = self.clock.monotonic().subsec_nanos() % 11;
+            let spread = self.context.clock.monotonic().subsec_nanos() % 11;
             Arc::new(Slot::new(Arc::clone(source), spread.saturating_add(75), self.pacing))
         })
     }
 
-    /// Forgets everything. A refresh under way still answers its waiters; nothing of it is kept.
+    /// Drops all slots. A refresh under way still answers its waiters; nothing of it is kept.
     pub fn clear(&self) {
-        *self.cleared.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.wall());
-        self.slots.invalidate_all();
-        self.changes.fetch_add(1, Ordering::AcqRel);
+        *self.context.cleared.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.context.clock.wall());
+        self.context.slots.invalidate_all();
+        self.context.changes.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Keys that may be used without asking anybody: the way nearly every request goes. Never fetches.
+    /// Keys that may be used without a refresh, as nearly every request finds them. Never fetches.
     pub fn fresh(&self, slot: &Slot, lifetimes: Lifetimes) -> Option<Arc<Snapshot>> {
         let snapshot = slot.snapshot()?;
         let now = self.moment();
@@ -140,7 +132,7 @@ impl KeyStore {
         (advise(&facts, lifetimes) == Advice::Use).then_some(snapshot)
     }
 
-    /// How long the keys at hand can be used without another look; zero without keys.
+    /// How long the keys at hand can be used before they need a refresh; zero without keys.
     pub fn fresh_for(&self, slot: &Slot, lifetimes: Lifetimes) -> Duration {
         let now = self.moment();
         let look = |snapshot: Arc<Snapshot>| {
@@ -149,10 +141,10 @@ impl KeyStore {
         slot.snapshot().map_or(Duration::ZERO, |snapshot| look(snapshot).saturating_sub(now.monotonic))
     }
 
-    /// Counts every change of any keys, and of how long they can be used: what was found out before the last one has to
-    /// be found out again. A refresh that brings the same keys is none.
+    /// Counts every change of any keys, and of how long they can be used. A result from before the last change must not
+    /// be reused. A refresh that brings the same keys is no change.
     pub fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
+        self.context.changes.load(Ordering::Acquire)
     }
 
     /// The keys at hand, whatever their age: to say why a token is refused, never to accept one.
@@ -160,12 +152,12 @@ impl KeyStore {
         slot.snapshot()
     }
 
-    /// Keys at hand after a refresh has failed: those of the snapshot file, unless they are too old for the asker.
+    /// Keys at hand after a refresh has failed: those of the snapshot file, unless they are too old for the policy.
     pub fn kept(&self, slot: &Slot, lifetimes: Lifetimes) -> Option<Arc<Snapshot>> {
         slot.snapshot().filter(|snapshot| self.may_serve(snapshot, lifetimes))
     }
 
-    /// Whether keys that a request holds may answer still: time has passed since they were offered.
+    /// Whether keys offered to a request earlier may still be used.
     pub fn may_serve(&self, snapshot: &Snapshot, lifetimes: Lifetimes) -> bool {
         let now = self.moment();
         now.monotonic.saturating_sub(snapshot.began_as_seen_at(now)) < lifetimes.stale_bound
@@ -174,7 +166,8 @@ impl KeyStore {
     /// What `slot` offers a request now. Begins a refresh where the rule of [`freshness`] says so.
     pub fn offer(&self, slot: &Arc<Slot>, lifetimes: Lifetimes) -> Offer {
         let mut state = slot.state();
-        // Read under the lock: a refresh ends under it, so that keys, failure and what is under way belong together.
+        // Read under the lock: a refresh ends under it, so that keys, failure and the refresh under way are of the same
+        // moment.
         let moment = self.moment();
         let now = moment.monotonic;
         state.asked = lifetimes;
@@ -202,8 +195,8 @@ impl KeyStore {
         }
     }
 
-    /// What there is for a `kid` that is in no set at hand: a refresh under way, a new one, or the wait for the next one
-    /// that the budgets allow, until `patience` at the latest. `signed_at` is when the token says it was issued.
+    /// What is offered for a `kid` that is in no set at hand: a refresh under way, a new one, or the wait for the next
+    /// one that the budgets allow, until `patience` at the latest. `signed_at` is the token's own `iat`.
     pub fn look_for_unknown_kid(
         &self,
         slot: &Arc<Slot>,
@@ -213,11 +206,11 @@ impl KeyStore {
         patience: Duration,
     ) -> Look {
         let mut state = slot.state();
-        let now = self.clock.monotonic();
+        let now = self.context.clock.monotonic();
         if let Some(refresh) = newer(slot, &state, seen) {
             return Look::Refresh(refresh);
         }
-        let moment = Moment { monotonic: now, wall: self.clock.wall() };
+        let moment = Moment { monotonic: now, wall: self.context.clock.wall() };
         let worth = state.budgets.missing.worth_a_look(key_id, moment, signed_at, seen.began);
         if worth > now {
             let (age, again) = (now.saturating_sub(seen.began), worth.saturating_sub(now));
@@ -232,7 +225,7 @@ impl KeyStore {
         turn.map_or(Look::NotAsked(NotAsked::TooOften(left)), Look::Turn)
     }
 
-    /// How long a request waits for its turn at most: until the budgets allow another refresh, whatever has been bought.
+    /// How long a request waits for its turn at most: the longest time until the budgets allow another refresh.
     pub fn longest_turn(&self) -> Duration {
         self.pacing.longest_gap()
     }
@@ -247,7 +240,7 @@ impl KeyStore {
         seen: &Snapshot,
     ) -> Option<Refresh> {
         let mut state = slot.state();
-        let now = self.clock.monotonic();
+        let now = self.context.clock.monotonic();
         newer(slot, &state, seen).or_else(|| {
             let may_be_newer = signed_at.is_none_or(|signed_at| signed_at >= seen.began_at.get() - PUBLISHED_LATE);
             let payment = if may_be_newer { Payment::FailedSignature } else { Payment::OldSignature };
@@ -266,22 +259,22 @@ impl KeyStore {
         state.budgets.missing.add_absent(key_id, now, signed_at, refreshes);
     }
 
-    /// The failure since the last success, if there is one: why a key that ought to be there may not be.
+    /// The failure since the last success, if there is one: a possible reason why a key is missing.
     pub fn last_failure(&self, slot: &Slot) -> Option<(ProviderError, Duration)> {
-        let now = self.clock.monotonic();
+        let now = self.context.clock.monotonic();
         let with_keys = slot.snapshot().is_some();
         let (failed, error) = slot.state().failed?;
         Some((error, failed.pause_ends(with_keys).saturating_sub(now)))
     }
 
-    /// Whom the last failure was met at: the provider's host, or the proxy's.
+    /// The host of the last failure: the provider's or the proxy's.
     pub fn failed_host(&self, slot: &Slot) -> Option<Arc<str>> {
         slot.state().failed_host.clone()
     }
 
     /// Refreshes whatever the age of the keys at hand, joining a refresh under way.
     pub fn refresh(&self, slot: &Arc<Slot>) -> Refresh {
-        self.join(slot, &mut slot.state(), self.clock.monotonic())
+        self.join(slot, &mut slot.state(), self.context.clock.monotonic())
     }
 
     /// The refresh under way, or a new one.
@@ -295,54 +288,24 @@ impl KeyStore {
     fn begin(&self, slot: &Arc<Slot>, state: &mut State, now: Duration, payment: Payment) -> Refresh {
         state.budgets.pay(payment, now);
         state.paid = payment;
-        let began = Moment { monotonic: now, wall: self.clock.wall() };
+        let began = Moment { monotonic: now, wall: self.context.clock.wall() };
         let (sender, done) = watch::channel(None);
         let refresh = Refresh { began: now, done };
         state.under_way = Some(refresh.clone());
         state.counters.begun = state.counters.begun.saturating_add(1);
         slot.begun.send_replace(state.counters.begun);
-        let asking = Asking {
-            fetch: Arc::clone(&self.fetch),
-            source: Arc::clone(&slot.source),
-            at_hand: slot.snapshot(),
-            learned: state.learned.clone(),
-            now: began,
-            deadline: after(REFRESH_DEADLINE),
-            asked: Arc::default(),
-        };
-        let asked = Arc::clone(&asking.asked);
-        let ending = Ending {
-            changes: Arc::clone(&self.changes),
-            slot: Arc::clone(slot),
-            slots: self.slots.clone(),
-            clock: Arc::clone(&self.clock),
-            cleared: Arc::clone(&self.cleared),
-            began,
-        };
-        let task = self.runtime.spawn(asking.run());
-        self.runtime.spawn(async move {
-            // A panic in the task is a refresh without an answer; nobody waits for ever.
-            let lost = |_| Answer { fetched: Err(ProviderError::Lost), learned: None };
-            let answer = task.await.unwrap_or_else(lost);
-            let kept = ending.kept(&answer).await;
-            let host = asked.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let outcome = ending.settle(answer, host, kept);
-            sender.send_replace(Some(outcome.clone()));
-            if let Ok(snapshot) = outcome {
-                ending.keep(&snapshot).await;
-            }
-        });
+        RefreshTask::new(&self.context, slot, state.learned.clone(), began).spawn(&self.runtime, sender);
         refresh
     }
 
     /// One line of facts per source, for operators.
     pub fn report(&self) -> Vec<SlotReport> {
         let now = self.moment();
-        self.slots.iter().map(|(_, slot)| slot.report(now)).collect()
+        self.context.slots.iter().map(|(_, slot)| slot.report(now)).collect()
     }
 }
 
-/// What is newer than the keys that a request has seen: a refresh under way, or one that ended since.
+/// A refresh that is newer than the keys a request has seen: one under way, or one that ended since.
 fn newer(slot: &Slot, state: &State, seen: &Snapshot) -> Option<Refresh> {
     state.under_way.clone().or_else(|| {
         let newer = slot.snapshot().filter(|newer| newer.refreshes > seen.refreshes)?;
@@ -350,7 +313,7 @@ fn newer(slot: &Slot, state: &State, seen: &Snapshot) -> Option<Refresh> {
     })
 }
 
-/// From when on a refresh can be bought so: after a failure not before its pause is over.
+/// From when on the budgets allow a refresh of this kind: after a failure not before its pause is over.
 fn ready(state: &mut State, payment: Payment, now: Duration) -> Duration {
     let pause_ends = state.failed.map_or(now, |(failed, _)| failed.buyers_pause_ends());
     state.budgets.ready(payment, now).max(pause_ends)

@@ -1,4 +1,4 @@
-//! Which servers are believed to be who they say: what Node trusts, and how Node trusts it.
+//! Which server certificates are trusted: those that Node trusts, by the rules of Node's TLS library, OpenSSL.
 
 use std::sync::Arc;
 
@@ -19,10 +19,10 @@ use crate::policy::transport::Transport;
 
 static NODES: OnceCell<Listed> = OnceCell::new();
 
-/// Hands over the certificates that https connections are checked with, as PEM texts. The first call counts: the
-/// process has one answer to whom it trusts. Texts without a certificate are passed over.
+/// Sets the certificates that https connections are checked with, as PEM texts. The first call counts: a process trusts
+/// the same certificates from beginning to end. Texts without a certificate are ignored.
 ///
-/// Gives back how many certificates are trusted.
+/// Returns how many certificates are trusted.
 pub fn trust_certificates<S: AsRef<str>>(pems: &[S]) -> usize {
     let listed = NODES.get_or_init(|| Listed::of(pems.iter().flat_map(|pem| certificates(pem.as_ref()))));
     listed.themselves.len().saturating_add(listed.helpers.len())
@@ -36,19 +36,19 @@ fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
     CertificateDer::pem_slice_iter(pem.as_bytes()).map_while(|certificate| certificate.ok().filter(whole)).collect()
 }
 
-/// A server's certificate that is its own issuer and that nobody listed.
+/// A self-issued server certificate that is not listed.
 #[derive(Debug, thiserror::Error)]
 #[error("the certificate is self-signed")]
 pub struct SelfSigned;
 
-/// Certificates somebody listed, by what they are good for.
+/// Listed certificates, by what they can be used for.
 #[derive(Debug)]
 struct Listed {
-    /// Authorities: where a chain may end.
+    /// Self-issued authorities: where a chain may end.
     roots: RootCertStore,
-    /// Issued by somebody else: a way to a root.
+    /// Issued by another authority: links in a chain to a root.
     helpers: Vec<CertificateDer<'static>>,
-    /// Their own issuers, authorities or not: a server may show exactly one of these.
+    /// Self-issued, authorities or not: a server may present exactly one of these.
     themselves: Vec<CertificateDer<'static>>,
 }
 
@@ -66,16 +66,15 @@ impl Listed {
             return;
         }
         if is_authority(&parsed) {
-            // One that cannot be an anchor is passed over: it is still listed.
+            // One that cannot be a trust anchor is skipped here: it is still listed.
             let _ = self.roots.add(certificate.clone());
         }
         self.themselves.push(certificate);
     }
 }
 
-/// Judges certificates as Node does: a chain must end in a listed certificate that is its own issuer and an authority; other
-/// listed certificates only help to get there. A server may also show a listed self-signed certificate itself, authority or
-/// not.
+/// Verifies certificates as Node does: a chain must end in a listed self-issued authority; other listed certificates
+/// only complete the chain. A server may also present a listed self-signed certificate itself, authority or not.
 #[derive(Debug)]
 pub struct Trust {
     provider: Arc<CryptoProvider>,
@@ -86,7 +85,7 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Node's trust, and what the policy adds to it.
+    /// A verifier with Node's certificates and those the policy adds.
     ///
     /// # Errors
     /// [`FetchError::NoTrust`].
@@ -129,13 +128,14 @@ impl ServerCertVerifier for Trust {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let malformed = |_| rustls::Error::InvalidCertificate(CertificateError::BadEncoding);
         let (_, parsed) = X509Certificate::from_der(server).map_err(malformed)?;
-        // RFC 5280 6.1 leaves the trust anchor itself out; who lists a server's own certificate means exactly this one.
+        // RFC 5280 6.1 does not cover a server that presents a trust anchor; whoever lists a server's own certificate
+        // means exactly that one.
         let is_listed = self.lists().flat_map(|listed| &listed.themselves).any(|listed| listed == server);
         if is_listed {
             dates(&parsed, now).and_then(|()| purpose(&parsed)).map_err(rustls::Error::InvalidCertificate)?;
         } else {
             self.chain(server, sent, now).map_err(|error| {
-                // Whatever else is wrong with it: it has to be listed first.
+                // Whatever else is wrong with it, being listed comes first.
                 let cause = || CertificateError::Other(OtherError(Arc::new(SelfSigned)));
                 if is_self_signed(&parsed) { rustls::Error::InvalidCertificate(cause()) } else { error }
             })?;
@@ -171,14 +171,15 @@ fn is_its_own_issuer(certificate: &X509Certificate<'_>) -> bool {
     certificate.subject().as_raw() == certificate.issuer().as_raw()
 }
 
-/// Whether it has signed itself. Careless authorities issue certificates under their own name: these have an issuer to list.
+/// Whether it is signed with its own key. Some authorities issue certificates under their own name without being
+/// self-signed: these have an issuer that can be listed.
 fn is_self_signed(certificate: &X509Certificate<'_>) -> bool {
     let other_key = certificate.verify_signature(None) == Err(X509Error::SignatureVerificationError);
     is_its_own_issuer(certificate) && !other_key
 }
 
-/// Whether a certificate that is its own issuer may issue others: RFC 5280 4.2.1.3 and 4.2.1.9, and as OpenSSL has it, one
-/// of version 1 that has no way to say so.
+/// Whether a self-issued certificate may issue others (RFC 5280 4.2.1.3 and 4.2.1.9); as in OpenSSL, one of version 1,
+/// which has no extension to say so, may.
 fn is_authority(certificate: &X509Certificate<'_>) -> bool {
     let usage = certificate.key_usage();
     if usage.is_err() || usage.is_ok_and(|usage| usage.is_some_and(|usage| !usage.value.key_cert_sign())) {

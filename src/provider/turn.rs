@@ -11,8 +11,8 @@ use super::slot::Slot;
 /// How many may wait at one slot; each holds a request of a caller open.
 pub const MOST_WAITING: usize = 256;
 
-/// A place among those who wait for the next refresh. Whoever is there when it may begin begins it, the others join it:
-/// they are woken by any refresh that begins.
+/// A place among the requests that wait for the next refresh. The first to find that it may begin begins it, the others
+/// join: any refresh that begins wakes them.
 #[derive(Debug)]
 pub struct Turn {
     left: Duration,
@@ -21,7 +21,7 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// A place, if there is one left, for a refresh that may begin in `left`.
+    /// A place, if one is free, for a refresh that may begin in `left`.
     pub(super) fn take(slot: &Arc<Slot>, left: Duration) -> Option<Self> {
         let seat = Seat::take(slot)?;
         Some(Self { left, begun: slot.begun.subscribe(), _seat: seat })

@@ -16,7 +16,8 @@ enum Registered {
 impl Registered {
     const COUNT: usize = 29;
 
-    /// Of bytes, which the compiler tells apart by length and letter; texts it would compare one after the other.
+    /// Matches bytes, which the compiler distinguishes by length and letter; strings it would compare one after the
+    /// other.
     #[inline]
     fn from_name(name: &str) -> Option<Self> {
         Some(match name.as_bytes() {
@@ -104,11 +105,11 @@ impl<'a> Claims<'a> {
         self.get(name)?.as_str()
     }
 
-    /// The scopes granted, as words of one text: `scp` unless it is absent or null, else `scope`; a string is taken as it
-    /// stands, an array's items are put together. `Err` when the claim that counts is of any other shape.
+    /// The scopes granted, as words of one string: `scp` unless it is absent or null, else `scope`; a string as it is,
+    /// an array's items joined. `Err` when the claim that counts has any other type.
     pub fn scopes(&self) -> Result<Cow<'_, str>, MalformedScope> {
         match self.get("scp").filter(|value| **value != Value::Null).or_else(|| self.get("scope")) {
-            // LibreChat takes what JavaScript finds false for no scope at all, and any other type for an error.
+            // As in LibreChat, a value that is falsy in JavaScript counts as no scope, and any other type is an error.
             None | Some(Value::Null | Value::Bool(false)) => Ok(Cow::Borrowed("")),
             Some(Value::Number(number)) if *number == 0.0 => Ok(Cow::Borrowed("")),
             Some(Value::String(text)) => Ok(Cow::Borrowed(text)),
@@ -138,13 +139,14 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// Whether the e-mail address is verified: `None` if nothing is said. Some providers write the flag as text, or null.
+    /// Whether the e-mail address is verified: `None` if the claim is absent or null. Some providers write the flag as
+    /// a string.
     pub fn email_verified(&self) -> Option<bool> {
         match self.get("email_verified") {
             None | Some(Value::Null) => None,
             Some(Value::Bool(flag)) => Some(*flag),
             Some(Value::String(text)) => Some(*text == "true"),
-            // Whatever else stands there is no word for it.
+            // Any other value does not say that it is verified.
             Some(_) => Some(false),
         }
     }

@@ -1,4 +1,4 @@
-//! The address to look a user up by, and who vouches for it.
+//! The e-mail address to look a user up by, and the claim it comes from.
 
 use super::claims::Claims;
 use crate::json::Value;
@@ -56,10 +56,10 @@ pub enum EmailSource {
 }
 
 impl EmailSource {
-    /// Those that are looked at where the operator's claim is of no use, in this order.
+    /// The standard claims, in the order in which they are tried when the operator's claim has no address.
     const STANDARD: [Self; 3] = [Self::Email, Self::PreferredUsername, Self::Upn];
 
-    /// How other languages call it.
+    /// Its name in JavaScript.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Configured => "configured",
@@ -116,7 +116,7 @@ mod tests {
             (r#"{"email":null,"preferred_username":7,"upn":"b"}"#, None, Some(Upn)),
             (r#"{"email":"a","upn":"b"}"#, Some("upn"), Some(Configured)),
             (r#"{"email":"a"}"#, Some("email"), Some(Configured)),
-            // A name that leads nowhere vouches for nothing else.
+            // A configured claim that is absent does not make another claim the configured one.
             (r#"{"preferred_username":"b"}"#, Some("email"), Some(PreferredUsername)),
             (r#"{"email":"","preferred_username":"b"}"#, Some("email"), Some(PreferredUsername)),
             (r#"{"preferred_username":"b"}"#, Some("upn"), Some(PreferredUsername)),

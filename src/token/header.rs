@@ -1,4 +1,4 @@
-//! A token's header, read (RFC 7515 4), and the headers read last.
+//! Reading a token's header (RFC 7515 4), and a small cache of headers read before.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -26,36 +26,36 @@ impl std::fmt::Debug for Header {
     }
 }
 
-/// How many headers a thread remembers. A provider's tokens share one header per key.
-const REMEMBERED: usize = 16;
-/// The longest header remembered, in bytes of base64url; others are read each time.
-const MAX_REMEMBERED_BYTES: usize = 1024;
+/// How many headers a thread keeps. A provider's tokens share one header per key.
+const CACHED_HEADERS: usize = 16;
+/// The longest header kept, in bytes of base64url; others are read each time.
+const MAX_CACHED_BYTES: usize = 1024;
 
-type Seen = Option<(Box<str>, Arc<Header>)>;
+type CachedHeader = Option<(Box<str>, Arc<Header>)>;
 
 thread_local! {
-    /// Headers by their base64url text. What a header says follows from its bytes alone, whoever sent them and for whichever
-    /// policy, so that a caller can fill this with headers of his own and gains nothing.
-    static SEEN: RefCell<[Seen; REMEMBERED]> = const { RefCell::new([const { None }; REMEMBERED]) };
+    /// Headers by their base64url text. What a header says follows from its bytes alone, whoever sent them and for
+    /// whichever policy, so that a caller who fills this with other headers gains nothing.
+    static CACHE: RefCell<[CachedHeader; CACHED_HEADERS]> = const { RefCell::new([const { None }; CACHED_HEADERS]) };
 }
 
 /// Reads a header from its base64url text.
 pub fn parse(text: &str) -> Result<Arc<Header>, TokenError> {
-    if text.len() > MAX_REMEMBERED_BYTES {
+    if text.len() > MAX_CACHED_BYTES {
         return read(text).map(Arc::new);
     }
     let place = place(text);
-    let known = |seen: &RefCell<[Seen; REMEMBERED]>| match seen.borrow().get(place) {
+    let known = |cache: &RefCell<[CachedHeader; CACHED_HEADERS]>| match cache.borrow().get(place) {
         Some(Some((known, header))) if **known == *text => Some(Arc::clone(header)),
         _ => None,
     };
-    // A thread that is about to end has no memory any more.
-    if let Ok(Some(header)) = SEEN.try_with(known) {
+    // While a thread ends, its cache may be gone already.
+    if let Ok(Some(header)) = CACHE.try_with(known) {
         return Ok(header);
     }
     let header = Arc::new(read(text)?);
-    let _ = SEEN.try_with(|seen| {
-        if let Some(entry) = seen.borrow_mut().get_mut(place) {
+    let _ = CACHE.try_with(|cache| {
+        if let Some(entry) = cache.borrow_mut().get_mut(place) {
             *entry = Some((text.into(), Arc::clone(&header)));
         }
     });
@@ -65,10 +65,10 @@ pub fn parse(text: &str) -> Result<Arc<Header>, TokenError> {
 fn place(text: &str) -> usize {
     let (words, rest) = text.as_bytes().as_chunks::<8>();
     let last = rest.iter().fold(text.len() as u64, |last, byte| (last << 8) | u64::from(*byte));
-    // 64-bit FNV-1a's prime, a word at a time: it need not withstand anybody, see above.
+    // 64-bit FNV-1a's prime, a word at a time. Collisions that a caller provokes do no harm, see above.
     let mixed =
         words.iter().fold(last, |mixed, word| (mixed ^ u64::from_le_bytes(*word)).wrapping_mul(0x100_0000_01b3));
-    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % REMEMBERED
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % CACHED_HEADERS
 }
 
 fn read(text: &str) -> Result<Header, TokenError> {

@@ -1,5 +1,6 @@
-//! What a genuine token is when it is no access token. A provider signs ID tokens, logout tokens, userinfo and authorization answers
-//! with the very keys of its access tokens; RFC 8725 3.11 wants each kind refused where another is expected.
+//! Kinds of token that are not access tokens. A provider signs ID tokens, logout tokens, userinfo and authorization
+//! responses with the same keys as its access tokens; RFC 8725 3.11 requires that each kind is refused where another is
+//! expected.
 
 use super::claims::Claims;
 use crate::details::printable;
@@ -8,18 +9,18 @@ use crate::json::{Value, read_object};
 /// How much of a type's name is shown, in characters.
 const MAX_TYPE: usize = 64;
 
-/// What a token is, when it is no access token.
+/// What a token is, if it is not an access token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OtherKind {
-    /// An ID token (OpenID Connect Core 2): it tells a client who logged in and is for nobody else.
+    /// An ID token (OpenID Connect Core 2): it tells a client who logged in and is meant for that client alone.
     IdToken,
-    /// A refresh token (RFC 6749 1.5): it is for the provider alone.
+    /// A refresh token (RFC 6749 1.5): it is meant for the provider alone.
     RefreshToken,
     /// A logout token (OpenID Connect Back-Channel Logout 2.4) or another security event (RFC 8417).
     SecurityEvent,
     /// A signed answer of the userinfo endpoint (OpenID Connect Core 5.3.2).
     UserInfo,
-    /// An authorization answer as a JWT (JARM 2.1).
+    /// An authorization response as a JWT (JARM 2.1).
     AuthorizationResponse,
     /// What else `typ` says, printable and short.
     Other(Box<str>),
@@ -80,7 +81,8 @@ fn says(claims: &Claims<'_>, words: &[&str]) -> bool {
     KIND_CLAIMS.iter().any(|name| claims.text(name).is_some_and(|word| is_among(word, words)))
 }
 
-/// What the claims say the token is, in so many words or by what only that kind has. `text` is the payload they were read from.
+/// What the claims say the token is: explicitly, or by a claim that only that kind has. `text` is the payload they were
+/// read from.
 pub fn of_claims(claims: &Claims<'_>, text: &str) -> Option<OtherKind> {
     let named = KIND_CLAIMS.iter().find_map(|name| of_word(claims.text(name)?));
     let named = named.or_else(|| match claims.text("typ")? {
@@ -93,11 +95,11 @@ pub fn of_claims(claims: &Claims<'_>, text: &str) -> Option<OtherKind> {
     if claims.get("events").is_some_and(is_events) {
         return Some(OtherKind::SecurityEvent);
     }
-    // RFC 6749 4.1.2: what comes back to a client, which no token of access has beside each other.
+    // RFC 6749 4.1.2: parameters of an authorization response, which an access token never has together.
     if claims.text("code").is_some() && claims.text("state").is_some() {
         return Some(OtherKind::AuthorizationResponse);
     }
-    // An access token has both (RFC 9068 2.2), so that only odd ones pay for a second reading.
+    // An access token has both (RFC 9068 2.2), so that only unusual tokens are read a second time.
     if claims.get("sub").is_some() && claims.get("exp").is_some() { None } else { incomplete(claims, text) }
 }
 
@@ -181,7 +183,7 @@ pub fn is_bare(claims: &Claims<'_>) -> bool {
     ["exp", "iat", "nbf", "jti"].iter().all(|name| claims.get(name).is_none()) && !grants(claims)
 }
 
-/// Whether something says to whom the token was issued or for what, as access tokens do and nothing else.
+/// Whether a claim says to which client the token was issued or what it grants, as only access tokens do.
 pub fn grants(claims: &Claims<'_>) -> bool {
     ["scp", "scope", "client_id", "azp"].iter().any(|name| claims.get(name).is_some_and(|value| *value != Value::Null))
         || says_access(claims)
@@ -191,8 +193,8 @@ fn says_access(claims: &Claims<'_>) -> bool {
     matches!(claims.text("typ"), Some("Bearer" | "DPoP")) || claims.text("token_use") == Some("access")
 }
 
-/// Whether the token looks like an ID token: by what it says, or by what only those have. Many policies let one pass, as LibreChat
-/// does, where its audience is the right one.
+/// Whether the token looks like an ID token: it says so, or has claims that only those have. Like LibreChat, many
+/// policies accept one with the right audience.
 pub fn looks_like_id_token(claims: &Claims<'_>) -> bool {
     if says(claims, &ID) {
         return true;
@@ -205,7 +207,7 @@ pub fn looks_like_id_token(claims: &Claims<'_>) -> bool {
     if ["at_hash", "c_hash", "nonce"].iter().any(|name| claims.get(name).is_some()) {
         return true;
     }
-    // Told of a login, issued to the client that it is for, and granting nothing.
+    // It reports a login, was issued to the client that is its audience, and grants nothing.
     let is_for = |client: &str| match claims.get("aud") {
         Some(Value::Array(audiences)) => audiences.iter().any(|audience| audience.as_str() == Some(client)),
         Some(single) => single.as_str() == Some(client),

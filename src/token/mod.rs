@@ -1,4 +1,4 @@
-//! What the caller sent: a JWS in compact serialization (RFC 7515 3.1), taken apart but not believed.
+//! What the caller sent: a JWS in compact serialization (RFC 7515 3.1), parsed but not verified.
 
 pub mod claims;
 pub mod email;
@@ -16,8 +16,6 @@ use crate::key_id::{KeyId, MAX_KEY_ID_BYTES};
 use crate::mismatch::Mismatch;
 use header::Header;
 
-/// The longest token looked at, in bytes, unless the caller says otherwise; the same as a policy's default.
-pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// Why a token was refused before any key was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[allow(missing_docs)]
@@ -50,7 +48,7 @@ impl TokenError {
     }
 }
 
-/// A token whose form is right and whose signature nobody has checked.
+/// A well-formed token whose signature has not been checked.
 #[derive(Clone)]
 pub struct UnverifiedToken {
     text: Box<str>,
@@ -69,26 +67,18 @@ impl std::fmt::Debug for UnverifiedToken {
 }
 
 impl UnverifiedToken {
-    /// Takes a compact JWS apart. Strict where RFC 7515 is: three parts, base64url without padding or spare bits, a
-    /// header that is one JSON object with unique members.
+    /// Takes a compact JWS of at most `max_bytes` apart. Strict where RFC 7515 is: three parts, base64url without padding
+    /// or spare bits, a header that is one JSON object with unique members.
     ///
     /// # Errors
     /// [`TokenError`]; nothing that fails here is worth a request to the provider.
-    pub fn parse(text: &str) -> Result<Self, TokenError> {
-        Self::parse_within(text, MAX_TOKEN_BYTES)
-    }
-
-    /// [`Self::parse`] with another limit on the token's length, in bytes.
-    ///
-    /// # Errors
-    /// [`TokenError`].
-    pub fn parse_within(text: &str, max_bytes: usize) -> Result<Self, TokenError> {
+    pub fn parse(text: &str, max_bytes: usize) -> Result<Self, TokenError> {
         if text.len() > max_bytes {
             return Err(TokenError::TooLarge);
         }
         let parts = text.split_once('.').and_then(|(header, rest)| Some((header, rest.rsplit_once('.')?)));
         let Some((header, (payload, signature))) = parts else { return Err(other_form(text)) };
-        // A dot more would be in the payload, and base64url has none.
+        // A further dot would be in the payload, and base64url has none.
         if payload.contains('.') {
             return Err(other_form(text));
         }
@@ -152,7 +142,7 @@ impl UnverifiedToken {
         &self.signature
     }
 
-    /// Whether this is the token of `text`, to the letter. How long that takes does not tell how much of it is right.
+    /// Whether this token was sent as exactly `text`. The comparison takes the same time wherever the two differ.
     pub fn is(&self, text: &str) -> bool {
         let differs = |a: &str| a.bytes().zip(text.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b));
         self.text.len() == text.len() && differs(&self.text) == 0
@@ -172,7 +162,7 @@ fn other_form(text: &str) -> TokenError {
     match text.split('.').count() {
         // RFC 7516 7.1, 4.1.2.
         5 if is_header && is_encrypted => TokenError::Encrypted,
-        // A JWS that lost or gained something on its way; a single word may look like anything.
+        // A JWS that was cut or extended on its way; a single word can be anything.
         2.. if is_header => TokenError::Parts,
         _ if is_bearer_text(text) => TokenError::Opaque,
         _ => TokenError::Parts,
@@ -203,11 +193,12 @@ fn is_bearer_text(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::MAX_TOKEN_BYTES;
 
     #[test]
     fn splits_where_the_second_dot_is() {
         // {"alg":"RS256","kid":"k"} . {} . 0x00
-        let token = UnverifiedToken::parse("eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.e30.AA").unwrap();
+        let token = UnverifiedToken::parse("eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.e30.AA", MAX_TOKEN_BYTES).unwrap();
         assert_eq!(token.signing_input(), b"eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.e30");
         assert_eq!(token.untrusted_key_id().unwrap().as_str(), "k");
         assert_eq!((token.untrusted_payload(), token.signature()), (Some("{}"), &[0][..]));
@@ -218,7 +209,7 @@ mod tests {
     fn refuses_other_forms() {
         for text in ["", ".", "..", "a.b", "e30.e30.AA.", "e30.e30.AA.e30.e30", ".e30.AA", "e30 .e30.AA"] {
             assert!(matches!(
-                UnverifiedToken::parse(text).unwrap_err(),
+                UnverifiedToken::parse(text, MAX_TOKEN_BYTES).unwrap_err(),
                 TokenError::Parts | TokenError::Opaque | TokenError::Header(_) | TokenError::Algorithm(_)
             ));
         }
@@ -242,9 +233,12 @@ mod tests {
         ];
         for (text, error) in table {
             let same = |one: &TokenError, other| std::mem::discriminant(one) == std::mem::discriminant(other);
-            assert!(same(&UnverifiedToken::parse(&text).unwrap_err(), &error), "{text} is not {error:?}");
+            assert!(
+                same(&UnverifiedToken::parse(&text, MAX_TOKEN_BYTES).unwrap_err(), &error),
+                "{text} is not {error:?}"
+            );
         }
         let long = format!("{}.e30.AA", "A".repeat(MAX_TOKEN_BYTES));
-        assert_eq!(UnverifiedToken::parse(&long).unwrap_err(), TokenError::TooLarge);
+        assert_eq!(UnverifiedToken::parse(&long, MAX_TOKEN_BYTES).unwrap_err(), TokenError::TooLarge);
     }
 }

@@ -1,6 +1,6 @@
-//! What a server calls: an answer at once where the keys are at hand, a future where they must be fetched.
+//! The API for servers: an answer at once where the keys are at hand, a future where they must be fetched.
 
-mod course;
+mod check;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -14,17 +14,18 @@ use crate::policy::Policy;
 use crate::provider::KeyStore;
 use crate::provider::budget::Pacing;
 use crate::provider::fetch::Fetch;
-use crate::queue::Queue;
+use crate::signature_cache::SignatureCache;
+use crate::threads::queue::Queue;
 use crate::time::{Clock, UnixSeconds};
 use crate::token::UnverifiedToken;
-use crate::verdict::Verdicts;
+use check::Presented;
 
-// What a caller of this module holds, so that nobody at the boundary needs to look deeper.
-pub use crate::offload::{Away, Caller, EventLoop};
+// The types of this module's API, so that the Node boundary imports nothing deeper.
 pub use crate::provider::SlotReport;
 pub use crate::provider::fetch::trust_certificates;
-pub use crate::provider::snapshot::SnapshotState;
-pub use crate::queue::MOST_QUEUED;
+pub use crate::provider::snapshot_file::SnapshotFileState;
+pub use crate::threads::budget::{Caller, EventLoop, Offloaded};
+pub use crate::threads::queue::MOST_QUEUED;
 pub use crate::verify::{EmailSource, SignedToken, Verified};
 
 /// The verified token, or why it is refused.
@@ -44,8 +45,8 @@ pub enum Checked<F> {
 pub struct Later<F> {
     /// Gives the answer.
     pub future: F,
-    /// Set where a signature is checked on another thread than the caller's; to be kept until the caller has the answer.
-    pub away: Option<Away>,
+    /// Set where a worker checks the signature; to be kept until the caller has the answer.
+    pub offloaded: Option<Offloaded>,
 }
 
 impl<F> Checked<Later<F>> {
@@ -61,17 +62,17 @@ impl<F> Checked<Later<F>> {
 #[derive(Debug)]
 pub struct Verifier {
     store: KeyStore,
-    verdicts: Verdicts,
+    signatures: SignatureCache,
     queue: Arc<Queue>,
     signature_checks: AtomicU64,
-    verdicts_reused: AtomicU64,
+    signatures_reused: AtomicU64,
 }
 
 /// Whether a check may use what an earlier one found out about the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Memory {
-    /// Verdicts are remembered and reused.
-    Verdicts,
+    /// Signatures found valid are remembered and reused.
+    Signatures,
     /// Every check verifies the signature.
     None,
 }
@@ -82,9 +83,9 @@ pub struct Work {
     /// Tokens whose signature was checked.
     pub signature_checks: u64,
     /// Tokens whose signature was known from before.
-    pub verdicts_reused: u64,
-    /// Verdicts remembered now, roughly.
-    pub verdicts: u64,
+    pub signatures_reused: u64,
+    /// Signatures remembered now, roughly.
+    pub signatures: u64,
     /// Checks that wait for a thread or run on one.
     pub queued: usize,
 }
@@ -96,15 +97,15 @@ impl Verifier {
         Self::with_pacing(fetch, clock, runtime, Pacing::default())
     }
 
-    /// [`Self::new`] with budgets of one's own: for tests that rotate keys faster than any provider does.
+    /// [`Self::new`] with other budgets: for tests that rotate keys faster than any provider does.
     pub fn with_pacing(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, runtime: Handle, pacing: Pacing) -> Arc<Self> {
         let queue = Arc::new(Queue::new(runtime.metrics().num_workers().saturating_sub(1).max(1)));
         Arc::new(Self {
             store: KeyStore::new(fetch, clock, runtime, pacing),
             queue,
-            verdicts: Verdicts::default(),
+            signatures: SignatureCache::default(),
             signature_checks: AtomicU64::new(0),
-            verdicts_reused: AtomicU64::new(0),
+            signatures_reused: AtomicU64::new(0),
         })
     }
 
@@ -119,8 +120,8 @@ impl Verifier {
         self.check_for(None, token, policy, now, memory).future()
     }
 
-    /// [`Self::check`] for a caller whose thread has other things to do: what its budget does not allow is checked by
-    /// whoever polls the future.
+    /// [`Self::check`] for a caller whose thread must not be held up: a signature that its budget does not allow is
+    /// checked by the thread that polls the future.
     pub fn check_for(
         self: &Arc<Self>,
         caller: Option<&Caller>,
@@ -132,15 +133,16 @@ impl Verifier {
         if token.len() > policy.max_token_bytes() {
             return Checked::Now(Box::new(Err(Refusal::TOO_LARGE)));
         }
-        let remembered = memory == Memory::Verdicts;
-        let known = if remembered { self.verdicts.recall(token, policy.source()) } else { None };
-        if let Some(signed) = known {
-            return self.begin(caller, Arc::clone(signed.token()), Some(signed), remembered, policy, now);
-        }
-        match UnverifiedToken::parse_within(token, policy.max_token_bytes()) {
-            Ok(token) => self.begin(caller, Arc::new(token), None, remembered, policy, now),
-            Err(error) => Checked::Now(Box::new(Err(error.into()))),
-        }
+        let cached = memory == Memory::Signatures;
+        let known = if cached { self.signatures.recall(token, policy.source()) } else { None };
+        let presented = match known {
+            Some(signed) => Presented { token: Arc::clone(signed.token()), signed: Some(signed), cached },
+            None => match UnverifiedToken::parse(token, policy.max_token_bytes()) {
+                Ok(token) => Presented { token: Arc::new(token), signed: None, cached },
+                Err(error) => return Checked::Now(Box::new(Err(error.into()))),
+            },
+        };
+        self.begin(caller, presented, policy, now)
     }
 
     /// Checks a token that is known to be signed against another policy, or at another time. Its signature is only
@@ -154,7 +156,7 @@ impl Verifier {
         self.recheck_for(None, signed, policy, now).future()
     }
 
-    /// [`Self::recheck`] for a caller whose thread has other things to do.
+    /// [`Self::recheck`] for a caller whose thread must not be held up.
     pub fn recheck_for(
         self: &Arc<Self>,
         caller: Option<&Caller>,
@@ -162,7 +164,8 @@ impl Verifier {
         policy: &Arc<Policy>,
         now: UnixSeconds,
     ) -> Checked<Later<impl Future<Output = Answer> + Send + use<>>> {
-        self.begin(caller, Arc::clone(signed.token()), Some(signed.clone()), false, policy, now)
+        let presented = Presented { token: Arc::clone(signed.token()), signed: Some(signed.clone()), cached: false };
+        self.begin(caller, presented, policy, now)
     }
 
     /// Fetches the keys of a policy before anybody needs them.
@@ -179,7 +182,7 @@ impl Verifier {
         }
     }
 
-    /// How long the keys of a policy can be used without another look.
+    /// How long the keys of a policy can be used before they need a refresh.
     pub fn fresh_for(&self, policy: &Policy) -> Duration {
         self.store.fresh_for(&self.store.slot(policy.source()), policy.lifetimes())
     }
@@ -189,18 +192,18 @@ impl Verifier {
         self.store.changes()
     }
 
-    /// Forgets every key and every verdict.
+    /// Forgets every key and every signature.
     pub fn clear(&self) {
         self.store.clear();
-        self.verdicts.clear();
+        self.signatures.clear();
     }
 
     /// What has been done so far.
     pub fn work(&self) -> Work {
         Work {
             signature_checks: self.signature_checks.load(Ordering::Relaxed),
-            verdicts_reused: self.verdicts_reused.load(Ordering::Relaxed),
-            verdicts: self.verdicts.len(),
+            signatures_reused: self.signatures_reused.load(Ordering::Relaxed),
+            signatures: self.signatures.len(),
             queued: self.queue.len(),
         }
     }

@@ -1,7 +1,7 @@
 //! Token, keys, policy and time in; a verified token or the reason out. No input or output and no clock. A signed token
-//! carries what its claims were last judged to be, by which policy; the time is asked every time.
+//! carries what a policy last found in its claims; the rules on time are applied on every use.
 
-mod judgement;
+mod claims;
 mod times;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,10 +14,10 @@ use crate::policy::{KeySource, Policy};
 use crate::time::UnixSeconds;
 use crate::token::UnverifiedToken;
 use crate::whitespace;
-use judgement::Judgement;
+use claims::CheckedClaims;
 
 pub use crate::token::email::EmailSource;
-pub use judgement::{ClaimsError, untrusted_issued_at, untrusted_plausible};
+pub use claims::{ClaimsError, untrusted_issued_at, untrusted_plausible};
 pub use times::Window;
 
 /// The keys did not confirm the token.
@@ -48,7 +48,8 @@ impl SignatureError {
     }
 }
 
-/// These bytes are signed by this key material: the fact that outlives one policy. Only [`signature`] makes it.
+/// These bytes are signed by this key material: a fact that is independent of any one policy. Only [`check_signature`]
+/// makes it.
 #[derive(Debug, Clone)]
 pub struct SignedToken(Arc<Signed>);
 
@@ -59,9 +60,9 @@ struct Signed {
     thumbprint: Arc<str>,
     /// The issuer the key vouches for, where its entry said so.
     key_issuer: Option<Arc<str>>,
-    /// What the claims were found to be the last time, by one policy. It follows from the token and that policy, so that
-    /// it saves a look at the claims and decides nothing.
-    judged: Mutex<Option<Arc<Judgement>>>,
+    /// What the last policy to check the claims found in them. It follows from the token and that policy alone, so that it
+    /// saves work and decides nothing.
+    cached_claims: Mutex<Option<Arc<CheckedClaims>>>,
 }
 
 impl SignedToken {
@@ -80,21 +81,21 @@ impl SignedToken {
         &self.0.source
     }
 
-    fn judged_by(&self, policy: &Policy) -> Option<Arc<Judgement>> {
-        let last = self.0.judged.lock().unwrap_or_else(PoisonError::into_inner);
-        last.as_ref().filter(|judgement| judgement.is_by(policy)).cloned()
+    fn cached_claims(&self, policy: &Policy) -> Option<Arc<CheckedClaims>> {
+        let cached = self.0.cached_claims.lock().unwrap_or_else(PoisonError::into_inner);
+        cached.as_ref().filter(|claims| claims.are_of(policy)).cloned()
     }
 
-    fn remember(&self, judgement: &Arc<Judgement>) {
-        *self.0.judged.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(judgement));
+    fn cache_claims(&self, claims: &Arc<CheckedClaims>) {
+        *self.0.cached_claims.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(claims));
     }
 }
 
-/// A token that is signed by the provider and whose claims satisfy the policy. Only [`claims`] makes it.
+/// A token that is signed by the provider and whose claims satisfy the policy. Only [`check_claims`] makes it.
 #[derive(Debug, Clone)]
 pub struct Verified {
     signed: SignedToken,
-    judgement: Arc<Judgement>,
+    claims: Arc<CheckedClaims>,
     holds: Window,
 }
 
@@ -105,7 +106,7 @@ impl Verified {
     }
     /// The claims as JSON text: the payload's very bytes.
     pub fn claims(&self) -> &str {
-        // There is one: it was read when the claims were judged.
+        // There always is a payload: its claims were checked.
         self.signed.token().untrusted_payload().unwrap_or_default()
     }
     /// The header as JSON text.
@@ -114,7 +115,7 @@ impl Verified {
     }
     /// `sub`, not trimmed; empty if it is missing or blank, which only a policy that does not require it lets pass.
     pub fn subject(&self) -> &str {
-        self.judgement.subject.of(self.claims())
+        self.claims.subject.of(self.claims())
     }
     /// The scopes granted: the words of [`Self::scope_text`].
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
@@ -122,7 +123,7 @@ impl Verified {
     }
     /// The scopes granted, separated by JavaScript's white space.
     pub fn scope_text(&self) -> &str {
-        self.judgement.scopes.of(self.claims())
+        self.claims.scopes.of(self.claims())
     }
     /// When the claims hold.
     pub const fn holds(&self) -> Window {
@@ -130,39 +131,39 @@ impl Verified {
     }
     /// `exp`, unchanged.
     pub fn expires_at(&self) -> Option<f64> {
-        self.judgement.expires_at()
+        self.claims.expires_at()
     }
     /// `oid` (Entra's object id), if it is a string that is not empty.
     pub fn oid(&self) -> Option<&str> {
-        self.judgement.oid.as_ref().map(|oid| oid.of(self.claims()))
+        self.claims.oid.as_ref().map(|oid| oid.of(self.claims()))
     }
     /// The e-mail address to look a user up by.
     pub fn email(&self) -> Option<&str> {
-        self.judgement.email.as_ref().map(|email| email.of(self.claims()))
+        self.claims.email.as_ref().map(|email| email.of(self.claims()))
     }
     /// The claim that address was taken from.
     pub fn email_source(&self) -> Option<EmailSource> {
-        self.judgement.email_source
+        self.claims.email_source
     }
     /// What was wrong with the claim the policy names for the e-mail address.
     pub fn email_problem(&self) -> Option<&'static str> {
-        self.judgement.email_problem
+        self.claims.email_problem
     }
     /// `email_verified`: true only if it is true or the text `true`, `None` if it is absent or null.
     pub fn email_verified(&self) -> Option<bool> {
-        self.judgement.email_verified
+        self.claims.email_verified
     }
     /// Which of the policy's issuers the token is of, by its place in the list.
     pub fn issuer_place(&self) -> usize {
-        self.judgement.issuer
+        self.claims.issuer
     }
     /// Whether it looks like an ID token, which the policy lets pass.
     pub fn looks_like_id_token(&self) -> bool {
-        self.judgement.looks_like_id_token
+        self.claims.looks_like_id_token
     }
 }
 
-/// What the policy can say of a token before any key is at hand.
+/// What the policy can decide about a token without any key.
 ///
 /// # Errors
 /// [`SignatureError::AlgorithmNotAllowed`], [`SignatureError::KeyIdRequired`].
@@ -182,7 +183,11 @@ pub fn admissible(token: &UnverifiedToken, policy: &Policy) -> Result<(), Signat
 ///
 /// # Errors
 /// [`SignatureError`].
-pub fn signature(token: &Arc<UnverifiedToken>, keys: &KeySet, policy: &Policy) -> Result<SignedToken, SignatureError> {
+pub fn check_signature(
+    token: &Arc<UnverifiedToken>,
+    keys: &KeySet,
+    policy: &Policy,
+) -> Result<SignedToken, SignatureError> {
     admissible(token, policy)?;
     let algorithm = token.untrusted_algorithm();
     let selection = keys.select(algorithm, token.untrusted_key_id());
@@ -199,7 +204,7 @@ pub fn signature(token: &Arc<UnverifiedToken>, keys: &KeySet, policy: &Policy) -
             source: Arc::clone(policy.source()),
             thumbprint: Arc::clone(key.thumbprint()),
             key_issuer: key.issuer().cloned(),
-            judged: Mutex::new(None),
+            cached_claims: Mutex::new(None),
         }))),
         None if token.untrusted_has_nonce() => Err(SignatureError::GraphToken),
         None => Err(SignatureError::Invalid),
@@ -215,14 +220,14 @@ fn unsuitable(keys: &KeySet, token: &UnverifiedToken) -> SignatureError {
     SignatureError::KeyUnsuitable(Mismatch::of_names(&expected, &[token.untrusted_algorithm().name()]))
 }
 
-/// Whether a token that was found signed still is, as far as this policy goes: the policy leads to the same source,
-/// allows the algorithm, and the source still publishes the very key that signed. If not, [`signature`] decides anew.
+/// Whether a signature found valid earlier still counts under this policy: the policy leads to the same source, allows the
+/// algorithm, and the source still publishes the same key. If not, [`check_signature`] decides again.
 pub fn still_signed(signed: &SignedToken, keys: &KeySet, policy: &Policy) -> bool {
     let token = signed.token();
     if signed.source() != policy.source() || admissible(token, policy).is_err() {
         return false;
     }
-    // For whom it vouches is part of what was found: a set may publish the same material for another issuer.
+    // The issuer a key vouches for is part of its identity: a set may publish the same material for another issuer.
     let is_signer =
         |key: &Key| **key.thumbprint() == *signed.thumbprint() && key.issuer() == signed.0.key_issuer.as_ref();
     match keys.select(token.untrusted_algorithm(), token.untrusted_key_id()) {
@@ -232,26 +237,26 @@ pub fn still_signed(signed: &SignedToken, keys: &KeySet, policy: &Policy) -> boo
     }
 }
 
-/// Judges the claims of a signed token (RFC 7519 4.1), in LibreChat's order: `nbf`, `exp`, `aud`, `iss`, scopes, `sub`.
-/// The rules that LibreChat does not have stand between.
+/// Checks the claims of a signed token (RFC 7519 4.1), in LibreChat's order: `nbf`, `exp`, `aud`, `iss`, scopes, `sub`. The
+/// rules that LibreChat does not have come in between.
 ///
 /// # Errors
 /// [`ClaimsError`], the first rule that fails.
-pub fn claims(signed: SignedToken, policy: &Policy, now: UnixSeconds) -> Result<Verified, ClaimsError> {
-    let (judgement, holds) = match signed.judged_by(policy) {
-        // The rules of time come first: one that fails now fails before all that was found good then.
-        Some(judgement) => {
-            let holds = judgement.holds(policy, now)?;
-            (judgement, holds)
+pub fn check_claims(signed: SignedToken, policy: &Policy, now: UnixSeconds) -> Result<Verified, ClaimsError> {
+    let (claims, holds) = match signed.cached_claims(policy) {
+        // The rules on time come before all others, so that whichever fails now is the one a full check would name.
+        Some(claims) => {
+            let holds = claims.holds(policy, now)?;
+            (claims, holds)
         }
         None => {
-            let (judgement, holds) = judgement::judge(signed.token(), signed.0.key_issuer.as_deref(), policy, now)?;
-            let judgement = Arc::new(judgement);
-            signed.remember(&judgement);
-            (judgement, holds)
+            let (claims, holds) = claims::check(signed.token(), signed.0.key_issuer.as_deref(), policy, now)?;
+            let claims = Arc::new(claims);
+            signed.cache_claims(&claims);
+            (claims, holds)
         }
     };
-    Ok(Verified { signed, judgement, holds })
+    Ok(Verified { signed, claims, holds })
 }
 
 /// Signature, then, and only then, claims.
@@ -264,7 +269,7 @@ pub fn verify(
     policy: &Policy,
     now: UnixSeconds,
 ) -> Result<Verified, VerifyError> {
-    Ok(claims(signature(token, keys, policy)?, policy, now)?)
+    Ok(check_claims(check_signature(token, keys, policy)?, policy, now)?)
 }
 
 /// Why [`verify`] refused.

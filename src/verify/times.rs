@@ -1,6 +1,6 @@
 //! When a token's claims hold, and by how much they miss.
 
-use super::judgement::ClaimsError;
+use super::claims::ClaimsError;
 use crate::json::Value;
 use crate::mismatch::Mismatch;
 use crate::policy::{MAX_CLOCK_TOLERANCE, Policy};
@@ -63,8 +63,8 @@ impl Time {
     }
 }
 
-/// `nbf` (RFC 7519 4.1.5) and `exp` (4.1.4), by the whole second: `exp` equal to now is expired, `nbf` equal to now is
-/// valid. Then the limits on age and lifetime. Gives back when all of this holds.
+/// `nbf` (RFC 7519 4.1.5) and `exp` (4.1.4), in whole seconds: `exp` equal to now is expired, `nbf` equal to now is
+/// valid. Then the limits on age and lifetime. Returns the times at which all of this holds.
 ///
 /// # Errors
 /// [`ClaimsError`], the first limit that is missed.
@@ -108,7 +108,7 @@ pub fn timely(times: &Times, policy: &Policy, now: UnixSeconds) -> Result<Window
 /// A difference of clocks that the option can make up for.
 const CLOCKS: &str = "`clockTolerance` or OPENID_REMOTE_CLOCK_TOLERANCE allows for a difference of clocks";
 
-/// What to add where clocks that differ by so many seconds would explain it.
+/// The note for a miss by so many seconds that a difference of clocks would explain it.
 fn about_clocks(seconds: f64) -> Option<&'static str> {
     (seconds <= MAX_CLOCK_TOLERANCE).then_some(CLOCKS)
 }

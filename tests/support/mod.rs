@@ -200,7 +200,7 @@ impl World {
     }
 
     pub async fn check_with(&self, token: &str, policy: &Arc<Policy>) -> Answer {
-        match self.verifier.check(token, policy, now(), Memory::Verdicts) {
+        match self.verifier.check(token, policy, now(), Memory::Signatures) {
             Checked::Now(answer) => *answer,
             Checked::Later(future) => future.await,
         }
@@ -213,7 +213,7 @@ impl World {
 
     /// The answer, if it comes without waiting.
     pub fn at_once(&self, token: &str) -> Option<Answer> {
-        match self.verifier.check(token, &self.policy, now(), Memory::Verdicts) {
+        match self.verifier.check(token, &self.policy, now(), Memory::Signatures) {
             Checked::Now(answer) => Some(*answer),
             Checked::Later(_) => None,
         }

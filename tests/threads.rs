@@ -1,4 +1,4 @@
-//! Off the caller's thread nothing is judged otherwise: the vector tables on both ways, and what the queue does.
+//! A check gives the same answer on the caller's thread and on a worker: the vector tables on both, and what the queue refuses.
 
 mod support;
 
@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use remote_agent_auth::error::Code;
-use remote_agent_auth::offload::{Budget, Caller, EventLoop};
 use remote_agent_auth::policy::source::KeyOptions;
 use remote_agent_auth::policy::{Policy, PolicyOptions};
-use remote_agent_auth::queue::MOST_QUEUED;
+use remote_agent_auth::threads::budget::{Budget, Caller, EventLoop};
+use remote_agent_auth::threads::queue::MOST_QUEUED;
 use remote_agent_auth::time::UnixSeconds;
 use remote_agent_auth::verifier::{Answer, Checked, Later, Memory, Verified};
 use serde::Deserialize;
@@ -85,7 +85,7 @@ async fn every_vector_is_answered_alike_on_the_callers_thread_and_off_it() {
         include_str!("vectors/limits.json"),
     ];
     let (world, caller) = (World::with_jwks_uri(), busy(MOST_QUEUED));
-    let (mut rows, mut accepted, mut elsewhere) = (0, 0, 0);
+    let (mut rows, mut accepted, mut on_workers) = (0, 0, 0);
     for row in tables.iter().flat_map(|table| serde_json::from_str::<Vec<Row>>(table).unwrap()) {
         let Some(policy) = policy(&row, &sets[&row.keys]) else { continue };
         let at = UnixSeconds::new(row.now).unwrap();
@@ -99,16 +99,16 @@ async fn every_vector_is_answered_alike_on_the_callers_thread_and_off_it() {
         let _ = world.verifier.prefetch(&policy).await;
         let there = match world.verifier.check_for(Some(&caller), &row.token, &policy, at, Memory::None) {
             Checked::Now(answer) => *answer,
-            Checked::Later(Later { future, away }) => {
-                elsewhere += usize::from(away.is_some());
+            Checked::Later(Later { future, offloaded }) => {
+                on_workers += usize::from(offloaded.is_some());
                 tokio::spawn(future).await.unwrap()
             }
         };
         assert_eq!(said(&there), said(&here), "{}", row.name);
         (rows, accepted) = (rows + 1, accepted + usize::from(here.is_ok()));
     }
-    println!("{rows} rows, {accepted} accepted, {elsewhere} checked off the caller's thread");
-    assert!(rows >= 650 && accepted >= 150 && elsewhere >= 400, "{rows} {accepted} {elsewhere}");
+    println!("{rows} rows, {accepted} accepted, {on_workers} checked off the caller's thread");
+    assert!(rows >= 650 && accepted >= 150 && on_workers >= 400, "{rows} {accepted} {on_workers}");
     assert_eq!(world.verifier.work().queued, 0);
 }
 
@@ -156,7 +156,7 @@ async fn what_needs_no_signature_never_waits() {
     let (world, signer) = world().await;
     let (token, caller) = (signer.token(), busy(0));
     assert!(world.check(&token).await.is_ok());
-    let ask = |token: &str| world.verifier.check_for(Some(&caller), token, &world.policy, now(), Memory::Verdicts);
+    let ask = |token: &str| world.verifier.check_for(Some(&caller), token, &world.policy, now(), Memory::Signatures);
     let Checked::Now(answer) = ask(&token) else { panic!("a remembered token waits") };
     let verified = answer.unwrap();
     let again = world.verifier.recheck_for(Some(&caller), verified.signed(), &world.policy, now());
@@ -171,7 +171,7 @@ async fn what_needs_no_signature_never_waits() {
 async fn of_one_token_sent_many_times_the_signature_is_checked_once() {
     let (world, signer) = world().await;
     let (token, caller) = (signer.token(), busy(MOST_QUEUED));
-    let ask = || world.verifier.check_for(Some(&caller), &token, &world.policy, now(), Memory::Verdicts);
+    let ask = || world.verifier.check_for(Some(&caller), &token, &world.policy, now(), Memory::Signatures);
     let before = world.verifier.work().signature_checks;
     let waiting: Vec<_> = (0..20).map(|_| ask()).collect();
     for checked in waiting {

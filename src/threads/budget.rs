@@ -1,34 +1,35 @@
-//! Whether a signature is checked on the thread that asks, or on another. Pure: times are arguments.
+//! Whether a signature is checked on the caller's thread or on a worker. [`Budget`] is a pure rule, times are its arguments;
+//! [`EventLoop`] shares one budget among the callers of a thread, behind a lock.
 //!
-//! A Node process has one thread for everything its users do. What a check costs there, everybody waits for; but waking
-//! another thread takes longer than checking one RS256 signature. So a caller's thread has a budget: some work at once and
-//! then a small share of its time; the rest goes to threads of our own. Whoever checks
-//! one token after the other gains nothing from another thread, which shows: nobody else asked while the answer was away.
-//! For such a caller the budget grows, and falls back at the first sign of company.
+//! A Node process runs all its users' JavaScript on one thread: what a check costs there, every request waits for. But
+//! waking a worker takes longer than checking one RS256 signature. So each caller's thread has a budget: a burst of work,
+//! then a small share of its time; the rest goes to workers. A caller that checks one token after the other gains nothing
+//! from a worker. It is recognised by what happens while a check is offloaded: nobody else begins one. For such a caller the
+//! budget grows; it falls back to the burst as soon as checks are concurrent.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::algorithm::{Algorithm, KeyType};
 
-/// How much a caller's thread may do at once: about what it takes to wake another thread and hear from it. A single check
-/// dearer than this never runs on the caller's thread.
+/// How much work a caller's thread may do at once: about what it takes to wake a worker and get its answer. A single check
+/// that costs more than this never runs on the caller's thread.
 pub const BURST: Duration = Duration::from_micros(250);
-/// Of the time after that, one part in so many.
+/// After the burst, the share of the thread's time that checks may take: one part in this many.
 const SHARE: u32 = 20;
-/// How the budget grows for a caller who is alone, and how far: 64 times [`BURST`] makes it 16 ms.
+/// By which factor the budget grows for a caller without concurrent checks, and its limit: 64 times [`BURST`], 16 ms.
 const GROWTH: u32 = 4;
 const MOST_GROWN: u32 = 64;
-/// How many other checks begun while answers are away make company.
-const COMPANY: u32 = 4;
+/// How many other checks must begin while checks are offloaded for them to count as concurrent.
+const CONCURRENT: u32 = 4;
 
-/// About what one signature check costs, on a server's processor of our days: right to a factor of two or three, which is
-/// enough, because what is charged is measured.
+/// Estimated cost of one signature check on a current server processor, right to a factor of two or three. That is enough:
+/// the estimate only chooses the thread, and what the budget is charged is measured.
 pub fn estimate(algorithm: Algorithm, modulus_bytes: usize) -> Duration {
     Duration::from_micros(match algorithm.key_type() {
         KeyType::Rsa => {
             let bytes = u64::try_from(modulus_bytes).unwrap_or(u64::MAX);
-            // A verification is a few multiplications, which take the square of the length; 2048 bits take 16 us.
+            // A verification is a few multiplications, whose cost grows with the square of the length; 2048 bits take 16 us.
             bytes.saturating_mul(bytes).saturating_mul(16) >> 16
         }
         KeyType::P256 => 45,
@@ -43,30 +44,30 @@ pub fn estimate(algorithm: Algorithm, modulus_bytes: usize) -> Duration {
 pub enum Place {
     /// On the caller's thread.
     Here,
-    /// On one of ours.
-    Elsewhere,
+    /// On a thread of the [`Pool`](super::pool::Pool).
+    Worker,
 }
 
-/// What the callers of one thread have used of it: a bucket that leaks.
+/// How much of one thread's time its callers have used: a leaky bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     burst: Duration,
-    /// How much the bucket holds now.
+    /// The bucket's size now.
     cap: Duration,
     level: Duration,
-    /// When the level was that.
+    /// When `level` was computed.
     at: Duration,
-    /// Checks that are elsewhere.
-    away: u32,
-    /// Other checks begun since the first of those left.
-    company: u32,
+    /// Checks offloaded whose answers the caller does not have yet.
+    offloaded: u32,
+    /// Other checks begun since the first of those was offloaded.
+    concurrent: u32,
 }
 
 impl Budget {
-    /// A budget for `burst` of work at once; of zero, everything runs elsewhere.
+    /// A budget for `burst` of work at once; with zero every check goes to a worker.
     pub const fn new(burst: Duration) -> Self {
         let zero = Duration::ZERO;
-        Self { burst, cap: burst, level: zero, at: zero, away: 0, company: 0 }
+        Self { burst, cap: burst, level: zero, at: zero, offloaded: 0, concurrent: 0 }
     }
 
     /// Where a check of this estimated cost runs that begins `now`.
@@ -74,41 +75,42 @@ impl Budget {
         let idle = now.saturating_sub(self.at).checked_div(SHARE).unwrap_or_default();
         self.level = self.level.saturating_sub(idle);
         self.at = now;
-        if self.away > 0 {
-            self.company = self.company.saturating_add(1);
-            if self.company >= COMPANY {
+        if self.offloaded > 0 {
+            self.concurrent = self.concurrent.saturating_add(1);
+            if self.concurrent >= CONCURRENT {
                 self.cap = self.burst;
                 self.level = self.level.min(self.cap);
             }
         }
         let fits = estimate <= self.burst && self.level.saturating_add(estimate) <= self.cap;
-        if fits { Place::Here } else { Place::Elsewhere }
+        if fits { Place::Here } else { Place::Worker }
     }
 
-    /// A check here took so long. More than the bucket holds is forgiven: a thread that was interrupted is not to blame.
+    /// Charges what a check on the caller's thread took, at most what the bucket holds: a thread that the operating system
+    /// interrupted in the middle of a check must not pay for that.
     pub fn spent(&mut self, took: Duration) {
         self.level = self.level.saturating_add(took).min(self.cap);
     }
 
-    /// A check goes elsewhere.
-    pub const fn leave(&mut self) {
-        if self.away == 0 {
-            self.company = 0;
+    /// A check is offloaded to a worker.
+    pub const fn offload(&mut self) {
+        if self.offloaded == 0 {
+            self.concurrent = 0;
         }
-        self.away = self.away.saturating_add(1);
+        self.offloaded = self.offloaded.saturating_add(1);
     }
 
-    /// One is done there.
-    pub fn back(&mut self) {
-        self.away = self.away.saturating_sub(1);
-        if self.away == 0 && self.company < COMPANY {
+    /// The caller has the answer of an offloaded check.
+    pub fn answered(&mut self) {
+        self.offloaded = self.offloaded.saturating_sub(1);
+        if self.offloaded == 0 && self.concurrent < CONCURRENT {
             self.cap = self.cap.saturating_mul(GROWTH).min(self.burst.saturating_mul(MOST_GROWN));
             self.level = Duration::ZERO;
         }
     }
 }
 
-/// A thread that has other things to do than checks.
+/// A thread that must not be held up by checks, such as one that runs JavaScript.
 #[derive(Debug)]
 pub struct EventLoop(Mutex<Budget>);
 
@@ -119,51 +121,51 @@ impl Default for EventLoop {
 }
 
 impl EventLoop {
-    /// One with a budget of one's own.
+    /// An event loop with the given budget.
     pub const fn with(budget: Budget) -> Self {
         Self(Mutex::new(budget))
     }
 
     /// Its budget.
     pub fn budget(&self) -> MutexGuard<'_, Budget> {
-        // Every change under the lock is plain arithmetic: nothing is left half-done.
+        // Every change under the lock is plain arithmetic: a panic elsewhere leaves nothing half-done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Who asks: on which thread, and how many checks of the process may wait for this one to wait, too.
+/// Who asks for a check, and how long a queue it accepts.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// The thread.
+    /// The thread it asks on.
     pub event_loop: Arc<EventLoop>,
-    /// At most so many.
+    /// The check is refused instead of queued while so many checks of the process wait for a worker.
     pub most_queued: usize,
 }
 
-/// A check that is elsewhere, until the caller's thread has its answer: to be dropped there, and not sooner, because a
-/// caller who asks many times in one go hears nothing meanwhile.
+/// An offloaded check. To be dropped on the caller's thread when it has the answer, not when the worker has found it: only
+/// then is a caller that begins many checks in one turn of its event loop seen as concurrent.
 #[derive(Debug)]
-pub struct Away {
+pub struct Offloaded {
     event_loop: Arc<EventLoop>,
     estimate: Duration,
 }
 
-impl Away {
-    /// One more goes elsewhere.
+impl Offloaded {
+    /// Counts one more offloaded check of this thread.
     pub fn from(event_loop: &Arc<EventLoop>, estimate: Duration) -> Self {
-        event_loop.budget().leave();
+        event_loop.budget().offload();
         Self { event_loop: Arc::clone(event_loop), estimate }
     }
 
-    /// About what it takes.
+    /// Its estimated cost.
     pub const fn estimate(&self) -> Duration {
         self.estimate
     }
 }
 
-impl Drop for Away {
+impl Drop for Offloaded {
     fn drop(&mut self) {
-        self.event_loop.budget().back();
+        self.event_loop.budget().answered();
     }
 }
 
@@ -190,13 +192,13 @@ mod tests {
             .count()
     }
 
-    /// One check goes elsewhere, and so many more are begun before it is back.
-    fn away_beside(budget: &mut Budget, others: u32, now: Duration) {
-        budget.leave();
+    /// One check is offloaded, and so many others are begun before it is answered.
+    fn offload_beside(budget: &mut Budget, others: u32, now: Duration) {
+        budget.offload();
         for _ in 0..others {
             budget.place(RS256, now);
         }
-        budget.back();
+        budget.answered();
     }
 
     #[test]
@@ -240,67 +242,67 @@ mod tests {
     }
 
     #[test]
-    fn never_does_here_what_is_dearer_than_the_burst() {
+    fn never_does_here_what_costs_more_than_the_burst() {
         let mut budget = Budget::new(BURST);
-        for (cost, place) in [(us(250), Place::Here), (us(251), Place::Elsewhere), (us(400), Place::Elsewhere)] {
+        for (cost, place) in [(us(250), Place::Here), (us(251), Place::Worker), (us(400), Place::Worker)] {
             assert_eq!(budget.place(cost, us(0)), place);
         }
-        // Not even for a caller who is alone.
+        // Not even for a caller without concurrent checks.
         for _ in 0..10 {
-            away_beside(&mut budget, 0, us(0));
-            assert_eq!(budget.place(us(400), us(0)), Place::Elsewhere);
+            offload_beside(&mut budget, 0, us(0));
+            assert_eq!(budget.place(us(400), us(0)), Place::Worker);
         }
     }
 
     #[test]
-    fn grows_for_a_caller_who_is_alone_up_to_sixteen_milliseconds() {
+    fn grows_for_a_caller_without_concurrent_checks_up_to_sixteen_milliseconds() {
         let mut budget = Budget::new(BURST);
         for expected in [62, 250, 1_000, 1_000] {
             here_in_a_row(&mut budget, RS256, us(0));
-            away_beside(&mut budget, 0, us(0));
+            offload_beside(&mut budget, 0, us(0));
             assert_eq!(here_in_a_row(&mut budget, RS256, us(0)), expected);
         }
     }
 
     #[test]
-    fn counts_who_else_asks_while_an_answer_is_away() {
+    fn counts_the_checks_begun_while_one_is_offloaded() {
         for (others, expected) in [(0, 62), (3, 62), (4, 0), (64, 0)] {
             let mut budget = Budget::new(BURST);
             here_in_a_row(&mut budget, RS256, us(0));
-            away_beside(&mut budget, others, us(0));
+            offload_beside(&mut budget, others, us(0));
             assert_eq!(here_in_a_row(&mut budget, RS256, us(0)), expected, "{others}");
         }
     }
 
     #[test]
-    fn falls_back_at_the_first_sign_of_company() {
+    fn falls_back_to_the_burst_when_checks_are_concurrent() {
         let mut budget = Budget::new(BURST);
         for _ in 0..5 {
-            away_beside(&mut budget, 0, us(0));
+            offload_beside(&mut budget, 0, us(0));
         }
         here_in_a_row(&mut budget, RS256, us(0));
-        // The fourth of others, while the first is still away.
-        budget.leave();
-        assert_eq!([0; 4].map(|_| budget.place(RS256, us(0))), [Place::Elsewhere; 4]);
+        // The fourth of others, while the first is still offloaded.
+        budget.offload();
+        assert_eq!([0; 4].map(|_| budget.place(RS256, us(0))), [Place::Worker; 4]);
         // What was used before does not count against the smaller budget for longer than that one lasts.
         assert_eq!(here_in_a_row(&mut budget, RS256, us(5_000)), 15);
-        budget.back();
+        budget.answered();
         assert_eq!(here_in_a_row(&mut budget, RS256, us(5_000)), 0);
     }
 
     #[test]
-    fn takes_company_for_the_whole_time_somebody_is_away() {
+    fn counts_concurrent_checks_for_as_long_as_any_is_offloaded() {
         let mut budget = Budget::new(BURST);
         here_in_a_row(&mut budget, RS256, us(0));
-        // Two by turns, for ever: never nobody away, and in sum more than a few.
-        budget.leave();
+        // Two in turn, without end: one is always offloaded, and together they are more than a few.
+        budget.offload();
         for _ in 0..10 {
-            assert_eq!(budget.place(RS256, us(0)), Place::Elsewhere);
-            budget.leave();
-            budget.back();
+            assert_eq!(budget.place(RS256, us(0)), Place::Worker);
+            budget.offload();
+            budget.answered();
         }
-        budget.back();
-        assert_eq!(budget.place(RS256, us(0)), Place::Elsewhere);
+        budget.answered();
+        assert_eq!(budget.place(RS256, us(0)), Place::Worker);
     }
 
     #[test]
@@ -308,16 +310,16 @@ mod tests {
         let mut budget = Budget::new(BURST);
         assert_eq!(budget.place(RS256, us(0)), Place::Here);
         budget.spent(Duration::from_secs(60));
-        assert_eq!(budget.place(RS256, us(0)), Place::Elsewhere);
+        assert_eq!(budget.place(RS256, us(0)), Place::Worker);
         assert_eq!(budget.place(RS256, us(400)), Place::Here);
     }
 
     #[test]
-    fn a_budget_of_nothing_sends_everything_elsewhere() {
+    fn with_a_budget_of_zero_every_check_goes_to_a_worker() {
         let mut budget = Budget::new(Duration::ZERO);
         for _ in 0..10 {
-            assert_eq!(budget.place(RS256, Duration::from_secs(1_000)), Place::Elsewhere);
-            away_beside(&mut budget, 0, us(0));
+            assert_eq!(budget.place(RS256, Duration::from_secs(1_000)), Place::Worker);
+            offload_beside(&mut budget, 0, us(0));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Verdicts: one signature check per token and key, never longer than the key is published, never across sources.
+//! The signature cache: one signature check per token and key, never longer than the key is published, never across sources.
 
 mod support;
 
@@ -25,7 +25,7 @@ fn code(answer: &Answer) -> Option<Code> {
 
 #[tokio::test(start_paused = true)]
 async fn one_request_through_two_policies_of_one_source_is_one_signature_check_with_the_memory_on_and_off() {
-    for memory in [Memory::Verdicts, Memory::None] {
+    for memory in [Memory::Signatures, Memory::None] {
         let signer = Signer::new("k");
         let world = World::with_jwks_uri();
         world.network.answer(JWKS, jwks(&[&signer]));
@@ -51,10 +51,10 @@ async fn the_same_token_again_is_one_signature_check() {
     world.network.answer(JWKS, jwks(&[&signer]));
     let token = signer.token();
     for _ in 0..10 {
-        assert!(check(&world, &token, &world.policy, Memory::Verdicts).await.is_ok());
+        assert!(check(&world, &token, &world.policy, Memory::Signatures).await.is_ok());
     }
     let work = world.verifier.work();
-    assert_eq!((work.signature_checks, work.verdicts_reused), (1, 9));
+    assert_eq!((work.signature_checks, work.signatures_reused), (1, 9));
     for _ in 0..10 {
         assert!(check(&world, &token, &world.policy, Memory::None).await.is_ok());
     }
@@ -62,7 +62,7 @@ async fn the_same_token_again_is_one_signature_check() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_use_is_judged_afresh() {
+async fn each_use_is_checked_anew() {
     let signer = Signer::new("k");
     let world = World::with_jwks_uri();
     world.network.answer(JWKS, jwks(&[&signer]));
@@ -74,23 +74,23 @@ async fn each_use_is_judged_afresh() {
         ..PolicyOptions::default()
     };
     let compiled = |options| Arc::new(Policy::parse(options).unwrap());
-    let judged = async |options| code(&check(&world, &token, &compiled(options), Memory::Verdicts).await);
-    assert_eq!(judged(options()).await, None);
-    assert_eq!(judged(PolicyOptions { audience: vec!["other".into()], ..options() }).await, Some(Code::TokenAudience));
-    assert_eq!(judged(PolicyOptions { scope: Some("write".into()), ..options() }).await, Some(Code::ScopeMissing));
+    let checked = async |options| code(&check(&world, &token, &compiled(options), Memory::Signatures).await);
+    assert_eq!(checked(options()).await, None);
+    assert_eq!(checked(PolicyOptions { audience: vec!["other".into()], ..options() }).await, Some(Code::TokenAudience));
+    assert_eq!(checked(PolicyOptions { scope: Some("write".into()), ..options() }).await, Some(Code::ScopeMissing));
     assert_eq!(
-        judged(PolicyOptions { algorithms: Some(vec!["RS256".into()]), ..options() }).await,
+        checked(PolicyOptions { algorithms: Some(vec!["RS256".into()]), ..options() }).await,
         Some(Code::TokenAlgorithm)
     );
     let later = remote_agent_auth::time::UnixSeconds::new(support::NOW + 10.0).unwrap();
-    let Checked::Now(answer) = world.verifier.check(&token, &compiled(options()), later, Memory::Verdicts) else {
+    let Checked::Now(answer) = world.verifier.check(&token, &compiled(options()), later, Memory::Signatures) else {
         panic!("keys are at hand")
     };
     assert_eq!(code(&answer), Some(Code::TokenExpired));
     assert_eq!(world.verifier.work().signature_checks, 1);
 }
 
-/// S21: between two identical requests the policy, the keys or the tenant change; the second is judged by what is then.
+/// S21: between two identical requests the policy, the keys or the tenant change; the second is checked by what is in force then.
 #[tokio::test(start_paused = true)]
 async fn nothing_remembered_survives_a_change_of_policy_keys_or_tenant() {
     let mut accepted = 0;
@@ -103,14 +103,14 @@ async fn nothing_remembered_survives_a_change_of_policy_keys_or_tenant() {
         world.network.answer(ELSEWHERE, jwks(&[&other]));
         let token = signer.token();
         for _ in 0..3 {
-            assert!(check(&world, &token, &world.policy, Memory::Verdicts).await.is_ok());
+            assert!(check(&world, &token, &world.policy, Memory::Signatures).await.is_ok());
         }
-        let mut judged_by = Arc::clone(&world.policy);
+        let mut current = Arc::clone(&world.policy);
         match change {
             "key withdrawn" => world.network.answer(JWKS, jwks(&[&unrelated])),
             "key replaced under its kid" => world.network.answer(JWKS, jwks(&[&other])),
-            "other source" => judged_by = policy(Some(ELSEWHERE), "api"),
-            "other audience" => judged_by = policy(Some(JWKS), "tenant"),
+            "other source" => current = policy(Some(ELSEWHERE), "api"),
+            "other audience" => current = policy(Some(JWKS), "tenant"),
             _ => {
                 world.verifier.clear();
                 world.network.answer(JWKS, jwks(&[&other]));
@@ -121,7 +121,7 @@ async fn nothing_remembered_survives_a_change_of_policy_keys_or_tenant() {
             world.verifier.prefetch(&world.policy).await.unwrap();
         }
         cases += 1;
-        accepted += usize::from(check(&world, &token, &judged_by, Memory::Verdicts).await.is_ok());
+        accepted += usize::from(check(&world, &token, &current, Memory::Signatures).await.is_ok());
         pass(0).await;
     }
     assert_eq!(accepted, 0);
@@ -137,9 +137,12 @@ async fn a_token_that_was_refused_is_not_remembered() {
     world.network.answer(JWKS, jwks(&[&signer]));
     let forged = forger.token();
     for _ in 0..3 {
-        assert_eq!(code(&check(&world, &forged, &world.policy, Memory::Verdicts).await), Some(Code::SignatureInvalid));
+        assert_eq!(
+            code(&check(&world, &forged, &world.policy, Memory::Signatures).await),
+            Some(Code::SignatureInvalid)
+        );
     }
-    assert_eq!(world.verifier.work().verdicts_reused, 0);
+    assert_eq!(world.verifier.work().signatures_reused, 0);
 }
 
 /// What an answer says, as far as anybody can see.
@@ -158,7 +161,7 @@ fn said(answer: &Answer) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_judgement_remembered_says_at_every_time_what_a_new_one_says() {
+async fn claims_checked_before_give_the_same_answer_at_every_time_as_a_new_check() {
     let signer = Signer::new("k");
     let world = World::with_jwks_uri();
     world.network.answer(JWKS, jwks(&[&signer]));
@@ -201,40 +204,40 @@ async fn a_judgement_remembered_says_at_every_time_what_a_new_one_says() {
             for step in -6..46 {
                 let seconds = f64::from(step) * 0.5;
                 for policy in [first, second, first, first] {
-                    let remembered = at(token, policy, seconds, Memory::Verdicts);
+                    let remembered = at(token, policy, seconds, Memory::Signatures);
                     assert_eq!(remembered, at(token, policy, seconds, Memory::None), "{seconds} s, {policy:?}");
                 }
             }
         }
     }
-    assert!(world.verifier.work().verdicts_reused > 1000);
+    assert!(world.verifier.work().signatures_reused > 1000);
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_bytes_with_the_end_of_a_known_token_find_no_verdict() {
+async fn other_bytes_with_the_end_of_a_known_token_find_no_signature() {
     let signer = Signer::new("k");
     let world = World::with_jwks_uri();
     world.network.answer(JWKS, jwks(&[&signer]));
     let token = signer.token();
-    assert!(check(&world, &token, &world.policy, Memory::Verdicts).await.is_ok());
+    assert!(check(&world, &token, &world.policy, Memory::Signatures).await.is_ok());
     let end = token.len() - 32;
     for place in 0..end {
         let mut other = token.clone().into_bytes();
         other[place] = if other[place] == b'A' { b'B' } else { b'A' };
         let other = String::from_utf8(other).unwrap();
-        assert!(check(&world, &other, &world.policy, Memory::Verdicts).await.is_err(), "{place}");
+        assert!(check(&world, &other, &world.policy, Memory::Signatures).await.is_err(), "{place}");
     }
     for other in [format!("x{token}"), token[1..].to_owned(), token[end..].to_owned(), format!("{token}\n")] {
-        assert!(check(&world, &other, &world.policy, Memory::Verdicts).await.is_err());
+        assert!(check(&world, &other, &world.policy, Memory::Signatures).await.is_err());
     }
-    assert_eq!(world.verifier.work().verdicts_reused, 0);
-    assert!(check(&world, &token, &world.policy, Memory::Verdicts).await.is_ok());
-    assert_eq!(world.verifier.work().verdicts_reused, 1);
+    assert_eq!(world.verifier.work().signatures_reused, 0);
+    assert!(check(&world, &token, &world.policy, Memory::Signatures).await.is_ok());
+    assert_eq!(world.verifier.work().signatures_reused, 1);
 }
 
 /// Microsoft's shared key sets say for which issuer each key vouches.
 #[tokio::test(start_paused = true)]
-async fn a_key_that_is_published_for_another_issuer_takes_its_verdicts_along() {
+async fn a_key_that_is_published_for_another_issuer_takes_its_signatures_along() {
     let signer = Signer::new("k");
     let world = World::with_jwks_uri();
     let published = |issuer: &str| {
@@ -256,9 +259,9 @@ async fn a_key_that_is_published_for_another_issuer_takes_its_verdicts_along() {
     let token = signer.token_with(json!({ "iss": tenant("a"), "tid": "a" }));
     world.network.answer(JWKS, published(&tenant("a")));
     for _ in 0..2 {
-        assert_eq!(code(&check(&world, &token, &policy, Memory::Verdicts).await), None);
+        assert_eq!(code(&check(&world, &token, &policy, Memory::Signatures).await), None);
     }
     world.network.answer(JWKS, published(&tenant("b")));
     world.verifier.prefetch(&policy).await.unwrap();
-    assert_eq!(code(&check(&world, &token, &policy, Memory::Verdicts).await), Some(Code::TokenIssuer));
+    assert_eq!(code(&check(&world, &token, &policy, Memory::Signatures).await), Some(Code::TokenIssuer));
 }

@@ -1,7 +1,7 @@
 //! The snapshot file: public keys kept for a start while the provider cannot be reached. docs/keys.md has its format.
 //!
-//! The file is written after a good refresh and used only after a fetch has failed in this process. It is not a second
-//! way in: it must be ours alone, made for this very source, and its keys pass the import every other key passes.
+//! The file is written after a successful refresh and used only after a fetch has failed in this process. It must belong to
+//! this user and be writable by nobody else, it must be made for this source, and its keys pass the same import as others.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::base64url::encode;
+use crate::keys::members::may_be_kept;
 use crate::keys::signature::sha256;
 use crate::keys::{KeySet, KeySetError, MAX_KEYS};
 use crate::policy::KeySource;
@@ -21,17 +22,15 @@ use crate::policy::source::Origin;
 use crate::policy::transport::ProxyUrl;
 use crate::time::UnixSeconds;
 
-/// What stands in the file's `format`. Another format gets another name.
+/// The value of the file's `format`. Another format gets another name.
 const FORMAT: &str = "remote-agent-auth/keys/1";
-/// What the file may be longer than the keys in it, in bytes.
+/// By how many bytes the file may be longer than the keys in it.
 const FRAME_BYTES: usize = 4096;
-/// The members of a JWK that are kept: public material and what restricts its use. Nothing else is written.
-const KEPT_MEMBERS: [&str; 11] = ["kty", "crv", "x", "y", "n", "e", "kid", "alg", "use", "key_ops", "issuer"];
 
 /// Why the snapshot file is not used, or was not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)]
-pub enum SnapshotError {
+pub enum SnapshotFileError {
     #[error("there is no snapshot file yet")]
     Absent,
     #[error("`snapshotFile` is not a regular file; name one, or a path where there is nothing yet")]
@@ -60,21 +59,21 @@ pub enum SnapshotError {
     Write(io::ErrorKind),
 }
 
-/// What became of the snapshot file last.
+/// How the snapshot file was used last.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum SnapshotState {
+pub enum SnapshotFileState {
     /// It holds the keys fetched at this moment.
     Written(UnixSeconds),
     /// Its keys are in use, fetched at this moment by an earlier process or another one.
     Used(UnixSeconds),
     /// Neither, and why.
-    Failed(SnapshotError),
+    Failed(SnapshotFileError),
 }
 
 /// The file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Document {
+struct FileContent {
     format: String,
     source: String,
     fetched_at: f64,
@@ -83,7 +82,7 @@ struct Document {
 
 /// Keys out of a snapshot file.
 #[derive(Debug)]
-pub struct Kept {
+pub struct StoredKeys {
     /// The keys, imported like any others.
     pub keys: KeySet,
     /// When they were fetched.
@@ -92,21 +91,19 @@ pub struct Kept {
     pub age: Duration,
 }
 
-/// The public keys a set was found to hold, as they were published.
-pub fn public_keys(document: &[u8], set: &KeySet) -> Vec<Value> {
-    let document: Value = serde_json::from_slice(document).unwrap_or_default();
-    let entries = document.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+/// The entries of a set that are used, as they were published, without the members that must not be kept.
+pub fn public_keys(entries: &[Value], set: &KeySet) -> Vec<Value> {
     let used = |(index, entry): (usize, &Value)| {
         let skipped = set.skipped().iter().any(|skipped| skipped.index == index);
         let members = entry.as_object().filter(|_| !skipped)?;
-        let kept = members.iter().filter(|(name, _)| KEPT_MEMBERS.contains(&name.as_str()));
+        let kept = members.iter().filter(|(name, _)| may_be_kept(name));
         Some(Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect()))
     };
     entries.iter().take(MAX_KEYS).enumerate().filter_map(used).collect()
 }
 
-/// What ties a file to its source: a digest of everything that decides which answer may be believed. Passwords and
-/// private keys are left out: they do not decide that, and a digest is no place for them.
+/// The value that ties a file to its source: a digest of everything that decides which answer may be trusted. Passwords
+/// and private keys do not decide that, and are left out.
 pub fn binding(source: &KeySource) -> String {
     let origin = match source.origin() {
         Origin::Jwks(url) => json!({ "jwks": url.without_credentials() }),
@@ -128,55 +125,62 @@ pub fn binding(source: &KeySource) -> String {
     encode(&sha256(description.to_string().as_bytes()))
 }
 
-/// Reads the file, if it may be believed.
+/// Reads the file, if it may be trusted.
 ///
 /// # Errors
-/// [`SnapshotError`].
+/// [`SnapshotFileError`].
 pub fn read(
     path: &Path,
     source: &KeySource,
     now: UnixSeconds,
     cleared: Option<UnixSeconds>,
-) -> Result<Kept, SnapshotError> {
+) -> Result<StoredKeys, SnapshotFileError> {
     let most = source.transport().max_body_bytes.saturating_add(FRAME_BYTES);
     let mut text = Vec::new();
     let file = open_ours(path)?;
     file.take(u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1))
         .read_to_end(&mut text)
-        .map_err(|error| SnapshotError::Read(error.kind()))?;
+        .map_err(|error| SnapshotFileError::Read(error.kind()))?;
     if text.len() > most {
-        return Err(SnapshotError::TooLarge);
+        return Err(SnapshotFileError::TooLarge);
     }
-    let document: Document = serde_json::from_slice(&text).map_err(|_| SnapshotError::Format)?;
-    let fetched_at = UnixSeconds::new(document.fetched_at).ok_or(SnapshotError::Format)?;
+    let document: FileContent = serde_json::from_slice(&text).map_err(|_| SnapshotFileError::Format)?;
+    let fetched_at = UnixSeconds::new(document.fetched_at).ok_or(SnapshotFileError::Format)?;
     if document.format != FORMAT {
-        return Err(SnapshotError::Format);
+        return Err(SnapshotFileError::Format);
     }
     if document.source != binding(source) {
-        return Err(SnapshotError::Source);
+        return Err(SnapshotFileError::Source);
     }
     if fetched_at > now {
-        return Err(SnapshotError::Future);
+        return Err(SnapshotFileError::Future);
     }
     if cleared.is_some_and(|cleared| fetched_at < cleared) {
-        return Err(SnapshotError::Cleared);
+        return Err(SnapshotFileError::Cleared);
     }
-    let age = Duration::try_from_secs_f64(now.get() - fetched_at.get()).map_err(|_| SnapshotError::TooOld)?;
+    let age = Duration::try_from_secs_f64(now.get() - fetched_at.get()).map_err(|_| SnapshotFileError::TooOld)?;
     if age >= MAX_STALE_BOUND {
-        return Err(SnapshotError::TooOld);
+        return Err(SnapshotFileError::TooOld);
     }
-    let keys = KeySet::parse(json!({ "keys": document.keys }).to_string().as_bytes())?;
-    Ok(Kept { keys, fetched_at, age })
+    let keys = KeySet::import(&document.keys)?;
+    Ok(StoredKeys { keys, fetched_at, age })
 }
 
-/// Writes the file: beside its place first, then put there in one step, so that nobody ever reads half of it.
+/// Writes the file under another name in the same directory and then moves it into place in one step, so that nobody
+/// ever reads a part of it.
 ///
 /// # Errors
-/// [`SnapshotError::Write`], and [`SnapshotError::NotAFile`] where something else than a regular file has that name.
-pub fn write(path: &Path, source: &KeySource, fetched_at: UnixSeconds, keys: Vec<Value>) -> Result<(), SnapshotError> {
-    let document = Document { format: FORMAT.to_owned(), source: binding(source), fetched_at: fetched_at.get(), keys };
-    let text = serde_json::to_vec(&document).map_err(|_| SnapshotError::Format)?;
-    let failed = |error: io::Error| SnapshotError::Write(error.kind());
+/// [`SnapshotFileError::Write`], and [`SnapshotFileError::NotAFile`] where something else than a regular file has that name.
+pub fn write(
+    path: &Path,
+    source: &KeySource,
+    fetched_at: UnixSeconds,
+    keys: Vec<Value>,
+) -> Result<(), SnapshotFileError> {
+    let document =
+        FileContent { format: FORMAT.to_owned(), source: binding(source), fetched_at: fetched_at.get(), keys };
+    let text = serde_json::to_vec(&document).map_err(|_| SnapshotFileError::Format)?;
+    let failed = |error: io::Error| SnapshotFileError::Write(error.kind());
     may_be_replaced(path)?;
     let (beside, mut file) = create_beside(path).map_err(failed)?;
     let written = file.write_all(&text).and_then(|()| file.sync_all()).map_err(failed);
@@ -185,10 +189,10 @@ pub fn write(path: &Path, source: &KeySource, fetched_at: UnixSeconds, keys: Vec
         // What is put there between that look and this step is replaced; a link is not followed. std has no rename on a condition, and whoever
         // puts something there may write in the directory and could replace the file themselves.
         Found::File => fs::rename(&beside, path).map_err(failed),
-        // A second name for the new file is only made where there is none: whatever was put there since stays.
+        // A hard link is only created where nothing has that name: whatever was created there since stays.
         Found::Nothing => fs::hard_link(&beside, path).or_else(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Err(SnapshotError::NotAFile),
-            // Some file systems have no second names.
+            io::ErrorKind::AlreadyExists => Err(SnapshotFileError::NotAFile),
+            // Some file systems have no hard links.
             _ => fs::rename(&beside, path).map_err(failed),
         }),
     });
@@ -197,19 +201,19 @@ pub fn write(path: &Path, source: &KeySource, fetched_at: UnixSeconds, keys: Vec
     placed
 }
 
-/// What has the name of the snapshot file.
+/// What exists at the snapshot file's path.
 enum Found {
     File,
     Nothing,
 }
 
 /// Whether nothing but a regular file would be replaced. Links are not followed.
-fn may_be_replaced(path: &Path) -> Result<Found, SnapshotError> {
+fn may_be_replaced(path: &Path) -> Result<Found, SnapshotFileError> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_file() => Ok(Found::File),
-        Ok(_) => Err(SnapshotError::NotAFile),
+        Ok(_) => Err(SnapshotFileError::NotAFile),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
-        Err(error) => Err(SnapshotError::Write(error.kind())),
+        Err(error) => Err(SnapshotFileError::Write(error.kind())),
     }
 }
 
@@ -226,7 +230,7 @@ fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    // One left behind by an earlier process of this number.
+    // A file left behind by an earlier process with the same process id.
     let file = options.open(&beside).or_else(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => fs::remove_file(&beside).and_then(|()| options.open(&beside)),
         _ => Err(error),
@@ -236,42 +240,43 @@ fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
 
 /// Opens the file if it is a regular one, no link, and nobody but us can have written it.
 #[cfg(unix)]
-fn open_ours(path: &Path) -> Result<File, SnapshotError> {
+fn open_ours(path: &Path) -> Result<File, SnapshotFileError> {
     use std::os::unix::fs::MetadataExt;
 
     let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => SnapshotError::Absent,
-        kind => SnapshotError::Read(kind),
+        io::ErrorKind::NotFound => SnapshotFileError::Absent,
+        kind => SnapshotFileError::Read(kind),
     };
     let named = fs::symlink_metadata(path).map_err(failed)?;
     if !named.is_file() {
-        return Err(SnapshotError::NotAFile);
+        return Err(SnapshotFileError::NotAFile);
     }
     let file = File::open(path).map_err(failed)?;
     let opened = file.metadata().map_err(failed)?;
-    // What was opened is what was looked at: a link put there in between leads elsewhere.
+    // The file opened must be the one that was checked: a link created in between would lead to another.
     if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
-        return Err(SnapshotError::NotAFile);
+        return Err(SnapshotFileError::NotAFile);
     }
     if opened.mode() & 0o022 != 0 {
-        return Err(SnapshotError::Writable);
+        return Err(SnapshotFileError::Writable);
     }
-    // Whom a new file of ours belongs to is our effective user, on every Unix and without asking the system in C.
+    // The owner of a file created now is the effective user; this works on every Unix and needs no call into C.
     let (beside, ours) = create_beside(path).map_err(failed)?;
     let owner = ours.metadata().map(|metadata| metadata.uid());
     let _ = fs::remove_file(&beside);
-    if owner.map_err(failed)? == opened.uid() { Ok(file) } else { Err(SnapshotError::Owner) }
+    if owner.map_err(failed)? == opened.uid() { Ok(file) } else { Err(SnapshotFileError::Owner) }
 }
 
-/// Windows has no mode bits and std reads no ACLs: who may write there is for the directory's permissions to say.
+/// Windows has no mode bits, and the standard library reads no ACLs: there the directory's permissions decide who may
+/// write.
 #[cfg(not(unix))]
-fn open_ours(path: &Path) -> Result<File, SnapshotError> {
+fn open_ours(path: &Path) -> Result<File, SnapshotFileError> {
     let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => SnapshotError::Absent,
-        kind => SnapshotError::Read(kind),
+        io::ErrorKind::NotFound => SnapshotFileError::Absent,
+        kind => SnapshotFileError::Read(kind),
     };
     if !fs::symlink_metadata(path).map_err(failed)?.is_file() {
-        return Err(SnapshotError::NotAFile);
+        return Err(SnapshotFileError::NotAFile);
     }
     File::open(path).map_err(failed)
 }

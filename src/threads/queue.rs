@@ -1,16 +1,16 @@
-//! The checks that wait for a thread of ours, of the whole process: bounded in number and in work, so that whoever is let in is
-//! answered soon and the others are told at once to come again.
+//! How many checks of the process may wait for a worker: bounded in number and in work, so that a check that is queued is
+//! answered soon and any other is refused at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// How many checks may wait for a thread: about 30 MB of usual tokens, 200 MB of tokens at the default limit of 16 KiB.
+/// How many checks may wait for a worker: about 30 MB of usual tokens, 200 MB of tokens at the default limit of 16 KiB.
 pub const MOST_QUEUED: usize = 8_192;
-/// How much work may wait for each thread: who comes later would not be answered within a second.
+/// How much work may wait for each worker: a check queued behind more would not be answered within a second.
 const MOST_WORK: Duration = Duration::from_secs(1);
 
-/// The checks that wait for a thread of ours or run there, of the whole process.
+/// Counts the checks of the process that wait for a worker or run on one.
 #[derive(Debug)]
 pub struct Queue {
     jobs: AtomicUsize,
@@ -19,7 +19,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// A queue for so many threads.
+    /// A queue for so many workers.
     pub fn new(threads: usize) -> Self {
         let threads = u32::try_from(threads).unwrap_or(u32::MAX);
         Self {
@@ -29,7 +29,7 @@ impl Queue {
         }
     }
 
-    /// Lets a check of this estimated cost wait, unless so many do that the caller bears no more, or nobody does.
+    /// Queues a check of this estimated cost; `None` if the caller's own limit `most_queued` or one of the process is reached.
     pub fn join(self: &Arc<Self>, most_queued: usize, estimate: Duration) -> Option<Waiting> {
         let jobs = self.jobs.fetch_add(1, Ordering::Relaxed);
         let work = self.micros.fetch_add(micros(estimate), Ordering::Relaxed);
@@ -45,7 +45,7 @@ impl Queue {
         self.micros.fetch_sub(micros(estimate), Ordering::Relaxed);
     }
 
-    /// How many there are.
+    /// How many checks are queued or running.
     pub fn len(&self) -> usize {
         self.jobs.load(Ordering::Relaxed)
     }
@@ -60,7 +60,7 @@ fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// A place in the [`Queue`], given up when the check is done, or lost.
+/// A place in the [`Queue`], given up when dropped: when the check is done, or nobody waits for it any more.
 #[derive(Debug)]
 pub struct Waiting {
     queue: Arc<Queue>,
@@ -68,7 +68,7 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// About what it takes.
+    /// The check's estimated cost.
     pub const fn estimate(&self) -> Duration {
         self.estimate
     }
@@ -101,7 +101,7 @@ mod tests {
                 assert!(queue.join(most, RS256).is_some());
             }
         }
-        // Nobody may ask for more than the process allows.
+        // A caller's limit does not raise that of the process.
         let queue = Arc::new(Queue::new(2));
         let waiting: Vec<_> = (0..10_000).filter_map(|_| queue.join(usize::MAX, us(1))).collect();
         assert_eq!(waiting.len(), MOST_QUEUED);
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_the_work_that_waits_for_each_thread() {
+    fn bounds_the_work_that_waits_for_each_worker() {
         for (threads, expected) in [(1, 2_500), (2, 5_000)] {
             let queue = Arc::new(Queue::new(threads));
             let waiting: Vec<_> = (0..10_000).filter_map(|_| queue.join(usize::MAX, us(400))).collect();

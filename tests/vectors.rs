@@ -1,4 +1,4 @@
-//! Every row of the vector tables through the pure path: policy, keys, token and time in, one verdict out.
+//! Every row of the vector tables through the pure path: policy, keys, token and time in, one answer out.
 //! `__test__/journey/vectors.test.js` runs the same bytes through the native addon.
 
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use remote_agent_auth::error::Refusal;
 use remote_agent_auth::keys::KeySet;
-use remote_agent_auth::policy::{Policy, PolicyOptions};
+use remote_agent_auth::policy::{MAX_TOKEN_BYTES, Policy, PolicyOptions};
 use remote_agent_auth::time::UnixSeconds;
 use remote_agent_auth::token::UnverifiedToken;
 use remote_agent_auth::verify::{Verified, admissible, verify};
@@ -72,27 +72,27 @@ fn policy(row: &RowPolicy) -> Result<Policy, Refusal> {
     })?)
 }
 
-fn verdict(row: &Row, keys: &str) -> Result<Verified, &'static str> {
+fn answer(row: &Row, keys: &str) -> Result<Verified, &'static str> {
     let name = |refusal: Refusal| refusal.code().name();
     let policy = policy(&row.policy).map_err(name)?;
-    let token = Arc::new(UnverifiedToken::parse(&row.token).map_err(|error| name(error.into()))?);
+    let token = Arc::new(UnverifiedToken::parse(&row.token, MAX_TOKEN_BYTES).map_err(|error| name(error.into()))?);
     admissible(&token, &policy).map_err(|error| name(error.into()))?;
     let keys = KeySet::parse(keys.as_bytes()).map_err(|_| JWKS_DOCUMENT)?;
     let now = UnixSeconds::new(row.now).expect("a finite time");
     verify(&token, &keys, &policy, now).map_err(|error| name(error.into()))
 }
 
-fn judge(table: &str, at_least: usize) {
+fn run_table(table: &str, at_least: usize) {
     let rows: Vec<Row> = serde_json::from_str(table).expect("a table of rows");
     assert!(rows.len() >= at_least, "only {} rows", rows.len());
     let KeySets { sets } = serde_json::from_str(include_str!("vectors/key-sets.json")).expect("key sets");
     let mut wrong = Vec::new();
     for row in &rows {
-        let verdict = verdict(row, &sets[&row.keys]);
-        let said = verdict.as_ref().map_or_else(|code| *code, |_| "ok");
+        let answer = answer(row, &sets[&row.keys]);
+        let said = answer.as_ref().map_or_else(|code| *code, |_| "ok");
         if said != row.expect {
             wrong.push(format!("{}: expected {}, got {said}", row.name, row.expect));
-        } else if let Ok(verified) = verdict {
+        } else if let Ok(verified) = answer {
             wrong.extend(contradictions(row, &verified));
         }
     }
@@ -113,7 +113,7 @@ fn contradictions(row: &Row, verified: &Verified) -> Vec<String> {
     {
         wrong.push(format!("{}: scopes {:?} instead of {scopes:?}", row.name, verified.scopes().collect::<Vec<_>>()));
     }
-    // Numbers past a double's range are no JSON to serde_json; the rows that have them are judged by their code alone.
+    // Numbers past a double's range are no JSON to serde_json; the rows that have them are compared by their code alone.
     if let Ok(claims) = serde_json::from_slice::<Value>(&text) {
         if claims.get("sub").and_then(Value::as_str) != Some(verified.subject()) {
             wrong.push(format!("{}: another subject", row.name));
@@ -126,38 +126,38 @@ fn contradictions(row: &Row, verified: &Verified) -> Vec<String> {
 }
 
 #[test]
-fn judges_headers_and_encodings_as_the_table_says() {
-    judge(include_str!("vectors/headers.json"), 90);
+fn answers_headers_and_encodings_as_the_table_says() {
+    run_table(include_str!("vectors/headers.json"), 90);
 }
 
 #[test]
-fn judges_algorithms_and_keys_as_the_table_says() {
-    judge(include_str!("vectors/algorithms.json"), 250);
+fn answers_algorithms_and_keys_as_the_table_says() {
+    run_table(include_str!("vectors/algorithms.json"), 250);
 }
 
 #[test]
-fn judges_claims_as_the_table_says() {
-    judge(include_str!("vectors/claims.json"), 150);
+fn answers_claims_as_the_table_says() {
+    run_table(include_str!("vectors/claims.json"), 150);
 }
 
 #[test]
-fn judges_issuer_forms_as_the_table_says() {
-    judge(include_str!("vectors/issuer-forms.json"), 40);
+fn answers_issuer_forms_as_the_table_says() {
+    run_table(include_str!("vectors/issuer-forms.json"), 40);
 }
 
 #[test]
-fn judges_scopes_as_the_table_says() {
-    judge(include_str!("vectors/scopes.json"), 70);
+fn answers_scopes_as_the_table_says() {
+    run_table(include_str!("vectors/scopes.json"), 70);
 }
 
 #[test]
-fn judges_limits_as_the_table_says() {
-    judge(include_str!("vectors/limits.json"), 25);
+fn answers_limits_as_the_table_says() {
+    run_table(include_str!("vectors/limits.json"), 25);
 }
 
 /// Rows that no Rust caller could write (a number for `scope`, an unknown option) are left to jest.
 #[test]
-fn judges_policies_as_the_table_says() {
+fn answers_policies_as_the_table_says() {
     #[derive(Deserialize)]
     struct PolicyRow {
         name: String,

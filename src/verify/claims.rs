@@ -1,4 +1,4 @@
-//! What a policy makes of a token's claims.
+//! The rules a policy has for a token's claims, all but those on time.
 
 use std::ops::Range;
 
@@ -91,40 +91,40 @@ impl ClaimsError {
     }
 }
 
-/// What one policy found of one token's claims. All of it but the time stays true for ever: neither changes.
-pub struct Judgement {
-    by: PolicyId,
+/// What one policy found in one token's claims. Since neither changes, all of it stays true except when the claims hold.
+pub struct CheckedClaims {
+    policy: PolicyId,
     times: Times,
-    /// Which of the policy's issuers it is of, by its place.
+    /// Which of the policy's issuers the token is from, by its place in the list.
     pub issuer: usize,
-    pub subject: Text,
-    pub scopes: Text,
-    pub oid: Option<Text>,
-    pub email: Option<Text>,
+    pub subject: PayloadText,
+    pub scopes: PayloadText,
+    pub oid: Option<PayloadText>,
+    pub email: Option<PayloadText>,
     pub email_source: Option<EmailSource>,
     pub email_problem: Option<&'static str>,
     pub email_verified: Option<bool>,
-    /// It looks like an ID token, and the policy lets one pass.
+    /// It looks like an ID token, and the policy accepts one.
     pub looks_like_id_token: bool,
 }
 
-impl std::fmt::Debug for Judgement {
+impl std::fmt::Debug for CheckedClaims {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Neither subject nor address is ever printed.
-        f.debug_struct("Judgement").field("by", &self.by).finish_non_exhaustive()
+        f.debug_struct("CheckedClaims").field("policy", &self.policy).finish_non_exhaustive()
     }
 }
 
-impl Judgement {
-    /// Whether this very policy judged.
-    pub fn is_by(&self, policy: &Policy) -> bool {
-        self.by == policy.id()
+impl CheckedClaims {
+    /// Whether it was `policy` that checked them.
+    pub fn are_of(&self, policy: &Policy) -> bool {
+        self.policy == policy.id()
     }
 
-    /// When the claims hold.
+    /// The times at which the claims satisfy `policy`.
     ///
     /// # Errors
-    /// [`ClaimsError`] if not now.
+    /// [`ClaimsError`] if now is not one of them.
     pub fn holds(&self, policy: &Policy, now: UnixSeconds) -> Result<Window, ClaimsError> {
         timely(&self.times, policy, now)
     }
@@ -135,46 +135,47 @@ impl Judgement {
     }
 }
 
-/// A text of the claims: where in the payload it stands, or a copy where an escape stands for part of it.
+/// A string of the claims: its place in the payload, or a copy where the payload spells it with escapes.
 #[derive(Clone)]
-pub enum Text {
-    Payload(Range<usize>),
+pub enum PayloadText {
+    Range(Range<usize>),
     Copy(Box<str>),
 }
 
-impl Text {
+impl PayloadText {
     fn new(text: &str, payload: &str) -> Self {
         let within = text.as_ptr().addr().checked_sub(payload.as_ptr().addr());
         let range = within.and_then(|begin| Some(begin..begin.checked_add(text.len())?));
         match range {
-            Some(range) if payload.get(range.clone()) == Some(text) => Self::Payload(range),
+            Some(range) if payload.get(range.clone()) == Some(text) => Self::Range(range),
             _ => Self::Copy(text.into()),
         }
     }
 
-    /// The text itself; `payload` is the one it was found in.
+    /// The string itself; `payload` is the one it was found in.
     pub fn of<'t>(&'t self, payload: &'t str) -> &'t str {
         match self {
-            Self::Payload(range) => payload.get(range.clone()).unwrap_or_default(),
+            Self::Range(range) => payload.get(range.clone()).unwrap_or_default(),
             Self::Copy(text) => text,
         }
     }
 }
 
-/// Judges the claims of a token whose signer vouches for `key_issuer`, if for anybody in particular.
+/// Checks the claims of a token. `key_issuer` is the one issuer that the key which signed it vouches for, if it is limited
+/// to one.
 ///
 /// # Errors
 /// [`ClaimsError`], the first rule that fails.
-pub fn judge(
+pub fn check(
     token: &UnverifiedToken,
     key_issuer: Option<&str>,
     policy: &Policy,
     now: UnixSeconds,
-) -> Result<(Judgement, Window), ClaimsError> {
+) -> Result<(CheckedClaims, Window), ClaimsError> {
     let (payload, claims) = read(token, policy)?;
     let times = Times::of(&claims);
     let holds = timely(&times, policy, now).map_err(|error| true_cause(error, token, &claims, payload))?;
-    let issuer = addressed(token, &claims, payload, policy)?;
+    let issuer = kind_audience_issuer(token, &claims, payload, policy)?;
     let iss = claims.text("iss").unwrap_or_default();
     if !policy.issuers().accepts_key(key_issuer, iss) {
         return Err(ClaimsError::KeyIssuer(Mismatch::new(key_issuer.unwrap_or_default(), iss)));
@@ -184,8 +185,8 @@ pub fn judge(
         return Err(ClaimsError::IdToken);
     }
     access_token(token, &claims, policy)?;
-    let text = |text: &str| Text::new(text, payload);
-    let scopes = granted(&claims, policy, payload)?;
+    let text = |text: &str| PayloadText::new(text, payload);
+    let scopes = granted_scopes(&claims, policy, payload)?;
     let subject = match claims.subject() {
         None if policy.require_subject() => return Err(ClaimsError::Subject),
         subject => subject.unwrap_or_default(),
@@ -193,8 +194,8 @@ pub fn judge(
     let email = claims.email_candidate(policy.email_claim());
     // Any tenant's administrator can write any address into a token: of several tenants, none is believed.
     let believed = !policy.issuers().is_multi_tenant();
-    let judgement = Judgement {
-        by: policy.id(),
+    let checked = CheckedClaims {
+        policy: policy.id(),
         times,
         issuer,
         subject: text(subject),
@@ -206,21 +207,21 @@ pub fn judge(
         email_verified: claims.email_verified(),
         looks_like_id_token,
     };
-    Ok((judgement, holds))
+    Ok((checked, holds))
 }
 
-/// Whether a token that nobody has verified could be good at all: a token that its own claims condemn buys no request
-/// to the provider. This saves requests and nothing else; a forger can always write better claims.
+/// Whether an unverified token could be accepted at all: a token that its own claims rule out causes no request to the
+/// provider. This saves requests and nothing else; a forger can always write better claims.
 ///
 /// # Errors
 /// The [`ClaimsError`] the token would end with.
 pub fn untrusted_plausible(token: &UnverifiedToken, policy: &Policy, now: UnixSeconds) -> Result<(), ClaimsError> {
     let (payload, claims) = read(token, policy)?;
     timely(&Times::of(&claims), policy, now).map_err(|error| true_cause(error, token, &claims, payload))?;
-    addressed(token, &claims, payload, policy).map(drop)
+    kind_audience_issuer(token, &claims, payload, policy).map(drop)
 }
 
-/// When a token that nobody has verified says it was issued (`iat`, RFC 7519 4.1.6), if it says so.
+/// When an unverified token says it was issued (`iat`, RFC 7519 4.1.6), if it says so.
 pub fn untrusted_issued_at(token: &UnverifiedToken, policy: &Policy) -> Option<f64> {
     let (_, claims) = read(token, policy).ok()?;
     Times::of(&claims).issued_at()
@@ -235,7 +236,7 @@ fn read<'t>(token: &'t UnverifiedToken, policy: &Policy) -> Result<(&'t str, Cla
     }
 }
 
-/// What a token is that no policy lets pass, whatever its option `typ` says (RFC 8725 3.11).
+/// The refusal of a token of another kind, which no policy accepts, whatever its option `typ` says (RFC 8725 3.11).
 fn other_kind(token: &UnverifiedToken, claims: &Claims<'_>, payload: &str) -> Option<ClaimsError> {
     let said = token.untrusted_type().and_then(kind::of_type).or_else(|| kind::of_claims(claims, payload))?;
     Some(match said {
@@ -248,7 +249,7 @@ fn other_kind(token: &UnverifiedToken, claims: &Claims<'_>, payload: &str) -> Op
     })
 }
 
-/// Whoever sends another kind of token, which has no `exp` for a reason, hears that.
+/// Some other kinds of token have no `exp`: then the kind is the cause to report, not the missing claim.
 #[cold]
 fn true_cause(error: ClaimsError, token: &UnverifiedToken, claims: &Claims<'_>, payload: &str) -> ClaimsError {
     match error {
@@ -257,9 +258,9 @@ fn true_cause(error: ClaimsError, token: &UnverifiedToken, claims: &Claims<'_>, 
     }
 }
 
-/// Which kind of token it is; `aud` (RFC 7519 4.1.3), then `iss` (4.1.1): gives back which of the policy's issuers. Whoever sends the wrong kind of token hears that, and not
-/// that its audience is wrong.
-fn addressed(
+/// The kind of token, then `aud` (RFC 7519 4.1.3), then `iss` (4.1.1). The kind comes first, so that a token of the wrong
+/// kind is refused as one and not for its audience. Returns the place of the token's issuer in the policy's list.
+fn kind_audience_issuer(
     token: &UnverifiedToken,
     claims: &Claims<'_>,
     payload: &str,
@@ -306,14 +307,14 @@ fn is_of_type(token: &UnverifiedToken, name: &str) -> bool {
     token.untrusted_type().is_some_and(|typ| kind::media_type(typ).eq_ignore_ascii_case(name))
 }
 
-/// What says that this is an access token, and whose.
+/// The rules that tell an access token: `typ`, `token_use`, and the client it was issued to.
 fn access_token(token: &UnverifiedToken, claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsError> {
     let rules = policy.rules();
     let typ = token.untrusted_type();
     let is = |name: &str| is_of_type(token, name);
     let (right, expected): (_, &[&str]) = match rules.typ {
         TypeRule::Off => (true, &[]),
-        // Without an end and without a word of what it is for, nothing says that it is one.
+        // Without `exp` and without any claim that grants something, nothing shows that it is an access token.
         TypeRule::Preferred => {
             let says_nothing = claims.get("exp").is_none() && !kind::grants(claims);
             (is("at+jwt") || ((typ.is_none() || is("jwt")) && !says_nothing), &["at+jwt", "JWT"])
@@ -343,8 +344,9 @@ fn id_token_note(claims: &Claims<'_>) -> Option<&'static str> {
     kind::looks_like_id_token(claims).then_some("this is an ID token: send the access token")
 }
 
-fn granted(claims: &Claims<'_>, policy: &Policy, payload: &str) -> Result<Text, ClaimsError> {
-    // Where nothing is asked, nothing can be malformed: LibreChat does not look at the claim then.
+/// The scopes, which must be those the policy requires; then its required roles and permissions.
+fn granted_scopes(claims: &Claims<'_>, policy: &Policy, payload: &str) -> Result<PayloadText, ClaimsError> {
+    // LibreChat looks at the scope claim only where scopes are required: otherwise a malformed one is no error.
     let scopes = match claims.scopes() {
         Err(MalformedScope) if !policy.scope().is_empty() => return Err(ClaimsError::ScopeMalformed),
         scopes => scopes.unwrap_or_default(),
@@ -355,7 +357,7 @@ fn granted(claims: &Claims<'_>, policy: &Policy, payload: &str) -> Result<Text, 
         return Err(ClaimsError::ScopeMissing(Mismatch::of_names(&[missing], &got).noting(note)));
     }
     match policy.rules().grants.iter().find(|required| !required.satisfied(|name| claims.get(name))) {
-        None => Ok(Text::new(&scopes, payload)),
+        None => Ok(PayloadText::new(&scopes, payload)),
         Some(required) => {
             let mismatch = required.mismatch(|name| claims.get(name), id_token_note(claims));
             Err(match required.kind {
