@@ -2,8 +2,8 @@
 
 import type { PolicyOptions } from './native'
 
-/** The text, a handle or null, and the numbers of src/node/wire.rs. */
-export type EncodedResult = [text: string, handle: RecheckHandle | null, ...numbers: number[]]
+/** The text, the handle if there is one, and the numbers of src/node/wire.rs. */
+export type EncodedResult = [text: string, handle: RecheckHandle | undefined, ...numbers: number[]]
 
 /** A policy that was checked once. Opaque to JavaScript. */
 export declare class CompiledPolicy {}

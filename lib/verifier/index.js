@@ -132,7 +132,7 @@ class RemoteTokenVerifier {
   recheck(verdict, policy) {
     const now = this.#clock();
     const verified = Success.behind(verdict);
-    if (verified?.token === undefined || verified.handle !== null) {
+    if (verified?.token === undefined || verified.handle !== undefined) {
       return settled(verified?.token, this.#native.recheck(verified?.handle ?? verdict, policy, now));
     }
     if (this.#recent === undefined) return checkToken(verified.token, policy, now, 0, this.#maxQueued);

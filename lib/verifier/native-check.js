@@ -1,6 +1,6 @@
 'use strict';
 
-// The one importer of the binding in lib: what goes in, what comes out, and how a policy gets there.
+// Calls into Rust, and decodes what they return. The only file of lib that requires the binding.
 
 const { isDeepStrictEqual } = require('node:util');
 const { trustedCertificates } = require('./certificates');
@@ -55,7 +55,7 @@ function checkToken(token, policy, now, flags, maxQueued, keep) {
   slots[INPUT.flags] = flags;
   slots[INPUT.maxQueued] = maxQueued;
   const result = binding.checkToken(token, policy, slots);
-  return typeof result === 'string' ? decoded(token, result, null, slots, 0, keep) : settled(token, result, keep);
+  return typeof result === 'string' ? decoded(token, result, undefined, slots, 0, keep) : settled(token, result, keep);
 }
 
 /**
@@ -77,7 +77,7 @@ function listed(token, list, keep) {
 /**
  * @param {string | undefined} token
  * @param {string} text
- * @param {any} handle null where there is none
+ * @param {any} handle
  * @param {ArrayLike<any>} numbers
  * @param {number} at the place of the first one
  * @param {Keep} [keep]

@@ -13,7 +13,7 @@ const { ACCEPTED, EMAIL_SOURCES, REFUSED } = require('./wire-layout');
  * @typedef {{ from: number, until: number, freshFor: number, epoch: number }} Validity
  */
 
-/** What an operator can compare, in the order in which it crosses. */
+/** Details of a refusal for the operator, in the order of their parts in the text. */
 const DETAILS = /** @type {const} */ (['reason', 'host', 'expected', 'got']);
 
 /**
@@ -47,7 +47,7 @@ class Success {
   /**
    * @param {string | undefined} token undefined only where there is a handle
    * @param {string} text
-   * @param {RecheckHandle | null} handle
+   * @param {RecheckHandle | undefined} handle
    * @param {ArrayLike<any>} numbers
    * @param {number} at the place of the first one
    */
@@ -127,7 +127,7 @@ class Success {
     return /** @type {string[]} */ (this.#scopeList);
   }
 
-  /** This very object: nobody else can make one with these private members, so that it proves what was verified. */
+  /** The outcome itself: no other code can make an object with these private members. */
   get verdict() {
     return /** @type {RecheckHandle} */ (/** @type {unknown} */ (this));
   }
@@ -135,7 +135,7 @@ class Success {
   /**
    * The claims, parsed once for everybody who is given this outcome. Frozen in depth: nobody can change what another sees.
    * @param {unknown} outcome
-   * @returns {Record<string, unknown> | undefined} undefined for what is none of ours
+   * @returns {Record<string, unknown> | undefined} undefined for any other object
    */
   static sharedClaimsOf(outcome) {
     if (typeof outcome !== 'object' || outcome === null || !(#sharedClaims in outcome)) return undefined;
@@ -154,9 +154,9 @@ class Success {
   }
 
   /**
-   * What there is to recheck the token by: its text or a native handle.
+   * What the token is rechecked by: a native handle, or its text.
    * @param {unknown} verdict
-   * @returns {{ token: string | undefined, handle: RecheckHandle | null } | undefined} undefined for what is none of ours
+   * @returns {{ token: string | undefined, handle: RecheckHandle | undefined } | undefined} undefined for any other object
    */
   static behind(verdict) {
     if (typeof verdict !== 'object' || verdict === null || !(#token in verdict)) return undefined;
@@ -193,8 +193,9 @@ function failure(text, numbers, at) {
     message: text.slice(fault, begin),
   };
   const retryAfter = numbers[at + REFUSED.retryAfter];
-  if (!Number.isNaN(retryAfter)) refusal.retryAfter = retryAfter;
-  // No details follow, as a rule.
+  // Neither NaN nor left out.
+  if (retryAfter >= 0) refusal.retryAfter = retryAfter;
+  // Usually there are no details.
   if (begin === text.length) return refusal;
   for (const name of DETAILS) {
     const end = numbers[at + REFUSED[name]];
@@ -207,7 +208,7 @@ function failure(text, numbers, at) {
 /**
  * @param {string | undefined} token
  * @param {string} text
- * @param {RecheckHandle | null} handle
+ * @param {RecheckHandle | undefined} handle
  * @param {ArrayLike<any>} numbers
  * @param {number} at the place of the first one
  * @returns {Success | Failure}

@@ -23,7 +23,8 @@ use crate::time::UnixSeconds;
 use crate::verifier::{Answer, Caller, Checked, EventLoop, Later, Memory};
 
 thread_local! {
-    /// Where a token is read to: at least as long as the longest token met on this thread, at most the 64 KiB a policy may allow and a bit.
+    /// Tokens are read into this buffer. It grows to the longest that a policy checked on this thread allows, at most 64 KiB and
+    /// a few bytes.
     static TOKEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     /// This thread's budget, whichever verifier spends it.
     static EVENT_LOOP: Arc<EventLoop> = Arc::default();
@@ -70,7 +71,7 @@ pub fn check_token<'env>(
     })
 }
 
-/// Counts every change of any keys: a result of before the last one is not to be used again.
+/// Counts every change of any keys. A result from before the last change must not be used again.
 #[napi(catch_unwind)]
 pub fn key_changes() -> f64 {
     Process::shared().map_or(f64::NAN, |process| number(process.verifier().changes()))
@@ -117,7 +118,7 @@ pub fn moment(now: f64) -> std::result::Result<UnixSeconds, PolicyError> {
         .ok_or_else(|| PolicyError::Option { key: "now".to_owned(), expected: "a finite number of seconds" })
 }
 
-/// The result of a check, encoded; by whoever finds the answer, where that is another thread.
+/// The result of a check, encoded. Where the answer is found on another thread, it is encoded there.
 pub fn settle<'env>(
     env: &'env Env,
     process: &'static Process,
@@ -151,7 +152,7 @@ pub fn units(env: &Env, token: &Unknown) -> std::result::Result<usize, Refusal> 
     if status == sys::Status::napi_ok { Ok(units) } else { Err(Refusal::TokenArgument) }
 }
 
-/// Hands the text of a token of so many UTF-16 units and at most `max` bytes to `check`.
+/// Calls `check` with the text of a token, if that has at most `max` bytes. `units`: its length in UTF-16 units.
 pub fn with_text<T>(
     env: &Env,
     token: &Unknown,
@@ -159,7 +160,7 @@ pub fn with_text<T>(
     max: usize,
     check: impl FnOnce(&str) -> T,
 ) -> std::result::Result<T, Refusal> {
-    // Measured before it is copied: a text has at least as many bytes as UTF-16 units, and those V8 need not count.
+    // Measured before it is copied: a text has at least as many bytes as UTF-16 units, whose number V8 knows.
     if units > max {
         return Err(Refusal::TOO_LARGE);
     }
@@ -200,7 +201,7 @@ fn read<'b>(env: &Env, token: &Unknown, buffer: &'b mut Vec<u8>, max: usize) -> 
     std::str::from_utf8(bytes).map_err(|_| Refusal::Internal("the engine gave text that is not UTF-8"))
 }
 
-/// The numbers JavaScript brought along, and where to write those of the result.
+/// The numbers JavaScript passes, and where those of the result are written.
 struct Slots {
     data: *mut f64,
     now: f64,
@@ -235,7 +236,7 @@ impl Slots {
         // `write` runs JavaScript: a text, a wrapped address and this array are read, no member of any object. So the array
         // can neither be collected nor lose its memory meanwhile.
         let Input { now, flags, max_queued } = unsafe { data.cast::<[f64; Input::COUNT]>().read() }.into();
-        // A cast saturates; what is not a number asks for nothing, and waits behind nobody.
+        // A cast saturates, and makes 0 of NaN: no flag is set, and the check does not wait for a thread.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let (flags, most_queued) = (flags as u32, max_queued as usize);
         Ok(Self { data, now, flags, most_queued })

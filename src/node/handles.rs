@@ -10,9 +10,9 @@ use std::thread::LocalKey;
 
 use napi::{Env, sys};
 
-/// What stands behind the objects of one class, by the address of the Rust value each of them wraps. An entry is made when
-/// the object is, and goes with it, so that an address in here is that of a living object of this class. Each JavaScript
-/// thread has its own.
+/// The values that the objects of one class stand for, by the address of the Rust value each object wraps. An entry is made
+/// and dropped together with its object, so that each address is that of a living object of this class. Each JavaScript thread
+/// has its own.
 pub struct Handles<T> {
     by_address: RefCell<HashMap<usize, T>>,
 }
@@ -23,7 +23,7 @@ impl<T> Default for Handles<T> {
     }
 }
 
-/// The value behind a JavaScript value, if that is an object whose [`Entry`] was filled on this thread.
+/// The value that a JavaScript object stands for, if its [`Entry`] was filled on this thread.
 pub fn find<T: Clone>(handles: &'static LocalKey<Handles<T>>, env: &Env, value: sys::napi_value) -> Option<T> {
     let mut address = ptr::null_mut();
     // SAFETY: `env` and `value` are those of the call under way. Node-API says for a value of any type whether it is an
@@ -35,7 +35,7 @@ pub fn find<T: Clone>(handles: &'static LocalKey<Handles<T>>, env: &Env, value: 
     handles.with(|handles| handles.by_address.try_borrow().ok()?.get(&address.addr()).cloned())
 }
 
-/// An object's entry, to be a field of what napi wraps. It goes when that is dropped.
+/// An object's entry: a field of what napi wraps, and dropped with it.
 pub struct Entry<T: 'static> {
     handles: &'static LocalKey<Handles<T>>,
     /// Kept, because napi moves a value before it drops it.
@@ -48,7 +48,7 @@ impl<T> Entry<T> {
         Self { handles, address: Cell::new(0) }
     }
 
-    /// Says what stands behind the object that `wrapped` was wrapped into, which holds this entry.
+    /// Sets what the object stands for that `wrapped`, which holds this entry, was wrapped into.
     pub fn fill<C>(&self, wrapped: &C, value: T) {
         let address = ptr::from_ref(wrapped).addr();
         self.address.set(address);

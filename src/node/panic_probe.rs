@@ -58,7 +58,7 @@ pub fn panic_in_future(env: &Env) -> Result<PromiseRaw<'_, Either<u32, EncodedRe
     promise(env, process, None, async { panic!("probe") }, |()| Either::A(0), lost)
 }
 
-/// The future behind a promise that stands in line for a thread.
+/// The future behind a promise that waits for a thread.
 #[napi(catch_unwind)]
 pub fn panic_in_line(env: &Env) -> Result<PromiseRaw<'_, Either<u32, EncodedResult>>> {
     let process = Process::shared().map_err(|refusal| napi::Error::from_reason(refusal.to_string()))?;

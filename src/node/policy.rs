@@ -163,7 +163,7 @@ fn issuers(object: &Object) -> Option<(String, Vec<String>)> {
     }
 }
 
-/// `None` if it is of the wrong kind. An absent one is an empty list, which few policies may have.
+/// `None` if it is of the wrong type. An absent one is an empty list, which few policies may have.
 fn audience(object: &Object) -> Option<Vec<String>> {
     match member::<String>(object, "audience") {
         Ok(single) => Some(single.into_iter().collect()),

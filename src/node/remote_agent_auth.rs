@@ -21,7 +21,7 @@ use crate::verifier::{self, Caller, MOST_QUEUED, Memory};
 
 type Now<'a> = Option<Either3<f64, Undefined, Unknown<'a>>>;
 
-/// The native verifier: one key store for the whole process behind every instance.
+/// The native verifier. All instances share the key store of the process.
 #[napi]
 pub struct RemoteAgentAuth {
     process: &'static Process,
@@ -34,7 +34,7 @@ impl RemoteAgentAuth {
         Process::shared().map(|process| Self { process, memory, caller: caller(most_queued) })
     }
 
-    /// Policy and time, as the arguments of a call say.
+    /// The policy and the time that a call is given.
     fn arguments(
         env: &Env,
         policy: PolicyArgument,
@@ -50,7 +50,7 @@ impl RemoteAgentAuth {
     }
 }
 
-/// Makes a native verifier. A setting that is unknown or of the wrong kind is thrown as an error with `code`
+/// Makes a native verifier. A setting that is unknown or of the wrong type is thrown as an error with `code`
 /// `ERR_POLICY_OPTION`.
 #[napi(catch_unwind, ts_args_type = "settings?: { verdictCache?: boolean, maxQueued?: number }")]
 pub fn create_remote_agent_auth(settings: Option<Object>) -> Result<RemoteAgentAuth, String> {
@@ -68,7 +68,7 @@ fn read(settings: &Object) -> std::result::Result<(Memory, usize), PolicyError> 
     let expected = "a whole number from 0 to 8192";
     let most_queued = match option::<f64>(settings, "maxQueued", expected)? {
         None => MOST_QUEUED,
-        // What is whole and in the range is itself as an integer.
+        // Whole and within the range, so that the cast changes nothing.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         Some(most) if (0.0..=8192.0).contains(&most) && most.fract() == 0.0 => most as usize,
         Some(_) => return Err(wrong("maxQueued", expected)),
@@ -171,7 +171,7 @@ impl RemoteAgentAuth {
         }
     }
 
-    /// Forgets every key of the process. A fetch under way still answers its waiters; nothing of it is kept.
+    /// Forgets every key of the process. A fetch under way still answers its waiters, but is not stored.
     #[napi(catch_unwind)]
     pub fn clear(&self) {
         self.process.verifier().clear();
@@ -184,8 +184,8 @@ impl RemoteAgentAuth {
     }
 }
 
-/// Hands over the certificates that https connections are checked with, as PEM texts. The first call counts, for the whole
-/// process. Gives back how many certificates are trusted.
+/// Sets the certificates that https connections are checked with, as PEM texts, for the whole process. Only the first call
+/// counts. Returns how many certificates are trusted.
 #[napi(catch_unwind)]
 pub fn trust_certificates(pems: Vec<String>) -> u32 {
     u32::try_from(verifier::trust_certificates(&pems)).unwrap_or(u32::MAX)

@@ -42,7 +42,7 @@ fn source(report: &SlotReport) -> serde_json::Value {
     let (used, mut skipped) = keys.unwrap_or_default();
     let unusable: Vec<_> = report.unusable().map(|reason| reason.to_string()).collect();
     if !unusable.is_empty() {
-        // The newest set has no key at all: its entries are what there is to mend.
+        // The newest set has no usable key: its entries are what must be corrected.
         let entry = |(index, reason): (usize, &String)| json!({ "index": index, "kid": null, "reason": reason });
         skipped = unusable.iter().enumerate().map(entry).collect();
     }

@@ -147,7 +147,7 @@ pub fn wire_layout() -> String {
 
 /// A result on its way to JavaScript.
 pub struct EncodedResult {
-    text: String,
+    text: Text,
     numbers: Numbers,
     handle: Option<SignedToken>,
 }
@@ -179,7 +179,7 @@ impl EncodedResult {
         let [reason, host, expected, got] = details.map(|detail| parts.append(detail.unwrap_or_default()));
         let refused = Refused { mark: REFUSED, code, fault, message, reason, host, expected, got, retry_after };
         let numbers = Numbers::Refused(refused);
-        Self { text: parts.text, numbers, handle: None }
+        Self { text: parts.into_text(), numbers, handle: None }
     }
 
     fn accepted(verified: &Verified) -> Self {
@@ -207,7 +207,7 @@ impl EncodedResult {
             fresh_for: f64::NAN,
             epoch: f64::NAN,
         };
-        Self { text: parts.text, numbers: Numbers::Accepted(accepted), handle: None }
+        Self { text: parts.into_text(), numbers: Numbers::Accepted(accepted), handle: None }
     }
 
     /// Says of an accepted token for how long the answer is good as far as keys go. `epoch`: the count of key changes before
@@ -226,7 +226,7 @@ impl EncodedResult {
             return Err(self);
         }
         self.numbers.with(write);
-        Ok(Text(self.text))
+        Ok(self.text)
     }
 }
 
@@ -251,13 +251,16 @@ struct Parts {
     text: String,
     /// In UTF-16 units, as JavaScript counts.
     units: u32,
+    has_more_than_ascii: bool,
 }
 
 impl Parts {
     /// Gives the end of the part.
     fn append(&mut self, part: &str) -> f64 {
         self.text.push_str(part);
-        let units = if part.is_ascii() { part.len() } else { part.encode_utf16().count() };
+        let is_ascii = part.is_ascii();
+        self.has_more_than_ascii |= !is_ascii;
+        let units = if is_ascii { part.len() } else { part.encode_utf16().count() };
         // Far from saturating: a part is no longer than a token.
         self.units = self.units.saturating_add(u32::try_from(units).unwrap_or(u32::MAX));
         f64::from(self.units)
@@ -271,6 +274,10 @@ impl Parts {
         }
         f64::from(self.units)
     }
+
+    fn into_text(self) -> Text {
+        Text { is_ascii: !self.has_more_than_ascii, text: self.text }
+    }
 }
 
 /// A count as JavaScript has numbers.
@@ -282,35 +289,42 @@ pub fn number(count: u64) -> f64 {
 }
 
 /// A text on its way to JavaScript.
-pub struct Text(String);
+pub struct Text {
+    text: String,
+    is_ascii: bool,
+}
 
 impl ToNapiValue for Text {
-    unsafe fn to_napi_value(env: sys::napi_env, Self(text): Self) -> Result<sys::napi_value> {
+    unsafe fn to_napi_value(env: sys::napi_env, Self { text, is_ascii }: Self) -> Result<sys::napi_value> {
         let length =
             isize::try_from(text.len()).map_err(|_| Error::new(Status::GenericFailure, "a text is too long"))?;
         let mut value = ptr::null_mut();
         // ASCII is Latin-1: one copy for the engine instead of decoding. Anything else crosses as UTF-8.
-        let create = if text.is_ascii() { sys::napi_create_string_latin1 } else { sys::napi_create_string_utf8 };
+        let create = if is_ascii { sys::napi_create_string_latin1 } else { sys::napi_create_string_utf8 };
         // SAFETY: `env` is that of the call under way; the engine copies `length` bytes from `text`.
         let status = unsafe { create(env, text.as_ptr().cast(), length, &raw mut value) };
         succeeded(status).map(|()| value)
     }
 }
 
-/// As a list: the text, the handle or null, and the numbers.
+/// As a list: the text, the handle if there is one, and the numbers. Those at the end that say nothing are left out: each is
+/// two calls into the engine.
 impl ToNapiValue for EncodedResult {
     unsafe fn to_napi_value(env: sys::napi_env, result: Self) -> Result<sys::napi_value> {
         let Self { text, numbers, handle } = result;
         // SAFETY: `env` is that of the call under way, and every value was made in it just now.
         unsafe {
-            let text = Text::to_napi_value(env, Text(text))?;
-            let handle = <Option<NewRecheckHandle>>::to_napi_value(env, handle.map(NewRecheckHandle))?;
+            let text = Text::to_napi_value(env, text)?;
             numbers.with(|numbers| {
+                let said = numbers.iter().rposition(|number| !number.is_nan()).map_or(0, |last| last.saturating_add(1));
                 let mut list = ptr::null_mut();
-                succeeded(sys::napi_create_array_with_length(env, numbers.len().saturating_add(2), &raw mut list))?;
+                succeeded(sys::napi_create_array_with_length(env, said.saturating_add(2), &raw mut list))?;
                 succeeded(sys::napi_set_element(env, list, 0, text))?;
-                succeeded(sys::napi_set_element(env, list, 1, handle))?;
-                for (index, number) in (2..).zip(numbers) {
+                if let Some(signed) = handle {
+                    let handle = NewRecheckHandle::to_napi_value(env, NewRecheckHandle(signed))?;
+                    succeeded(sys::napi_set_element(env, list, 1, handle))?;
+                }
+                for (index, number) in (2..).zip(numbers.iter().take(said)) {
                     let mut value = ptr::null_mut();
                     succeeded(sys::napi_create_double(env, *number, &raw mut value))?;
                     succeeded(sys::napi_set_element(env, list, index, value))?;

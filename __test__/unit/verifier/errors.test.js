@@ -53,7 +53,7 @@ describe('a refusal crosses as one text', () => {
     ['code', 'fault', 'message', 'reason', 'host', 'expected', 'got'].forEach(
       (name, index) => (numbers[REFUSED[name]] = end += (all[index] ?? '').length),
     );
-    return outcomeOf('a.b.c', all.join(''), null, numbers, 0);
+    return outcomeOf('a.b.c', all.join(''), undefined, numbers, 0);
   };
   const failure = { ok: false, code: 'ERR_JWKS_FETCH', fault: 'upstream' };
 
