@@ -1,6 +1,6 @@
 'use strict';
 
-// The same token again is answered without crossing into native code, and never for longer than a fresh judgement
+// The same token again is answered without crossing into native code, and never for longer than a fresh check
 // would say the same.
 
 const { Issuer } = require('../../support/issuer');
