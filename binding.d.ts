@@ -11,7 +11,7 @@ export declare class CompiledPolicy {}
 /** Stands for a token whose signature was verified. Opaque to JavaScript; give it to `recheck`. */
 export declare class RecheckHandle {}
 
-/** The native verifier: one key store for the whole process behind every instance. */
+/** The native verifier. All instances share the key store of the process. */
 export declare class RemoteAgentAuth {
   /**
    * Checks a token: the result at once if nothing must be fetched, else a promise of it. `now` is in seconds since the
@@ -25,7 +25,7 @@ export declare class RemoteAgentAuth {
   recheck(handle: RecheckHandle, policy: PolicyOptions | CompiledPolicy, now?: number): EncodedResult | Promise<EncodedResult>
   /** Fetches the keys of a policy before anybody needs them. Resolves to null, or to why it could not. */
   prefetch(policy: PolicyOptions | CompiledPolicy): Promise<EncodedResult | null>
-  /** Forgets every key of the process. A fetch under way still answers its waiters; nothing of it is kept. */
+  /** Forgets every key of the process. A fetch under way still answers its waiters, but is not stored. */
   clear(): void
   /** What is known of each source of keys, as JSON text. */
   stats(): string
@@ -41,7 +41,7 @@ export declare function checkToken(token: string, policy: CompiledPolicy, slots:
 export declare function compilePolicy(options: PolicyOptions): CompiledPolicy | EncodedResult
 
 /**
- * Makes a native verifier. A setting that is unknown or of the wrong kind is thrown as an error with `code`
+ * Makes a native verifier. A setting that is unknown or of the wrong type is thrown as an error with `code`
  * `ERR_POLICY_OPTION`.
  */
 export declare function createRemoteAgentAuth(settings?: { verdictCache?: boolean, maxQueued?: number }): RemoteAgentAuth
@@ -59,12 +59,12 @@ export interface ErrorCode {
 /** Every error code there is, in the order of the documentation. */
 export declare function errorCodes(): Array<ErrorCode>
 
-/** Counts every change of any keys: a result of before the last one is not to be used again. */
+/** Counts every change of any keys. A result from before the last change must not be used again. */
 export declare function keyChanges(): number
 
 /**
- * Hands over the certificates that https connections are checked with, as PEM texts. The first call counts, for the whole
- * process. Gives back how many certificates are trusted.
+ * Sets the certificates that https connections are checked with, as PEM texts, for the whole process. Only the first call
+ * counts. Returns how many certificates are trusted.
  */
 export declare function trustCertificates(pems: Array<string>): number
 
