@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -21,10 +21,10 @@ use super::address::Reach;
 use super::coding;
 use super::dial::{CheckedResolver, Stream, dial};
 use super::fault::FetchError;
-use super::fetch::{Resolver, Response};
+use super::fetch::{Content, Resolver, Response};
 use super::refresh::after;
 use super::trust::Trust;
-use crate::policy::transport::{ProxyUrl, Transport};
+use crate::policy::transport::{ProxyUrl, Secret, Transport};
 
 /// How long making a connection may take, from looking up the name to the end of the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,18 +41,20 @@ pub enum Route {
     Through(ProxyUrl),
 }
 
-/// One GET.
+/// One request.
 #[derive(Debug)]
 #[allow(missing_docs)]
 pub struct Wanted {
     pub url: Url,
     pub accept: &'static str,
     pub if_none_match: Option<String>,
+    pub bearer: Option<Secret>,
+    pub content: Option<Content>,
     pub max_body_bytes: usize,
     pub deadline: Instant,
 }
 
-type Sender = SendRequest<Empty<Bytes>>;
+type Sender = SendRequest<Full<Bytes>>;
 
 /// Connections by one route.
 pub struct Client {
@@ -100,17 +102,17 @@ impl Client {
         Ok(Self { route, tls, resolver: CheckedResolver { reach, resolver }, idle: Arc::default() })
     }
 
-    /// GETs a document.
+    /// Sends a request and reads the answer.
     ///
     /// # Errors
     /// [`FetchError`].
-    pub async fn get(&self, wanted: &Wanted) -> Result<Response, FetchError> {
+    pub async fn send(&self, wanted: &Wanted) -> Result<Response, FetchError> {
         if let Some(kept) = self.kept(&wanted.url.origin()) {
             match self.exchange(kept, wanted).await {
                 Ok(response) => return Ok(response),
                 Err(Broken::After(error) | Broken::BeforeHead(error @ FetchError::BodyTimeout)) => return Err(error),
-                // RFC 9112 9.3.1: a server may close a connection it kept at any moment, and a GET is asked again. Once: what
-                // follows is a connection nobody has used.
+                // RFC 9112 9.3.1: a server may close a connection it kept at any moment, and what can be asked again is (RFC
+                // 9110 9.2.2): a GET, and every POST that `Fetch` is for. Once: what follows is a connection nobody has used.
                 Err(Broken::BeforeHead(_)) => {}
             }
         }
@@ -152,7 +154,7 @@ impl Client {
         Ok(response)
     }
 
-    fn request(&self, wanted: &Wanted) -> Option<Request<Empty<Bytes>>> {
+    fn request(&self, wanted: &Wanted) -> Option<Request<Full<Bytes>>> {
         let url = &wanted.url;
         let target = match url.query() {
             Some(query) => format!("{}?{query}", url.path()),
@@ -164,7 +166,8 @@ impl Client {
         };
         // RFC 9112 3.2.1 and 3.2.2: a proxy that forwards is told the whole URL.
         let target = if forwarded.is_some() { format!("http://{}{target}", authority(url)?) } else { target };
-        let mut request = Request::builder().method(Method::GET).uri(target.parse::<Uri>().ok()?);
+        let method = if wanted.content.is_some() { Method::POST } else { Method::GET };
+        let mut request = Request::builder().method(method).uri(target.parse::<Uri>().ok()?);
         let headers = request.headers_mut()?;
         let mut set = |name: HeaderName, value: &str| Some(headers.insert(name, HeaderValue::from_str(value).ok()?));
         set(header::HOST, &authority(url)?)?;
@@ -175,13 +178,21 @@ impl Client {
         if let Some(etag) = &wanted.if_none_match {
             set(header::IF_NONE_MATCH, etag)?;
         }
-        if let Some(credentials) = basic(url) {
+        let credentials = match &wanted.bearer {
+            Some(token) => Some(format!("Bearer {}", token.reveal())),
+            None => basic(url),
+        };
+        if let Some(credentials) = credentials {
             set(header::AUTHORIZATION, &credentials)?;
+        }
+        if let Some(content) = &wanted.content {
+            set(header::CONTENT_TYPE, content.format.media_type())?;
         }
         if let Some(credentials) = forwarded.and_then(|proxy| basic(proxy.url())) {
             set(header::PROXY_AUTHORIZATION, &credentials)?;
         }
-        request.body(Empty::new()).ok()
+        let body = wanted.content.as_ref().map(|content| Bytes::from(content.body.reveal().to_owned()));
+        request.body(Full::new(body.unwrap_or_default())).ok()
     }
 
     /// A new connection, ready for requests to the host of `url`.
@@ -279,7 +290,8 @@ async fn read(mut answer: hyper::Response<Incoming>, most: usize) -> Result<Resp
     // Nobody reads what comes with any other status.
     let encoded = if (200..=299).contains(&status) { coding::named(codings)? } else { coding::Encoded::No };
     let (location, cache_control) = (text(headers, header::LOCATION), text(headers, header::CACHE_CONTROL));
-    let etag = text(headers, header::ETAG);
+    let (etag, retry_after) = (text(headers, header::ETAG), text(headers, header::RETRY_AFTER));
+    let content_type = text(headers, header::CONTENT_TYPE);
     let mut body = Vec::new();
     while let Some(frame) = answer.body_mut().frame().await {
         let frame = frame.map_err(|error| FetchError::body(&error))?;
@@ -289,7 +301,8 @@ async fn read(mut answer: hyper::Response<Incoming>, most: usize) -> Result<Resp
         }
         body.extend_from_slice(chunk);
     }
-    Ok(Response { status, location, cache_control, etag, body: encoded.decode(body, most)? })
+    let body = encoded.decode(body, most)?;
+    Ok(Response { status, location, cache_control, etag, retry_after, content_type, body })
 }
 
 /// Host and, where it is not the scheme's own, port (RFC 9110 7.2).

@@ -4,7 +4,9 @@
 //! refresh that fails takes nothing away.
 
 pub mod address;
+mod asker;
 pub mod budget;
+pub mod calls;
 mod client;
 mod coding;
 mod dial;
@@ -27,6 +29,7 @@ use std::time::Duration;
 use crate::keys::KeySetError;
 use discovery::DiscoveryError;
 use fetch::FetchError;
+pub(crate) use refresh::after;
 pub use slot::{Counters, Refresh, Slot, SlotReport, Snapshot};
 pub use store::{KeyStore, Look, Offer};
 pub use turn::Turn;
@@ -94,6 +97,14 @@ impl ProviderError {
             Self::DiscoveryFetch(error) | Self::JwksFetch(error) => Some(error.reason()),
             Self::Discovery(DiscoveryError::Status(_)) | Self::JwksStatus(_) => Some("status"),
             Self::Discovery(_) | Self::JwksDocument(_) | Self::File(_) | Self::Lost => None,
+        }
+    }
+
+    /// The status that came, where that is the cause.
+    pub const fn status(&self) -> Option<u16> {
+        match self {
+            Self::Discovery(DiscoveryError::Status(status)) | Self::JwksStatus(status) => Some(*status),
+            _ => None,
         }
     }
 }

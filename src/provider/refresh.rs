@@ -3,16 +3,17 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::discovery::{Discovery, Next};
-use super::fetch::{Document, Fetch, FetchError, Request, Response};
+use super::asker::Asker;
+use super::discovery::Metadata;
+use super::fetch::{Document, Request};
 use super::freshness::{self, advised_life};
-use super::{EXCHANGE_DEADLINE, FileError, ProviderError, Snapshot, proxy, snapshot};
+use super::{EXCHANGE_DEADLINE, FileError, ProviderError, Snapshot, snapshot};
 use crate::keys::KeySet;
 use crate::policy::KeySource;
 use crate::policy::endpoint::Endpoint;
@@ -52,27 +53,25 @@ impl Fetched {
 /// How a refresh ended.
 pub struct Answer {
     pub fetched: Result<Fetched, ProviderError>,
-    /// The `jwks_uri` discovery found, and when: kept for the next refresh, even if this one got no keys there.
+    /// The metadata discovery found, and when: kept for the next refresh, even if this one got no keys by them.
     pub learned: Option<Learned>,
 }
 
-/// A `jwks_uri` that discovery found, and when.
-pub type Learned = (Endpoint, Moment);
+/// Metadata that discovery found, and when.
+pub type Learned = (Arc<Metadata>, Moment);
 
 /// A refresh about to begin.
 pub struct Asking {
-    pub fetch: Arc<dyn Fetch>,
+    pub asker: Asker,
     pub source: Arc<KeySource>,
     /// The keys an entity tag may confirm.
     pub at_hand: Option<Arc<Snapshot>>,
-    /// The `jwks_uri` discovery found last, and when.
+    /// The metadata discovery found last, and when.
     pub learned: Option<Learned>,
     /// When it begins.
     pub now: Moment,
     /// When it ends, whatever happens.
     pub deadline: Instant,
-    /// Whom the last request went to, or the proxy that kept it from getting there: of a failure, who is to be looked at.
-    pub asked: Arc<Mutex<Option<Box<str>>>>,
 }
 
 impl Asking {
@@ -97,40 +96,24 @@ impl Asking {
 
     async fn discovered(&self, issuer: &Issuer) -> (Result<Fetched, ProviderError>, Option<Learned>) {
         // Metadata is believed as long as a key set is; a provider that moves its keys is followed.
-        if let Some((url, since)) = &self.learned
+        if let Some((metadata, since)) = &self.learned
             && since.age_at(self.now) < freshness::MIN_LIFE
-            && let Ok(fetched) = self.jwks(url).await
+            && let Ok(fetched) = self.jwks(&metadata.keys).await
         {
             return (Ok(fetched), self.learned.clone());
         }
         let share = if self.learned.is_some() { DISCOVERY_SHARE } else { EXCHANGE_DEADLINE };
-        let learned = match (self.metadata(issuer, self.within(share)).await, &self.learned) {
-            (Ok(url), _) => (url, self.now),
+        let learned = match (self.asker.metadata(issuer, self.within(share)).await, &self.learned) {
+            (Ok(metadata), _) => (Arc::new(metadata), self.now),
             (Err(_), Some(learned)) => learned.clone(),
             (Err(error), None) => return (Err(error), None),
         };
-        (self.jwks(&learned.0).await, Some(learned))
+        (self.jwks(&learned.0.keys).await, Some(learned))
     }
 
     /// The moment so far from now, the end of the whole refresh at the latest.
     fn within(&self, duration: Duration) -> Instant {
         after(duration).min(self.deadline)
-    }
-
-    async fn metadata(&self, issuer: &Issuer, deadline: Instant) -> Result<Endpoint, ProviderError> {
-        let (mut discovery, mut next) = Discovery::begin(issuer)?;
-        loop {
-            match next {
-                Next::Found(endpoint) => return Ok(endpoint),
-                Next::Fetch(url) => {
-                    let response = self
-                        .get(&url, Document::Metadata, None, deadline)
-                        .await
-                        .map_err(ProviderError::DiscoveryFetch)?;
-                    next = discovery.answer(&response)?;
-                }
-            }
-        }
     }
 
     async fn jwks(&self, url: &Endpoint) -> Result<Fetched, ProviderError> {
@@ -140,7 +123,9 @@ impl Asking {
         });
         let etag = known.map(|(_, validator)| validator.etag.as_str());
         let deadline = self.within(EXCHANGE_DEADLINE);
-        let response = self.get(url, Document::Keys, etag, deadline).await.map_err(ProviderError::JwksFetch)?;
+        let transport = self.source.transport();
+        let request = Request { if_none_match: etag, ..Request::get(url, transport, Document::Keys, deadline) };
+        let response = self.asker.send(request).await.map_err(ProviderError::JwksFetch)?;
         let advised = response.cache_control.as_deref().map(advised_life);
         let validator = response.etag.map(|etag| Validator { url: url.clone(), etag });
         match (response.status, known) {
@@ -160,27 +145,6 @@ impl Asking {
             }),
             (status, _) => Err(ProviderError::JwksStatus(status)),
         }
-    }
-
-    async fn get(
-        &self,
-        url: &Endpoint,
-        document: Document,
-        etag: Option<&str>,
-        deadline: Instant,
-    ) -> Result<Response, FetchError> {
-        self.remember_asking(url.url().host_str());
-        let transport = self.source.transport();
-        let fetching = self.fetch.fetch(Request { url, transport, if_none_match: etag, document, deadline });
-        let answer = tokio::time::timeout_at(deadline, fetching).await.unwrap_or(Err(FetchError::BodyTimeout));
-        if answer.as_ref().is_err_and(|error| error.is_the_proxys()) {
-            self.remember_asking(proxy::choose(&transport.proxies, url.url()).and_then(|proxy| proxy.url().host_str()));
-        }
-        answer
-    }
-
-    fn remember_asking(&self, host: Option<&str>) {
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = host.map(Into::into);
     }
 }
 

@@ -109,7 +109,7 @@ pub(super) struct State {
     /// Whom that failure was met at.
     pub(super) failed_host: Option<Arc<str>>,
     pub(super) budgets: Budgets,
-    /// The `jwks_uri` discovery found last, and when.
+    /// The metadata discovery found last, and when.
     pub(super) learned: Option<Learned>,
     pub(super) counters: Counters,
     /// How long the last asker lets keys live.

@@ -8,11 +8,12 @@ use moka::sync::Cache;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::asker::Asker;
 use super::budget::{Pacing, Payment};
 use super::ending::Ending;
 use super::fetch::Fetch;
 use super::freshness::{self, Advice, Facts, Lifetimes, advise};
-use super::refresh::{Answer, Asking, after};
+use super::refresh::{Answer, Asking, Learned, after};
 use super::slot::{Refresh, Slot, SlotReport, Snapshot, State};
 use super::turn::Turn;
 use super::{NotAsked, ProviderError, REFRESH_DEADLINE};
@@ -283,16 +284,19 @@ impl KeyStore {
         state.under_way = Some(refresh.clone());
         state.counters.begun = state.counters.begun.saturating_add(1);
         slot.begun.send_replace(state.counters.begun);
+        let asked = Arc::default();
         let asking = Asking {
-            fetch: Arc::clone(&self.fetch),
+            asker: Asker {
+                fetch: Arc::clone(&self.fetch),
+                transport: Arc::clone(slot.source.transport()),
+                asked: Arc::clone(&asked),
+            },
             source: Arc::clone(&slot.source),
             at_hand: slot.snapshot(),
             learned: state.learned.clone(),
             now: began,
             deadline: after(REFRESH_DEADLINE),
-            asked: Arc::default(),
         };
-        let asked = Arc::clone(&asking.asked);
         let ending = Ending {
             changes: Arc::clone(&self.changes),
             slot: Arc::clone(slot),
@@ -315,6 +319,16 @@ impl KeyStore {
             }
         });
         refresh
+    }
+
+    /// The metadata that the refreshes of a source found last, and when, by [`Self::clock`].
+    pub fn learned(&self, source: &Arc<KeySource>) -> Option<Learned> {
+        self.slots.get(source)?.state().learned.clone()
+    }
+
+    /// The store's clock.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
     }
 
     /// One line of facts per source, for operators.

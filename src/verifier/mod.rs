@@ -1,5 +1,6 @@
 //! What a server calls: an answer at once where the keys are at hand, a future where they must be fetched.
 
+mod calls;
 mod course;
 
 use std::future::Future;
@@ -13,6 +14,7 @@ use crate::error::Refusal;
 use crate::policy::Policy;
 use crate::provider::KeyStore;
 use crate::provider::budget::Pacing;
+use crate::provider::calls::Calls;
 use crate::provider::fetch::Fetch;
 use crate::queue::Queue;
 use crate::time::{Clock, UnixSeconds};
@@ -22,6 +24,7 @@ use crate::verdict::Verdicts;
 // What a caller of this module holds, so that nobody at the boundary needs to look deeper.
 pub use crate::offload::{Away, Caller, EventLoop};
 pub use crate::provider::SlotReport;
+pub use crate::provider::calls::{CallError, Exchange, Granted, Graph, GraphAnswer, Userinfo};
 pub use crate::provider::fetch::trust_certificates;
 pub use crate::provider::snapshot::SnapshotState;
 pub use crate::queue::MOST_QUEUED;
@@ -61,6 +64,7 @@ impl<F> Checked<Later<F>> {
 #[derive(Debug)]
 pub struct Verifier {
     store: KeyStore,
+    calls: Calls,
     verdicts: Verdicts,
     queue: Arc<Queue>,
     signature_checks: AtomicU64,
@@ -99,8 +103,11 @@ impl Verifier {
     /// [`Self::new`] with budgets of one's own: for tests that rotate keys faster than any provider does.
     pub fn with_pacing(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, runtime: Handle, pacing: Pacing) -> Arc<Self> {
         let queue = Arc::new(Queue::new(runtime.metrics().num_workers().saturating_sub(1).max(1)));
+        let store = KeyStore::new(Arc::clone(&fetch), clock, runtime, pacing);
+        let calls = Calls::new(fetch, store.clock());
         Arc::new(Self {
-            store: KeyStore::new(fetch, clock, runtime, pacing),
+            store,
+            calls,
             queue,
             verdicts: Verdicts::default(),
             signature_checks: AtomicU64::new(0),
@@ -189,9 +196,10 @@ impl Verifier {
         self.store.changes()
     }
 
-    /// Forgets every key and every verdict.
+    /// Forgets every key, every verdict and all metadata.
     pub fn clear(&self) {
         self.store.clear();
+        self.calls.clear();
         self.verdicts.clear();
     }
 
