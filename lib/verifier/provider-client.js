@@ -84,7 +84,8 @@ function listOfHosts(hosts = []) {
 function contentOf(method, body) {
   if (method !== 'GET' && method !== 'POST') throw wrongOption('`method` must be GET or POST');
   if (body === undefined) return method === 'POST' ? '' : undefined;
-  if (method === 'GET' || typeof body !== 'object' || body === null) throw wrongOption('`body` must be an object, and of a POST');
+  if (method === 'GET' || typeof body !== 'object' || body === null)
+    throw wrongOption('`body` must be an object, and of a POST');
   return JSON.stringify(body);
 }
 
