@@ -13,7 +13,7 @@ use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
 use rustls::pki_types::ServerName;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_rustls::TlsConnector;
 use url::{Origin, Url};
 
@@ -61,10 +61,18 @@ pub struct Client {
     route: Route,
     tls: Option<TlsConnector>,
     resolver: CheckedResolver,
-    idle: Arc<Mutex<Vec<Idle>>>,
+    idle: Arc<Mutex<Waiting>>,
 }
 
-/// A connection that waits for the next request.
+/// Connections that wait for the next request.
+#[derive(Default)]
+struct Waiting {
+    connections: Vec<Idle>,
+    /// Whether a task closes those that wait in vain.
+    is_watched: bool,
+}
+
+/// One of them.
 struct Idle {
     origin: Origin,
     sender: Sender,
@@ -124,22 +132,19 @@ impl Client {
     /// The connection to `origin` that was used last, if the server has not closed it meanwhile.
     fn kept(&self, origin: &Origin) -> Option<Sender> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|kept| !kept.sender.is_closed() && kept.since.elapsed() < IDLE_TIMEOUT);
-        let place = idle.iter().rposition(|kept| kept.origin == *origin && kept.sender.is_ready())?;
-        Some(idle.remove(place).sender)
+        let connections = &mut idle.connections;
+        connections.retain(|kept| !kept.sender.is_closed() && kept.since.elapsed() < IDLE_TIMEOUT);
+        let place = connections.iter().rposition(|kept| kept.origin == *origin && kept.sender.is_ready())?;
+        Some(connections.remove(place).sender)
     }
 
-    /// Keeps a connection. It is closed when nobody asks for it in time.
+    /// Keeps a connection. It is closed when nobody asks for it in time: one task sees to all of them, however often they are used.
     fn keep(&self, origin: Origin, sender: Sender) {
-        let since = Instant::now();
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(Idle { origin, sender, since });
-        let idle: Weak<Mutex<Vec<Idle>>> = Arc::downgrade(&self.idle);
-        tokio::spawn(async move {
-            sleep(IDLE_TIMEOUT).await;
-            if let Some(idle) = idle.upgrade() {
-                idle.lock().unwrap_or_else(PoisonError::into_inner).retain(|kept| kept.since.elapsed() < IDLE_TIMEOUT);
-            }
-        });
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.connections.push(Idle { origin, sender, since: Instant::now() });
+        if !std::mem::replace(&mut idle.is_watched, true) {
+            tokio::spawn(close_in_time(Arc::downgrade(&self.idle)));
+        }
     }
 
     async fn exchange(&self, mut sender: Sender, wanted: &Wanted) -> Result<Response, Broken> {
@@ -233,6 +238,22 @@ impl Client {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| FetchError::TlsName)?;
         let encrypted = tls.connect(name, stream).await.map_err(|error| FetchError::handshake(&error))?;
         Ok(Box::new(encrypted))
+    }
+}
+
+/// Closes connections as their time ends, until there is none.
+async fn close_in_time(idle: Weak<Mutex<Waiting>>) {
+    let mut next = after(IDLE_TIMEOUT);
+    loop {
+        sleep_until(next).await;
+        let Some(idle) = idle.upgrade() else { return };
+        let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.connections.retain(|kept| kept.since.elapsed() < IDLE_TIMEOUT);
+        let Some(oldest) = idle.connections.iter().map(|kept| kept.since).min() else {
+            idle.is_watched = false;
+            return;
+        };
+        next = oldest.checked_add(IDLE_TIMEOUT).unwrap_or_else(|| after(IDLE_TIMEOUT));
     }
 }
 

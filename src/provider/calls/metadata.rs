@@ -242,7 +242,8 @@ impl Line {
         let waiting = Waiting::begin(&self.waiting)?;
         let turn = timeout_at(deadline, self.at_once.acquire()).await;
         drop(waiting);
-        turn.ok()?.ok()
+        // A turn that comes with the end of the time is none.
+        turn.ok()?.ok().filter(|_| Instant::now() < deadline)
     }
 }
 
