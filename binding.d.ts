@@ -31,6 +31,23 @@ export declare class RemoteAgentAuth {
   stats(): string
 }
 
+/** Why a call brought nothing. */
+export interface CallFailure {
+  ok: false
+  /** What to decide by. */
+  reason: 'unauthorized' | 'subject_mismatch' | 'service_error'
+  /** The stable code. */
+  code: string
+  /** For the operator's log; never has any part of a token or secret. */
+  message: string
+  /** The host that was asked, or the proxy on the way to it. */
+  host?: string
+  /** What happened to the connection, a stable word such as `tls-expired`. */
+  connection?: string
+  /** The HTTP status, where one came. */
+  status?: number
+}
+
 /**
  * Checks one token against one compiled policy, for lib/verifier/native-check.js. The result is its text, at once, and its numbers
  * in `slots`; with a handle, or later, it is one list.
@@ -59,14 +76,51 @@ export interface ErrorCode {
 /** Every error code there is, in the order of the documentation. */
 export declare function errorCodes(): Array<ErrorCode>
 
+/** Another token. */
+export interface ExchangeAnswer {
+  ok: true
+  accessToken: string
+  /** Seconds. */
+  expiresIn?: number
+}
+
+/** What Microsoft Graph answered. */
+export interface GraphOutcome {
+  ok: true
+  status: number
+  /** Seconds. */
+  retryAfter?: number
+  /** An object with unique members, or null, as JSON text. */
+  body: string
+}
+
 /** Counts every change of any keys: a result of before the last one is not to be used again. */
 export declare function keyChanges(): number
+
+/** Exchanges a user's token at the issuer's token endpoint for one in the user's name. */
+export declare function providerExchange(policy: CompiledPolicy, token: string, scope: string, clientId: string, clientSecret: string, hosts: Array<string>, timeoutMs: number): Promise<ExchangeAnswer | CallFailure>
+
+/** Asks Microsoft Graph: GET, or POST of `body`, which is JSON text. `graphBase` is the origin of another cloud. */
+export declare function providerGraph(policy: CompiledPolicy, token: string, path: string, body: string | undefined, graphBase: string | undefined, timeoutMs: number): Promise<GraphOutcome | CallFailure>
+
+/**
+ * Asks the issuer's userinfo endpoint for the claims of `subject`. What is listed in `hosts` may be asked though it is of
+ * another domain than the issuer's.
+ */
+export declare function providerUserinfo(policy: CompiledPolicy, token: string, subject: string, hosts: Array<string>, timeoutMs: number): Promise<UserinfoAnswer | CallFailure>
 
 /**
  * Hands over the certificates that https connections are checked with, as PEM texts. The first call counts, for the whole
  * process. Gives back how many certificates are trusted.
  */
 export declare function trustCertificates(pems: Array<string>): number
+
+/** The claims of a subject. */
+export interface UserinfoAnswer {
+  ok: true
+  /** An object as JSON text, with unique members: exactly what the provider sent. */
+  claims: string
+}
 
 /** Checks one token against one policy. */
 export declare function verifyRemoteToken(token: string, policy: PolicyOptions | CompiledPolicy, now?: number): Promise<EncodedResult>

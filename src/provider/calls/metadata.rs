@@ -47,7 +47,7 @@ pub struct Providers {
 }
 
 /// What is known of one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Provider {
     state: Mutex<State>,
     /// For calls to its own endpoints.
@@ -188,12 +188,6 @@ impl UnderWay {
             Ok(outcome) => outcome.clone().unwrap_or_else(lost),
             Err(_) => lost(),
         }
-    }
-}
-
-impl Default for Provider {
-    fn default() -> Self {
-        Self { state: Mutex::default(), own: Line::default(), graph: Line::default() }
     }
 }
 
