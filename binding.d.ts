@@ -2,8 +2,8 @@
 
 import type { PolicyOptions } from './native'
 
-/** The text, the handle if there is one, and the numbers of src/node/wire.rs. */
-export type EncodedResult = [text: string, handle: RecheckHandle | undefined, ...numbers: number[]]
+/** The text, a handle or null, and the numbers of src/node/wire.rs. */
+export type EncodedResult = [text: string, handle: RecheckHandle | null, ...numbers: number[]]
 
 /** A policy that was checked once. Opaque to JavaScript. */
 export declare class CompiledPolicy {}
@@ -11,7 +11,7 @@ export declare class CompiledPolicy {}
 /** Stands for a token whose signature was verified. Opaque to JavaScript; give it to `recheck`. */
 export declare class RecheckHandle {}
 
-/** The native verifier. All instances share the key store of the process. */
+/** The native verifier: one key store for the whole process behind every instance. */
 export declare class RemoteAgentAuth {
   /**
    * Checks a token: the result at once if nothing must be fetched, else a promise of it. `now` is in seconds since the
@@ -25,10 +25,27 @@ export declare class RemoteAgentAuth {
   recheck(handle: RecheckHandle, policy: PolicyOptions | CompiledPolicy, now?: number): EncodedResult | Promise<EncodedResult>
   /** Fetches the keys of a policy before anybody needs them. Resolves to null, or to why it could not. */
   prefetch(policy: PolicyOptions | CompiledPolicy): Promise<EncodedResult | null>
-  /** Forgets every key of the process. A fetch under way still answers its waiters, but is not stored. */
+  /** Forgets every key of the process. A fetch under way still answers its waiters; nothing of it is kept. */
   clear(): void
   /** What is known of each source of keys, as JSON text. */
   stats(): string
+}
+
+/** Why a call brought nothing. */
+export interface CallFailure {
+  ok: false
+  /** What to decide by. */
+  reason: 'unauthorized' | 'subject_mismatch' | 'service_error'
+  /** The stable code. */
+  code: string
+  /** For the operator's log; never has any part of a token or secret. */
+  message: string
+  /** The host that was asked, or the proxy on the way to it. */
+  host?: string
+  /** What happened to the connection, a stable word such as `tls-expired`. */
+  connection?: string
+  /** The HTTP status, where one came. */
+  status?: number
 }
 
 /**
@@ -41,7 +58,7 @@ export declare function checkToken(token: string, policy: CompiledPolicy, slots:
 export declare function compilePolicy(options: PolicyOptions): CompiledPolicy | EncodedResult
 
 /**
- * Makes a native verifier. A setting that is unknown or of the wrong type is thrown as an error with `code`
+ * Makes a native verifier. A setting that is unknown or of the wrong kind is thrown as an error with `code`
  * `ERR_POLICY_OPTION`.
  */
 export declare function createRemoteAgentAuth(settings?: { verdictCache?: boolean, maxQueued?: number }): RemoteAgentAuth
@@ -59,14 +76,51 @@ export interface ErrorCode {
 /** Every error code there is, in the order of the documentation. */
 export declare function errorCodes(): Array<ErrorCode>
 
-/** Counts every change of any keys. A result from before the last change must not be used again. */
+/** Another token. */
+export interface ExchangeAnswer {
+  ok: true
+  accessToken: string
+  /** Seconds. */
+  expiresIn?: number
+}
+
+/** What Microsoft Graph answered. */
+export interface GraphOutcome {
+  ok: true
+  status: number
+  /** Seconds. */
+  retryAfter?: number
+  /** An object with unique members, or null, as JSON text. */
+  body: string
+}
+
+/** Counts every change of any keys: a result of before the last one is not to be used again. */
 export declare function keyChanges(): number
 
+/** Exchanges a user's token at the issuer's token endpoint for one in the user's name. */
+export declare function providerExchange(policy: CompiledPolicy, token: string, scope: string, clientId: string, clientSecret: string, hosts: Array<string>, timeoutMs: number): Promise<ExchangeAnswer | CallFailure>
+
+/** Asks Microsoft Graph: GET, or POST of `body`, which is JSON text. `graphBase` is the origin of another cloud. */
+export declare function providerGraph(policy: CompiledPolicy, token: string, path: string, body: string | undefined, graphBase: string | undefined, timeoutMs: number): Promise<GraphOutcome | CallFailure>
+
 /**
- * Sets the certificates that https connections are checked with, as PEM texts, for the whole process. Only the first call
- * counts. Returns how many certificates are trusted.
+ * Asks the issuer's userinfo endpoint for the claims of `subject`. What is listed in `hosts` may be asked though it is of
+ * another domain than the issuer's.
+ */
+export declare function providerUserinfo(policy: CompiledPolicy, token: string, subject: string, hosts: Array<string>, timeoutMs: number): Promise<UserinfoAnswer | CallFailure>
+
+/**
+ * Hands over the certificates that https connections are checked with, as PEM texts. The first call counts, for the whole
+ * process. Gives back how many certificates are trusted.
  */
 export declare function trustCertificates(pems: Array<string>): number
+
+/** The claims of a subject. */
+export interface UserinfoAnswer {
+  ok: true
+  /** An object as JSON text, with unique members: exactly what the provider sent. */
+  claims: string
+}
 
 /** Checks one token against one policy. */
 export declare function verifyRemoteToken(token: string, policy: PolicyOptions | CompiledPolicy, now?: number): Promise<EncodedResult>

@@ -10,6 +10,7 @@ use crate::details::Details;
 use crate::keys::KeySetError;
 use crate::mismatch::Mismatch;
 use crate::policy::PolicyError;
+use crate::provider::calls::Cause;
 use crate::provider::discovery::DiscoveryError;
 use crate::provider::fetch::FetchError;
 use crate::provider::{NotAsked, ProviderError};
@@ -123,6 +124,13 @@ codes! {
     JwksDocument "ERR_JWKS_DOCUMENT" Upstream "The provider's key document has no usable key." "Open the key URL; it must be a JWK Set with a signature key.";
     AddressRefused "ERR_ADDRESS_REFUSED" Upstream "The provider's host has an address that is never connected to." "Link-local and cloud-metadata addresses are refused; check DNS.";
     KeyNotAsked "ERR_KEY_NOT_ASKED" Upstream "The token's key is not known, and the provider has been asked for unknown keys as often as it is." "Try again after `retryAfter` seconds. If it lasts, somebody sends tokens with made-up `kid`s: look for whom.";
+    EndpointMissing "ERR_ENDPOINT_MISSING" Upstream "The issuer's metadata name no such endpoint." "Open the issuer's `/.well-known/openid-configuration`; the message names the member that is missing.";
+    EndpointRefused "ERR_ENDPOINT_REFUSED" Upstream "The issuer's metadata name an endpoint that no user's token is sent to." "Open the issuer's `/.well-known/openid-configuration`; if the endpoint there is right, list its host in `hosts`.";
+    EndpointFetch "ERR_ENDPOINT_FETCH" Upstream "An endpoint of the provider, or Microsoft Graph, could not be reached." "Check network, DNS, proxy and certificates between here and the host.";
+    EndpointStatus "ERR_ENDPOINT_STATUS" Upstream "An endpoint of the provider, or Microsoft Graph, answered with a redirect or an error." "Look at the provider's log; for an exchange, at the client's credentials and permissions.";
+    EndpointUnauthorized "ERR_ENDPOINT_UNAUTHORIZED" Token "An endpoint of the provider, or Microsoft Graph, does not accept the token." "Get a new token; check that it has the scopes the endpoint wants, `openid` for userinfo.";
+    EndpointAnswer "ERR_ENDPOINT_ANSWER" Upstream "An endpoint's answer is not what it should be: a JSON object with unique members." "The message says what is wrong with it; look at what stands between here and the provider.";
+    UserinfoSubject "ERR_USERINFO_SUBJECT" Upstream "The userinfo is another subject's than the token's." "Have the provider answer with the token's own `sub`; nothing of such an answer is used.";
     Overloaded "ERR_OVERLOADED" Capacity "More checks wait for a thread than can be answered in time." "Try again in a second. If it lasts, give this service more processors, or sign with a cheaper algorithm than ES384 or ES512.";
     Internal "ERR_INTERNAL" Internal "This package failed." "Please report it with the log line.";
 }
@@ -275,6 +283,27 @@ const fn provider_code(error: &ProviderError) -> Code {
             KeySetError::Json | KeySetError::Shape | KeySetError::NoUsableKey(_) => Code::JwksDocument,
         },
         ProviderError::Lost => Code::Internal,
+    }
+}
+
+impl Code {
+    /// The code of a failed call to one of the provider's endpoints.
+    pub const fn of_call(cause: &Cause) -> Self {
+        match cause {
+            Cause::Argument(_) | Cause::Elsewhere => Self::PolicyOption,
+            Cause::NoMetadata => Self::PolicyIssuer,
+            Cause::Metadata(error) => provider_code(error),
+            Cause::Late => Self::DiscoveryFetch,
+            Cause::NotStrict(_) => Self::DiscoveryDocument,
+            Cause::Missing(_) => Self::EndpointMissing,
+            Cause::Refused(..) => Self::EndpointRefused,
+            Cause::Overloaded => Self::Overloaded,
+            Cause::Fetch(error) => fetch_code(*error, Self::EndpointFetch),
+            Cause::Redirect(_) | Cause::Status(..) => Self::EndpointStatus,
+            Cause::Unauthorized(_) => Self::EndpointUnauthorized,
+            Cause::Answer(_) => Self::EndpointAnswer,
+            Cause::Subject => Self::UserinfoSubject,
+        }
     }
 }
 

@@ -161,7 +161,8 @@ async fn what_needs_no_signature_never_waits() {
     let verified = answer.unwrap();
     let again = world.verifier.recheck_for(Some(&caller), verified.signed(), &world.policy, now());
     assert!(matches!(again, Checked::Now(answer) if answer.is_ok()));
-    for (bad, code) in [("eyJ.b.c", Code::TokenMalformed), ("a.b.c", Code::TokenOpaque), ("opaque", Code::TokenOpaque)] {
+    for (bad, code) in [("eyJ.b.c", Code::TokenMalformed), ("a.b.c", Code::TokenOpaque), ("opaque", Code::TokenOpaque)]
+    {
         let Checked::Now(answer) = ask(bad) else { panic!("{bad} waits") };
         assert_eq!(answer.unwrap_err().code(), code);
     }

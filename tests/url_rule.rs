@@ -194,8 +194,9 @@ async fn no_url_that_is_not_allowed_is_ever_asked_for() {
     ] {
         cases += 1;
         let url = Endpoint::parse(&format!("https://{literal}/keys")).expect("an https URL");
-        let (document, deadline) = (Document::Keys, tokio::time::Instant::now() + std::time::Duration::from_secs(10));
-        let request = Request { url: &url, transport: &Arc::default(), if_none_match: None, document, deadline };
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
+        let transport = Arc::default();
+        let request = Request::get(&url, &transport, Document::Keys, deadline);
         let answer = HttpFetch::default().fetch(request).await;
         if answer != Err(FetchError::Address) {
             wrong.push(format!("{literal}: {answer:?}"));

@@ -71,6 +71,8 @@ const CRATES = {
   hyper_util: /^provider\/client\.rs$/,
   x509_parser: /^provider\/trust\.rs$/,
   flate2: /^provider\/coding\.rs$/,
+  httpdate: /^provider\/calls\/answer\.rs$/,
+  psl: /^provider\/calls\/host\.rs$/,
   aws_lc_rs: /^keys\/signature\.rs$/,
   moka: /^(provider\/|signature_cache\.rs$)/,
   once_cell: /^(process|provider\/trust)\.rs$/,

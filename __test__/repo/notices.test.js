@@ -84,6 +84,8 @@ describe('the committed file', () => {
     'serde_json',
     'windows-sys',
     'the Rust standard library',
+    'psl',
+    'the Public Suffix List',
   ])('has %s with a text', (name) => {
     expect(numbersOf(name).length).toBeGreaterThan(0);
     for (const number of numbersOf(name)) expect(textOf(number).length).toBeGreaterThan(200);

@@ -15,7 +15,8 @@ type SameArguments<A extends (...args: any[]) => unknown, B extends (...args: an
 export const verifier: SameKeys<binding.RemoteAgentAuth, native.RemoteAgentAuth> = true;
 export const methods: { [M in keyof native.RemoteAgentAuth]: SameArguments<binding.RemoteAgentAuth[M], native.RemoteAgentAuth[M]> } =
   { check: true, recheck: true, prefetch: true, clear: true, stats: true };
-type OfTheLibrary = 'checkToken' | 'errorCodes' | 'keyChanges' | 'trustCertificates' | 'version' | 'wireLayout';
+type Calls = 'providerExchange' | 'providerGraph' | 'providerUserinfo';
+type OfTheLibrary = Calls | 'checkToken' | 'errorCodes' | 'keyChanges' | 'trustCertificates' | 'version' | 'wireLayout';
 type Handle = 'CompiledPolicy' | 'RecheckHandle' | 'RemoteAgentAuth';
 export const functions: SameKeys<Omit<typeof binding, OfTheLibrary | Handle>, typeof native> = true;
 type Functions = keyof typeof native;

@@ -8,7 +8,7 @@ use remote_agent_auth::mismatch::Seen;
 use remote_agent_auth::policy::endpoint::Endpoint;
 use remote_agent_auth::policy::issuer::Issuer;
 use remote_agent_auth::provider::address::{Reach, is_refused_host};
-use remote_agent_auth::provider::discovery::{Discovery, DiscoveryError, Next};
+use remote_agent_auth::provider::discovery::{Discovery, DiscoveryError, Metadata, Next};
 use remote_agent_auth::provider::fetch::Response;
 use serde_json::Value;
 
@@ -73,10 +73,11 @@ fn leads_to_keys(asked: &Asked, answers: &[Response]) -> bool {
         requests += 1;
         let expected = keys_at(asked, answer);
         match discovery.answer(answer) {
-            Ok(Next::Found(at)) => {
-                assert_may_be_fetched(&at, None);
-                assert_eq!(Ok(at.as_str()), expected.as_ref().map(Endpoint::as_str));
-                next = Next::Found(at);
+            Ok(Next::Found(found)) => {
+                assert_may_be_fetched(&found.keys, None);
+                assert_eq!(Ok(found.keys.as_str()), expected.as_ref().map(Endpoint::as_str));
+                assert_endpoints_are_as_written(&found, answer);
+                next = Next::Found(found);
             }
             Ok(Next::Fetch(at)) => {
                 assert!(matches!(answer.status, 301 | 302 | 303 | 307 | 308 | 400..=499) && expected.is_err());
@@ -94,6 +95,15 @@ fn leads_to_keys(asked: &Asked, answers: &[Response]) -> bool {
         }
     }
     matches!(next, Next::Found(_))
+}
+
+/// What the strict reading takes for an endpoint, every other one does too.
+fn assert_endpoints_are_as_written(found: &Metadata, answer: &Response) {
+    let Ok(endpoints) = &found.endpoints else { return };
+    let document: Value = serde_json::from_slice(&answer.body).unwrap();
+    let written = |name: &str| document.get(name).map(|value| value.as_str().unwrap_or_default());
+    assert_eq!(endpoints.untrusted_userinfo.as_deref(), written("userinfo_endpoint"));
+    assert_eq!(endpoints.untrusted_token.as_deref(), written("token_endpoint"));
 }
 
 /// Where the keys are, by this answer alone.

@@ -232,6 +232,41 @@ const codes = Object.freeze({
     meaning: 'The token\'s key is not known, and the provider has been asked for unknown keys as often as it is.',
     action: 'Try again after `retryAfter` seconds. If it lasts, somebody sends tokens with made-up `kid`s: look for whom.',
   }),
+  ERR_ENDPOINT_MISSING: Object.freeze({
+    fault: 'upstream',
+    meaning: 'The issuer\'s metadata name no such endpoint.',
+    action: 'Open the issuer\'s `/.well-known/openid-configuration`; the message names the member that is missing.',
+  }),
+  ERR_ENDPOINT_REFUSED: Object.freeze({
+    fault: 'upstream',
+    meaning: 'The issuer\'s metadata name an endpoint that no user\'s token is sent to.',
+    action: 'Open the issuer\'s `/.well-known/openid-configuration`; if the endpoint there is right, list its host in `hosts`.',
+  }),
+  ERR_ENDPOINT_FETCH: Object.freeze({
+    fault: 'upstream',
+    meaning: 'An endpoint of the provider, or Microsoft Graph, could not be reached.',
+    action: 'Check network, DNS, proxy and certificates between here and the host.',
+  }),
+  ERR_ENDPOINT_STATUS: Object.freeze({
+    fault: 'upstream',
+    meaning: 'An endpoint of the provider, or Microsoft Graph, answered with a redirect or an error.',
+    action: 'Look at the provider\'s log; for an exchange, at the client\'s credentials and permissions.',
+  }),
+  ERR_ENDPOINT_UNAUTHORIZED: Object.freeze({
+    fault: 'token',
+    meaning: 'An endpoint of the provider, or Microsoft Graph, does not accept the token.',
+    action: 'Get a new token; check that it has the scopes the endpoint wants, `openid` for userinfo.',
+  }),
+  ERR_ENDPOINT_ANSWER: Object.freeze({
+    fault: 'upstream',
+    meaning: 'An endpoint\'s answer is not what it should be: a JSON object with unique members.',
+    action: 'The message says what is wrong with it; look at what stands between here and the provider.',
+  }),
+  ERR_USERINFO_SUBJECT: Object.freeze({
+    fault: 'upstream',
+    meaning: 'The userinfo is another subject\'s than the token\'s.',
+    action: 'Have the provider answer with the token\'s own `sub`; nothing of such an answer is used.',
+  }),
   ERR_OVERLOADED: Object.freeze({
     fault: 'capacity',
     meaning: 'More checks wait for a thread than can be answered in time.',

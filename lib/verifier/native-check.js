@@ -130,14 +130,14 @@ function refusalOf(list) {
   return /** @type {Failure} */ (listed(undefined, list));
 }
 
-/**
- * Calls to the provider's other endpoints, for `provider-client.js`: what comes back is as it crossed.
- * @type {Record<'userinfo' | 'exchange' | 'graph', (...args: unknown[]) => Promise<any>>}
- */
+/** Calls to the provider's other endpoints, for `provider-client.js`: what comes back is as it crossed. */
 const providerCalls = {
-  userinfo: (...args) => (trustNodesCertificates(), /** @type {any} */ (binding).providerUserinfo(...args)),
-  exchange: (...args) => (trustNodesCertificates(), /** @type {any} */ (binding).providerExchange(...args)),
-  graph: (...args) => (trustNodesCertificates(), /** @type {any} */ (binding).providerGraph(...args)),
+  /** @type {typeof binding.providerUserinfo} */
+  userinfo: (...args) => (trustNodesCertificates(), binding.providerUserinfo(...args)),
+  /** @type {typeof binding.providerExchange} */
+  exchange: (...args) => (trustNodesCertificates(), binding.providerExchange(...args)),
+  /** @type {typeof binding.providerGraph} */
+  graph: (...args) => (trustNodesCertificates(), binding.providerGraph(...args)),
 };
 
 const { createRemoteAgentAuth, keyChanges } = binding;

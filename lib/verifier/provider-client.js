@@ -44,7 +44,7 @@ const { providerCalls } = require('./native-check');
  *   connection had closed before any answer is sent once more
  * @property {string} path `/v1.0/...`, or an absolute URL of the same origin such as `@odata.nextLink`
  * @property {object} [body] sent as JSON
- * @property {string} [graphBase] an origin; default `https://graph.microsoft.com`. The operator's word: never taken from an answer
+ * @property {string} [graphBase] the origin of another cloud; default `https://graph.microsoft.com`. The operator's word: never taken from an answer
  * @property {number} [timeoutMs]
  *
  * @typedef {object} ProviderClient
@@ -80,10 +80,12 @@ function listOfHosts(hosts = []) {
   return hosts;
 }
 
-/** @param {unknown} body */
-function jsonOf(body) {
-  if (body === undefined) return undefined;
-  if (typeof body !== 'object' || body === null) throw wrongOption('`body` must be an object');
+/** What a request brings along: natively it is a POST if there is anything, even an empty text. @param {string} method @param {unknown} body */
+function contentOf(method, body) {
+  if (method !== 'GET' && method !== 'POST') throw wrongOption('`method` must be GET or POST');
+  if (body === undefined) return method === 'POST' ? '' : undefined;
+  if (method === 'GET' || typeof body !== 'object' || body === null)
+    throw wrongOption('`body` must be an object, and of a POST');
   return JSON.stringify(body);
 }
 
@@ -122,11 +124,10 @@ function createProviderClient({ timeoutMs: usual } = {}) {
     async graph(policy, args) {
       refuseWhatIsNoText({ ...args }, ['token', 'method', 'path']);
       const { token, method, path, body, graphBase, timeoutMs } = args;
-      if (method !== 'GET' && method !== 'POST') throw wrongOption('`method` must be GET or POST');
       if (graphBase !== undefined && typeof graphBase !== 'string') throw wrongOption('`graphBase` must be a string');
       const limit = timeLimit(timeoutMs, usually);
-      const answer = await providerCalls.graph(policy, token, method, path, jsonOf(body), graphBase, limit);
-      return answer.ok && 'body' in answer ? { ...answer, body: JSON.parse(answer.body) } : answer;
+      const answer = await providerCalls.graph(policy, token, path, contentOf(method, body), graphBase, limit);
+      return 'body' in answer ? { ...answer, body: JSON.parse(answer.body) } : answer;
     },
   });
 }

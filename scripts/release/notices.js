@@ -42,6 +42,18 @@ const STANDARD_LIBRARY = {
   texts: [mit('The Rust Project Contributors')],
 };
 
+/** What the crate `psl` has compiled into it, under a licence of its own. */
+const PUBLIC_SUFFIX_LIST = {
+  name: 'the Public Suffix List',
+  version: '',
+  licence: 'MPL-2.0',
+  texts: [
+    `The Public Suffix List is subject to the terms of the Mozilla Public License, v. 2.0. A copy of the MPL can be obtained at
+https://mozilla.org/MPL/2.0/. The list in its source form is at https://publicsuffix.org/list/, and as this package has it in the
+source of the crate psl, at https://crates.io/crates/psl.`,
+  ],
+};
+
 /** @param {string[]} args @returns {string} */
 const cargo = (...args) => execFileSync('cargo', args, { cwd: ROOT, encoding: 'utf8', maxBuffer: 1 << 28 });
 
@@ -181,7 +193,7 @@ module.exports = { crateOf, noticesOf };
 if (require.main === module) {
   const targets = require('../platforms/table').platforms.map(({ target }) => target);
   const file = path.join(ROOT, FILE);
-  const text = noticesOf([...linkedCrates(targets), STANDARD_LIBRARY]);
+  const text = noticesOf([...linkedCrates(targets), STANDARD_LIBRARY, PUBLIC_SUFFIX_LIST]);
   const stale = !existsSync(file) || readFileSync(file, 'utf8') !== text;
   const check = process.argv.includes('--check');
   if (stale) console.log(`${check ? 'stale' : 'written'}: ${FILE}`);

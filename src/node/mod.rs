@@ -4,6 +4,7 @@
 //! JavaScript function is kept, and nothing that belongs to an environment outlives it. A panic in any export becomes a
 //! JavaScript error.
 
+mod calls;
 mod check;
 mod handles;
 mod members;

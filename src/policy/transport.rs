@@ -19,6 +19,11 @@ pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 pub struct Secret(Box<str>);
 
 impl Secret {
+    /// A text to keep so.
+    pub fn new(text: impl Into<Box<str>>) -> Self {
+        Self(text.into())
+    }
+
     /// The text.
     pub fn reveal(&self) -> &str {
         &self.0

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -13,7 +13,7 @@ use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
 use rustls::pki_types::ServerName;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_rustls::TlsConnector;
 use url::{Origin, Url};
 
@@ -21,10 +21,10 @@ use super::address::Reach;
 use super::coding;
 use super::dial::{CheckedResolver, Stream, dial};
 use super::fault::FetchError;
-use super::fetch::{Resolver, Response};
+use super::fetch::{Content, Resolver, Response};
 use super::refresh::after;
 use super::trust::Trust;
-use crate::policy::transport::{ProxyUrl, Transport};
+use crate::policy::transport::{ProxyUrl, Secret, Transport};
 
 /// How long making a connection may take, from looking up the name to the end of the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -43,28 +43,38 @@ pub enum Route {
     Through(ProxyUrl),
 }
 
-/// One GET.
+/// One request.
 #[derive(Debug)]
 #[allow(missing_docs)]
 pub struct Wanted {
     pub url: Url,
     pub accept: &'static str,
     pub if_none_match: Option<String>,
+    pub bearer: Option<Secret>,
+    pub content: Option<Content>,
     pub max_body_bytes: usize,
     pub deadline: Instant,
 }
 
-type Sender = SendRequest<Empty<Bytes>>;
+type Sender = SendRequest<Full<Bytes>>;
 
 /// Connections by one route.
 pub struct Client {
     route: Route,
     tls: Option<TlsConnector>,
     resolver: CheckedResolver,
-    idle: Arc<Mutex<Vec<Idle>>>,
+    idle: Arc<Mutex<Waiting>>,
 }
 
-/// A connection that waits for the next request.
+/// Connections that wait for the next request.
+#[derive(Default)]
+struct Waiting {
+    connections: Vec<Idle>,
+    /// Whether a task closes those that wait in vain.
+    is_watched: bool,
+}
+
+/// One of them.
 struct Idle {
     origin: Origin,
     sender: Sender,
@@ -102,19 +112,19 @@ impl Client {
         Ok(Self { route, tls, resolver: CheckedResolver { reach, resolver }, idle: Arc::default() })
     }
 
-    /// GETs a document.
+    /// Sends a request and reads the answer.
     ///
     /// # Errors
     /// [`FetchError`].
-    pub async fn get(&self, wanted: &Wanted) -> Result<Response, FetchError> {
+    pub async fn send(&self, wanted: &Wanted) -> Result<Response, FetchError> {
         if let Some(kept) = self.kept(&wanted.url.origin()) {
             match self.exchange(kept, wanted).await {
                 // RFC 9110 15.5.9: so a server may say that it has closed a connection on which nothing came.
                 Ok(response) if response.status == REQUEST_TIMEOUT => {}
                 Ok(response) => return Ok(response),
                 Err(Broken::After(error) | Broken::BeforeHead(error @ FetchError::BodyTimeout)) => return Err(error),
-                // RFC 9112 9.3.1: a server may close a kept connection at any moment, and a GET may be sent again.
-                // Once: the next connection is a new one.
+                // RFC 9112 9.3.1: a server may close a kept connection at any moment, and what is safe to repeat (RFC 9110 9.2.2) may be
+                // sent again: a GET, and every POST that `Fetch` is for. Once: the next connection is a new one.
                 Err(Broken::BeforeHead(_)) => {}
             }
         }
@@ -126,22 +136,19 @@ impl Client {
     /// The connection to `origin` that was used last, if the server has not closed it meanwhile.
     fn kept(&self, origin: &Origin) -> Option<Sender> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|kept| !kept.sender.is_closed() && kept.since.elapsed() < IDLE_TIMEOUT);
-        let place = idle.iter().rposition(|kept| kept.origin == *origin && kept.sender.is_ready())?;
-        Some(idle.remove(place).sender)
+        let connections = &mut idle.connections;
+        connections.retain(|kept| !kept.sender.is_closed() && kept.since.elapsed() < IDLE_TIMEOUT);
+        let place = connections.iter().rposition(|kept| kept.origin == *origin && kept.sender.is_ready())?;
+        Some(connections.remove(place).sender)
     }
 
-    /// Keeps a connection. It is closed when nobody asks for it in time.
+    /// Keeps a connection. It is closed when nobody asks for it in time: one task sees to all of them, however often they are used.
     fn keep(&self, origin: Origin, sender: Sender) {
-        let since = Instant::now();
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(Idle { origin, sender, since });
-        let idle: Weak<Mutex<Vec<Idle>>> = Arc::downgrade(&self.idle);
-        tokio::spawn(async move {
-            sleep(IDLE_TIMEOUT).await;
-            if let Some(idle) = idle.upgrade() {
-                idle.lock().unwrap_or_else(PoisonError::into_inner).retain(|kept| kept.since.elapsed() < IDLE_TIMEOUT);
-            }
-        });
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.connections.push(Idle { origin, sender, since: Instant::now() });
+        if !std::mem::replace(&mut idle.is_watched, true) {
+            tokio::spawn(close_in_time(Arc::downgrade(&self.idle)));
+        }
     }
 
     async fn exchange(&self, mut sender: Sender, wanted: &Wanted) -> Result<Response, Broken> {
@@ -170,7 +177,7 @@ impl Client {
         }
     }
 
-    fn request(&self, wanted: &Wanted) -> Option<Request<Empty<Bytes>>> {
+    fn request(&self, wanted: &Wanted) -> Option<Request<Full<Bytes>>> {
         let url = &wanted.url;
         let target = match url.query() {
             Some(query) => format!("{}?{query}", url.path()),
@@ -179,7 +186,8 @@ impl Client {
         let forwarded = self.forwards(url);
         // RFC 9112 3.2.1 and 3.2.2: a forwarding proxy gets the whole URL.
         let target = if forwarded.is_some() { format!("http://{}{target}", authority(url)?) } else { target };
-        let mut request = Request::builder().method(Method::GET).uri(target.parse::<Uri>().ok()?);
+        let method = if wanted.content.is_some() { Method::POST } else { Method::GET };
+        let mut request = Request::builder().method(method).uri(target.parse::<Uri>().ok()?);
         let headers = request.headers_mut()?;
         let mut set = |name: HeaderName, value: &str| Some(headers.insert(name, HeaderValue::from_str(value).ok()?));
         set(header::HOST, &authority(url)?)?;
@@ -190,13 +198,21 @@ impl Client {
         if let Some(etag) = &wanted.if_none_match {
             set(header::IF_NONE_MATCH, etag)?;
         }
-        if let Some(credentials) = basic(url) {
+        let credentials = match &wanted.bearer {
+            Some(token) => Some(format!("Bearer {}", token.reveal())),
+            None => basic(url),
+        };
+        if let Some(credentials) = credentials {
             set(header::AUTHORIZATION, &credentials)?;
+        }
+        if let Some(content) = &wanted.content {
+            set(header::CONTENT_TYPE, content.format.media_type())?;
         }
         if let Some(credentials) = forwarded.and_then(|proxy| basic(proxy.url())) {
             set(header::PROXY_AUTHORIZATION, &credentials)?;
         }
-        request.body(Empty::new()).ok()
+        let body = wanted.content.as_ref().map(|content| Bytes::from(content.body.reveal().to_owned()));
+        request.body(Full::new(body.unwrap_or_default())).ok()
     }
 
     /// A new connection, ready for requests to the host of `url`.
@@ -241,6 +257,22 @@ impl Client {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| FetchError::TlsName)?;
         let encrypted = tls.connect(name, stream).await.map_err(|error| FetchError::handshake(&error))?;
         Ok(Box::new(encrypted))
+    }
+}
+
+/// Closes connections as their time ends, until there is none.
+async fn close_in_time(idle: Weak<Mutex<Waiting>>) {
+    let mut next = after(IDLE_TIMEOUT);
+    loop {
+        sleep_until(next).await;
+        let Some(idle) = idle.upgrade() else { return };
+        let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.connections.retain(|kept| kept.since.elapsed() < IDLE_TIMEOUT);
+        let Some(oldest) = idle.connections.iter().map(|kept| kept.since).min() else {
+            idle.is_watched = false;
+            return;
+        };
+        next = oldest.checked_add(IDLE_TIMEOUT).unwrap_or_else(|| after(IDLE_TIMEOUT));
     }
 }
 
@@ -298,7 +330,8 @@ async fn read(mut answer: hyper::Response<Incoming>, most: usize) -> Result<Resp
     // The body of any other status is not used.
     let encoded = if (200..=299).contains(&status) { coding::named(codings)? } else { coding::Encoded::No };
     let (location, cache_control) = (text(headers, header::LOCATION), text(headers, header::CACHE_CONTROL));
-    let etag = text(headers, header::ETAG);
+    let (etag, retry_after) = (text(headers, header::ETAG), text(headers, header::RETRY_AFTER));
+    let content_type = text(headers, header::CONTENT_TYPE);
     let mut body = Vec::new();
     while let Some(frame) = answer.body_mut().frame().await {
         let frame = frame.map_err(|error| FetchError::body(&error))?;
@@ -308,7 +341,8 @@ async fn read(mut answer: hyper::Response<Incoming>, most: usize) -> Result<Resp
         }
         body.extend_from_slice(chunk);
     }
-    Ok(Response { status, location, cache_control, etag, body: encoded.decode(body, most)? })
+    let body = encoded.decode(body, most)?;
+    Ok(Response { status, location, cache_control, etag, retry_after, content_type, body })
 }
 
 /// Host and, where it is not the scheme's own, port (RFC 9110 7.2).

@@ -1,9 +1,10 @@
-//! Finding a provider's keys through its metadata (OpenID Connect Discovery 1.0 section 4, RFC 8414 section 3),
+//! Finding a provider's keys and endpoints through its metadata (OpenID Connect Discovery 1.0 section 4, RFC 8414 section 3),
 //! without any input or output: it names the URL to fetch next and reads the answer.
 
 use serde_json::Value;
 
 use super::fetch::Response;
+use crate::json::{JsonError, JsonFault, read_object};
 use crate::mismatch::Seen;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::issuer::Issuer;
@@ -40,8 +41,43 @@ pub enum DiscoveryError {
 pub enum Next {
     /// Fetch this and call [`Discovery::answer`].
     Fetch(Endpoint),
-    /// The keys are here.
-    Found(Endpoint),
+    /// The metadata are here.
+    Found(Metadata),
+}
+
+/// What an issuer's metadata say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metadata {
+    /// Where the keys are.
+    pub keys: Endpoint,
+    /// Where tokens may be sent, as written: only of a document that reads the same everywhere. Keys are found in any other too,
+    /// because what they vouch for is checked.
+    pub endpoints: Result<Endpoints, JsonError>,
+}
+
+/// Endpoints as the metadata write them, judged by nobody yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Endpoints {
+    /// `userinfo_endpoint` (OpenID Connect Discovery 1.0 3); empty where it is no text.
+    pub untrusted_userinfo: Option<Box<str>>,
+    /// `token_endpoint` (RFC 8414 2); empty where it is no text.
+    pub untrusted_token: Option<Box<str>>,
+}
+
+impl Endpoints {
+    fn read(body: &[u8]) -> Result<Self, JsonError> {
+        let text = str::from_utf8(body).map_err(|_| JsonError::Malformed(JsonFault::NotUtf8))?;
+        let mut endpoints = Self::default();
+        let wanted = |name: &str| matches!(name, "userinfo_endpoint" | "token_endpoint").then_some(());
+        read_object(text, wanted, |(), name, value| {
+            let written = Some(value.as_str().unwrap_or_default().into());
+            match &*name {
+                "userinfo_endpoint" => endpoints.untrusted_userinfo = written,
+                _ => endpoints.untrusted_token = written,
+            }
+        })?;
+        Ok(endpoints)
+    }
 }
 
 /// A discovery under way.
@@ -103,7 +139,7 @@ impl<'p> Discovery<'p> {
         }
     }
 
-    fn read_document(&self, body: &[u8]) -> Result<Endpoint, DiscoveryError> {
+    fn read_document(&self, body: &[u8]) -> Result<Metadata, DiscoveryError> {
         let document: Value = serde_json::from_slice(body).map_err(|_| DiscoveryError::Json)?;
         let text = |name: &str| document.get(name).and_then(Value::as_str);
         // OpenID Connect Discovery 4.3, RFC 8414 3.3: another issuer's metadata must not be used.
@@ -113,7 +149,8 @@ impl<'p> Discovery<'p> {
             return Err(if document.is_object() { DiscoveryError::Issuer(seen) } else { DiscoveryError::Document });
         }
         let uri = text("jwks_uri").filter(|uri| !uri.is_empty()).ok_or(DiscoveryError::NoJwksUri)?;
-        Endpoint::parse(uri).ok_or(DiscoveryError::JwksUri)
+        let keys = Endpoint::parse(uri).ok_or(DiscoveryError::JwksUri)?;
+        Ok(Metadata { keys, endpoints: Endpoints::read(body) })
     }
 }
 
@@ -148,8 +185,32 @@ mod tests {
             discovery.answer(&response(404, "")),
             fetch("https://a.example/.well-known/oauth-authorization-server/r")
         );
-        let found = Next::Found(Endpoint::parse("https://keys.example/jwks").unwrap());
-        assert_eq!(discovery.answer(&response(200, GOOD)), Ok(found));
+        let keys = Endpoint::parse("https://keys.example/jwks").unwrap();
+        let found = Metadata { keys, endpoints: Ok(Endpoints::default()) };
+        assert_eq!(discovery.answer(&response(200, GOOD)), Ok(Next::Found(found)));
+    }
+
+    #[test]
+    fn endpoints_are_taken_from_a_strict_reading_only() {
+        let issuer = Issuer::parse("https://a.example/r").unwrap();
+        let endpoints = |more: &str| {
+            let body = format!("{},{more}}}", GOOD.strip_suffix('}').unwrap());
+            let (mut discovery, _) = Discovery::begin(&issuer).unwrap();
+            match discovery.answer(&response(200, &body)) {
+                Ok(Next::Found(metadata)) => metadata.endpoints,
+                other => panic!("{other:?}"),
+            }
+        };
+        let both = endpoints(r#""userinfo_endpoint":"https://a.example/u","token_endpoint":7"#).unwrap();
+        assert_eq!(both.untrusted_userinfo.as_deref(), Some("https://a.example/u"));
+        assert_eq!(both.untrusted_token.as_deref(), Some(""));
+        for twice in [
+            r#""userinfo_endpoint":"https://a.example/u","userinfo_endpoint":"https://b.example/u""#,
+            r#""userinfo_endpoint":"https://a.example/u","userinfo_\u0065ndpoint":"https://b.example/u""#,
+            r#""x":{"a":1,"a":2}"#,
+        ] {
+            assert!(matches!(endpoints(twice), Err(JsonError::Malformed(JsonFault::Duplicate(_)))), "{twice}");
+        }
     }
 
     #[test]

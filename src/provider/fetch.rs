@@ -1,4 +1,4 @@
-//! One GET over the network: the trait that tests replace, and the route a request takes.
+//! One request over the network: the trait that tests replace, and the route a request takes.
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ pub use super::fault::{Coding, CodingName, FetchError, ProxyTrouble, Unusable};
 use super::proxy;
 pub use super::trust::trust_certificates;
 use crate::policy::endpoint::Endpoint;
-use crate::policy::transport::Transport;
+use crate::policy::transport::{Secret, Transport};
 
 /// How many clients are kept, one for each way of reaching a provider; the least used go first.
 const MAX_CLIENTS: u64 = 256;
@@ -30,7 +30,11 @@ pub struct Response {
     pub cache_control: Option<String>,
     /// `ETag` (RFC 9110 8.8.3).
     pub etag: Option<String>,
-    /// The body, at most [`Transport::max_body_bytes`].
+    /// `Retry-After` (RFC 9110 10.2.3).
+    pub retry_after: Option<String>,
+    /// `Content-Type` (RFC 9110 8.3).
+    pub content_type: Option<String>,
+    /// The body, at most [`Request::max_body_bytes`].
     pub body: Vec<u8>,
 }
 
@@ -41,6 +45,8 @@ pub enum Document {
     Metadata,
     /// RFC 7517 8.5.2; some servers answer 406 to requests that do not ask for exactly this.
     Keys,
+    /// What any other endpoint says: an object.
+    Answer,
 }
 
 impl Document {
@@ -49,6 +55,35 @@ impl Document {
         match self {
             Self::Metadata => "application/json, */*;q=0.1",
             Self::Keys => "application/jwk-set+json, application/json;q=0.9, */*;q=0.1",
+            Self::Answer => "application/json",
+        }
+    }
+}
+
+/// What a request brings along: it is then a POST.
+#[derive(Debug, Clone)]
+pub struct Content {
+    /// In which format.
+    pub format: Format,
+    /// The body, which may have tokens and secrets in it.
+    pub body: Secret,
+}
+
+/// The format of a request's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `application/x-www-form-urlencoded` (RFC 6749 appendix B).
+    Form,
+    /// RFC 8259.
+    Json,
+}
+
+impl Format {
+    /// `Content-Type`.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Form => "application/x-www-form-urlencoded",
+            Self::Json => "application/json",
         }
     }
 }
@@ -64,8 +99,27 @@ pub struct Request<'r> {
     pub if_none_match: Option<&'r str>,
     /// What it is.
     pub document: Document,
+    /// Who asks (RFC 6750 2.1).
+    pub bearer: Option<&'r Secret>,
+    /// What is sent with it.
+    pub content: Option<&'r Content>,
+    /// The largest body read, in bytes.
+    pub max_body_bytes: usize,
     /// When the answer is no longer waited for.
     pub deadline: Instant,
+}
+
+impl<'r> Request<'r> {
+    /// A GET by nobody in particular.
+    pub fn get(url: &'r Endpoint, transport: &'r Arc<Transport>, document: Document, deadline: Instant) -> Self {
+        let max_body_bytes = transport.max_body_bytes;
+        Self { url, transport, if_none_match: None, document, bearer: None, content: None, max_body_bytes, deadline }
+    }
+
+    /// Whether somebody's token or secret is in it.
+    const fn is_confidential(&self) -> bool {
+        self.bearer.is_some() || self.content.is_some()
+    }
 }
 
 /// A fetch under way.
@@ -73,7 +127,8 @@ pub type Fetching = Pin<Box<dyn Future<Output = Result<Response, FetchError>> + 
 
 /// The network, as an argument.
 pub trait Fetch: Send + Sync {
-    /// GETs a document. Follows no redirect, stores no cookie, asks for no compression.
+    /// GETs a document, or POSTs what the request brings along. Follows no redirect, stores no cookie, asks for no
+    /// compression. A request may be sent a second time if nothing of an answer had come: it must be one that can be.
     fn fetch(&self, request: Request<'_>) -> Fetching;
 }
 
@@ -123,7 +178,8 @@ impl HttpFetch {
         Self { clients: Cache::new(MAX_CLIENTS), resolver }
     }
 
-    fn client(&self, url: &Endpoint, transport: &Arc<Transport>) -> Result<Arc<Client>, FetchError> {
+    fn client(&self, request: &Request<'_>) -> Result<Arc<Client>, FetchError> {
+        let (url, transport) = (request.url, request.transport);
         let reach = match (url.is_plain(), transport.refuse_private_addresses) {
             (true, _) => Reach::ThisMachine,
             (false, false) => Reach::Everywhere,
@@ -133,7 +189,9 @@ impl HttpFetch {
         if address::is_refused_host(url.url(), reach) {
             return Err(FetchError::Address);
         }
-        let route = match proxy::choose(&transport.proxies, url.url()) {
+        // Plain http is allowed because it stays on this machine: a secret in it does not leave by a proxy.
+        let stays = url.is_plain() && request.is_confidential();
+        let route = match proxy::choose(&transport.proxies, url.url()).filter(|_| !stays) {
             Some(proxy) => Route::Through(proxy.clone()),
             None => {
                 if let Some(literal) = address::literal(url.url())
@@ -161,14 +219,16 @@ impl HttpFetch {
 
 impl Fetch for HttpFetch {
     fn fetch(&self, request: Request<'_>) -> Fetching {
-        let client = self.client(request.url, request.transport);
+        let client = self.client(&request);
         let wanted = Wanted {
             url: request.url.url().clone(),
             accept: request.document.accept(),
             if_none_match: request.if_none_match.map(str::to_owned),
-            max_body_bytes: request.transport.max_body_bytes,
+            bearer: request.bearer.cloned(),
+            content: request.content.cloned(),
+            max_body_bytes: request.max_body_bytes,
             deadline: request.deadline,
         };
-        Box::pin(async move { client?.get(&wanted).await })
+        Box::pin(async move { client?.send(&wanted).await })
     }
 }

@@ -4,7 +4,9 @@
 //! refresh that fails takes nothing away.
 
 pub mod address;
+mod asker;
 pub mod budget;
+pub mod calls;
 mod client;
 mod coding;
 mod dial;
@@ -28,6 +30,7 @@ use crate::keys::KeySetError;
 use discovery::DiscoveryError;
 use fetch::FetchError;
 pub use key_file::FileError;
+pub(crate) use refresh::after;
 pub use slot::{Counters, Refresh, Slot, SlotReport, Snapshot};
 pub use store::{KeyStore, Look, Offer};
 pub use turn::Turn;
@@ -95,6 +98,14 @@ impl ProviderError {
             Self::DiscoveryFetch(error) | Self::JwksFetch(error) => Some(error.reason()),
             Self::Discovery(DiscoveryError::Status(_)) | Self::JwksStatus(_) => Some("status"),
             Self::Discovery(_) | Self::JwksDocument(_) | Self::File(_) | Self::Lost => None,
+        }
+    }
+
+    /// The status that came, where that is the cause.
+    pub const fn status(&self) -> Option<u16> {
+        match self {
+            Self::Discovery(DiscoveryError::Status(status)) | Self::JwksStatus(status) => Some(*status),
+            _ => None,
         }
     }
 }

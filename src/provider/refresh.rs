@@ -11,12 +11,13 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::discovery::{Discovery, Next};
-use super::fetch::{Document, Fetch, FetchError, Request, Response};
+use super::asker::Asker;
+use super::discovery::Metadata;
+use super::fetch::{Document, Fetch, Request};
 use super::freshness::{self, FailedRefresh, advised_life};
 use super::slot::{RefreshResult, Slot, Snapshot, State};
 use super::snapshot_file::{self, SnapshotFileError, SnapshotFileState, StoredKeys};
-use super::{EXCHANGE_DEADLINE, FileError, ProviderError, REFRESH_DEADLINE, key_file, proxy};
+use super::{EXCHANGE_DEADLINE, FileError, ProviderError, REFRESH_DEADLINE, key_file};
 use crate::keys::{self, KeySet};
 use crate::policy::KeySource;
 use crate::policy::endpoint::Endpoint;
@@ -58,12 +59,12 @@ impl Fetched {
 /// What the requests of a refresh brought.
 struct RefreshAnswer {
     fetched: Result<Fetched, ProviderError>,
-    /// What discovery found: kept for the next refresh, even if this one got no keys there.
+    /// The metadata discovery found: kept for the next refresh, even if this one got no keys by it.
     learned: Option<Learned>,
 }
 
-/// A `jwks_uri` that discovery found, and when.
-pub type Learned = (Endpoint, Moment);
+/// Metadata that discovery found, and when.
+pub type Learned = (Arc<Metadata>, Moment);
 
 /// What the refreshes of a key store share.
 pub struct RefreshContext {
@@ -88,8 +89,7 @@ pub struct RefreshTask {
     at_hand: Option<Arc<Snapshot>>,
     /// What discovery found last.
     learned: Option<Learned>,
-    /// The host of the last request, or of the proxy that failed it: after a failure, the host to look at.
-    asked: Mutex<Option<Box<str>>>,
+    asker: Asker,
 }
 
 impl RefreshTask {
@@ -102,7 +102,11 @@ impl RefreshTask {
             deadline: after(REFRESH_DEADLINE),
             at_hand: slot.snapshot(),
             learned,
-            asked: Mutex::default(),
+            asker: Asker {
+                fetch: Arc::clone(&context.fetch),
+                transport: Arc::clone(slot.source.transport()),
+                asked: Arc::default(),
+            },
         }
     }
 
@@ -144,42 +148,27 @@ impl RefreshTask {
 
     async fn discovered(&self, issuer: &Issuer) -> (Result<Fetched, ProviderError>, Option<Learned>) {
         // Metadata is used as long as a key set; a provider that moves its keys is followed at once.
-        if let Some((url, since)) = &self.learned
+        if let Some((metadata, since)) = &self.learned
             && since.age_at(self.began) < freshness::MIN_LIFE
-            && let Ok(fetched) = self.jwks(url).await
+            && let Ok(fetched) = self.jwks(&metadata.keys).await
         {
             return (Ok(fetched), self.learned.clone());
         }
         let end = self.learned.is_some().then(|| self.within(DISCOVERY_SHARE));
-        let learned = match (self.metadata(issuer, end).await, &self.learned) {
-            (Ok(url), _) => (url, self.began),
+        let learned = match (
+            self.asker.metadata(issuer, || end.unwrap_or_else(|| self.within(EXCHANGE_DEADLINE))).await,
+            &self.learned,
+        ) {
+            (Ok(metadata), _) => (Arc::new(metadata), self.began),
             (Err(_), Some(learned)) => learned.clone(),
             (Err(error), None) => return (Err(error), None),
         };
-        (self.jwks(&learned.0).await, Some(learned))
+        (self.jwks(&learned.0.keys).await, Some(learned))
     }
 
     /// The moment so far from now, the end of the whole refresh at the latest.
     fn within(&self, duration: Duration) -> Instant {
         after(duration).min(self.deadline)
-    }
-
-    /// Where the keys are, found until `end`; without one each step has an exchange's time, and the refresh bounds all.
-    async fn metadata(&self, issuer: &Issuer, end: Option<Instant>) -> Result<Endpoint, ProviderError> {
-        let (mut discovery, mut next) = Discovery::begin(issuer)?;
-        loop {
-            match next {
-                Next::Found(endpoint) => return Ok(endpoint),
-                Next::Fetch(url) => {
-                    let deadline = end.unwrap_or_else(|| self.within(EXCHANGE_DEADLINE));
-                    let response = self
-                        .get(&url, Document::Metadata, None, deadline)
-                        .await
-                        .map_err(ProviderError::DiscoveryFetch)?;
-                    next = discovery.answer(&response)?;
-                }
-            }
-        }
     }
 
     async fn jwks(&self, url: &Endpoint) -> Result<Fetched, ProviderError> {
@@ -189,7 +178,9 @@ impl RefreshTask {
         });
         let etag = known.map(|(_, validator)| validator.etag.as_str());
         let deadline = self.within(EXCHANGE_DEADLINE);
-        let response = self.get(url, Document::Keys, etag, deadline).await.map_err(ProviderError::JwksFetch)?;
+        let transport = self.slot.source.transport();
+        let request = Request { if_none_match: etag, ..Request::get(url, transport, Document::Keys, deadline) };
+        let response = self.asker.send(request).await.map_err(ProviderError::JwksFetch)?;
         let advised = response.cache_control.as_deref().map(advised_life);
         let validator = response.etag.map(|etag| Validator { url: url.clone(), etag });
         match (response.status, known) {
@@ -210,27 +201,6 @@ impl RefreshTask {
             }),
             (status, _) => Err(ProviderError::JwksStatus(status)),
         }
-    }
-
-    async fn get(
-        &self,
-        url: &Endpoint,
-        document: Document,
-        etag: Option<&str>,
-        deadline: Instant,
-    ) -> Result<Response, FetchError> {
-        self.remember_asking(url.url().host_str());
-        let transport = self.slot.source.transport();
-        let fetching = self.context.fetch.fetch(Request { url, transport, if_none_match: etag, document, deadline });
-        let answer = tokio::time::timeout_at(deadline, fetching).await.unwrap_or(Err(FetchError::BodyTimeout));
-        if answer.as_ref().is_err_and(|error| error.is_the_proxys()) {
-            self.remember_asking(proxy::choose(&transport.proxies, url.url()).and_then(|proxy| proxy.url().host_str()));
-        }
-        answer.map(|answer| Response { body: key_file::without_mark(answer.body), ..answer })
-    }
-
-    fn remember_asking(&self, host: Option<&str>) {
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = host.map(Into::into);
     }
 
     /// Reads the snapshot file, if there is one, after a failure without keys at hand.
@@ -290,7 +260,7 @@ impl RefreshTask {
         let in_a_row = state.failed.map_or(0, |(failed, _)| failed.in_a_row).saturating_add(1);
         state.failed = Some((FailedRefresh { began: self.began.monotonic, ended: now, in_a_row }, error));
         state.failed_at = Some(self.context.clock.wall());
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let asked = self.asker.asked.lock().unwrap_or_else(PoisonError::into_inner).take();
         state.failed_host = asked.map(Arc::from);
     }
 

@@ -111,7 +111,7 @@ pub(super) struct State {
     /// The host of that failure.
     pub(super) failed_host: Option<Arc<str>>,
     pub(super) budgets: Budgets,
-    /// The `jwks_uri` discovery found last, and when.
+    /// The metadata discovery found last, and when.
     pub(super) learned: Option<Learned>,
     pub(super) counters: Counters,
     /// The lifetimes of the policy that asked last.

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::budget::{Pacing, Payment};
 use super::fetch::Fetch;
 use super::freshness::{self, Advice, Facts, Lifetimes, advise};
-use super::refresh::{RefreshContext, RefreshTask};
+use super::refresh::{Learned, RefreshContext, RefreshTask};
 use super::slot::{Refresh, Slot, SlotReport, Snapshot, State};
 use super::turn::Turn;
 use super::{NotAsked, ProviderError};
@@ -296,6 +296,16 @@ impl KeyStore {
         slot.begun.send_replace(state.counters.begun);
         RefreshTask::new(&self.context, slot, state.learned.clone(), began).spawn(&self.runtime, sender);
         refresh
+    }
+
+    /// The metadata that the refreshes of a source found last, and when, by [`Self::clock`].
+    pub fn learned(&self, source: &Arc<KeySource>) -> Option<Learned> {
+        self.context.slots.get(source)?.state().learned.clone()
+    }
+
+    /// The store's clock.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.context.clock)
     }
 
     /// One line of facts per source, for operators.

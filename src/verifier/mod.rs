@@ -1,5 +1,6 @@
 //! The API for servers: an answer at once where the keys are at hand, a future where they must be fetched.
 
+mod calls;
 mod check;
 
 use std::future::Future;
@@ -13,6 +14,7 @@ use crate::error::Refusal;
 use crate::policy::Policy;
 use crate::provider::KeyStore;
 use crate::provider::budget::Pacing;
+use crate::provider::calls::Calls;
 use crate::provider::fetch::Fetch;
 use crate::signature_cache::SignatureCache;
 use crate::threads::queue::Queue;
@@ -22,6 +24,7 @@ use check::Presented;
 
 // The types of this module's API, so that the Node boundary imports nothing deeper.
 pub use crate::provider::SlotReport;
+pub use crate::provider::calls::{CallError, Exchange, Granted, Graph, GraphAnswer, Userinfo};
 pub use crate::provider::fetch::trust_certificates;
 pub use crate::provider::snapshot_file::SnapshotFileState;
 pub use crate::threads::budget::{Caller, EventLoop, Offloaded};
@@ -62,6 +65,7 @@ impl<F> Checked<Later<F>> {
 #[derive(Debug)]
 pub struct Verifier {
     store: KeyStore,
+    calls: Calls,
     signatures: SignatureCache,
     queue: Arc<Queue>,
     signature_checks: AtomicU64,
@@ -100,8 +104,11 @@ impl Verifier {
     /// [`Self::new`] with other budgets: for tests that rotate keys faster than any provider does.
     pub fn with_pacing(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, runtime: Handle, pacing: Pacing) -> Arc<Self> {
         let queue = Arc::new(Queue::new(runtime.metrics().num_workers().saturating_sub(1).max(1)));
+        let store = KeyStore::new(Arc::clone(&fetch), clock, runtime, pacing);
+        let calls = Calls::new(fetch, store.clock());
         Arc::new(Self {
-            store: KeyStore::new(fetch, clock, runtime, pacing),
+            store,
+            calls,
             queue,
             signatures: SignatureCache::default(),
             signature_checks: AtomicU64::new(0),
@@ -192,9 +199,10 @@ impl Verifier {
         self.store.changes()
     }
 
-    /// Forgets every key and every signature.
+    /// Forgets every key, every signature and all metadata.
     pub fn clear(&self) {
         self.store.clear();
+        self.calls.clear();
         self.signatures.clear();
     }
 

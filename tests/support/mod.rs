@@ -100,6 +100,8 @@ pub struct Network {
     asked: Mutex<Vec<String>>,
     /// The entity tag each request was sent with.
     tags: Mutex<Vec<Option<String>>>,
+    /// The token and the content each request was sent with.
+    sent: Mutex<Vec<(Option<String>, Option<String>)>>,
 }
 
 impl Network {
@@ -119,13 +121,19 @@ impl Network {
         self.tags.lock().unwrap().clone()
     }
 
+    pub fn sent(&self) -> Vec<(Option<String>, Option<String>)> {
+        self.sent.lock().unwrap().clone()
+    }
+
     pub fn fetches(&self) -> usize {
         self.asked.lock().unwrap().len()
     }
 }
 
 impl Fetch for Network {
-    fn fetch(&self, Request { url, if_none_match, .. }: Request<'_>) -> Fetching {
+    fn fetch(&self, Request { url, if_none_match, bearer, content, .. }: Request<'_>) -> Fetching {
+        let sent = (bearer.map(|token| token.reveal().to_owned()), content.map(|it| it.body.reveal().to_owned()));
+        self.sent.lock().unwrap().push(sent);
         self.tags.lock().unwrap().push(if_none_match.map(str::to_owned));
         self.asked.lock().unwrap().push(url.as_str().to_owned());
         let reply = self.replies.lock().unwrap().get(url.as_str()).cloned().unwrap_or(Reply::Answer(status(404)));

@@ -156,6 +156,17 @@ fn read_head(stream: &mut dyn Stream) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&head).into_owned())
 }
 
+/// The rest of a request whose head was `head`.
+pub fn read_body(stream: &mut dyn Stream, head: &str) -> io::Result<String> {
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    let mut body = vec![0; length.unwrap_or(0)];
+    stream.read_exact(&mut body)?;
+    Ok(String::from_utf8_lossy(&body).into_owned())
+}
+
 pub fn reply(stream: &mut dyn Stream, head: &str, body: &[u8]) -> io::Result<()> {
     write!(stream, "HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len())?;
     stream.write_all(body)?;
@@ -216,6 +227,8 @@ impl Resolver for Names {
             // One good address does not excuse the other.
             "both.test" => vec![Ipv4Addr::LOCALHOST.into(), "169.254.169.254".parse().unwrap()],
             "lan.test" => vec!["10.0.0.1".parse().unwrap()],
+            "canary.example.com" => vec!["169.254.169.254".parse().unwrap()],
+            "lan.example.com" => vec!["10.0.0.1".parse().unwrap()],
             _ => vec![Ipv4Addr::LOCALHOST.into()],
         };
         Box::pin(async move { Ok(addresses) })
@@ -240,7 +253,6 @@ pub fn transport(authority: &Authority) -> Transport {
 pub async fn get(fetch: &HttpFetch, url: &str, transport: Transport) -> Result<Response, FetchError> {
     let (url, transport) = (Endpoint::parse(url).unwrap(), Arc::new(transport));
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
-    let (document, if_none_match) = (Document::Keys, None);
-    let fetching = fetch.fetch(Request { url: &url, transport: &transport, if_none_match, document, deadline });
+    let fetching = fetch.fetch(Request::get(&url, &transport, Document::Keys, deadline));
     tokio::time::timeout(Duration::from_secs(20), fetching).await.expect("an answer within 20 s")
 }
