@@ -8,6 +8,7 @@ const path = require('node:path');
 const { brief, summarize } = require('./summary');
 const { Connection, closedLoop, openLoop, requestWith } = require('./load');
 const { quantile } = require('./measure');
+const { ours } = require('./subject');
 const { JUNK, expired, forged, mintPool, tampered } = require('./tokens');
 
 const CONNECTIONS = 64;
@@ -88,12 +89,14 @@ async function runExpress({ keys, issuer, jwksUri, rounds, millis, poolSize, onl
       const wanted = CASES.filter((it) => it.fresh === fresh && only.test(`${it.name} ${alg}`));
       if (wanted.length === 0) continue;
       const environment = { alg, issuer, jwksUri, jwks: keys.jwks };
-      const names = fresh ? ENTRANTS : [...ENTRANTS, 'fast-jwt (cache)'];
+      // A version of the package that keeps no accounts has no such row.
+      const accounts = 'invalidateFederatedAuth' in ours() ? ['ours (accounts)'] : [];
+      const names = fresh ? ENTRANTS : [...ENTRANTS, ...accounts, 'fast-jwt (cache)'];
       const servers = await Promise.all(names.map((name) => Server.start(name, fresh, environment)));
       try {
         for (const server of servers) result.asserted += await server.assertAnswers({ keys, alg, issuer, pool });
         const requests = (fresh ? pool : pool.slice(0, 1)).map(requestWith);
-        for (const { name, run, ours = { '': 'ours' } } of wanted) {
+        for (const { name, run, ours: own = { '': 'ours' } } of wanted) {
           const title = `${name} ${alg}`;
           const measured = Object.fromEntries(names.map((it) => [it, []]));
           for (let round = -1; round < rounds; round++) {
@@ -103,7 +106,7 @@ async function runExpress({ keys, issuer, jwksUri, rounds, millis, poolSize, onl
               if (round >= 0) measured[server.name].push(window);
             }
           }
-          result.cases[title] = summarize(measured, ours);
+          result.cases[title] = summarize(measured, own);
           say(`${title.padEnd(22)} ${brief(result.cases[title])}`);
         }
       } finally {

@@ -51,19 +51,36 @@ function peerMiddleware(host, authenticate) {
   };
 }
 
+/** All about accounts that needs no provider: after the first call the cache answers. */
+const EVERYTHING = {
+  provisioning: { enabled: true },
+  profileSync: { onCreate: true, forExisting: true },
+  groupSync: { onCreate: true, forExisting: true, source: 'token' },
+  federatedAuthCache: { enabled: true },
+};
+const ACCOUNT_CALLBACKS = {
+  createUser: async () => null,
+  isEmailDomainAllowed: () => true,
+  findGroupsByExternalIds: async () => [],
+  upsertGroupByExternalId: async () => null,
+  bulkUpdateGroups: async () => null,
+  updateUser: async (_id, fields) => fields,
+};
+
 const NOBODY = { sub: 'anybody', scope: SCOPE };
 const bearer = (request) => request.headers.authorization.slice(7);
 
 async function middleware(name, { fresh, environment }) {
   const host = callbacks(environment);
   if (name === 'no auth') return peerMiddleware(host, () => NOBODY);
-  if (name === 'ours') {
+  if (name === 'ours' || name === 'ours (accounts)') {
     const { createRemoteAgentAuth, RemoteTokenVerifier } = ours();
     const algorithms = environment.alg === 'EdDSA' ? { policy: { algorithms: ['EdDSA'] } } : {};
-    return createRemoteAgentAuth(host, {
-      ...(fresh && { verifier: new RemoteTokenVerifier({ verdictCache: false }) }),
-      ...algorithms,
-    });
+    const accounts = name === 'ours' ? {} : { accounts: EVERYTHING };
+    return createRemoteAgentAuth(
+      { ...host, ...ACCOUNT_CALLBACKS },
+      { ...accounts, ...(fresh && { verifier: new RemoteTokenVerifier({ verdictCache: false }) }), ...algorithms },
+    );
   }
   if (name === 'express-oauth2-jwt-bearer') {
     const { auth } = require('express-oauth2-jwt-bearer');

@@ -20,6 +20,7 @@ const WIKI = 'https://wiki.example.com/api';
  * @typedef {object} Call
  * @property {string} name
  * @property {boolean} [apiKeys] default true
+ * @property {boolean} [provisioning] whether the first call of somebody unknown makes an account; default false
  * @property {string} [path] default: GET models; a path ending in completions is POSTed
  * @property {(scene: Scene) => Promise<string | undefined>} authorization the header's value
  * @property {{ status: number, code: string | null, error?: string, user?: string, linked?: boolean, lookups?: number }} expected
@@ -160,6 +161,25 @@ const calls = [
     apiKeys: false,
     authorization: async (scene) => bearer(scene.kept.nobody),
     expected: { status: 401, code: 'no_matching_user', error: REFUSED },
+  },
+  {
+    name: 'the same user, provisioning on: an account is made',
+    provisioning: true,
+    authorization: async (scene) => bearer(scene.kept.nobody),
+    expected: { status: 200, code: null, user: 'nobody@example.com', linked: false },
+  },
+  {
+    name: 'the same user, now known',
+    authorization: async (scene) => bearer(scene.kept.nobody),
+    expected: { status: 200, code: null, user: 'nobody@example.com', linked: false, lookups: 1 },
+  },
+  {
+    name: 'provisioning on, a domain that may have no account',
+    provisioning: true,
+    authorization: async (scene) =>
+      bearer(await scene.provider.token({ user: 'eve', audience: CHAT, scope: 'agents:use' })),
+    // A good token: an API key is not tried in its place.
+    expected: { status: 401, code: 'email_domain_not_allowed', error: REFUSED },
   },
   {
     name: 'API key',

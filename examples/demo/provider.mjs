@@ -23,6 +23,7 @@ const people = new Map([
   ['ada', { email: 'ada@example.com', email_verified: true }],
   ['grace', { email: 'grace@example.com', email_verified: true }],
   ['nobody', { email: 'nobody@example.com', email_verified: true }],
+  ['eve', { email: 'eve@elsewhere.example', email_verified: true }],
   ['mallory', { email: 'alan@example.com', email_verified: false }],
 ]);
 

@@ -91,6 +91,8 @@ function reasonOf(status, body, { log, verdict }) {
   const text = log.map(({ message }) => message).join('\n');
   if (/\bauth_failed\b/.test(text)) return 'auth_failed';
   if (text.includes('no matching LibreChat user')) return 'no_matching_user';
+  const [, refused] = /account refused, reason: (\w+)/.exec(text) ?? [];
+  if (refused !== undefined) return refused;
   return answerOf(body);
 }
 
@@ -206,12 +208,14 @@ function linkedTo({ user, updates }) {
  * @param {(line: { call: import('./calls.js').Call, status: number, code: string | null, ok: boolean, who: string, ms: number, said: string }) => void} report
  */
 async function makeCalls(running, report) {
-  const { apiKey } = running.config.endpoints.agents.remoteApi.auth;
+  const { apiKey, oidc } = running.config.endpoints.agents.remoteApi.auth;
+  running.config.registration = { ...running.config.registration, allowedDomains: ['example.com'] };
   /** @type {import('./calls.js').Scene} */
   const scene = { provider: running.provider, apiKey: API_KEY, kept: {} };
   for (const call of calls) {
     // LibreChat's configuration can change under a running server; it is asked for on every request.
     apiKey.enabled = call.apiKeys ?? true;
+    oidc.provisioning = { enabled: call.provisioning ?? false };
     const { status, body, trace } = await send(running, call.path ?? MODELS, await call.authorization(scene));
     const code = reasonOf(status, body, trace);
     const said = answerOf(body);

@@ -59,6 +59,9 @@ function createApp({ config, store, logger, verifier }) {
       apiKeyMiddleware: createApiKeyMiddleware(store),
       findUser: store.findUser,
       updateUser: store.updateUser,
+      // For the calls with provisioning on; who may have an account is said by `registration.allowedDomains`.
+      createUser: store.createUser,
+      isEmailDomainAllowed: () => true,
       // One tenant here, so `{ baseOnly: true }` and `{ tenantId }` lead to the same configuration.
       getAppConfig: async () => config,
       logger,

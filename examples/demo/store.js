@@ -1,6 +1,6 @@
 'use strict';
 
-// A small user store with the calls LibreChat's database layer offers: `findUser(filter)` and `updateUser(id, fields)`.
+// A small user store with the calls LibreChat's database layer offers: `findUser(filter)`, `updateUser(id, fields)` and `createUser(fields)`.
 // Filters are MongoDB's, as far as the middleware uses them: equality (where null also matches a missing field) and $exists.
 
 const crypto = require('node:crypto');
@@ -60,6 +60,15 @@ function createStore(users, keysOf = {}) {
       const row = rows.get(id);
       if (!row) return null;
       Object.assign(row, fields);
+      return { ...row };
+    },
+    /** @param {Omit<User, '_id'>} fields @returns {Promise<User>} */
+    async createUser(fields) {
+      const row = { _id: crypto.randomUUID(), ...fields };
+      // As a unique index of MongoDB would say it.
+      for (const { email } of rows.values())
+        if (email === row.email) throw Object.assign(new Error('duplicate key'), { code: 11000 });
+      rows.set(row._id, row);
       return { ...row };
     },
     /** @param {string} key @returns {Promise<{ userId: string, keyId: string } | null>} */

@@ -48,12 +48,21 @@ function keptOf(user, id) {
  */
 function validated(entry, slot, now) {
   if (typeof entry !== 'object' || entry === null || entry.version !== VERSION) return undefined;
-  const { tenantId, issuer, subject, policy, signedBy, createdAt, expiresAt, user, groupsSyncedAt } = entry;
-  const isItsOwn = tenantId === slot.tenantId && issuer === slot.issuer && subject === slot.subject;
-  if (!isItsOwn || policy !== slot.policy || signedBy !== slot.signedBy) return undefined;
-  if (!isTime(createdAt) || !isTime(expiresAt) || createdAt > now + CLOCKS_APART || now >= expiresAt) return undefined;
+  const { createdAt, expiresAt, user, groupsSyncedAt } = entry;
+  if (!isTime(createdAt) || !isTime(expiresAt) || createdAt > now + CLOCKS_APART) return undefined;
   if (groupsSyncedAt !== undefined && !isTime(groupsSyncedAt)) return undefined;
-  return isUser(user, slot) ? entry : undefined;
+  return isOf(entry, slot, now) && isUser(user, slot) ? entry : undefined;
+}
+
+/**
+ * Whether an entry that was looked at when it was written is for this slot, and its time has not come.
+ * @param {Entry} entry
+ * @param {Slot} slot
+ * @param {number} now
+ */
+function isOf({ tenantId, issuer, subject, policy, signedBy, expiresAt }, slot, now) {
+  const isItsOwn = tenantId === slot.tenantId && issuer === slot.issuer && subject === slot.subject;
+  return isItsOwn && policy === slot.policy && signedBy === slot.signedBy && now < expiresAt;
 }
 
 /** @param {any} user @param {Slot} slot */
@@ -78,4 +87,4 @@ function isTime(value) {
   return typeof value === 'number' && Number.isFinite(value) && value > 0;
 }
 
-module.exports = { VERSION, keptOf, validated };
+module.exports = { VERSION, isOf, keptOf, validated };

@@ -1,7 +1,7 @@
 'use strict';
 
 const { createHash, createHmac, randomBytes, timingSafeEqual } = require('node:crypto');
-const { VERSION, keptOf, validated } = require('./cache-entry');
+const { VERSION, isOf, keptOf, validated } = require('./cache-entry');
 const { MemoryStore } = require('./memory-store');
 const { normalizeIssuer } = require('../policy/issuer');
 
@@ -44,7 +44,7 @@ class FederatedCache {
   #log;
   #clock;
   #restUntil = 0;
-  /** What stands for each policy with each plan. @type {WeakMap<PolicyEntry, Map<Plan, string>>} */
+  /** What stands for each policy with each plan. @type {WeakMap<PolicyEntry, WeakMap<Plan, string>>} */
   #policies = new WeakMap();
   /** What stands for the key of each header. @type {Map<string, string | undefined>} */
   #keys = new Map();
@@ -76,8 +76,12 @@ class FederatedCache {
   read(slot, plan) {
     const key = keyOf(slot.tenantId, slot.issuer, slot.subject);
     this.#log.debug('federated auth cache: read started');
-    if (this.#isOwn) return this.#opened(this.#store.get(key), slot, plan);
-    return this.#asked('read', () => this.#store.get(key)).then((value) => this.#opened(value, slot, plan));
+    if (!this.#isOwn)
+      return this.#asked('read', () => this.#store.get(key)).then((value) =>
+        this.#given(validated(unsealed(value, plan), slot, this.#clock())),
+      );
+    const own = /** @type {Entry | undefined} */ (this.#store.get(key));
+    return this.#given(own !== undefined && isOf(own, slot, this.#clock()) ? own : undefined);
   }
 
   /**
@@ -115,9 +119,8 @@ class FederatedCache {
     this.#asked('delete', () => this.#store.delete(keyOf(tenantId, issuer, subject)));
   }
 
-  /** @param {unknown} value @param {Slot} slot @param {Plan} plan */
-  #opened(value, slot, plan) {
-    const entry = validated(this.#isOwn ? value : unsealed(value, plan), slot, this.#clock());
+  /** @param {Entry | undefined} entry */
+  #given(entry) {
     if (entry !== undefined) this.#log.debug('federated auth cache: read completed');
     return entry;
   }
@@ -141,17 +144,19 @@ class FederatedCache {
 
   /** @param {PolicyEntry} policy @param {Plan} plan */
   #policyMark(policy, plan) {
-    const marks = this.#policies.get(policy) ?? new Map();
-    this.#policies.set(policy, marks);
-    const mark = marks.get(plan) ?? digest(`${policy.key}\n${plan.key}`);
-    if (marks.size > 100) marks.clear();
+    let marks = this.#policies.get(policy);
+    const known = marks?.get(plan);
+    if (known !== undefined) return known;
+    if (marks === undefined) this.#policies.set(policy, (marks = new WeakMap()));
+    const mark = digest(`${policy.key}\n${plan.key}`);
     marks.set(plan, mark);
     return mark;
   }
 
   /** @param {string} header of the token, encoded @returns {string | undefined} */
   #signedBy(header) {
-    if (this.#keys.has(header)) return this.#keys.get(header);
+    const known = this.#keys.get(header);
+    if (known !== undefined || this.#keys.has(header)) return known;
     const { kid, alg } = headerOf(header);
     const mark = typeof kid === 'string' ? digest(JSON.stringify([kid, alg])) : undefined;
     if (this.#keys.size >= MOST_HEADERS) this.#keys.clear();

@@ -47,7 +47,7 @@ const { createUserinfo } = require('./userinfo');
  *   observe: <Arguments extends any[]>(lookup: (...args: Arguments) => Promise<any>) => (...args: Arguments) => Promise<any>,
  *   idOf: (user: User) => string,
  *   settleRole: (settled: Settled, request: Request, changes: Changes) => Promise<Stop | undefined>,
- *   checkPolicy: (settled: Settled, request: Request) => Promise<Stop | undefined>,
+ *   checkPolicy: (settled: Settled, request: Request) => Promise<Stop | undefined> | undefined,
  *   tenantsPlan: (tenantId: string) => Promise<{ plan: Plan | undefined, config: any }>,
  *   client?: () => import('./provider').Client,
  * }} Surroundings
@@ -78,6 +78,8 @@ function createAccounts(surroundings) {
   const { deps, callbacks, log, trust, client = nativeClient } = surroundings;
   const emit = createEvents(deps.onAccount?.bind(deps));
   const shared = sharedState();
+  /** Plans nothing is missing for. @type {WeakSet<Plan>} */
+  const whole = new WeakSet();
   const userinfo =
     surroundings.client === undefined ? (processUserinfo ??= userinfoOver(nativeClient)) : userinfoOver(client);
 
@@ -100,17 +102,18 @@ function createAccounts(surroundings) {
   /** @param {Request} request */
   async function settle(request) {
     const { plan, tenantId, token, entry, identity, verified } = request;
-    const missing = missingFor(plan, deps);
-    if (missing !== undefined) return misconfigured(missing);
-    const { env } = process;
-    if (tenantId === undefined && env.TENANT_ISOLATION_STRICT === 'true')
-      return refused(request, 'tenant_context_required');
+    if (!whole.has(plan)) {
+      const missing = missingFor(plan, deps);
+      if (missing !== undefined) return misconfigured(missing);
+      whole.add(plan);
+    }
+    if (tenantId === undefined && isStrict()) return refused(request, 'tenant_context_required');
 
     const { subject, issuer } = identity;
     const slot = shared.cache.slotOf(plan, entry, { tenantId, issuer, subject, token });
     const known = slot && shared.cache.read(slot, plan);
     const kept = known instanceof Promise ? await known : known;
-    if (slot && kept) return fromCache(request, slot, { ...kept.user });
+    if (slot && kept) return fromCache(request, slot, kept.user);
 
     const answer = plan.userInfo.fetch
       ? await userinfo({
@@ -132,11 +135,13 @@ function createAccounts(surroundings) {
     return settled(request, profile, account, slot);
   }
 
-  /** @param {Request} request @param {import('./cache-entry').Slot} slot @param {User & Record<string, any>} user */
-  async function fromCache(request, slot, user) {
-    const userId = String(user.id);
-    user._id = userId;
-    const stop = await surroundings.checkPolicy({ user, userId, role: String(user.role) }, request);
+  /** @param {Request} request @param {import('./cache-entry').Slot} slot @param {Record<string, any>} kept */
+  async function fromCache(request, slot, kept) {
+    const userId = kept.id;
+    // A copy: what a request does to its user is its own affair.
+    const user = { _id: userId, ...kept };
+    const checked = surroundings.checkPolicy({ user, userId, role: kept.role }, request);
+    const stop = checked && (await checked);
     if (stop !== undefined) return { ok: /** @type {const} */ (false), ...stop };
     if (deps.isPrincipalActive !== undefined && !(await callbacks.isPrincipalActive(userId))) {
       shared.cache.forget(slot);
@@ -299,6 +304,12 @@ function createAccounts(surroundings) {
     const cause = reason === 'service_error' ? 'userinfo-unreachable' : 'userinfo-refused';
     return { ok: /** @type {const} */ (false), cause, about: `${reason} (${message})` };
   }
+}
+
+/** Asked for each request, as LibreChat does. */
+function isStrict() {
+  const { env } = process;
+  return env.TENANT_ISOLATION_STRICT === 'true';
 }
 
 /** @param {() => import('./provider').Client} client */

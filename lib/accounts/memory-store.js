@@ -28,6 +28,7 @@ class MemoryStore {
     if (entry === undefined) return undefined;
     this.#entries.delete(key);
     if (this.#clock() >= entry.until) return undefined;
+    // To the end of those that are asked for.
     this.#entries.set(key, entry);
     return entry.value;
   }

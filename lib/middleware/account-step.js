@@ -42,7 +42,8 @@ function createAccountStep({ deps, callbacks, settings, log, flow }) {
     return readPlan(accounts, fields, tenantId);
   }
 
-  return (context, { oidc, requested, identity, ...request }) => {
+  return (context, request) => {
+    const { oidc, requested, entry, config, token, verified } = request;
     if (oidc.accounts === undefined && settings.accounts === undefined) return undefined;
     const { tenantId } = requested;
     let plan;
@@ -57,14 +58,8 @@ function createAccountStep({ deps, callbacks, settings, log, flow }) {
     }
     if (plan === undefined) return undefined;
     settle ??= require('../accounts').createAccounts(surroundingsOf(context));
-    const { severalTenants } = request.entry;
-    return settle({
-      ...request,
-      plan,
-      requested,
-      tenantId,
-      identity: severalTenants ? { ...identity, severalTenants } : identity,
-    });
+    const identity = entry.severalTenants ? { ...request.identity, severalTenants: true } : request.identity;
+    return settle({ plan, config, requested, tenantId, token, verified, entry, identity });
   };
 
   /** @param {Context} context @returns {import('../accounts').Surroundings} */
@@ -83,7 +78,7 @@ function createAccountStep({ deps, callbacks, settings, log, flow }) {
         const own = userConfigOptions(user.tenantId, { role, userId });
         return flow.settleRole(context, { user, userId, role, verified, changes, requested, own });
       },
-      checkPolicy: async ({ user, userId, role }, { verified, requested }) => {
+      checkPolicy: ({ user, userId, role }, { verified, requested }) => {
         const own = userConfigOptions(user.tenantId, { role, userId });
         return sameConfigOptions(own, requested) ? undefined : flow.checkUserPolicy(context, verified, own);
       },

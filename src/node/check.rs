@@ -63,10 +63,8 @@ pub fn check_token<'env>(
         Err(refusal) => Either::A(EncodedResult::refused(&refusal)),
     };
     Ok(match settled {
-        Either::A(result) => match result.into_text(|numbers| slots.write(numbers)) {
-            Ok(text) => Either3::A(text),
-            Err(result) => Either3::B(result),
-        },
+        Either::A(result) if result.has_handle() => Either3::B(result),
+        Either::A(result) => Either3::A(result.into_text(|numbers| slots.write(numbers))),
         Either::B(promise) => Either3::C(promise),
     })
 }

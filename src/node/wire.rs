@@ -220,13 +220,15 @@ impl EncodedResult {
         self
     }
 
-    /// The text alone, its numbers handed to `write`; the whole result where it has a handle.
-    pub fn into_text(self, write: impl FnOnce(&[f64])) -> std::result::Result<Text, Self> {
-        if self.handle.is_some() {
-            return Err(self);
-        }
+    /// Whether it has a handle, which only the whole result can carry across.
+    pub const fn has_handle(&self) -> bool {
+        self.handle.is_some()
+    }
+
+    /// The text alone, its numbers handed to `write`.
+    pub fn into_text(self, write: impl FnOnce(&[f64])) -> Text {
         self.numbers.with(write);
-        Ok(self.text)
+        self.text
     }
 }
 
