@@ -2,8 +2,8 @@
 
 import type { PolicyOptions } from './native'
 
-/** The text, a handle or null, and the numbers of src/node/wire.rs. */
-export type EncodedResult = [text: string, handle: RecheckHandle | null, ...numbers: number[]]
+/** The text, the handle if there is one, and the numbers of src/node/wire.rs. */
+export type EncodedResult = [text: string, handle: RecheckHandle | undefined, ...numbers: number[]]
 
 /** A policy that was checked once. Opaque to JavaScript. */
 export declare class CompiledPolicy {}
@@ -11,7 +11,7 @@ export declare class CompiledPolicy {}
 /** Stands for a token whose signature was verified. Opaque to JavaScript; give it to `recheck`. */
 export declare class RecheckHandle {}
 
-/** The native verifier: one key store for the whole process behind every instance. */
+/** The native verifier. All instances share the key store of the process. */
 export declare class RemoteAgentAuth {
   /**
    * Checks a token: the result at once if nothing must be fetched, else a promise of it. `now` is in seconds since the
@@ -25,7 +25,7 @@ export declare class RemoteAgentAuth {
   recheck(handle: RecheckHandle, policy: PolicyOptions | CompiledPolicy, now?: number): EncodedResult | Promise<EncodedResult>
   /** Fetches the keys of a policy before anybody needs them. Resolves to null, or to why it could not. */
   prefetch(policy: PolicyOptions | CompiledPolicy): Promise<EncodedResult | null>
-  /** Forgets every key of the process. A fetch under way still answers its waiters; nothing of it is kept. */
+  /** Forgets every key of the process. A fetch under way still answers its waiters, but is not stored. */
   clear(): void
   /** What is known of each source of keys, as JSON text. */
   stats(): string
@@ -58,7 +58,7 @@ export declare function checkToken(token: string, policy: CompiledPolicy, slots:
 export declare function compilePolicy(options: PolicyOptions): CompiledPolicy | EncodedResult
 
 /**
- * Makes a native verifier. A setting that is unknown or of the wrong kind is thrown as an error with `code`
+ * Makes a native verifier. A setting that is unknown or of the wrong type is thrown as an error with `code`
  * `ERR_POLICY_OPTION`.
  */
 export declare function createRemoteAgentAuth(settings?: { verdictCache?: boolean, maxQueued?: number }): RemoteAgentAuth
@@ -94,7 +94,7 @@ export interface GraphOutcome {
   body: string
 }
 
-/** Counts every change of any keys: a result of before the last one is not to be used again. */
+/** Counts every change of any keys. A result from before the last change must not be used again. */
 export declare function keyChanges(): number
 
 /** Exchanges a user's token at the issuer's token endpoint for one in the user's name. */
@@ -110,8 +110,8 @@ export declare function providerGraph(policy: CompiledPolicy, token: string, pat
 export declare function providerUserinfo(policy: CompiledPolicy, token: string, subject: string, hosts: Array<string>, timeoutMs: number): Promise<UserinfoAnswer | CallFailure>
 
 /**
- * Hands over the certificates that https connections are checked with, as PEM texts. The first call counts, for the whole
- * process. Gives back how many certificates are trusted.
+ * Sets the certificates that https connections are checked with, as PEM texts, for the whole process. Only the first call
+ * counts. Returns how many certificates are trusted.
  */
 export declare function trustCertificates(pems: Array<string>): number
 

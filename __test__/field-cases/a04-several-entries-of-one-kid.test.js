@@ -42,7 +42,10 @@ test('A4 entries that differ in use, key_ops, type or curve', async () => {
 });
 
 test('A4 any number of entries that cannot be used before the one that can', async () => {
-  const unusable = Array.from({ length: 20 }, (_, n) => ({ ...other.jwk, ...[{ use: 'enc' }, { alg: 'RSA-OAEP' }, { key_ops: ['wrapKey'] }, { kty: 'oct' }, { alg: 'PS512' }][n % 5] }));
+  const unusable = Array.from({ length: 20 }, (_, n) => ({
+    ...other.jwk,
+    ...[{ use: 'enc' }, { alg: 'RSA-OAEP' }, { key_ops: ['wrapKey'] }, { kty: 'oct' }, { alg: 'PS512' }][n % 5],
+  }));
   const policy = policyOf([...unusable, { ...rsa.jwk, key_ops: ['sign', 'verify'], use: 'sig', alg: 'RS256' }]);
   expect(await code(rsa.token(), policy)).toBe('ok');
   expect(await code(rsa.token({}, { alg: 'RS512' }), policy)).toBe('ERR_KEY_UNSUITABLE');

@@ -87,7 +87,9 @@ test.each([
   ['a charset where a coding belongs', 'utf-8', Buffer.from(keys)],
   ['a byte order mark', 'identity', Buffer.from(`\ufeff${keys}`)],
 ])('A6 %s does no harm', async (_what, coding, body) => {
-  const url = await listening(http.createServer((_req, res) => res.writeHead(200, { 'content-encoding': coding }).end(body)));
+  const url = await listening(
+    http.createServer((_req, res) => res.writeHead(200, { 'content-encoding': coding }).end(body)),
+  );
   await ask(`${url}/`);
 });
 
@@ -96,7 +98,9 @@ test.each([
   ['what is no gzip', 'gzip', Buffer.from(keys), 'cannot be decoded'],
   ['a coding nobody knows', 'snappy<b>', Buffer.from(keys), 'snappy'],
 ])('A6 %s is named', async (_what, coding, body, named) => {
-  const url = await listening(http.createServer((_req, res) => res.writeHead(200, { 'content-encoding': coding }).end(body)));
+  const url = await listening(
+    http.createServer((_req, res) => res.writeHead(200, { 'content-encoding': coding }).end(body)),
+  );
   await expect(ask(`${url}/`)).rejects.toMatchObject({ reason: 'encoding', message: expect.stringContaining(named) });
 });
 
@@ -109,7 +113,8 @@ test('A7 a kept connection whose server says at its next use that nothing came i
       socket.on('error', () => {});
       socket.on('data', () => {
         requests += 1;
-        if (requests > 1) return socket.end('HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+        if (requests > 1)
+          return socket.end('HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
         return socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${keys.length}\r\n\r\n${keys}`);
       });
     }),

@@ -78,14 +78,31 @@ const ROWS = [
   ['--use-openssl-ca, SSL_CERT_DIR of c_rehash', ofRoot, openssl({ SSL_CERT_DIR: rootHashed })],
   ['--use-openssl-ca, two folders', ofRoot, openssl({ SSL_CERT_DIR: `${made.at('nowhere')}:${rootHashed}` })],
   ['--use-openssl-ca, SSL_CERT_DIR without hashes', ofRoot, openssl({ SSL_CERT_DIR: plainFolder })],
-  ...[['the label X509 CERTIFICATE', label], ['a byte order mark', marked], ['lines that end as on Windows', lines], ['a private key before it', keyed]].flatMap(([what, where]) => [
+  ...[
+    ['the label X509 CERTIFICATE', label],
+    ['a byte order mark', marked],
+    ['lines that end as on Windows', lines],
+    ['a private key before it', keyed],
+  ].flatMap(([what, where]) => [
     [`the root with ${what}, NODE_EXTRA_CA_CERTS`, ofRoot, extra(where)],
     [`the root with ${what}, SSL_CERT_FILE`, ofRoot, openssl({ SSL_CERT_FILE: where })],
   ]),
-  ['--use-openssl-ca, SSL_CERT_FILE empty, SSL_CERT_DIR', ofRoot, openssl({ SSL_CERT_FILE: '', SSL_CERT_DIR: rootHashed })],
+  [
+    '--use-openssl-ca, SSL_CERT_FILE empty, SSL_CERT_DIR',
+    ofRoot,
+    openssl({ SSL_CERT_FILE: '', SSL_CERT_DIR: rootHashed }),
+  ],
   ['--use-openssl-ca, both', ofRoot, openssl({ SSL_CERT_FILE: own.file, SSL_CERT_DIR: rootHashed })],
-  ['NODE_OPTIONS=--use-openssl-ca, --no-use-openssl-ca', ofRoot, openssl({ SSL_CERT_FILE: root.file, NODE_OPTIONS: '--use-openssl-ca' }, ['--no-use-openssl-ca'])],
-  ['--use-openssl-ca --no-use-openssl-ca', ofRoot, openssl({ SSL_CERT_FILE: root.file }, ['--use-openssl-ca', '--no-use-openssl-ca'])],
+  [
+    'NODE_OPTIONS=--use-openssl-ca, --no-use-openssl-ca',
+    ofRoot,
+    openssl({ SSL_CERT_FILE: root.file, NODE_OPTIONS: '--use-openssl-ca' }, ['--no-use-openssl-ca']),
+  ],
+  [
+    '--use-openssl-ca --no-use-openssl-ca',
+    ofRoot,
+    openssl({ SSL_CERT_FILE: root.file }, ['--use-openssl-ca', '--no-use-openssl-ca']),
+  ],
   ['--use-openssl-ca, NODE_EXTRA_CA_CERTS', ofRoot, openssl({ NODE_EXTRA_CA_CERTS: root.file })],
   ['--use-openssl-ca, and nothing said', ofRoot, openssl({})],
   ['--use-bundled-ca, SSL_CERT_FILE', ofRoot, openssl({ SSL_CERT_FILE: root.file }, ['--use-bundled-ca'])],

@@ -37,7 +37,8 @@ test('A16 in a list, each in an object of its own, as some versions write them',
 
 test('A16 what a record says of a role is no role', async () => {
   const claims = { roles: [{ name: 'reader', isAdmin: true, description: 'x', groups: ['a'] }] };
-  for (const name of ['name', 'isAdmin', 'description', 'groups', 'reader', 'a']) expect(await code(claims, { all: [name], claim: 'roles' })).toBe('ERR_ROLE_MISSING');
+  for (const name of ['name', 'isAdmin', 'description', 'groups', 'reader', 'a'])
+    expect(await code(claims, { all: [name], claim: 'roles' })).toBe('ERR_ROLE_MISSING');
 });
 
 test.each([false, null, 0, ''])('A16 a member that is %j grants nothing', async (value) => {

@@ -95,8 +95,16 @@ test.each([
   ['a list', () => '[]', /JSON, but not an object/],
   ['a text', () => '"x"', /JSON, but not an object/],
   ['no jwks_uri', (issuer) => JSON.stringify({ issuer }), /no `jwks_uri`/],
-  ['a jwks_uri that is a list', (issuer) => JSON.stringify({ ...metadata(issuer), jwks_uri: [META] }), /no `jwks_uri`, or one that is not text/],
-  ['a jwks_uri by http', (issuer) => JSON.stringify({ ...metadata(issuer), jwks_uri: 'http://keys.example' }), /not an https URL/],
+  [
+    'a jwks_uri that is a list',
+    (issuer) => JSON.stringify({ ...metadata(issuer), jwks_uri: [META] }),
+    /no `jwks_uri`, or one that is not text/,
+  ],
+  [
+    'a jwks_uri by http',
+    (issuer) => JSON.stringify({ ...metadata(issuer), jwks_uri: 'http://keys.example' }),
+    /not an https URL/,
+  ],
 ])('C4 metadata that are %s have words of their own', async (_what, body, words) => {
   let issuer;
   const server = http.createServer((_req, res) => res.end(body(issuer))).listen(0, '127.0.0.1');
@@ -104,7 +112,11 @@ test.each([
   issuer = `http://127.0.0.1:${server.address().port}`;
   try {
     const error = await new RemoteTokenVerifier().prefetch({ issuer, audience: 'api' }).catch((thrown) => thrown);
-    expect(error).toMatchObject({ code: 'ERR_DISCOVERY_DOCUMENT', message: expect.stringMatching(words), host: '127.0.0.1' });
+    expect(error).toMatchObject({
+      code: 'ERR_DISCOVERY_DOCUMENT',
+      message: expect.stringMatching(words),
+      host: '127.0.0.1',
+    });
   } finally {
     server.close().closeAllConnections();
   }
@@ -121,11 +133,18 @@ test.each([
 });
 
 test('C5 the log calls a missing role a role', async () => {
-  for (const [code, word] of [['ERR_SCOPE_MISSING', 'scope'], ['ERR_ROLE_MISSING', 'role'], ['ERR_PERMISSION_MISSING', 'permission']]) {
+  for (const [code, word] of [
+    ['ERR_SCOPE_MISSING', 'scope'],
+    ['ERR_ROLE_MISSING', 'role'],
+    ['ERR_PERMISSION_MISSING', 'permission'],
+  ]) {
     const app = setUp({ answers: { agents: failure(code, 'scope', 'expected "agents", got "user"') } });
     await app.call();
     const [[level, text, error]] = app.lines;
-    expect([level, text]).toEqual(['warn', expect.stringMatching(new RegExp(`lacks a required .*${word}.* \\(${code}\\)`))]);
+    expect([level, text]).toEqual([
+      'warn',
+      expect.stringMatching(new RegExp(`lacks a required .*${word}.* \\(${code}\\)`)),
+    ]);
     expect(text.includes('scope')).toBe(word === 'scope');
     expect(word === 'scope' ? text : error.message).toContain('expected "agents", got "user"');
   }

@@ -56,7 +56,9 @@ describe('the generator', () => {
   test('a new fault is a member of the type', () => {
     const other = [...errorCodes(), { code: 'ERR_NEW', fault: 'weather', meaning: 'it rains', action: 'wait' }];
     expect(generateCodes(other, { check: false, root })).toEqual(FILES);
-    expect(readFileSync(path.join(root, 'index.d.ts'), 'utf8')).toContain("  | 'internal'\n  | 'weather';\n// faults:end");
+    expect(readFileSync(path.join(root, 'index.d.ts'), 'utf8')).toContain(
+      "  | 'internal'\n  | 'weather';\n// faults:end",
+    );
   });
 
   test('writes what a check then finds fresh, quotes and pipes included', () => {
