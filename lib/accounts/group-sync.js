@@ -102,7 +102,7 @@ function createGroupSync({ client, clock = Date.now, sleep = pause }) {
    * @returns {Promise<{ ids: string[], missing: Group[], others: object } | string>} a text: why nothing is to be changed
    */
   async function read({ plan, member, token, policy, issuer, readClaims, store }) {
-    const graph = new GraphGroups({ client, policy, token, sleep });
+    const graph = new GraphGroups({ client, policy, token, hosts: plan.userInfo.hosts, sleep });
     if (plan.groups.source === 'token') {
       const told = groupsInToken(readClaims(), plan.groups.claim, issuer ?? '');
       if (told.is === 'none') return told.why;

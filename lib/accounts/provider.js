@@ -66,16 +66,13 @@ function forUserinfo(client, policy, token, hosts) {
  * @param {() => Client} client
  * @param {CompiledPolicy} policy
  * @param {string} token
+ * @param {readonly string[]} hosts
  */
-function forGraph(client, policy, token) {
+function forGraph(client, policy, token, hosts) {
   const { env } = process;
   const names = (env.OPENID_GRAPH_SCOPES || GRAPH_SCOPES).split(/[\s,]+/).filter(Boolean);
-  return exchange(
-    client,
-    policy,
-    token,
-    names.map((name) => (name.startsWith('https://') ? name : GRAPH + name)).join(' '),
-  );
+  const scope = names.map((name) => (name.startsWith('https://') ? name : GRAPH + name)).join(' ');
+  return exchange(client, policy, token, scope, hosts);
 }
 
 /** Milliseconds for one call, as LibreChat reads them: 0 is no limit. @returns {number | undefined} undefined: the client's own */

@@ -7,12 +7,13 @@
  * @typedef {{ ok: true, claims: Claims } | { ok: false, reason: 'unauthorized' | 'subject_mismatch' | 'service_error', message: string }} Userinfo
  * @typedef {{ policy: CompiledPolicy, token: string, subject: string, expiresAt?: number, hosts: readonly string[] }} Question
  *
- * @typedef {{ token: string, subject: string, until: number, answer: Promise<Userinfo> }} Entry
+ * `policy` names the provider, and the way of reaching it.
+ * @typedef {{ policy: CompiledPolicy, token: string, subject: string, until: number, answer: Promise<Userinfo> }} Entry
  */
 
 /** Milliseconds an answer is good for: a profile that changed is seen within a minute. */
 const LIFE = 60_000;
-/** Answers kept for one policy, and how much of a token may be kept with each. */
+/** Answers kept, each with its token: at most 16 KiB, and what the provider tells of one person. */
 const MOST = 1_000;
 /** Characters at a token's end that tell tokens apart well enough to look one up; the whole is compared below. */
 const TAIL = 24;
@@ -24,23 +25,22 @@ const TAIL = 24;
  *   Promise<import('./provider').Exchanged> | undefined, clock?: () => number }} parts `onBehalf`: another token for userinfo, where the environment wants one
  */
 function createUserinfo({ client, onBehalf, clock = Date.now }) {
-  /** By the policy, which names the provider. @type {WeakMap<CompiledPolicy, Map<string, Entry>>} */
-  const kept = new WeakMap();
+  /** By the token's end; the oldest first. @type {Map<string, Entry>} */
+  const entries = new Map();
 
   return find;
 
   /** @param {Question} question @returns {Promise<Userinfo>} */
   function find(question) {
     const { policy, token, subject, expiresAt } = question;
-    const entries = kept.get(policy) ?? new Map();
-    kept.set(policy, entries);
     const tail = token.slice(-TAIL);
     const known = entries.get(tail);
     const now = clock();
-    if (known !== undefined && known.token === token && known.subject === subject && now < known.until)
-      return known.answer;
+    const isSame = known?.policy === policy && known.token === token && known.subject === subject;
+    if (isSame && now < known.until) return known.answer;
     const answer = ask(question);
     const entry = {
+      policy,
       token,
       subject,
       until: Math.min(now + LIFE, expiresAt === undefined ? Infinity : expiresAt * 1000),

@@ -88,6 +88,7 @@ function setUp({
   member = {},
   issuer = ENTRA,
   claims = {},
+  hosts = [],
   now = { is: 0 },
 } = {}) {
   const slept = [];
@@ -99,7 +100,11 @@ function setUp({
     sleep: async (ms) => void slept.push(ms),
   });
   const plan = readAccounts(
-    { provisioning: { enabled: true }, groupSync: { onCreate: true, forExisting: true, ...groupSync } },
+    {
+      groupSync: { onCreate: true, forExisting: true, ...groupSync },
+      provisioning: { enabled: true },
+      userInfo: { hosts },
+    },
     'oidc',
   );
   const job = {
@@ -139,7 +144,7 @@ describe('from Microsoft Graph', () => {
   test('all of it: exchange, member and owned groups by pages, details of the unknown ones, and the writes in their order', async () => {
     setEnv({ ENTRA_ID_INCLUDE_OWNERS_AS_MEMBERS: 'true' });
     const graph = graphOf({ members: [['a', 'b'], ['c']], owned: [[{ id: 'd' }], [{ id: 'a' }]] });
-    const { run, store, onSynced } = setUp({ graph, store: storeOf({ known: ['a', 'b'] }) });
+    const { run, store, onSynced } = setUp({ graph, store: storeOf({ known: ['a', 'b'] }), hosts: ['login.example'] });
     expect(await run()).toEqual({ is: 'synced', at: 0 });
     expect(graph.client.exchange.mock.calls[0][1]).toEqual({
       token: 'token',
@@ -147,7 +152,7 @@ describe('from Microsoft Graph', () => {
         'https://graph.microsoft.com/User.Read https://graph.microsoft.com/People.Read https://graph.microsoft.com/GroupMember.Read.All',
       clientId: 'client',
       clientSecret: 'secret',
-      hosts: undefined,
+      hosts: ['login.example'],
     });
     expect(graph.calls[0]).toEqual({
       token: 'graph-token',
