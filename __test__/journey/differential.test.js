@@ -27,7 +27,7 @@ const KEY = ['ERR_KEY_NOT_FOUND', 'ERR_KEY_UNSUITABLE', 'ERR_SIGNATURE_INVALID',
 const LIMITS = 'token over 16 KiB, JSON deeper than 16 levels, `kid` over 256 bytes, more than 1,000 keys in a set';
 const NOT_FINITE = 'a number that is not finite (`1e400`), in `exp` or anywhere else';
 const ANOTHER_KIND =
-  'a logout token or another security event, a refresh or offline token, a signed userinfo or authorization answer, and whatever else says by `typ` (`…+jwt`, but `at+jwt`) that it is no access token';
+  'a logout token or another security event, a refresh or offline token, a signed userinfo or authorization answer (also a token of nothing but issuer, audience and subject), and whatever else says by `typ` (`…+jwt`, but `at+jwt`) that it is no access token';
 const NOT_TEXT = 'text that is not UTF-8, or half a surrogate pair, in header or claims';
 
 /** @type {Difference[]} */

@@ -20,8 +20,12 @@ function trustedCertificates() {
   // Node 22.15 and later: bundled, system and extra certificates as this very process was told to trust them.
   if (tls.getCACertificates) {
     const known = tls.getCACertificates('default');
-    // It leaves OpenSSL's store out, and after `tls.setDefaultCACertificates` Node does so as well.
-    return openssl && isSame(known, tls.getCACertificates('extra')) ? [...known, ...opensslStore()] : known;
+    if (!openssl) return known;
+    const extra = tls.getCACertificates('extra');
+    // It leaves OpenSSL's store out, and names the bundled ones where `--no-use-openssl-ca` follows, which changes nothing else.
+    // After `tls.setDefaultCACertificates` what it names is all that Node trusts.
+    const replaced = ![extra, [...tls.getCACertificates('bundled'), ...extra]].some((list) => isSame(known, list));
+    return replaced ? known : [...extra, ...opensslStore()];
   }
   const extra = process.env.NODE_EXTRA_CA_CERTS;
   const known = openssl ? opensslStore() : [...tls.rootCertificates];
@@ -31,12 +35,10 @@ function trustedCertificates() {
 /** @param {string[]} a @param {string[]} b */
 const isSame = (a, b) => a.length === b.length && a.every((pem, index) => pem === b[index]);
 
-/** Whether `--use-openssl-ca` is on: in NODE_OPTIONS or on the command line, which does not take back the other; of several in one, the last counts. */
+/** Whether `--use-openssl-ca` is on, in NODE_OPTIONS or on the command line: `--no-use-openssl-ca` does not take it back. */
 function usesOpenSslStore() {
-  return [words(process.env.NODE_OPTIONS ?? ''), process.execArgv].some((given) => {
-    const options = given.map((option) => option.replace(/_/g, '-'));
-    return options.lastIndexOf('--use-openssl-ca') > options.lastIndexOf('--no-use-openssl-ca');
-  });
+  const given = [...words(process.env.NODE_OPTIONS ?? ''), ...process.execArgv];
+  return given.some((option) => option.replace(/_/g, '-') === '--use-openssl-ca');
 }
 
 /** The words of NODE_OPTIONS: blanks separate, double quotes hold together, a backslash within them escapes. @param {string} text */
