@@ -44,7 +44,7 @@ test('D1 @vercel/nft traces an application, and the traced files alone start els
 
 test('D1 the loader names each platform package in a literal require, and the packed manifest names the same', () => {
   const source = fs.readFileSync(path.join(ROOT, 'binding.js'), 'utf8');
-  const named = [...source.matchAll(/case '([^']+)': return \{ native: require\('remote-agent-auth-([^']+)'\) \};/g)];
+  const named = [...source.matchAll(/case '([^']+)':\s+return \{ native: require\('remote-agent-auth-([^']+)'\) \};/g)];
   expect(named.map(([, platform, literal]) => [platform, literal])).toEqual(
     platforms.map((platform) => [platform.name, platform.name]),
   );
