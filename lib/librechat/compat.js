@@ -93,7 +93,7 @@ function lineOf(deps, compat) {
   }
   if (compat !== 'auto') return /** @type {Line} */ (compat);
   if (!(MARK in deps)) return 'v0.8.7';
-  // It is named and missing: the fence the host relies on would be gone without a word.
+  // It is named and missing: the host relies on the check, which would silently not be made.
   if (typeof deps[MARK] !== 'function') {
     throw new TypeError(`${FACTORY}: deps.${MARK} must be a function; leave the name out where the host has none`);
   }
@@ -183,7 +183,7 @@ function isTrust(trust) {
   return trust;
 }
 
-/** Whether `preAuthTenantMiddleware` believes the tenant header: the newer line only where it is told to. */
+/** Whether `preAuthTenantMiddleware` trusts the tenant header: LibreChat v0.8.8 does only where TRUST_TENANT_HEADER says so. */
 function trustsTenantHeader() {
   const line = hostLine ?? (usesNewer ? 'v0.8.8' : 'v0.8.7');
   return hostTrust ?? trustInEnvironment() ?? line !== 'v0.8.8';

@@ -33,7 +33,7 @@ function createConversationManagementAuth(deps) {
       const config = await deps.getAppConfig({ baseOnly: true });
       const mode = /** @type {any} */ (config).endpoints?.agents?.conversationApi?.auth;
       if (mode !== 'remote' && mode !== 'management') return refuse(res, 'machine-off');
-      // One request is judged by one configuration, whoever asks for it.
+      // One request is decided by one configuration, whoever asks for it.
       const getConfig = (/** @type {ConfigOptions | undefined} */ options) =>
         options?.baseOnly === true && !options.refresh ? Promise.resolve(config) : deps.getAppConfig(options);
       const chosen = mode === 'management' ? deps.managementAuth : deps.remoteAuth;

@@ -114,7 +114,7 @@ function createPreAuth({ runWithTenantContext, isTrusted, log }) {
 }
 
 /**
- * Whoever can send the header chooses the tenant an unknown caller is judged in.
+ * Whoever can send the header chooses the tenant whose configuration decides about an unknown caller.
  * @param {Deps['trustTenantHeader']} option
  */
 function isTenantHeaderTrusted(option) {

@@ -225,7 +225,7 @@ function refusal(cause, failure, scope) {
   const { code, message } = failure;
   if (code === 'ERR_SCOPE_MISSING') return { cause, code, about: `"${String(scope)}": ${message}`, scope };
   if (cause === 'subject-missing') return { cause, code };
-  // Roles and permissions are none of LibreChat's lines: theirs has the error as well.
+  // LibreChat has no log line for roles and permissions: ours has the error as well.
   const named = failure.fault === 'scope' ? code : undefined;
   return { cause, code: named, error: new RemoteAuthError(failure), retryAfter: failure.retryAfter };
 }

@@ -37,7 +37,7 @@ const OPTIONS = {
   verifier: isVerifier,
 };
 const NAMES = Object.keys(OPTIONS);
-/** An option that is an object is asked for no `oidc` block. */
+/** In place of an `oidc` block, for an option that is an object: it is the same for every block. */
 const NO_FIELDS = Object.freeze({ issuer: undefined, audience: undefined, jwksUri: undefined, scope: undefined });
 const UNDECIDED_TENANTS =
   'createRemoteAgentAuth: with deps.isPrincipalActive, which LibreChat passes from v0.8.8 on, the option tenantConflict must be given: ' +
@@ -61,7 +61,7 @@ const OPTIONAL_DEPS = /** @type {const} */ ([
 
 /**
  * Checked once, at the factory: a misspelt option that tightens something must not be dropped in silence.
- * The values inside `policy` are Rust's to judge.
+ * Rust checks the values inside `policy`.
  * @param {unknown} options
  * @param {{ factory?: string, names?: string[] }} [of] the factory they are given to, and the options it has
  * @returns {Settings}

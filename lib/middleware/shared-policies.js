@@ -4,9 +4,9 @@ const { createLog } = require('./log');
 const { PolicyCache } = require('../policy/policy-cache');
 
 /**
- * What all middlewares over one verifier and one logger have together: some hosts make a middleware for every request.
+ * What all middlewares of one verifier and one logger share: some hosts make a middleware for every request.
  * `policies`: compiled ones, by what reads them, since not everybody reads the same environment. `said`: lines logged, which are not
- * said again. `prove`: throws for an option `policy` that cannot be used, and judges equal ones once.
+ * said again. `prove`: throws for an option `policy` that cannot be used, and checks equal ones once.
  * @typedef {{ policies(reader: string, environment?: Environment, prefix?: string): PolicyCache, said: Remembered,
  *   prove(extra: import('../policy/option').PolicyExtra): void }} Shared
  * @typedef {NonNullable<ConstructorParameters<typeof PolicyCache>[0]['environment']>} Environment
@@ -20,7 +20,7 @@ const PROBE = Object.freeze({ issuer: 'http://localhost', audience: 'probe', jwk
 /** In place of a logger that is not there. */
 const NO_LOGGER = {};
 
-/** Neither a verifier nor a logger is kept alive by what they have together. @type {WeakMap<object, WeakMap<object, Shared>>} */
+/** What they share keeps neither a verifier nor a logger alive. @type {WeakMap<object, WeakMap<object, Shared>>} */
 const byVerifier = new WeakMap();
 
 /** @param {TokenVerifier} verifier @param {any} logger the host's @returns {Shared} */

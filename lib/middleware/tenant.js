@@ -6,7 +6,7 @@
  */
 
 /**
- * Which configuration a request is judged by before its user is known (row 0): the tenant the host has
+ * Which configuration decides about a request before its user is known (row 0): the tenant the host has
  * put on the request, else the one of the async context. After the API-key middleware has set a user, the
  * same rule gives that user's tenant.
  * @param {{ user?: any }} req
@@ -28,7 +28,7 @@ function isTenantConflict(requestTenant, userTenant) {
 }
 
 /**
- * Which configuration a resolved user is judged by. A user without a tenant belongs to the base
+ * Which configuration decides about a resolved user. A user without a tenant belongs to the base
  * configuration, even when the request came in under a tenant.
  * @param {string | null | undefined} tenantId
  * @param {{ role: string, userId: string }} user

@@ -16,7 +16,7 @@ const { getOpenIdRoleSyncOptions, isRoleSyncOff } = require('./role-sync');
 const LONGEST_ISSUER = 200;
 
 /**
- * What the operator is told beside the line about each request: once for each cause, or once a minute.
+ * Log lines for the operator, beside the one about each request: once for each cause, or once a minute.
  * @param {{ log: Log, said: Said, mayWarn: (cause: string) => boolean }} to
  */
 function createWarnings({ log, said, mayWarn }) {

@@ -2,7 +2,7 @@
 
 /**
  * The fields of an `oidc` block that make a policy, copied out of the host's config: the host may mutate
- * its object while a request waits for keys. Values are as configured, of any type; Rust judges them.
+ * its object while a request waits for keys. Values are as configured, of any type; Rust checks them.
  * @typedef {{ issuer: unknown, audience: unknown, jwksUri: unknown, scope: unknown }} OidcFields
  *
  * @typedef {{ state: 'off' }

@@ -7,8 +7,8 @@ const { wrongOption } = require('../verifier/errors');
  * @typedef {import('../../index').RemoteAgentAuthOptions['policy']} PolicyOption
  * @typedef {import('./oidc-config').OidcFields} OidcFields
  *
- * `key`: the same text for the same options; undefined for values that have no such text, which are then judged
- * each time.
+ * `key`: equal options have equal keys. Undefined for values that cannot be compared by a text: their policy is compiled anew for
+ * each request.
  * @typedef {{ options: Policy, key: string | undefined }} PolicyExtra
  */
 
@@ -47,12 +47,12 @@ const POLICY_OPTIONS = Object.freeze([
   ],
   ...['refusePrivateAddresses', 'snapshotFile'],
 ]);
-/** Whom to trust is the configuration's to say; OPENID_EMAIL_CLAIM names the e-mail claim. */
+/** The configuration decides whom to trust; OPENID_EMAIL_CLAIM names the e-mail claim. */
 const NOT_HERE = ['enabled', 'audience', 'jwksUri', 'emailClaim'];
 /** A caller without a subject could be anybody. */
 const ALWAYS = 'requireSubject';
 /**
- * Keys are one issuer's: given for every policy, they would vouch for all. Tenants belong to an issuer that has several; a list of
+ * Keys belong to one issuer: in an option that is the same for every policy they would verify tokens of all issuers. Tenants belong to an issuer that has several; a list of
  * issuers is that of one provider.
  */
 const ONE_ISSUERS = ['issuer', 'jwks', 'jwksFile', 'allowedTenants'];
@@ -77,7 +77,7 @@ function createPolicyExtra(policy, factory = 'createRemoteAgentAuth') {
   if (typeof policy !== 'function') {
     const own = ONE_ISSUERS.find((name) => Object.hasOwn(Object(policy), name));
     if (own !== undefined) throw wrongPolicy(`must be a function to set "${own}", which is one issuer's alone`);
-    // A copy, so that it stays what was judged at the factory.
+    // A copy, so that it stays as it was checked at the factory.
     const fixed = unchangeable.get(policy) ?? read(policy, structuredCopy, wrongPolicy);
     if (isUnchangeable(policy)) unchangeable.set(policy, fixed);
     return () => fixed;
@@ -116,7 +116,7 @@ function read(extra, copy, wrongPolicy) {
 }
 
 /**
- * Other issuers of the configured one's provider; whom to trust at all stays the configuration's to say.
+ * Other issuers of the configured one's provider; whom to trust at all is decided by the configuration.
  * @param {unknown} issuers
  * @param {unknown} configured
  * @param {(problem: string) => Error} wrongPolicy

@@ -16,7 +16,7 @@ const { wrongProxyVariables } = require('./proxy');
  *
  * @typedef {{ policy: CompiledPolicy, failure?: undefined } | { policy?: undefined, failure: RemoteAuthError }} Compiled
  * `scope`: the scopes the policy requires, for what is said about them. `issuer`: under which its users are stored. `issuers`: where the
- * policy names several, the same for each, by its place. `key`: the same text for what makes the same policy, where there is such a text.
+ * policy names several, the same for each, by its place. `key`: equal for equal policies; undefined where the values cannot be compared by a text.
  * `severalTenants`: the issuer has tenants of its own, whose administrators may write any address.
  * @typedef {Compiled & { emailClaim?: string, scope?: unknown, issuer?: string, issuers?: readonly (string | undefined)[], key?: string,
  *   severalTenants?: boolean }} Entry
@@ -135,15 +135,15 @@ class PolicyCache {
       emailClaim,
     };
     try {
-      // Keys that the environment locates do not make the issuer one that is only compared: LibreChat wants a URL all the same.
+      // With OPENID_JWKS_URL the issuer must be a URL, as LibreChat has it; with `oidc.jwksUri` it may be any text.
       if (jwksUri !== undefined && fields.jwksUri === undefined && !isHttps(issuer)) {
         this.#compile(/** @type {PolicyOptions} */ ({ issuer, audience: 'any' }));
       }
-      // Rust judges the types too, each with a code of its own.
+      // Rust checks the types too, each with a code of its own.
       const policy = this.#compile(/** @type {PolicyOptions} */ (options));
       const severalTenants = extra.options.allowedTenants !== undefined;
-      const told = { ...(issuers && { issuers }), ...(key && { key }), ...(severalTenants && { severalTenants }) };
-      return { policy, emailClaim, scope, issuer: normalizeIssuer(fields.issuer), ...told };
+      const added = { ...(issuers && { issuers }), ...(key && { key }), ...(severalTenants && { severalTenants }) };
+      return { policy, emailClaim, scope, issuer: normalizeIssuer(fields.issuer), ...added };
     } catch (error) {
       const failure = /** @type {RemoteAuthError | undefined} */ (error);
       if (failure?.fault === 'config')
@@ -154,7 +154,7 @@ class PolicyCache {
 }
 
 /**
- * Who has set PROXY looks for no option.
+ * Whoever has set PROXY looks for that variable, not for an option.
  * @param {RemoteAuthError} failure of a policy whose proxies are the environment's
  * @returns {RemoteAuthError}
  */
@@ -167,7 +167,7 @@ function namingVariables(failure) {
   });
 }
 
-/** Any https URL may be an issuer; what else may is Rust's to say. @param {unknown} issuer */
+/** Any https URL may be an issuer; Rust decides what else may. @param {unknown} issuer */
 function isHttps(issuer) {
   return typeof issuer === 'string' && URL.canParse(issuer) && new URL(issuer).protocol === 'https:';
 }

@@ -5,8 +5,8 @@
  * @typedef {import('../../native').CompiledPolicy} CompiledPolicy
  *
  * `from`, `until`: the seconds of wall time between which the claims hold. `freshUntil`: the reading of the
- * monotonic clock, in milliseconds, from which the keys want another look. `epoch`: what the native side counted
- * before it judged. `by`: the verifier.
+ * monotonic clock, in milliseconds, from which the keys must be looked up again. `epoch`: the native count of key
+ * changes before the check. `by`: the verifier.
  * @typedef {{ token: string, policy: CompiledPolicy, epoch: number, from: number, until: number, freshUntil: number,
  *   outcome: Success, by?: object }} Entry
  */
@@ -21,7 +21,7 @@
 function holds(entry, now, monotonic, epoch) {
   // Whole seconds, as the native side compares them.
   const second = Math.floor(now);
-  // A clock that is refused natively is not believed here: a token may be good from minus infinity on.
+  // A clock that the native side would refuse is refused here, too: a token without `nbf` is valid from minus infinity on.
   return (
     Number.isFinite(now) &&
     second >= entry.from &&
@@ -39,8 +39,8 @@ const CHARACTERS = 16_000_000;
 const TAIL = 24;
 
 /**
- * Outcomes of a moment ago, so that the same token under the same policy need not cross into native code and be
- * judged again. Not a cache of trust: an entry answers only while nothing it rests on can have changed. The native
+ * Outcomes of a moment ago, so that the same token under the same policy need not be checked by native code
+ * again. Not a cache of trust: an entry answers only while nothing it rests on can have changed. The native
  * side counts every change of any keys (`epoch`), keys are asked for in time (`freshUntil`), and the claims' own
  * times are compared at every use.
  *
