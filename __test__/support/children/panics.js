@@ -29,7 +29,7 @@ async function main() {
     line: await seenOf(() => probe.panicInLine()),
     conversion: await seenOf(() => probe.panicInConversion()),
     afterwards: await seenOf(() =>
-      probe.createRemoteAgentAuth().check('a.b.c', { issuer: 'https://a', audience: 'b' }),
+      probe.createRemoteAgentAuth().check('eyJ.b.c', { issuer: 'https://a', audience: 'b' }),
     ),
     // No certificate was handed over in this process.
     'no trust': await seenOf(() =>
