@@ -156,7 +156,7 @@ function createAccounts(surroundings) {
    */
   async function resolve({ plan, config, tenantId }, profile) {
     const question = { plan, profile, tenantId };
-    const isDomainAllowed = domainRule(deps.isEmailDomainAllowed?.bind(deps), config);
+    const isDomainAllowed = domainRule(deps.isEmailDomainAllowed && callbacks.isEmailDomainAllowed, config);
     const steps = {
       findBound: surroundings.findBound,
       findByEmail: surroundings.findByEmail,
@@ -236,7 +236,7 @@ function createAccounts(surroundings) {
   async function describe(user, profile, { plan, config }, changes) {
     const bound = { ...user, ...changes.assign };
     const binding = bindingChanges(bound, profile.identity);
-    const isDomainAllowed = domainRule(deps.isEmailDomainAllowed?.bind(deps), config);
+    const isDomainAllowed = domainRule(deps.isEmailDomainAllowed && callbacks.isEmailDomainAllowed, config);
     const described = plan?.profile.forExisting ? await profileChanges(user, profile, { trust, isDomainAllowed }) : {};
     Object.assign(changes.assign, binding, described);
     Object.assign(changes.update, binding, described);

@@ -39,6 +39,10 @@ function createCallbacks(deps, timeout) {
       // `async`: a query that only begins when it is awaited must begin inside.
       within('updateUser', () => inTenantOf(deps, tenantId, async () => deps.updateUser(userId, fields))),
 
+    /** @param {string} email @param {any} config the host's @returns {unknown} */
+    isEmailDomainAllowed: (email, config) =>
+      within('isEmailDomainAllowed', () => deps.isEmailDomainAllowed?.(email, config)),
+
     /**
      * In the request's own context, whose tenant the new user is of.
      * @param {import('../../index').RemoteAgentNewUser} fields
