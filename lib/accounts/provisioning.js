@@ -5,7 +5,8 @@
  * @typedef {import('./options').Plan} Plan
  * @typedef {import('../../index').RemoteAgentUser} User
  * @typedef {import('../../index').RemoteAgentNewUser} NewUser
- * @typedef {{ createUser: (fields: NewUser, balance: object | undefined) => unknown, findUser: (filter: any) => unknown }} Callbacks
+ * @typedef {{ createUser: (fields: NewUser, balance: object | undefined) => unknown, findUser: (filter: any) => unknown,
+ *   updateUser: (tenantId: string | undefined, userId: string, fields: { role: string }) => unknown }} Callbacks
  */
 
 /** Whom provisioning makes, whatever a token says. */
@@ -52,9 +53,19 @@ async function createUser(fields, balance, callbacks) {
   }
   const user = isWhole(created, fields) ? created : await callbacks.findUser(exactly(fields));
   if (!isWhole(user, fields)) throw new TypeError('createUser gave no user that can be found again');
-  // A host may make its first user an administrator; whoever comes first with a token must not be that.
-  if (user.role === ADMIN) throw new TypeError('createUser made an administrator, which provisioning never does');
+  if (user.role === ADMIN) await demote(user, fields, callbacks);
   return user;
+}
+
+/**
+ * A host may make its first user an administrator; whoever comes first with a token must not be that. The account is there already, and
+ * the next call would find it: refusing this one is not enough.
+ * @param {User} user @param {NewUser} fields @param {Callbacks} callbacks
+ */
+async function demote(user, { tenantId }, callbacks) {
+  const stored = await callbacks.updateUser(tenantId, String(user._id ?? user.id), { role: ROLE });
+  if (!stored) throw new TypeError('createUser made an administrator, which provisioning never does');
+  user.role = ROLE;
 }
 
 /** @param {any} user @param {NewUser} fields @returns {user is User} */
