@@ -4,8 +4,13 @@
  * @typedef {import('../../native').Success['emailSource']} EmailSource
  */
 
-/** local@domain, as the look-up will see it: the database trims. Neither part may hold blanks or control characters. */
-const ADDRESS = /^[^\s\p{Cc}@]+@[^\s\p{Cc}@]+$/u;
+/** The Kelvin sign: the one character beyond ASCII that is a plain letter, k, in lower case. */
+const KELVIN = '\u212A';
+/**
+ * local@domain, as the look-up will see it: the database trims. Neither part may hold blanks or control characters, nor what the database
+ * would make another mailbox's address of.
+ */
+const ADDRESS = new RegExp(String.raw`^[^\s\p{Cc}@${KELVIN}]+@[^\s\p{Cc}@${KELVIN}]+$`, 'u');
 
 /** Names, which a provider may let its users choose: OpenID Connect Core 5.1 promises nothing about them. */
 const USER_NAMES = ['preferred_username', 'upn'];
@@ -22,6 +27,12 @@ const PRIVATE_ACCOUNTS = '9188040d-6c67-4c5b-b112-36a304b66dad';
 /** @param {string} text */
 function isEmailAddress(text) {
   return ADDRESS.test(text.trim());
+}
+
+/** As the database keeps it; what is no address stays that. @param {string} text */
+function inLowerCase(text) {
+  const trimmed = text.trim();
+  return trimmed.includes(KELVIN) ? trimmed : trimmed.toLowerCase();
 }
 
 /**
@@ -52,4 +63,4 @@ function emailClaimWarning(claim, problem) {
   return `the claim "${claim}" (OPENID_EMAIL_CLAIM) is ${found}; using the default claims`;
 }
 
-module.exports = { emailClaimWarning, isEmailAddress, isEntraTenant, isMereUserName };
+module.exports = { emailClaimWarning, inLowerCase, isEmailAddress, isEntraTenant, isMereUserName };

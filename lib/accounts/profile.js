@@ -1,6 +1,6 @@
 'use strict';
 
-const { isEmailAddress, isMereUserName } = require('./email-address');
+const { inLowerCase, isEmailAddress, isMereUserName } = require('./email-address');
 const { claimAt } = require('../policy/claim-path');
 
 /**
@@ -40,7 +40,7 @@ function profileOf(identity, readClaims, userinfo) {
   const address = userinfo === undefined || identity.severalTenants ? identity : overlaid(identity, userinfo);
   // A token's own `oid` stands: userinfo may add one, and never put another in its place.
   const oid = text(identity.oid) ?? text(userinfo?.oid);
-  const whole = { ...identity, ...address, oid, email: address.email?.trim().toLowerCase() };
+  const whole = { ...identity, ...address, oid, email: address.email && inLowerCase(address.email) };
   const username = usernameOf(claims) ?? whole.email;
   return { identity: whole, username, name: nameOf(claims) ?? username };
 }
@@ -60,7 +60,7 @@ function overlaid(identity, userinfo) {
   for (const [source, name] of order) {
     const value = Object.hasOwn(userinfo, name) ? userinfo[name] : undefined;
     if (typeof value === 'string' && value !== '') {
-      const isSame = emailSource === source && email?.trim().toLowerCase() === value.trim().toLowerCase();
+      const isSame = emailSource === source && email !== undefined && inLowerCase(email) === inLowerCase(value);
       const said = verifiedOf(userinfo.email_verified) ?? (isSame ? emailVerified : undefined);
       return {
         email: value,
