@@ -15,6 +15,8 @@
 const LIFE = 60_000;
 /** Answers kept, each with its token: at most 16 KiB, and what the provider tells of one person. */
 const MOST = 1_000;
+/** Characters of a kept answer as JSON: one with a picture in it is asked for again. */
+const LONGEST_KEPT = 16_384;
 /** Characters at a token's end that tell tokens apart well enough to look one up; the whole is compared below. */
 const TAIL = 24;
 
@@ -52,7 +54,7 @@ function createUserinfo({ client, onBehalf, clock = Date.now }) {
     const forget = () => {
       if (entries.get(tail) === entry) entries.delete(tail);
     };
-    answer.then(({ ok }) => ok || forget(), forget);
+    answer.then((told) => isKept(told) || forget(), forget);
     return answer;
   }
 
@@ -69,6 +71,11 @@ function createUserinfo({ client, onBehalf, clock = Date.now }) {
       return { ok: false, reason: 'service_error', message: error instanceof Error ? error.message : String(error) };
     }
   }
+}
+
+/** @param {Userinfo} told */
+function isKept(told) {
+  return told.ok && JSON.stringify(told.claims).length <= LONGEST_KEPT;
 }
 
 module.exports = { createUserinfo };
