@@ -100,14 +100,16 @@ function read(args) {
 
 /** @param {string[]} args */
 function parse(args) {
+  // Another process may list these arguments: a token is none of them, and is not repeated.
+  if (args.some((arg) => /^--token(=|$)|^(bearer\s+)?eyJ[\w-]*\./i.test(arg))) {
+    throw new UsageError(
+      'a token is given by --token-file, never as an argument, which other users of this machine can see',
+    );
+  }
   try {
     return parseArgs({ args, options: OPTIONS, allowPositionals: true });
   } catch (error) {
-    // Another process may list these arguments: a token is none of them.
-    const told = args.some((arg) => /^--token(=|$)/.test(arg))
-      ? 'a token is given by --token-file, never as an argument, which other users of this machine can see'
-      : undefined;
-    throw new UsageError(told ?? `${/** @type {Error} */ (error).message.split('. ')[0]}; --help lists the options`);
+    throw new UsageError(`${/** @type {Error} */ (error).message.split('. ')[0]}; --help lists the options`);
   }
 }
 

@@ -355,6 +355,8 @@ describe('the command', () => {
 
   test.each([
     [['--token', 'eyJhbGciOi'], /--token-file, never as an argument/],
+    [['eyJhbGciOi.eyJzdWIi.c2ln'], /^doctor: a token is given by --token-file, never as an argument[^.]*$/],
+    [['--policy', 'Bearer eyJhbGciOi.eyJzdWIi.c2ln'], /^doctor: a token is given by --token-file, [^.]*$/],
     [['--no-such'], /--no-such/],
     [['missing.yaml'], /missing\.yaml cannot be read \(ENOENT\)/],
     [['a.yaml', 'b.yaml'], /one FILE at most/],
