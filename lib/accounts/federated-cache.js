@@ -16,6 +16,12 @@ const { normalizeIssuer } = require('../policy/issuer');
 /** Milliseconds a store may take; and for how long one that failed is left alone, so that it is not waited for by every request. */
 const PATIENCE = 500;
 const REST = 5_000;
+/** Characters of a value that is looked at: whoever can write into the store must not make work of it. */
+const LONGEST_VALUE = 131_072;
+const LONGEST_PROOF = 64;
+/** What Redis says at the beginning of its refusals. */
+const REFUSALS =
+  /^(?:BUSY|CLUSTERDOWN|ERR|LOADING|MASTERDOWN|MISCONF|NOAUTH|NOPERM|OOM|READONLY|TRYAGAIN|WRONGPASS|WRONGTYPE)\b/;
 /** Headers remembered: a provider's tokens of one key all have the same. */
 const MOST_HEADERS = 1_000;
 /** What a shared store holds is not believed for having been there: a value carries proof that one of us wrote it. */
@@ -137,7 +143,9 @@ class FederatedCache {
       return await within(PATIENCE, (async () => ask())());
     } catch (error) {
       this.#restUntil = this.#clock() + REST;
-      this.#log.warn(`federated auth cache: ${what} failed; the store is left alone for ${REST / 1_000} s`, error);
+      this.#log.warn(
+        `federated auth cache: ${what} failed (${kindOf(error)}); the store is left alone for ${REST / 1_000} s`,
+      );
       return undefined;
     }
   }
@@ -183,6 +191,7 @@ function sealed(entry, plan) {
 /** @param {any} value @param {Plan} plan @returns {unknown} */
 function unsealed(value, plan) {
   if (typeof value?.entry !== 'string' || typeof value.proof !== 'string') return undefined;
+  if (value.entry.length > LONGEST_VALUE || value.proof.length > LONGEST_PROOF) return undefined;
   const [given, right] = [Buffer.from(value.proof), Buffer.from(proofOf(value.entry, plan))];
   if (given.length !== right.length || !timingSafeEqual(given, right)) return undefined;
   return JSON.parse(value.entry);
@@ -195,11 +204,25 @@ function proofOf(text, plan) {
     .digest('base64url');
 }
 
+/**
+ * Clients of stores put the command into their errors, and with it the key and the value, which name a person: only the kind is told.
+ * @param {any} error
+ */
+function kindOf(error) {
+  if (error instanceof LateError) return error.message;
+  const { name, code, message } = Object(error);
+  const told = [name, code].filter((text) => typeof text === 'string' && /^\w{1,40}$/.test(text));
+  const [refusal] = (typeof message === 'string' && REFUSALS.exec(message)) || [];
+  return [...told, ...(refusal ? [refusal] : [])].join(' ') || 'no error object';
+}
+
+class LateError extends Error {}
+
 /** @template T @param {number} milliseconds @param {Promise<T>} asked @returns {Promise<T>} */
 function within(milliseconds, asked) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
-      () => reject(new Error(`the store has not answered within ${milliseconds} ms`)),
+      () => reject(new LateError(`the store has not answered within ${milliseconds} ms`)),
       milliseconds,
     );
     asked.then(resolve, reject).finally(() => clearTimeout(timer));

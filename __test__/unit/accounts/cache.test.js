@@ -1,5 +1,7 @@
 'use strict';
 
+const { createHmac } = require('node:crypto');
+const { inspect } = require('node:util');
 const { FederatedCache, invalidate, keyOf } = require('../../../lib/accounts/federated-cache');
 const { MemoryStore } = require('../../../lib/accounts/memory-store');
 const { readAccounts } = require('../../../lib/accounts/options');
@@ -183,6 +185,27 @@ describe('what a store gives back', () => {
     }
   });
 
+  test('is not looked at beyond a length, proof or not', async () => {
+    const store = new RemoteStore();
+    const plan = planOf({ secret: SECRET });
+    const { write, read } = setUp({ store, plan });
+    await write();
+    const [key] = store.values.keys();
+    const { entry, proof } = JSON.parse(store.values.get(key));
+    const longer = (length) => {
+      const text = entry.padEnd(length);
+      return { entry: text, proof: createHmac('sha256', SECRET).update(text).digest('base64url') };
+    };
+    for (const [value, isBelieved] of [
+      [longer(131_072), true],
+      [longer(131_073), false],
+      [{ entry, proof: proof.padEnd(65) }, false],
+    ]) {
+      store.values.set(key, JSON.stringify(value));
+      expect((await read()) !== undefined).toBe(isBelieved);
+    }
+  });
+
   test('of replicas is believed where they share the secret', async () => {
     const store = new RemoteStore();
     const shared = { store, plan: planOf({ secret: SECRET }) };
@@ -259,7 +282,27 @@ describe('a store that is down', () => {
     const store = { get() {}, set: async () => Promise.reject(new Error('down')), delete() {} };
     const { write, logger } = setUp({ store });
     await write();
-    expect(logger.lines).toEqual([['warn', expect.stringContaining('write failed'), expect.any(Error)]]);
+    expect(logger.lines).toEqual([['warn', expect.stringContaining('write failed (Error)')]]);
+  });
+
+  test('is told of without what its client puts into errors: the key and the value, which name a person', async () => {
+    const refuse =
+      (name) =>
+      async (...args) =>
+        Promise.reject(
+          Object.assign(new Error(`OOM command not allowed: ${JSON.stringify(args)}`), {
+            name: 'ReplyError',
+            command: { name, args },
+          }),
+        );
+    const store = { get: async () => undefined, set: refuse('set'), delete: refuse('del') };
+    const { write, logger } = setUp({ store });
+    await write();
+    expect(logger.lines.at(-1)).toEqual(['warn', expect.stringContaining('write failed (ReplyError OOM)')]);
+    expect(inspect(logger.lines, { depth: null })).not.toMatch(/sub-1|ada@example/);
+    const odd = setUp({ store: { ...store, set: async () => Promise.reject(undefined) } });
+    await odd.write();
+    expect(odd.logger.lines.at(-1)[1]).toContain('write failed (no error object)');
   });
 });
 

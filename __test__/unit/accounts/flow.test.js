@@ -185,6 +185,42 @@ describe('somebody unknown', () => {
     ]);
   });
 
+  test('nor by calling again: the account that such a host has made is taken down to USER', async () => {
+    const store = new UserStore();
+    const createUser = async (fields) => {
+      const user = store.createUser.getMockImplementation()(fields);
+      await store.updateUser((await user)._id, { role: 'ADMIN' });
+      return { ...(await user), role: 'ADMIN' };
+    };
+    const { findUser, updateUser } = store;
+    const app = world({ deps: { findUser, updateUser, createUser } });
+    expect(passed(await app.call())).toMatchObject({ role: 'USER' });
+    expect(passed(await app.call())).toMatchObject({ role: 'USER' });
+    expect(store.users).toEqual([expect.objectContaining({ openidId: 'subject-1', role: 'USER' })]);
+  });
+
+  test('does not get the account of an address that only lower case makes the same', async () => {
+    const users = [{ email: 'mike@example.com', provider: undefined }];
+    const app = world({ users, outcome: token({ email: 'mi\u212Ae@example.com' }) });
+    refused(app, await app.call(), 'missing_email');
+    expect(app.store.users[0].openidId).toBeUndefined();
+    expect(app.store.createUser).not.toHaveBeenCalled();
+    const plain = world({ users, accounts: {}, outcome: token({ email: 'mi\u212Ae@example.com' }) });
+    await plain.call();
+    expect(plain.store.users[0].openidId).toBeUndefined();
+  });
+
+  test('is a 500 where the host’s rule on domains never answers, and let in once it does', async () => {
+    const isEmailDomainAllowed = jest
+      .fn()
+      .mockReturnValueOnce(new Promise(() => {}))
+      .mockResolvedValue(true);
+    const app = world({ deps: { isEmailDomainAllowed }, options: { callbackTimeout: 20 } });
+    expect((await app.call()).answer).toEqual({ status: 500, body: S });
+    passed(await app.call());
+    expect(app.store.users).toHaveLength(1);
+  });
+
   test('is a 500 where the database fails, and no API key', async () => {
     const app = world({ deps: { createUser: async () => Promise.reject(new Error('down')) } });
     expect((await app.call()).answer).toEqual({ status: 500, body: S });

@@ -179,6 +179,15 @@ describe('is asked', () => {
     expect(client.userinfo).toHaveBeenCalledTimes(3);
   });
 
+  test('again where an answer is too large to be kept', async () => {
+    told({ picture: 'x'.repeat(16_384) });
+    const app = world();
+    await Promise.all([app.send(), app.send()]);
+    expect(client.userinfo).toHaveBeenCalledTimes(1);
+    await app.send();
+    expect(client.userinfo).toHaveBeenCalledTimes(2);
+  });
+
   test('not after the token’s end', async () => {
     const { createUserinfo } = require('../../../lib/accounts/userinfo');
     let now = 1_000;
