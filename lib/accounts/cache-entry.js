@@ -6,7 +6,8 @@
  * @typedef {{ version: 1, tenantId: string | null, issuer: string, subject: string, policy: string, signedBy: string, createdAt: number,
  *   expiresAt: number, user: Record<string, any>, groupsSyncedAt?: number }} Entry
  *
- * @typedef {Pick<Entry, 'tenantId' | 'issuer' | 'subject' | 'policy' | 'signedBy'>} Slot for whom something is asked
+ * For whom something is asked. `since`: how often accounts had been invalidated in this process.
+ * @typedef {Pick<Entry, 'tenantId' | 'issuer' | 'subject' | 'policy' | 'signedBy'> & { since: number }} Slot
  */
 
 const VERSION = 1;

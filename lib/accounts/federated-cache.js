@@ -30,6 +30,9 @@ const ownSecret = randomBytes(32).toString('base64');
 /** Stores in use, for `invalidate`: in this process, and shared ones. @type {Set<WeakRef<object>>} */
 const stores = new Set();
 
+/** How often `invalidate` was called: what a request has read of an account before that is not written after it. */
+let invalidations = 0;
+
 /** @param {string | null | undefined} tenantId @param {string} issuer normalised @param {string} subject LibreChat's key */
 function keyOf(tenantId, issuer, subject) {
   return `${tenantId || 'base'}:${issuer}:${subject}`;
@@ -75,7 +78,8 @@ class FederatedCache {
     if (!plan.cache.enabled || issuer === undefined || policy.key === undefined) return undefined;
     const signedBy = this.#signedBy(token.slice(0, token.indexOf('.')));
     if (signedBy === undefined) return undefined;
-    return { tenantId: tenantId ?? null, issuer, subject, policy: this.#policyMark(policy, plan), signedBy };
+    const mark = this.#policyMark(policy, plan);
+    return { tenantId: tenantId ?? null, issuer, subject, policy: mark, signedBy, since: invalidations };
   }
 
   /** @param {Slot} slot @param {Plan} plan @returns {Promise<Entry | undefined> | Entry | undefined} never rejects */
@@ -99,11 +103,12 @@ class FederatedCache {
     const now = this.#clock();
     const until = Math.min(now + plan.cache.ttlSeconds * 1_000, expiresAt * 1_000);
     const ttl = Math.floor(until - now);
-    if (!(ttl > 0)) return;
+    const { since, ...of } = slot;
+    if (!(ttl > 0) || since !== invalidations) return;
     /** @type {Entry} */
     const entry = {
       version: VERSION,
-      ...slot,
+      ...of,
       createdAt: now,
       expiresAt: until,
       user: keptOf(user, id),
@@ -246,6 +251,7 @@ function register(store) {
  * @param {string} [tenantId]
  */
 async function invalidate(issuer, subject, tenantId) {
+  invalidations += 1;
   const key = keyOf(tenantId, normalizeIssuer(issuer) ?? '', subject);
   const living = [...stores]
     .map((known) => /** @type {Store | undefined} */ (known.deref()))

@@ -121,6 +121,16 @@ describe.each([
     expect(await read()).toBeUndefined();
   });
 
+  test('what a request had read before `invalidate` is not written after it', async () => {
+    const { slot, write, read } = setUp({ store: storeOf(), plan });
+    const before = slot();
+    await invalidate(ISSUER, 'sub-1');
+    await write({}, before);
+    expect(await read()).toBeUndefined();
+    await write();
+    expect(await read()).toBeDefined();
+  });
+
   test('`invalidate` forgets exactly that account', async () => {
     const { write, read, slot } = setUp({ store: storeOf(), plan });
     const other = slot({ tenantId: 'acme' });
