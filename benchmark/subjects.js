@@ -37,13 +37,13 @@ async function ourVerify(
   const policy = { issuer, audience: AUDIENCE, jwksUri, ...(alg === 'EdDSA' && { algorithms: ['EdDSA'] }) };
   await verifier.prefetch(policy);
   const compiled = verifier.compile(policy);
-  const judged = (outcome) => {
+  const counted = (outcome) => {
     if (!outcome.ok) throw new Error(outcome.code);
     return claimsOf(verifier, outcome);
   };
   return (token) => {
     const outcome = verifier.check(token, compiled);
-    return 'then' in outcome ? outcome.then(judged) : judged(outcome);
+    return 'then' in outcome ? outcome.then(counted) : counted(outcome);
   };
 }
 

@@ -5,7 +5,7 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
-const { differencesIn, judge, numbersIn, readScenarios } = require('../../scripts/checks/parity.js');
+const { differencesIn, matchTests, numbersIn, readScenarios } = require('../../scripts/checks/parity.js');
 
 const folder = path.join(__dirname, '..', 'parity');
 const scenarios = readScenarios();
@@ -48,7 +48,7 @@ test('a number without a passing test, a failed test, an unknown number and an u
     { title: '[4] works', status: 'passed' },
   ];
   const calls = [{ test: '[1] works', name: 'findOpenIDUser', own: [] }];
-  const { rows, problems } = judge(list, results, [], calls);
+  const { rows, problems } = matchTests(list, results, [], calls);
   expect(rows.map(({ passed }) => passed)).toEqual([true, false, false]);
   expect(problems).toHaveLength(5);
 });
@@ -56,7 +56,7 @@ test('a number without a passing test, a failed test, an unknown number and an u
 describe('a scenario that passes in our own spelling only', () => {
   const results = [{ title: '[1] works', fullName: 'all [1] works', status: 'passed' }];
   const judged = (calls, over = {}) =>
-    judge([{ number: 1, what: 'one', ...over }], results, ['row'], calls).rows[0].passed;
+    matchTests([{ number: 1, what: 'one', ...over }], results, ['row'], calls).rows[0].passed;
   const call = (own, test = 'all [1] works') => ({ test, name: 'createRemoteAgentAuth', own });
 
   test.each([

@@ -1,7 +1,7 @@
 'use strict';
 
 // A middleware of a server that has nothing to do with LibreChat: its own configuration, its own idea of a user, its own fallback.
-// All it takes from the package is the native engine, which judges tokens; what a judgement means for a request is decided here.
+// All it takes from the package is the native engine, which checks tokens; what a result means for a request is decided here.
 
 const { createRemoteAgentAuth } = require('remote-agent-auth/native');
 

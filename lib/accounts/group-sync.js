@@ -104,13 +104,13 @@ function createGroupSync({ client, clock = Date.now, sleep = pause }) {
   async function read({ plan, member, token, policy, issuer, readClaims, store }) {
     const graph = new GraphGroups({ client, policy, token, hosts: plan.userInfo.hosts, sleep });
     if (plan.groups.source === 'token') {
-      const told = groupsInToken(readClaims(), plan.groups.claim, issuer ?? '');
-      if (told.is === 'none') return told.why;
-      if (told.is === 'listed') {
-        if (told.groups.length === 0) return 'the token names no group';
-        const ids = told.groups.map(({ id }) => id);
+      const found = groupsInToken(readClaims(), plan.groups.claim, issuer ?? '');
+      if (found.is === 'none') return found.why;
+      if (found.is === 'listed') {
+        if (found.groups.length === 0) return 'the token names no group';
+        const ids = found.groups.map(({ id }) => id);
         const stored = await known(store, ids);
-        return { ids, missing: told.groups.filter(({ id }) => !stored.has(id)), others: othersOf(issuer ?? '', ids) };
+        return { ids, missing: found.groups.filter(({ id }) => !stored.has(id)), others: othersOf(issuer ?? '', ids) };
       }
       const { env } = process;
       if (!isEntraTenant(issuer) || !member.idOnTheSource || !env.OPENID_CLIENT_ID || !env.OPENID_CLIENT_SECRET) {

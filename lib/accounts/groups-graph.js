@@ -122,7 +122,11 @@ class GraphGroups {
         } else groups.push(groupOf(id, answer));
       }
       if (again.length === 0) return groups;
-      await this.#pause(attempt, wait, `${again.length} groups are not told, status ${answers.get(again[0])?.status}`);
+      await this.#pause(
+        attempt,
+        wait,
+        `${again.length} groups were not answered, status ${answers.get(again[0])?.status}`,
+      );
       left = again;
     }
   }
@@ -153,8 +157,8 @@ class GraphGroups {
 
 /** @param {string} id @param {any} answer @returns {Group} */
 function groupOf(id, answer) {
-  const { id: told, displayName, mail, description } = answer?.body ?? {};
-  if (answer?.status !== 200 || told !== id)
+  const { id: answered, displayName, mail, description } = answer?.body ?? {};
+  if (answer?.status !== 200 || answered !== id)
     throw new GraphError(`group details with status ${answer?.status ?? 'none'}`);
   return {
     id,

@@ -177,7 +177,7 @@ function createPlanReader(option) {
   return (blocks, fields, tenantId) => {
     if (!isFunction && blocks === undefined) return alone;
     const own = isFunction ? checked(option(Object.freeze({ ...fields }), { tenantId }) ?? {}) : fixed;
-    // Each is judged where it stands, so that the error names the place.
+    // Each is checked where it stands, so that the error names the place.
     if (blocks !== undefined) readAccounts(blocks, 'oidc');
     readAccounts(own ?? {}, OPTION);
     return readAccounts({ ...blocks, ...own }, OPTION);

@@ -39,7 +39,7 @@ function createAccessTokenVerifier({ factory, verifier, logger, prefix, policy: 
       issuer,
       audience: audience || undefined,
       jwksUri: jwksUri || undefined,
-      // Without an audience the scopes are what says for whom the token is, so Rust judges them as well.
+      // Without an audience the scopes are what says for whom the token is, so Rust checks them as well.
       scope: audience ? undefined : scopes.join(' ') || undefined,
     };
     const extra = withRules(policyExtra(fields, undefined), {

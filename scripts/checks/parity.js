@@ -76,7 +76,7 @@ function runTests() {
  * @param {string[]} differences
  * @param {Call[]} calls
  */
-function judge(scenarios, results, differences, calls) {
+function matchTests(scenarios, results, differences, calls) {
   const asLibreChat = new Set(calls.filter(({ own }) => own.length === 0).map(({ test }) => test));
   const inAnyWay = new Set(calls.map(({ test }) => test));
   /** @type {string[]} */
@@ -102,7 +102,7 @@ function judge(scenarios, results, differences, calls) {
   return { rows, problems };
 }
 
-/** @param {ReturnType<typeof judge>['rows'][number]} row */
+/** @param {ReturnType<typeof matchTests>['rows'][number]} row */
 function printed({ number, what, differs, tests, passed }) {
   const result = passed ? (differs === undefined ? 'same' : 'differs') : tests.length > 0 ? 'FAILED' : 'MISSING';
   const first = tests[0]?.title ?? what;
@@ -115,7 +115,7 @@ function main() {
   const scenarios = readScenarios();
   const page = fs.readFileSync(path.join(root, 'docs', 'differences.md'), 'utf8');
   const { results, calls } = runTests();
-  const { rows, problems } = judge(scenarios, results, differencesIn(page), calls);
+  const { rows, problems } = matchTests(scenarios, results, differencesIn(page), calls);
   process.exitCode = problems.length === 0 ? 0 : 1;
   if (process.argv.includes('--json')) return void console.log(JSON.stringify({ rows, problems }));
   console.log('   no  result   test');
@@ -128,6 +128,6 @@ function main() {
   );
 }
 
-module.exports = { differencesIn, judge, numbersIn, readScenarios };
+module.exports = { differencesIn, matchTests, numbersIn, readScenarios };
 
 if (require.main === module) main();

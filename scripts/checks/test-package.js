@@ -79,7 +79,7 @@ const wanted = options.only?.split(',');
  * @param {string} where
  * @param {() => Promise<import('../../__test__/package/entry-points').Verdict>} trial
  */
-async function judge(check, where, trial) {
+async function report(check, where, trial) {
   if (wanted && !wanted.includes(check) && check !== 'install') return;
   const started = Date.now();
   /** @type {import('../../__test__/package/entry-points').Verdict} */
@@ -133,7 +133,7 @@ function flagsOf(name) {
 async function installed(name, tarballs) {
   /** @type {Installation | undefined} */
   let installation;
-  await judge('install', name, async () => {
+  await report('install', name, async () => {
     // npm sees the system it runs on, whatever Node runs it: where that is another one, it is told.
     installation = install(tarballs, { flags: name === ownPlatform() ? [] : flagsOf(name) });
     const { main, platforms: chosen } = installation;
@@ -163,13 +163,13 @@ function foreignTo(name) {
 async function inNode(name, installation, { major, command }, { scratch, tarballs, oldest }) {
   const executable = wrapped(command, path.join(scratch, `${name}-${major}`));
   const where = `${name}, Node ${versionOf(executable)}`;
-  await judge('refusals', where, () => refusals(installation, executable, { tarballs, foreign: foreignTo(name) }));
-  await judge('import', where, () => entries.importsByName(installation, [executable]));
-  await judge('workers', where, () => entries.workerThreads(installation, [executable]));
+  await report('refusals', where, () => refusals(installation, executable, { tarballs, foreign: foreignTo(name) }));
+  await report('import', where, () => entries.importsByName(installation, [executable]));
+  await report('workers', where, () => entries.workerThreads(installation, [executable]));
   const own = name === ownPlatform();
   // Elsewhere the suites run in the oldest Node; what a newer one changes, the machine's own platform shows.
   if (!own && !oldest) return;
-  await judge('jest', where, () =>
+  await report('jest', where, () =>
     runSuites(installation, {
       node: executable,
       resolver: own ? undefined : resolverFor(name),
@@ -182,23 +182,23 @@ async function inNode(name, installation, { major, command }, { scratch, tarball
 
 /** What does not depend on the platform, once. @param {string} main tarball @param {Installation} installation @param {string} name */
 async function once(main, installation, name) {
-  await judge('types', 'TypeScript', () => entries.types(installation));
-  await judge('bundle', 'rollup', () => entries.bundled(installation));
+  await report('types', 'TypeScript', () => entries.types(installation));
+  await report('bundle', 'rollup', () => entries.bundled(installation));
   const nativeFile = path.join(installation.main, '..', packageName(name), fileName(name));
-  await judge('bundlers', 'with the native file', () => entries.bundlers(installation, nativeFile));
-  await judge('publint', 'main package', () => entries.publint(main));
-  await judge('attw', 'main package', () => entries.attw(main));
+  await report('bundlers', 'with the native file', () => entries.bundlers(installation, nativeFile));
+  await report('publint', 'main package', () => entries.publint(main));
+  await report('attw', 'main package', () => entries.attw(main));
 }
 
 /** @param {string[]} tarballs @param {string} name @param {Installation} installation */
 async function onlyHere(tarballs, name, installation) {
   if (process.platform === 'linux' && process.arch === 'x64' && platformNamed(name).libc === 'glibc') {
     for (const { name: runtime, command } of entries.otherRuntimes()) {
-      await judge('runtimes', runtime, () => entries.importsByName(installation, command));
+      await report('runtimes', runtime, () => entries.importsByName(installation, command));
     }
   }
   if (process.platform === 'win32') return;
-  await judge('newcomer', 'the README alone', async () => {
+  await report('newcomer', 'the README alone', async () => {
     const own = tarballs.filter(
       (file) => [mainOf(tarballs)].includes(file) || path.basename(file).startsWith(`${packageName(name)}-`),
     );

@@ -17,7 +17,7 @@ const { setUp, SetupError, root } = require('../build/setup.js');
  * @param {Count} count
  * @returns {Count}
  */
-function judged(runner, { code, ended }, count) {
+function counted(runner, { code, ended }, count) {
   if (ended !== undefined) {
     console.log(`${runner}: ${ended}`);
     return { ...count, failed: count.failed + 1 };
@@ -45,11 +45,11 @@ async function rustCore() {
     // A test that is switched off proves nothing: it counts as failed until it runs.
     count.failed += Number(failed) + Number(ignored);
   }
-  return judged('cargo test', cargo, count);
+  return counted('cargo test', cargo, count);
 }
 
 /**
- * Tests that lack something from outside (__test__/support/needs.js): told, and neither passed nor failed. Any other test that is
+ * Tests that lack something from outside (__test__/support/needs.js): printed, and neither passed nor failed. Any other test that is
  * switched off counts as failed.
  * @param {{ testResults: { assertionResults: { title: string, status: string }[] }[] }} result
  */
@@ -80,7 +80,7 @@ async function jest() {
         result.numTodoTests +
         result.numRuntimeErrorTestSuites;
     }
-    return judged('jest', jest, count);
+    return counted('jest', jest, count);
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }

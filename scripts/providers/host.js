@@ -11,7 +11,7 @@ const { createRemoteAgentAuth, verifyRemoteToken } = require('../..');
 const QUIET = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** What verifyRemoteToken says of a token. @param {string} token @param {Policy} policy @returns {Promise<string>} a code, or `accepted` */
-function judge(token, policy) {
+function codeOf(token, policy) {
   return verifyRemoteToken(token, policy).then(
     () => 'accepted',
     (error) => error.code,
@@ -49,10 +49,10 @@ async function attempt(token, { issuer, audience, scope, ...added }) {
     const { status } = await fetch(`http://127.0.0.1:${port}/`, {
       headers: { authorization: `Bearer ${token}`, connection: 'close' },
     });
-    return `${status} ${await judge(token, { issuer, audience, scope, ...added })}`;
+    return `${status} ${await codeOf(token, { issuer, audience, scope, ...added })}`;
   } finally {
     server.close();
   }
 }
 
-module.exports = { attempt, judge };
+module.exports = { attempt, codeOf };

@@ -3,7 +3,7 @@
 // Clients that send tokens at a steady rate, whatever becomes of them, and what they were told.
 
 const { generateKeyPairSync, randomUUID, sign } = require('node:crypto');
-const { judge } = require('./host');
+const { codeOf } = require('./host');
 
 /** @typedef {import('./host').Policy} Policy */
 /** @typedef {{ client: string, sent: number, answered: number, code: string }} Answer times in milliseconds */
@@ -30,9 +30,9 @@ class Load {
       const turn = next();
       if (turn === undefined) return;
       const sent = Date.now();
-      const judged = judge(turn.token, this.policy);
+      const answer = codeOf(turn.token, this.policy);
       this.#pending.push(
-        judged.then((code) => this.answers.push({ client: turn.client, sent, answered: Date.now(), code })),
+        answer.then((code) => this.answers.push({ client: turn.client, sent, answered: Date.now(), code })),
       );
     };
     this.#timers.push(setInterval(one, every));
