@@ -173,7 +173,7 @@ async function bundled({ folder, env }) {
         const res = { statusCode: 200, setHeader() {}, status(code) { this.statusCode = code; return this; }, json(body) { resolve([this.statusCode, body.error]); } };
         requireRemoteAuth({ headers: {} }, res, () => resolve('next'));
       });
-      console.log(JSON.stringify([answer, await refusal('a.b.c'), nativeNames.includes('verifyRemoteToken')]));`;
+      console.log(JSON.stringify([answer, await refusal('eyJ.b.c'), nativeNames.includes('verifyRemoteToken')]));`;
     const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', script], {
       cwd: project,
       env,

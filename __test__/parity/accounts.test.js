@@ -278,12 +278,20 @@ describe('groups', () => {
     expect(JSON.parse(store.set.mock.calls[0][1].entry).groupsSyncedAt).toEqual(expect.any(Number));
   });
 
-  test('[107] of a new user are read where that is on, whatever OPENID_ISSUER is', async () => {
+  test('[107] of a new user are read where that is on, and its secret goes to no other issuer than OPENID_ISSUER', async () => {
     graphAnswers(['group-1']);
-    process.env.OPENID_ISSUER = 'https://browser.example.com';
+    process.env.OPENID_ISSUER = issuer.url;
     const world = worldOf({ accounts: { ...ON, groupSync: { onCreate: true } } });
     expectPassed(await world.send(tokenOf(world, { oid: 'oid-1' })));
     expect(world.deps.bulkUpdateGroups).toHaveBeenCalledTimes(2);
+
+    client.exchange.mockClear();
+    process.env.OPENID_ISSUER = 'https://browser.example.com';
+    const other = worldOf({ accounts: { ...ON, groupSync: { onCreate: true } } });
+    expectPassed(await other.send(tokenOf(other, { oid: 'oid-2', sub: 'subject-2' })));
+    expect(client.exchange).not.toHaveBeenCalled();
+    expect(other.deps.bulkUpdateGroups).not.toHaveBeenCalled();
+    expect(other.logged('error', 'are left as they are')).toHaveLength(1);
   });
 
   test('[108] of a new user are not read where only known users’ are', async () => {

@@ -40,9 +40,14 @@ function inLowerCase(text) {
  * @param {string | undefined} issuer normalised
  */
 function isEntraTenant(issuer) {
+  return entraTenantOf(issuer) !== undefined;
+}
+
+/** The tenant of Entra ID that an issuer is, of either version. @param {string | undefined} issuer normalised */
+function entraTenantOf(issuer) {
   const [, v2, v1] = ENTRA_TENANT.exec(issuer ?? '') ?? [];
-  const tenant = v2 ?? v1;
-  return tenant !== undefined && tenant.toLowerCase() !== PRIVATE_ACCOUNTS;
+  const tenant = (v2 ?? v1)?.toLowerCase();
+  return tenant === PRIVATE_ACCOUNTS ? undefined : tenant;
 }
 
 /**
@@ -63,4 +68,4 @@ function emailClaimWarning(claim, problem) {
   return `the claim "${claim}" (OPENID_EMAIL_CLAIM) is ${found}; using the default claims`;
 }
 
-module.exports = { emailClaimWarning, inLowerCase, isEmailAddress, isEntraTenant, isMereUserName };
+module.exports = { emailClaimWarning, entraTenantOf, inLowerCase, isEmailAddress, isEntraTenant, isMereUserName };

@@ -15,11 +15,12 @@ const { isDuplicate } = require('./provisioning');
  * @typedef {{ find: (ids: string[]) => Promise<any>, upsert: (id: string, fields: object) => Promise<unknown>,
  *   update: (filter: object, change: object) => Promise<unknown> }} Store
  *
- * `memberKey`: by which groups know the user.
+ * `memberKey`: by which groups know the user. `issuer`: the token's; `configured`: the one whose metadata names the token endpoint.
  * @typedef {{ userId: string, tenantId: string | undefined, memberKey: string, provider?: string | null, openidId?: string | null,
  *   idOnTheSource?: string }} Member
  *
  * @typedef {{ plan: Plan, lifecycle: 'created' | 'existing', member: Member, token: string, policy: CompiledPolicy, issuer: string | undefined,
+ *   configured: string | undefined,
  *   readClaims: () => Record<string, any>, store: Store, log: import('../middleware/log').Log, onSynced: () => void }} Job
  *
  * `pending`: still at work when the request's budget was spent.
@@ -101,8 +102,14 @@ function createGroupSync({ client, clock = Date.now, sleep = pause }) {
    * @param {Job} job
    * @returns {Promise<{ ids: string[], missing: Group[], others: object } | string>} a text: why nothing is to be changed
    */
-  async function read({ plan, member, token, policy, issuer, readClaims, store }) {
-    const graph = new GraphGroups({ client, policy, token, hosts: plan.userInfo.hosts, sleep });
+  async function read({ plan, member, token, policy, issuer, configured, readClaims, store }) {
+    const graph = new GraphGroups({
+      client,
+      policy,
+      token,
+      provider: { issuer: configured, hosts: plan.userInfo.hosts },
+      sleep,
+    });
     if (plan.groups.source === 'token') {
       const found = groupsInToken(readClaims(), plan.groups.claim, issuer ?? '');
       if (found.is === 'none') return found.why;

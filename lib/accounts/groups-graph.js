@@ -9,8 +9,8 @@ const { forGraph, isOn } = require('./provider');
  * @typedef {{ id: string, name: string, email?: string, description?: string }} Group
  * @typedef {{ status: number, retryAfter?: number, body: any }} Answer
  *
- * `hosts`: that may be asked for the exchange besides the issuer's own. `sleep`: waits so many milliseconds.
- * @typedef {{ client: () => Client, policy: CompiledPolicy, token: string, hosts: readonly string[],
+ * `provider`: whose token endpoint is asked for the exchange. `sleep`: waits so many milliseconds.
+ * @typedef {{ client: () => Client, policy: CompiledPolicy, token: string, provider: import('./provider').Provider,
  *   sleep: (ms: number) => Promise<void> }} Surroundings
  */
 
@@ -42,8 +42,8 @@ class GraphGroups {
 
   /** @returns {Promise<string[]>} the groups somebody is in, and with ENTRA_ID_INCLUDE_OWNERS_AS_MEMBERS those somebody owns */
   async memberships() {
-    const { client, policy, token, hosts } = this.#given;
-    const exchanged = await forGraph(client, policy, token, hosts);
+    const { client, policy, token, provider } = this.#given;
+    const exchanged = await forGraph(client, policy, token, provider);
     if (!exchanged.ok) throw new GraphError(exchanged.message);
     this.#graphToken = exchanged.token;
     const { env } = process;

@@ -120,6 +120,7 @@ function createAccounts(surroundings) {
           policy: /** @type {any} */ (entry.policy),
           token,
           subject,
+          issuer: entry.issuer,
           expiresAt: verified.expiresAt,
           hosts: plan.userInfo.hosts,
         })
@@ -279,6 +280,7 @@ function createAccounts(surroundings) {
       token: request.token,
       policy: /** @type {any} */ (request.entry.policy),
       issuer: request.identity.issuer,
+      configured: request.entry.issuer,
       readClaims: () => readClaims(request),
       store: callbacks.groupsOf(user.tenantId),
       log,
@@ -314,7 +316,10 @@ function isStrict() {
 
 /** @param {() => import('./provider').Client} client */
 function userinfoOver(client) {
-  return createUserinfo({ client, onBehalf: (policy, token, hosts) => forUserinfo(client, policy, token, hosts) });
+  return createUserinfo({
+    client,
+    onBehalf: (policy, token, provider) => forUserinfo(client, policy, token, provider),
+  });
 }
 
 /** @param {string} problem */

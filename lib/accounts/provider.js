@@ -1,5 +1,8 @@
 'use strict';
 
+const { entraTenantOf } = require('./email-address');
+const { normalizeIssuer } = require('../policy/issuer');
+
 /**
  * The issuer's endpoints beside its keys: the native client's.
  * @typedef {{ ok: false, reason: 'unauthorized' | 'subject_mismatch' | 'service_error', code: string, message: string, host?: string,
@@ -15,6 +18,9 @@
  * }} Client
  *
  * @typedef {{ ok: true, token: string } | { ok: false, message: string }} Exchanged
+ *
+ * Whose token endpoint is asked: the configured issuer, normalised, and hosts that may be asked besides its own.
+ * @typedef {{ issuer: string | undefined, hosts: readonly string[] }} Provider
  */
 
 const GRAPH = 'https://graph.microsoft.com/';
@@ -27,19 +33,23 @@ function isOn(value) {
 }
 
 /**
- * The on-behalf-of exchange with LibreChat's own client, as its environment names it.
+ * The on-behalf-of exchange with LibreChat's own client, as its environment names it. Its secret is for the provider of the browser
+ * login alone: whoever writes the `oidc` block of a tenant must not be able to have it sent anywhere else.
  * @param {() => Client} client
  * @param {CompiledPolicy} policy
  * @param {string} token the caller's
  * @param {string} scope
- * @param {readonly string[]} [hosts]
+ * @param {Provider} provider
  * @returns {Promise<Exchanged>}
  */
-async function exchange(client, policy, token, scope, hosts) {
+async function exchange(client, policy, token, scope, { issuer, hosts }) {
   const { env } = process;
   const [clientId, clientSecret] = [env.OPENID_CLIENT_ID, env.OPENID_CLIENT_SECRET];
   if (!clientId || !clientSecret) {
     return { ok: false, message: 'the on-behalf-of exchange needs OPENID_CLIENT_ID and OPENID_CLIENT_SECRET' };
+  }
+  if (!isLoginProvider(issuer, env.OPENID_ISSUER)) {
+    return { ok: false, message: 'OPENID_ISSUER names another issuer, and OPENID_CLIENT_SECRET is for that one alone' };
   }
   const answer = await client().exchange(policy, { token, scope, clientId, clientSecret, hosts });
   return answer.ok
@@ -48,17 +58,29 @@ async function exchange(client, policy, token, scope, hosts) {
 }
 
 /**
+ * Whether an issuer is the provider of the browser login: the same issuer, or the same tenant of Entra ID by its other issuer.
+ * @param {string | undefined} issuer normalised
+ * @param {string | undefined} login OPENID_ISSUER; without one there is no other provider whose secret it could be
+ */
+function isLoginProvider(issuer, login) {
+  const normal = normalizeIssuer(login);
+  if (normal === undefined || normal === issuer) return true;
+  const tenant = entraTenantOf(normal);
+  return tenant !== undefined && tenant === entraTenantOf(issuer);
+}
+
+/**
  * Another token for userinfo, where OPENID_ON_BEHALF_FLOW_FOR_USERINFO_REQUIRED wants one.
  * @param {() => Client} client
  * @param {CompiledPolicy} policy
  * @param {string} token
- * @param {readonly string[]} hosts
+ * @param {Provider} provider
  * @returns {Promise<Exchanged> | undefined}
  */
-function forUserinfo(client, policy, token, hosts) {
+function forUserinfo(client, policy, token, provider) {
   const { env } = process;
   if (!isOn(env.OPENID_ON_BEHALF_FLOW_FOR_USERINFO_REQUIRED)) return undefined;
-  return exchange(client, policy, token, env.OPENID_ON_BEHALF_FLOW_USERINFO_SCOPE || USERINFO_SCOPE, hosts);
+  return exchange(client, policy, token, env.OPENID_ON_BEHALF_FLOW_USERINFO_SCOPE || USERINFO_SCOPE, provider);
 }
 
 /**
@@ -66,13 +88,13 @@ function forUserinfo(client, policy, token, hosts) {
  * @param {() => Client} client
  * @param {CompiledPolicy} policy
  * @param {string} token
- * @param {readonly string[]} hosts
+ * @param {Provider} provider
  */
-function forGraph(client, policy, token, hosts) {
+function forGraph(client, policy, token, provider) {
   const { env } = process;
   const names = (env.OPENID_GRAPH_SCOPES || GRAPH_SCOPES).split(/[\s,]+/).filter(Boolean);
   const scope = names.map((name) => (name.startsWith('https://') ? name : GRAPH + name)).join(' ');
-  return exchange(client, policy, token, scope, hosts);
+  return exchange(client, policy, token, scope, provider);
 }
 
 /** Milliseconds for one call, as LibreChat reads them: 0 is no limit. @returns {number | undefined} undefined: the client's own */

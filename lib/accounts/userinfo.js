@@ -5,7 +5,8 @@
  * @typedef {import('./provider').Client} Client
  * @typedef {Record<string, unknown>} Claims
  * @typedef {{ ok: true, claims: Claims } | { ok: false, reason: 'unauthorized' | 'subject_mismatch' | 'service_error', message: string }} Userinfo
- * @typedef {{ policy: CompiledPolicy, token: string, subject: string, expiresAt?: number, hosts: readonly string[] }} Question
+ * @typedef {{ policy: CompiledPolicy, token: string, subject: string, issuer: string | undefined, expiresAt?: number,
+ *   hosts: readonly string[] }} Question
  *
  * `policy` names the provider, and the way of reaching it.
  * @typedef {{ policy: CompiledPolicy, token: string, subject: string, until: number, answer: Promise<Userinfo> }} Entry
@@ -23,7 +24,7 @@ const TAIL = 24;
 /**
  * What userinfo says of the token's subject. One question for all who ask it at once; good answers are kept for a minute and not
  * past the token's end, others are not kept.
- * @param {{ client: () => Client, onBehalf: (policy: CompiledPolicy, token: string, hosts: readonly string[]) =>
+ * @param {{ client: () => Client, onBehalf: (policy: CompiledPolicy, token: string, provider: import('./provider').Provider) =>
  *   Promise<import('./provider').Exchanged> | undefined, clock?: () => number }} parts `onBehalf`: another token for userinfo, where the environment wants one
  */
 function createUserinfo({ client, onBehalf, clock = Date.now }) {
@@ -59,9 +60,9 @@ function createUserinfo({ client, onBehalf, clock = Date.now }) {
   }
 
   /** @param {Question} question @returns {Promise<Userinfo>} */
-  async function ask({ policy, token, subject, hosts }) {
+  async function ask({ policy, token, subject, issuer, hosts }) {
     try {
-      const exchanged = await onBehalf(policy, token, hosts);
+      const exchanged = await onBehalf(policy, token, { issuer, hosts });
       if (exchanged?.ok === false) return { ok: false, reason: 'service_error', message: exchanged.message };
       const answer = await client().userinfo(policy, { token: exchanged?.token ?? token, subject, hosts });
       return answer.ok
