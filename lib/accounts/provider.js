@@ -105,4 +105,4 @@ function callTimeout() {
   return milliseconds >= 0 ? milliseconds : undefined;
 }
 
-module.exports = { callTimeout, forGraph, forUserinfo, isOn };
+module.exports = { callTimeout, forGraph, forUserinfo, isLoginProvider, isOn };
