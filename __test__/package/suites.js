@@ -40,7 +40,15 @@ const OF_ANY_NODE = Object.freeze({
 const OF_THE_LOADER = Object.freeze({ 'repo/exports.test.js': 'what `require` and `import` give' });
 
 /** What the suites need beside the package. */
-const BESIDE = ['__test__', 'jest.config.js', 'scripts', 'benchmark', 'examples', 'tests/vectors', 'docs/benchmark.json'];
+const BESIDE = [
+  '__test__',
+  'jest.config.js',
+  'scripts',
+  'benchmark',
+  'examples',
+  'tests/vectors',
+  'docs/benchmark.json',
+];
 /**
  * What holds tools and is shared with the checkout, where it is there. Nothing that tests write code into: from there it would find the
  * package of the checkout.
