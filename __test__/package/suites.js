@@ -28,12 +28,25 @@ const OF_EVERY_NODE = Object.freeze({
   'journey/contexts.test.js': 'Nodes of other versions for the same platform',
 });
 
-/** Suites about what is shipped whose answer is the same in every Node; so once, in the oldest. */
+/**
+ * Suites whose answer is the same in every Node and on every platform, and folders of such, by the slash at their end; so once, on the
+ * machine's own platform in the oldest. What remains goes through the native file, or depends on what a Node offers.
+ */
 const OF_ANY_NODE = Object.freeze({
+  'field-cases/': 'rules on inputs',
+  'journey/differential.test.js': 'the same decisions as the JavaScript it replaces',
+  'journey/soak.test.js': 'what is kept over many checks',
+  'journey/tenants-oracle.test.js': 'which policy checks which token',
+  'parity/': "LibreChat's scenarios",
   'repo/docs-examples.test.js': 'what the documents tell somebody to do',
   'repo/option-tables.test.js': 'the tables of the documents against the types',
   'repo/provider-recipes.test.js': 'the blocks of the pages on providers',
   'repo/readme.test.js': 'the blocks of the README',
+  'unit/accounts/': 'rules in JavaScript',
+  'unit/librechat/': 'rules in JavaScript',
+  'unit/middleware/': 'rules in JavaScript',
+  'unit/operations/': 'what an operator calls by hand',
+  'unit/policy/': 'rules in JavaScript',
 });
 
 /** The suites of `repo/` that are about the package in whichever Node loads it. */
@@ -102,7 +115,7 @@ function leftOut(suites, { otherNodes, oldest }) {
  * @param {import('./installation').Installation} installation
  * @param {{ node: string, resolver?: Record<string, string>, otherNodes: boolean, oldest: boolean, timeFactor?: number, only?: string[] }} how
  *   `resolver`: by what jest finds its own native file for this platform; `otherNodes`: whether Nodes of every version can be had;
- *   `oldest`: whether `node` is the one for what is tried once; `only`: patterns, where not all are to run
+ *   `oldest`: whether this run is the one for what is tried once; `only`: patterns, where not all are to run
  * @returns {Promise<{ ok: boolean, figure: string, detail: string }>}
  */
 async function runSuites(installation, { node, resolver = {}, otherNodes, oldest, timeFactor = 1, only }) {
@@ -112,7 +125,10 @@ async function runSuites(installation, { node, resolver = {}, otherNodes, oldest
   const left = leftOut(suites, { otherNodes, oldest });
   const args = [bin, '--ci', '--json', `--outputFile=${report}`, `--testTimeout=${20_000 * timeFactor}`];
   if (only) args.push('--runInBand', ...only);
-  for (const name of left) args.push('--testPathIgnorePatterns', `/__test__/${name.replaceAll('.', '\\.')}$`);
+  for (const name of left) {
+    const end = name.endsWith('/') ? '' : '$';
+    args.push('--testPathIgnorePatterns', `/__test__/${name.replaceAll('.', '\\.')}${end}`);
+  }
   const PATH = `${path.dirname(node)}${path.delimiter}${installation.env.PATH}`;
   const env = { ...installation.env, PATH, ...resolver };
   const limit = TIME_LIMIT_MS * Math.min(timeFactor, 4);
@@ -129,7 +145,8 @@ async function runSuites(installation, { node, resolver = {}, otherNodes, oldest
       numTotalTestSuites: count,
     } = result;
     const broken = result.numRuntimeErrorTestSuites;
-    const figure = `${passed} passed, ${failed} failed, ${skipped} skipped in ${count} suites; ${only ? 'those chosen for emulation' : `${left.length} left out`}${end}`;
+    const chosen = only ? 'those chosen for emulation' : `${left.length} suites and folders left out`;
+    const figure = `${passed} passed, ${failed} failed, ${skipped} skipped in ${count} suites; ${chosen}${end}`;
     const ok = jest.code === 0 && failed === 0 && broken === 0 && passed > 0;
     return { ok, figure, detail: ok ? '' : failures(result) };
   } finally {

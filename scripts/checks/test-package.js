@@ -174,7 +174,7 @@ async function inNode(name, installation, { major, command }, { scratch, tarball
       node: executable,
       resolver: own ? undefined : resolverFor(name),
       otherNodes: own && oldest && !options.packages,
-      oldest,
+      oldest: own && oldest,
       ...(command.length > 1 && EMULATED),
     }),
   );
