@@ -1,7 +1,7 @@
 'use strict';
 
 // Rotations, stale clients, outages and junk `kid`s at a provider on loopback. What takes minutes is played on a clock of its own by
-// tests/refresh_simulation.rs (`a1_...`, `a2_...`, `a3_...`); here is what callers of the package see.
+// tests/suite/refresh_simulation.rs (`a1_...`, `a2_...`, `a3_...`); here is what callers of the package see.
 
 const { createRemoteAgentAuth } = require('../../lib/middleware/remote-agent-auth');
 const { RemoteTokenVerifier } = require('../../lib/verifier');

@@ -1,6 +1,6 @@
 'use strict';
 
-// The deadlines themselves are tried on a clock of its own by tests/discovery.rs (`a10_...`).
+// The deadlines themselves are tried on a clock of its own by tests/suite/discovery.rs (`a10_...`).
 
 const { createServer } = require('node:http');
 const { once } = require('node:events');

@@ -1,6 +1,6 @@
 'use strict';
 
-// The native side is tried with clocks of its own by tests/sleeping_machine.rs (`a18_...`).
+// The native side is tried with clocks of its own by tests/suite/sleeping_machine.rs (`a18_...`).
 
 const { RemoteTokenVerifier } = require('../../lib/verifier');
 const { issuerWhileTesting } = require('../support/surroundings');

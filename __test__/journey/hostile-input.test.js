@@ -1,7 +1,7 @@
 'use strict';
 
 // Rows S2 and S5 of the scorecard at the boundary: the text as JavaScript has it, and real connections. The core's own
-// part of both is in tests/hostile_input.rs.
+// part of both is in tests/suite/hostile_input.rs.
 
 const { createServer } = require('node:http');
 const { once } = require('node:events');

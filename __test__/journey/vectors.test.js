@@ -1,6 +1,6 @@
 'use strict';
 
-// Every row of tests/vectors through the native addon, its keys fetched over loopback HTTP. `tests/vectors.rs` runs the
+// Every row of tests/vectors through the native addon, its keys fetched over loopback HTTP. `tests/suite/vectors.rs` runs the
 // same bytes through the Rust core alone.
 
 const { execFileSync } = require('node:child_process');

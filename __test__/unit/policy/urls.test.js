@@ -1,7 +1,7 @@
 'use strict';
 
 // The tables of policies, URLs and issuer forms through the native addon, and beside LibreChat's own URL rule.
-// `tests/url_rule.rs` and `tests/vectors.rs` run the same tables through the Rust core.
+// `tests/suite/url_rule.rs` and `tests/suite/vectors.rs` run the same tables through the Rust core.
 
 const { isRemoteOidcUrlAllowed } = require('librechat-data-provider');
 const { normalizeIssuer } = require('../../../lib/policy/issuer');

@@ -1,12 +1,13 @@
 //! Tokens that are almost good: changed, respelled, swapped, offering keys of their own, naming keys in strange ways.
 //! Rows S1, S2, S5 and S7 of the scorecard.
 
-mod support;
+use crate::support;
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crate::support::{JWKS, NOW, Random, Signer, World, jwks, listed, long, score, status};
 use remote_agent_auth::algorithm::Algorithm;
 use remote_agent_auth::base64url::{decode, encode};
 use remote_agent_auth::error::Code;
@@ -17,7 +18,6 @@ use remote_agent_auth::token::UnverifiedToken;
 use remote_agent_auth::verify::verify;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use support::{JWKS, NOW, Random, Signer, World, jwks, listed, long, score, status};
 
 /// A token that passes, with what it passes under.
 struct Good {
@@ -50,11 +50,11 @@ fn good_tokens() -> Vec<Good> {
         expect: String,
     }
     let tables = [
-        include_str!("vectors/algorithms.json"),
-        include_str!("vectors/headers.json"),
-        include_str!("vectors/claims.json"),
+        include_str!("../vectors/algorithms.json"),
+        include_str!("../vectors/headers.json"),
+        include_str!("../vectors/claims.json"),
     ];
-    let sets: Value = serde_json::from_str(include_str!("vectors/key-sets.json")).unwrap();
+    let sets: Value = serde_json::from_str(include_str!("../vectors/key-sets.json")).unwrap();
     let keys = Arc::new(KeySet::parse(sets["sets"]["main"].as_str().unwrap().as_bytes()).unwrap());
     let rows = tables.iter().flat_map(|table| serde_json::from_str::<Vec<Row>>(table).unwrap());
     let good: Vec<_> = rows

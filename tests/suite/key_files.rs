@@ -1,7 +1,6 @@
 //! Keys without the provider: inline, from a file, and from the snapshot file of an earlier process.
-#![cfg(unix)]
 
-mod support;
+use crate::support;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -10,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::{JWKS, NOW, Network, Reply, Signer, jwks, now, ok, options, pass};
 use remote_agent_auth::error::Code;
 use remote_agent_auth::policy::{KeyOptions, Policy};
 use remote_agent_auth::provider::budget::Pacing;
@@ -18,7 +18,6 @@ use remote_agent_auth::provider::snapshot_file::{SnapshotFileError, SnapshotFile
 use remote_agent_auth::time::{Clock, UnixSeconds};
 use remote_agent_auth::verifier::{Answer, Checked, Memory, Verifier};
 use serde_json::{Value, json};
-use support::{JWKS, NOW, Network, Reply, Signer, jwks, now, ok, options, pass};
 
 /// A directory of its own, gone afterwards.
 struct Dir(PathBuf);

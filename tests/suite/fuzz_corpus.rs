@@ -1,15 +1,11 @@
 //! Every input of the fuzzing corpora again, on the stable toolchain and without libFuzzer. Row S27 of the scorecard.
 
-#[path = "../fuzz/invariants/mod.rs"]
-mod invariants;
-mod support;
-
 use std::fs;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
-use invariants::{claims, header, jwk_set, metadata, token};
-use support::{listed, score};
+use crate::invariants::{claims, header, jwk_set, metadata, token};
+use crate::support::{listed, score};
 
 type Target = (&'static str, fn(&[u8]) -> bool);
 

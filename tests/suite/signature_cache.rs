@@ -1,14 +1,14 @@
 //! The signature cache: one signature check per token and key, never longer than the key is published, never across sources.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 
+use crate::support::{ISSUER, JWKS, Signer, World, jwks, now, pass, policy};
 use remote_agent_auth::error::Code;
 use remote_agent_auth::policy::{Policy, PolicyOptions};
 use remote_agent_auth::verifier::{Answer, Checked, Memory};
 use serde_json::json;
-use support::{ISSUER, JWKS, Signer, World, jwks, now, pass, policy};
 
 const ELSEWHERE: &str = "https://idp.example/other";
 

@@ -1,16 +1,14 @@
 //! Every kind of value in every claim that a rule looks at: one code each, and the ends of a token's life to the second.
 //! Row S9 of the scorecard.
 
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::{ISSUER, JWKS, NOW, Signer, World, jwks, listed, score};
 use remote_agent_auth::error::Code;
 use remote_agent_auth::policy::{Policy, PolicyOptions};
 use remote_agent_auth::time::UnixSeconds;
 use remote_agent_auth::verifier::{Checked, Memory};
 use serde_json::json;
-use support::{ISSUER, JWKS, NOW, Signer, World, jwks, listed, score};
 
 /// What a letter of the table stands for.
 fn code(letter: char) -> Option<Code> {

@@ -1,15 +1,13 @@
 //! The provider is slow, down or talks nonsense; known keys go on working and nobody waits for ever.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{JWKS, Reply, Signer, World, jwks, long, now, ok, pass, score, status};
 use remote_agent_auth::error::Code;
 use remote_agent_auth::provider::fetch::FetchError;
 use remote_agent_auth::provider::fetch::Response;
 use remote_agent_auth::verifier::{Checked, Memory};
 use serde_json::json;
-use support::{JWKS, Reply, Signer, World, jwks, long, now, ok, pass, score, status};
 
 const STALE_BOUND: u64 = 4 * 60 * 60;
 

@@ -1,15 +1,13 @@
 //! Every way in which an exchange with a provider can fail, against real listeners on this machine: each has a reason of its
 //! own, names the host and says what to do.
 
-#[path = "support/sockets.rs"]
-mod sockets;
-mod support;
-
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
+use crate::sockets::{Authority, Identity, Stream, answering, get, network, serve, transport};
+use crate::support::{options, score};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rcgen::CertificateParams;
@@ -19,8 +17,6 @@ use remote_agent_auth::policy::{KeyOptions, Policy};
 use remote_agent_auth::provider::fetch::{FetchError, HttpFetch, Lookup, Resolver, trust_certificates};
 use remote_agent_auth::time::SystemClock;
 use remote_agent_auth::verifier::Verifier;
-use sockets::{Authority, Identity, Stream, answering, get, network, serve, transport};
-use support::{options, score};
 
 /// `nowhere.test` does not exist; every other name is this machine.
 #[derive(Debug)]

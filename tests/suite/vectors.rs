@@ -85,7 +85,7 @@ fn answer(row: &Row, keys: &str) -> Result<Verified, &'static str> {
 fn run_table(table: &str, at_least: usize) {
     let rows: Vec<Row> = serde_json::from_str(table).expect("a table of rows");
     assert!(rows.len() >= at_least, "only {} rows", rows.len());
-    let KeySets { sets } = serde_json::from_str(include_str!("vectors/key-sets.json")).expect("key sets");
+    let KeySets { sets } = serde_json::from_str(include_str!("../vectors/key-sets.json")).expect("key sets");
     let mut wrong = Vec::new();
     for row in &rows {
         let answer = answer(row, &sets[&row.keys]);
@@ -127,32 +127,32 @@ fn contradictions(row: &Row, verified: &Verified) -> Vec<String> {
 
 #[test]
 fn answers_headers_and_encodings_as_the_table_says() {
-    run_table(include_str!("vectors/headers.json"), 90);
+    run_table(include_str!("../vectors/headers.json"), 90);
 }
 
 #[test]
 fn answers_algorithms_and_keys_as_the_table_says() {
-    run_table(include_str!("vectors/algorithms.json"), 250);
+    run_table(include_str!("../vectors/algorithms.json"), 250);
 }
 
 #[test]
 fn answers_claims_as_the_table_says() {
-    run_table(include_str!("vectors/claims.json"), 150);
+    run_table(include_str!("../vectors/claims.json"), 150);
 }
 
 #[test]
 fn answers_issuer_forms_as_the_table_says() {
-    run_table(include_str!("vectors/issuer-forms.json"), 40);
+    run_table(include_str!("../vectors/issuer-forms.json"), 40);
 }
 
 #[test]
 fn answers_scopes_as_the_table_says() {
-    run_table(include_str!("vectors/scopes.json"), 70);
+    run_table(include_str!("../vectors/scopes.json"), 70);
 }
 
 #[test]
 fn answers_limits_as_the_table_says() {
-    run_table(include_str!("vectors/limits.json"), 25);
+    run_table(include_str!("../vectors/limits.json"), 25);
 }
 
 /// Rows that no Rust caller could write (a number for `scope`, an unknown option) are left to jest.
@@ -165,7 +165,7 @@ fn answers_policies_as_the_table_says() {
         expect: String,
     }
     let rows: Vec<PolicyRow> =
-        serde_json::from_str(include_str!("vectors/policies.json")).expect("a table of policies");
+        serde_json::from_str(include_str!("../vectors/policies.json")).expect("a table of policies");
     let mut ran = 0;
     for row in &rows {
         let Ok(written) = serde_json::from_value::<RowPolicy>(row.policy.clone()) else { continue };

@@ -1,14 +1,14 @@
 //! S47: metadata and answers that want a user's token, or our memory, or our time. Real sockets and TLS on this machine.
 
-#[path = "support/sockets.rs"]
-mod sockets;
-mod support;
+use crate::support;
 
 use std::io::{self, Write};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use crate::sockets::{Authority, Names, Server, Stream, answering, network, proxy, read_body, reply, serve};
+use crate::support::{options, score};
 use remote_agent_auth::error::Code;
 use remote_agent_auth::policy::transport::Secret;
 use remote_agent_auth::policy::{KeyOptions, Policy, ProxyOptions};
@@ -16,8 +16,6 @@ use remote_agent_auth::provider::fetch::trust_certificates;
 use remote_agent_auth::time::SystemClock;
 use remote_agent_auth::verifier::{CallError, Exchange, Graph, Userinfo, Verifier};
 use rustls::ServerConfig;
-use sockets::{Authority, Names, Server, Stream, answering, network, proxy, read_body, reply, serve};
-use support::{options, score};
 
 const TOKEN: &str = "eyJhbGciOiJFUzI1NiJ9.the-users.token";
 const SECRET: &str = "the-clients-secret";

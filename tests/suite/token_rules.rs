@@ -1,9 +1,8 @@
 //! The rules LibreChat does not have: age, kind, client, roles, tenants. Each is off unless the policy asks for it.
 
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::{ISSUER, JWKS, NOW, Signer, World, jwks, ok};
 use remote_agent_auth::algorithm::Algorithm;
 use remote_agent_auth::error::{Code, Refusal};
 use remote_agent_auth::policy::grant::ClaimPath;
@@ -11,7 +10,6 @@ use remote_agent_auth::policy::{GrantOptions, Policy, PolicyOptions};
 use remote_agent_auth::time::UnixSeconds;
 use remote_agent_auth::verifier::{Checked, Memory};
 use serde_json::{Value, json};
-use support::{ISSUER, JWKS, NOW, Signer, World, jwks, ok};
 
 fn options() -> PolicyOptions {
     PolicyOptions {

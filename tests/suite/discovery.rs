@@ -1,13 +1,13 @@
 //! Keys found through the provider's metadata.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 
+use crate::support::{JWKS, OAUTH_METADATA, OIDC_METADATA, Reply, Signer, World, jwks, metadata, ok, pass, status};
 use remote_agent_auth::error::Code;
 use remote_agent_auth::provider::fetch::{FetchError, Response};
 use serde_json::json;
-use support::{JWKS, OAUTH_METADATA, OIDC_METADATA, Reply, Signer, World, jwks, metadata, ok, pass, status};
 
 const MOVED: &str = "https://keys.example/jwks";
 

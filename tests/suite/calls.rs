@@ -1,17 +1,15 @@
 //! Calls to a provider's endpoints: which requests are made, with which token, and what their metadata cost.
 
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::{ISSUER, JWKS, Network, OIDC_METADATA, Reply, Signer, World, jwks, ok, options, pass, status};
 use remote_agent_auth::error::Code;
 use remote_agent_auth::policy::transport::Secret;
 use remote_agent_auth::policy::{KeyOptions, Policy};
 use remote_agent_auth::provider::fetch::FetchError;
 use remote_agent_auth::verifier::{CallError, Exchange, Graph, Userinfo};
 use serde_json::{Value, json};
-use support::{ISSUER, JWKS, Network, OIDC_METADATA, Reply, Signer, World, jwks, ok, options, pass, status};
 
 const TOKEN: &str = "eyJ.user.token";
 const USERINFO: &str = "https://idp.example/me";

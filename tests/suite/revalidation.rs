@@ -1,13 +1,11 @@
 //! Asking the provider whether its keys still stand (RFC 9110 13.1.2, 15.4.5), and how long a policy lets them live.
 
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::{JWKS, OIDC_METADATA, Reply, Signer, World, jwks, metadata, options, pass, status};
 use remote_agent_auth::error::Code;
 use remote_agent_auth::policy::{KeyOptions, Policy};
 use remote_agent_auth::provider::fetch::{FetchError, Response};
-use support::{JWKS, OIDC_METADATA, Reply, Signer, World, jwks, metadata, options, pass, status};
 
 const TAG: &str = "\"v1\"";
 

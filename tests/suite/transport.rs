@@ -1,14 +1,12 @@
 //! Real sockets and real TLS on this machine: which answers are believed, and which connections are never made.
 
-#[path = "support/sockets.rs"]
-mod sockets;
-mod support;
-
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::sockets::{Authority, answering, get, network, proxy, reply, serve, transport};
+use crate::support::{Signer, jwks, now, options, score};
 use remote_agent_auth::error::Code;
 use remote_agent_auth::policy::transport::{ClientCertificate, Proxies, ProxyUrl, Transport};
 use remote_agent_auth::policy::{KeyOptions, Policy};
@@ -16,8 +14,6 @@ use remote_agent_auth::provider::fetch::{FetchError, trust_certificates};
 use remote_agent_auth::time::Clock;
 use remote_agent_auth::verifier::{Checked, Memory, Verifier};
 use serde_json::json;
-use sockets::{Authority, answering, get, network, proxy, reply, serve, transport};
-use support::{Signer, jwks, now, options, score};
 
 /// Node's trust in these tests: an authority nobody here uses.
 fn node() -> &'static Authority {

@@ -1,9 +1,8 @@
 //! Which URLs a policy may name, and how issuers are normalised: the tables that jest runs too.
 
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::{JWKS, OIDC_METADATA, Signer, World, jwks, listed, metadata, score, status};
 use remote_agent_auth::error::Code;
 use remote_agent_auth::policy::endpoint::Endpoint;
 use remote_agent_auth::policy::issuer::{Issuer, normalise};
@@ -11,7 +10,6 @@ use remote_agent_auth::policy::{Policy, PolicyError, PolicyOptions};
 use remote_agent_auth::provider::fetch::{Document, Fetch, FetchError, HttpFetch, Request, Response};
 use serde::Deserialize;
 use serde_json::Value;
-use support::{JWKS, OIDC_METADATA, Signer, World, jwks, listed, metadata, score, status};
 
 #[derive(Deserialize)]
 struct UrlRow {
@@ -22,7 +20,7 @@ struct UrlRow {
 }
 
 fn urls() -> Vec<(String, bool, bool)> {
-    let rows: Vec<UrlRow> = serde_json::from_str(include_str!("vectors/urls.json")).expect("a table of URLs");
+    let rows: Vec<UrlRow> = serde_json::from_str(include_str!("../vectors/urls.json")).expect("a table of URLs");
     // Values that are not text can only come from JavaScript.
     let texts = rows.into_iter().filter_map(|row| Some((row.value.as_str()?.to_owned(), row.allowed, row.unset)));
     texts.collect()
@@ -74,7 +72,7 @@ fn normalises_issuers_as_the_table_says() {
         accepted: Vec<String>,
     }
     let rows: Vec<IssuerRow> =
-        serde_json::from_str(include_str!("vectors/issuers.json")).expect("a table of issuer forms");
+        serde_json::from_str(include_str!("../vectors/issuers.json")).expect("a table of issuer forms");
     assert!(rows.len() >= 30, "only {} rows", rows.len());
     for row in &rows {
         assert_eq!(normalise(&row.configured), row.normal.as_deref(), "{:?}", row.configured);

@@ -1,12 +1,11 @@
 //! Rotations, roll-backs, stale clients, junk and outages on a clock of our own: which good tokens are refused, and how
 //! often the provider is asked. First the schedules that were met in the field, then random ones.
 
-mod support;
-
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::{JWKS, NOW, Signer, jwks, listed, long, policy, score};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestRunner};
 use remote_agent_auth::base64url::encode;
@@ -15,7 +14,6 @@ use remote_agent_auth::provider::fetch::{Fetch, FetchError, Fetching, Request};
 use remote_agent_auth::time::{Clock, UnixSeconds};
 use remote_agent_auth::verifier::{Checked, Memory, Verifier};
 use serde_json::json;
-use support::{JWKS, NOW, Signer, jwks, listed, long, policy, score};
 use tokio::time::{Instant, sleep};
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -1,10 +1,11 @@
 //! A check gives the same answer on the caller's thread and on a worker: the vector tables on both, and what the queue refuses.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::{JWKS, Signer, World, jwks, now};
 use remote_agent_auth::error::Code;
 use remote_agent_auth::policy::source::KeyOptions;
 use remote_agent_auth::policy::{Policy, PolicyOptions};
@@ -14,7 +15,6 @@ use remote_agent_auth::time::UnixSeconds;
 use remote_agent_auth::verifier::{Answer, Checked, Later, Memory, Verified};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use support::{JWKS, Signer, World, jwks, now};
 
 /// A caller who does nothing on its own thread.
 fn busy(most_queued: usize) -> Caller {
@@ -75,14 +75,14 @@ async fn every_vector_is_answered_alike_on_the_callers_thread_and_off_it() {
     struct KeySets {
         sets: std::collections::HashMap<String, String>,
     }
-    let KeySets { sets } = serde_json::from_str(include_str!("vectors/key-sets.json")).unwrap();
+    let KeySets { sets } = serde_json::from_str(include_str!("../vectors/key-sets.json")).unwrap();
     let tables = [
-        include_str!("vectors/headers.json"),
-        include_str!("vectors/algorithms.json"),
-        include_str!("vectors/claims.json"),
-        include_str!("vectors/issuer-forms.json"),
-        include_str!("vectors/scopes.json"),
-        include_str!("vectors/limits.json"),
+        include_str!("../vectors/headers.json"),
+        include_str!("../vectors/algorithms.json"),
+        include_str!("../vectors/claims.json"),
+        include_str!("../vectors/issuer-forms.json"),
+        include_str!("../vectors/scopes.json"),
+        include_str!("../vectors/limits.json"),
     ];
     let (world, caller) = (World::with_jwks_uri(), busy(MOST_QUEUED));
     let (mut rows, mut accepted, mut on_workers) = (0, 0, 0);

@@ -1,17 +1,15 @@
 //! Whatever the provider does and whenever callers come: keys serve as long as they may, no longer, and the provider is
 //! asked no more often than the budgets allow. Random schedules against an independent reading of what happened.
 
-mod support;
-
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use crate::support::{JWKS, NOW, Signer, TestClock, jwks, long, policy, status};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestRunner};
 use remote_agent_auth::provider::fetch::{Fetch, FetchError, Fetching, Request, Response};
 use remote_agent_auth::time::UnixSeconds;
 use remote_agent_auth::verifier::{Checked, Memory, Verifier};
-use support::{JWKS, NOW, Signer, TestClock, jwks, long, policy, status};
 use tokio::time::{Instant, sleep};
 
 const MIN_LIFE: Duration = Duration::from_secs(60);

@@ -1,18 +1,18 @@
 //! Keys come, go and are replaced; callers with good tokens do not notice, others buy nothing.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::support::{JWKS, Reply, Signer, World, jwks, listed, long, ok, pass, policy, score, status};
 use remote_agent_auth::base64url::encode;
 use remote_agent_auth::error::Code;
 use remote_agent_auth::provider::budget::Pacing;
 use remote_agent_auth::provider::fetch::Response;
 use remote_agent_auth::time::UnixSeconds;
 use serde_json::json;
-use support::{JWKS, Reply, Signer, World, jwks, listed, long, ok, pass, policy, score, status};
 
 #[tokio::test(start_paused = true)]
 async fn follows_a_rotation_at_once() {

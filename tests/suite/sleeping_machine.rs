@@ -1,14 +1,12 @@
 //! The machine sleeps, or its wall clock is set: the monotonic clock stands still, the wall clock jumps.
 
-mod support;
-
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::{JWKS, NOW, Network, Signer, jwks, policy, status};
 use remote_agent_auth::error::Code;
 use remote_agent_auth::time::{Clock, UnixSeconds};
 use remote_agent_auth::verifier::{Checked, Memory, Verifier};
-use support::{JWKS, NOW, Network, Signer, jwks, policy, status};
 
 /// Both clocks as the test sets them.
 #[derive(Default)]
