@@ -9,7 +9,12 @@ if (command === 'doctor') {
   doctor(args).then((code) => {
     process.exitCode = code;
   });
+} else if (command === 'issuer') {
+  const { issuer } = require('../lib/testing/issuer-command');
+  issuer(args).then(({ code }) => {
+    process.exitCode = code;
+  });
 } else {
-  console.error('Usage: npx remote-agent-auth doctor [--help]');
+  console.error('Usage: npx remote-agent-auth doctor|issuer [--help]');
   process.exitCode = 2;
 }

@@ -123,6 +123,7 @@ const ROOMS = {
   middleware: ['accounts', 'policy', 'verifier'],
   operations: ['policy', 'verifier'],
   librechat: ['accounts', 'middleware', 'policy', 'verifier'],
+  testing: [],
 };
 /** What lies outside lib, and the one file that leads there. */
 const DOORS = {
@@ -142,6 +143,9 @@ const PURE = {
   'policy/nearest': [],
   'policy/oidc-config': [],
   'policy/proxy': [],
+  'testing/clock': [],
+  'testing/keys': [],
+  'testing/poisons': [],
   'verifier/errors': [],
   'verifier/outcome': ['wire-layout'],
   'verifier/outcome-cache': [],

@@ -117,7 +117,7 @@ const LANGUAGES = {
   text: checkTree,
 };
 /**
- * js and ts are compiled above; a comment before a block says what else is done with it. By readme.test.js, by docs-examples.test.js, `testing` and `run in a folder of LibreChat` by field cases,
+ * js and ts are compiled above; a comment before a block says what else is done with it. By readme.test.js, by docs-examples.test.js, `testing` and `run in a folder of LibreChat` by field cases, `kit` by testing-page.test.js,
  * and `run against Keycloak` by `npm run providers`.
  */
 const MARKERS = [
@@ -126,6 +126,7 @@ const MARKERS = [
   'newcomer provider.js',
   'mongosh',
   'testing',
+  'kit',
   'run in a folder of LibreChat',
   'run in a folder with token.txt',
   'run against Keycloak',

@@ -35,12 +35,17 @@ test('the adapter exports exactly what its types declare', () => {
   expect(Object.keys(require('../../lib/librechat')).sort()).toEqual(declaredValues('librechat.d.ts'));
 });
 
+test('the test kit exports exactly what its types declare', () => {
+  expect(Object.keys(require('../../lib/testing')).sort()).toEqual(declaredValues('testing.d.ts'));
+});
+
 test('an ES module imports all entries by name', () => {
   const script = `
     import * as main from 'remote-agent-auth';
     import * as native from 'remote-agent-auth/native';
     import * as librechat from 'remote-agent-auth/librechat';
-    console.log(JSON.stringify([main, native, librechat].map((entry) => Object.keys(entry))));`;
+    import * as testing from 'remote-agent-auth/testing';
+    console.log(JSON.stringify([main, native, librechat, testing].map((entry) => Object.keys(entry))));`;
   const printed = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
     cwd: ROOT,
     encoding: 'utf8',
@@ -49,7 +54,9 @@ test('an ES module imports all entries by name', () => {
     names.filter((name) => !['default', 'module.exports'].includes(name)).sort(),
   );
   expect(named).toEqual(
-    ['../..', '../../native', '../../lib/librechat'].map((entry) => Object.keys(require(entry)).sort()),
+    ['../..', '../../native', '../../lib/librechat', '../../lib/testing'].map((entry) =>
+      Object.keys(require(entry)).sort(),
+    ),
   );
 });
 
