@@ -54,6 +54,12 @@ export interface CallFailure {
  */
 export declare function checkToken(token: string, policy: CompiledPolicy, slots: Float64Array): string | EncodedResult | Promise<EncodedResult>
 
+/**
+ * Facts of verified claims, as JSON text; `claims` is the text of an accepted token. Each path is dotted text, as in `claim` of
+ * `requiredRoles`.
+ */
+export declare function claimFacts(claims: string, roles: Array<string>, permissions: Array<string>, client: Array<string>): string
+
 /** Checks a policy's options once, for many calls. */
 export declare function compilePolicy(options: PolicyOptions): CompiledPolicy | EncodedResult
 
@@ -97,6 +103,9 @@ export interface GraphOutcome {
 /** Counts every change of any keys. A result from before the last change must not be used again. */
 export declare function keyChanges(): number
 
+/** Every `iss` that a compiled policy can accept; null for anything else than a compiled policy. */
+export declare function policyIssuers(policy: CompiledPolicy): Array<string> | null
+
 /** Exchanges a user's token at the issuer's token endpoint for one in the user's name. */
 export declare function providerExchange(policy: CompiledPolicy, token: string, scope: string, clientId: string, clientSecret: string, hosts: Array<string>, timeoutMs: number): Promise<ExchangeAnswer | CallFailure>
 
@@ -114,6 +123,12 @@ export declare function providerUserinfo(policy: CompiledPolicy, token: string, 
  * counts. Returns how many certificates are trusted.
  */
 export declare function trustCertificates(pems: Array<string>): number
+
+/**
+ * `iss` of a token that nothing has checked: null where it has none, a refusal where the token cannot be read. It is good for
+ * nothing but choosing which policy shall check the token.
+ */
+export declare function untrustedIssuer(token: string): string | null | EncodedResult
 
 /** The claims of a subject. */
 export interface UserinfoAnswer {

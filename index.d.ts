@@ -3,8 +3,10 @@
  * servers. Tokens, keys and policies are judged natively; users, requests and responses stay here.
  */
 
+import type { ErrorBodies } from './bearer-auth';
 import type { CompiledPolicy, Outcome, PolicyOptions, RecheckHandle, Success } from './native';
 
+export * from './bearer-auth';
 export type { CompiledPolicy, KeyOptions, Outcome, PolicyOptions, RecheckHandle } from './native';
 
 // ---- verifying one token
@@ -52,6 +54,8 @@ export interface TokenVerifier {
   recheck(verdict: RecheckHandle, policy: CompiledPolicy): Outcome | Promise<Outcome>;
   /** Whether `check` would give this outcome of its own again for this policy, now: then `recheck` need not be asked. */
   stillHolds?(outcome: Outcome, policy: CompiledPolicy): boolean;
+  /** The clock that tokens are checked by: seconds since 1970. Default: the system's. */
+  now?(): number;
 }
 
 export interface CheckOptions {
@@ -89,6 +93,7 @@ export class RemoteTokenVerifier implements TokenVerifier {
   check(token: string, policy: CompiledPolicy, options?: CheckOptions): Outcome | Promise<Outcome>;
   recheck(verdict: RecheckHandle, policy: CompiledPolicy): Outcome | Promise<Outcome>;
   stillHolds(outcome: Outcome, policy: CompiledPolicy): boolean;
+  now(): number;
   /** The claims of a good token, parsed: see `sharedClaims`. */
   claimsOf(outcome: Success): Record<string, unknown>;
   /** As `verifyRemoteToken`. */
@@ -130,6 +135,8 @@ export type RemoteAuthErrorCode =
   | 'ERR_POLICY_ALGORITHMS'
   | 'ERR_POLICY_OPTION'
   | 'ERR_TOKEN_ARGUMENT'
+  | 'ERR_CREDENTIALS_MISSING'
+  | 'ERR_REQUEST_MALFORMED'
   | 'ERR_TOKEN_TOO_LARGE'
   | 'ERR_TOKEN_MALFORMED'
   | 'ERR_TOKEN_OPAQUE'
@@ -153,6 +160,7 @@ export type RemoteAuthErrorCode =
   | 'ERR_GRAPH_TOKEN'
   | 'ERR_TOKEN_TYPE'
   | 'ERR_TOKEN_CLIENT'
+  | 'ERR_TOKEN_ACTOR'
   | 'ERR_TOKEN_AUDIENCE'
   | 'ERR_TOKEN_ISSUER'
   | 'ERR_TOKEN_SUBJECT'
@@ -160,6 +168,9 @@ export type RemoteAuthErrorCode =
   | 'ERR_SCOPE_MISSING'
   | 'ERR_ROLE_MISSING'
   | 'ERR_PERMISSION_MISSING'
+  | 'ERR_CLAIM_MISMATCH'
+  | 'ERR_CHECK_REFUSED'
+  | 'ERR_AUTHENTICATION_LEVEL'
   | 'ERR_DISCOVERY_FETCH'
   | 'ERR_DISCOVERY_DOCUMENT'
   | 'ERR_DISCOVERY_ISSUER'
@@ -462,8 +473,8 @@ export interface RemoteAgentAuthOptions {
    * `Retry-After` for a provider that cannot be reached.
    */
   responses?: 'librechat' | 'standard';
-  /** Bodies of rejections: LibreChat's `{ error: text }` (default), or those OpenAI's clients read. */
-  bodies?: 'librechat' | 'openai';
+  /** Bodies of rejections: LibreChat's `{ error: text }` (default), those OpenAI's clients read, problem details (RFC 9457), or a function's. */
+  bodies?: ErrorBodies;
   /**
    * Whether a Bearer token with two dots that is refused, or has no user, is tried as an API key where these are
    * enabled. Default true; false with `responses: 'standard'`.

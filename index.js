@@ -44,13 +44,51 @@ const getMachineClientId = (claims) => require('./lib/librechat/management-auth'
 /** @type {Package['createTenantMiddlewares']} */
 const createTenantMiddlewares = (deps) => require('./lib/librechat/tenant-middlewares').createTenantMiddlewares(deps);
 
+/** @type {Package['createBearerAuth']} */
+const createBearerAuth = (options) => require('./lib/bearer-auth').createBearerAuth(options);
+
+/** @type {Package['protectedResourceMetadata']} */
+const protectedResourceMetadata = (resources) =>
+  require('./lib/bearer-auth/resource-metadata').protectedResourceMetadata(resources);
+
+/** @type {Package['requireScopes']} */
+const requireScopes = (scopes) => require('./lib/guards').requireScopes(scopes);
+
+/** @type {Package['requireAnyScope']} */
+const requireAnyScope = (scopes) => require('./lib/guards').requireAnyScope(scopes);
+
+/** @type {Package['requirePermissions']} */
+const requirePermissions = (...permissions) => require('./lib/guards').requirePermissions(...permissions);
+
+/** @type {Package['requireRoles']} */
+const requireRoles = (...roles) => require('./lib/guards').requireRoles(...roles);
+
+/** @type {Package['requireClaim']} */
+const requireClaim = (path, wanted) => require('./lib/guards').requireClaim(path, wanted);
+
+/** @type {Package['requireAuthentication']} */
+const requireAuthentication = (requirement) => require('./lib/guards').requireAuthentication(requirement);
+
+/** @type {Package['check']} */
+const check = (decide) => require('./lib/guards').check(decide);
+
+/** @type {Package['allOf']} */
+const allOf = (...guards) => require('./lib/guards').allOf(...guards);
+
+/** @type {Package['anyOf']} */
+const anyOf = (...guards) => require('./lib/guards').anyOf(...guards);
+
 // Plain names, so that `import { ... }` finds them without running this file.
 /** @type {Package} */
 module.exports = {
   RemoteAuthError,
   RemoteTokenVerifier,
+  allOf,
+  anyOf,
+  check,
   clearRemoteAgentAuthCache,
   createAgentManagementAuth,
+  createBearerAuth,
   createConversationManagementAuth,
   createRemoteAgentAuth,
   createSafeUser,
@@ -58,6 +96,13 @@ module.exports = {
   enabledAuthMethods,
   getMachineClientId,
   invalidateFederatedAuth,
+  protectedResourceMetadata,
+  requireAnyScope,
+  requireAuthentication,
+  requireClaim,
+  requirePermissions,
+  requireRoles,
+  requireScopes,
   toolIdentity,
   verifyRemoteToken,
 };

@@ -73,7 +73,7 @@ export interface PolicyRules extends KeyOptions {
   scope?: string;
   /** LibreChat's key in the same block; ignored here. */
   enabled?: boolean;
-  /** JWS names (RFC 7518, RFC 8037). Default: RS, PS and ES with 256, 384 and 512. `EdDSA` may be added. */
+  /** JWS names (RFC 7518, RFC 8037). Default: RS, PS and ES with 256, 384 and 512. `EdDSA`, also by its newer name `Ed25519` (RFC 9864), may be added. */
   algorithms?: string[];
   /** Refuse tokens without `exp`. Default true. */
   requireExp?: boolean;
@@ -99,6 +99,11 @@ export interface PolicyRules extends KeyOptions {
   typ?: 'off' | 'preferred' | 'required';
   /** Clients whose tokens are accepted, by `azp` or `client_id`. Default: all. */
   allowedClients?: string[];
+  /**
+   * Actors (`act`, RFC 8693) whose delegated tokens are accepted, by `sub`; an actor's own `iss` must be the token's. An empty list accepts
+   * no delegated token. Default: all. A token that nobody else uses has no `act`, and passes.
+   */
+  allowedActors?: string[];
   /** What the claim `token_use` must be; `access` for Cognito. Default: not looked at. */
   tokenUse?: string;
   /**

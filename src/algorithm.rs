@@ -61,9 +61,13 @@ impl Algorithm {
         }
     }
 
-    /// Names are case-sensitive (RFC 7515 4.1.1).
+    /// Names are case-sensitive (RFC 7515 4.1.1). `Ed25519` (RFC 9864 2.2) says of `EdDSA` which curve it is, the only one there is
+    /// here: two names of one algorithm.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+        match name {
+            "Ed25519" => Some(Self::EdDSA),
+            _ => Self::ALL.into_iter().find(|algorithm| algorithm.name() == name),
+        }
     }
 
     /// The one kind of key this algorithm may be used with (RFC 8725 3.1).
@@ -118,9 +122,14 @@ mod tests {
 
     #[test]
     fn knows_no_unsigned_or_symmetric_algorithm() {
-        for name in ["none", "None", "HS256", "HS384", "HS512", "rs256", "ES256K", "Ed25519", "RSA-OAEP", ""] {
+        for name in ["none", "None", "HS256", "HS384", "HS512", "rs256", "ES256K", "Ed448", "ed25519", "RSA-OAEP", ""] {
             assert_eq!(Algorithm::from_name(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn ed25519_is_another_name_of_eddsa() {
+        assert_eq!(Algorithm::from_name("Ed25519"), Some(Algorithm::EdDSA));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::details::Details;
+use crate::json::JsonError;
 use crate::keys::KeySetError;
 use crate::mismatch::Mismatch;
 use crate::policy::PolicyError;
@@ -87,6 +88,8 @@ codes! {
     PolicyAlgorithms "ERR_POLICY_ALGORITHMS" Config "The policy's `algorithms` has a name that is not supported, or none." "Name some of RS256 to RS512, PS256 to PS512, ES256 to ES512, EdDSA.";
     PolicyOption "ERR_POLICY_OPTION" Config "An option is unknown or of the wrong kind." "The message names the option and what was expected.";
     TokenArgument "ERR_TOKEN_ARGUMENT" Request "The token argument is not a string, or the handle given to `recheck` is not one." "Pass the token's text, without `Bearer`; to `recheck` the `verdict` of an accepted token.";
+    CredentialsMissing "ERR_CREDENTIALS_MISSING" Request "The request has no bearer token." "Send `Authorization: Bearer` and the access token.";
+    RequestMalformed "ERR_REQUEST_MALFORMED" Request "The request has more than one credential, or one that is no bearer token." "Send one `Authorization` header with one token, and no `access_token` elsewhere (RFC 6750 2).";
     TokenTooLarge "ERR_TOKEN_TOO_LARGE" Token "The token is longer than `maxTokenBytes` (16 KiB) allows." "Have the provider put fewer groups or claims into access tokens.";
     TokenMalformed "ERR_TOKEN_MALFORMED" Token "The token is not a JWS in compact form: three parts of strict base64url, JSON with unique members." "Send the access token unchanged; opaque and encrypted tokens cannot be checked here.";
     TokenOpaque "ERR_TOKEN_OPAQUE" Token "The token is no JWT: it is an opaque token or an API key." "Have the provider issue JWT access tokens for this audience; API keys belong to the API-key middleware.";
@@ -110,6 +113,7 @@ codes! {
     GraphToken "ERR_GRAPH_TOKEN" Token "The token is one for Microsoft Graph, which nobody else can verify." "Request the token for this API's own scope or application id.";
     TokenType "ERR_TOKEN_TYPE" Token "`typ` or `token_use` says something else than that the token is an access token." "Send an access token; where the policy's `typ` or `tokenUse` asks for more than the provider writes, loosen it.";
     TokenClient "ERR_TOKEN_CLIENT" Token "The token was issued to a client that `allowedClients` does not name." "Add the client's id, or use another client.";
+    TokenActor "ERR_TOKEN_ACTOR" Token "The token is used by an actor (`act`, RFC 8693) that `allowedActors` does not name, or by one that is not named at all." "Add the actor's subject, or send a token of the user's own.";
     TokenAudience "ERR_TOKEN_AUDIENCE" Token "`aud` does not name the policy's audience." "Request the token for this API, or correct the policy's `audience`.";
     TokenIssuer "ERR_TOKEN_ISSUER" Token "`iss` is not the policy's issuer." "Compare `iss` with the policy's `issuer`, to the letter.";
     TokenSubject "ERR_TOKEN_SUBJECT" Token "`sub` is missing or blank." "Have the provider put a subject into access tokens.";
@@ -117,6 +121,9 @@ codes! {
     ScopeMissing "ERR_SCOPE_MISSING" Scope "A required scope is not granted." "Request the token with the policy's scopes.";
     RoleMissing "ERR_ROLE_MISSING" Scope "A required role is not granted." "Grant the role at the provider; check the claim's place with `claim`.";
     PermissionMissing "ERR_PERMISSION_MISSING" Scope "A required permission is not granted." "Grant the permission at the provider; check the claim's place with `claim`.";
+    ClaimMismatch "ERR_CLAIM_MISMATCH" Scope "A claim is not what the route's guard requires." "Compare the claim with the guard's value.";
+    CheckRefused "ERR_CHECK_REFUSED" Scope "The route's own check did not return true." "Look at the function given to `check`.";
+    AuthenticationLevel "ERR_AUTHENTICATION_LEVEL" Token "The user was authenticated in another way, or longer ago, than the route requires (RFC 9470)." "Authenticate the user again with the `acr_values` and `max_age` of the challenge.";
     DiscoveryFetch "ERR_DISCOVERY_FETCH" Upstream "The provider's metadata could not be fetched." "Check network, DNS, proxy and certificates between here and the issuer.";
     DiscoveryDocument "ERR_DISCOVERY_DOCUMENT" Upstream "The provider's metadata cannot be used." "Open the issuer's `/.well-known/openid-configuration`; it needs `issuer` and `jwks_uri`.";
     DiscoveryIssuer "ERR_DISCOVERY_ISSUER" Upstream "The provider's metadata names another issuer." "Write the policy's `issuer` as the metadata does.";
@@ -330,7 +337,10 @@ const fn token_code(error: &TokenError) -> Code {
     match error {
         TokenError::TooLarge => Code::TokenTooLarge,
         TokenError::Opaque => Code::TokenOpaque,
-        TokenError::Parts | TokenError::Header(_) => Code::TokenMalformed,
+        TokenError::Parts | TokenError::Header(_) | TokenError::Payload(JsonError::Malformed(_)) => {
+            Code::TokenMalformed
+        }
+        TokenError::Payload(JsonError::NotAnObject) => Code::TokenClaims,
         TokenError::Encrypted => Code::TokenEncrypted,
         TokenError::Algorithm(_) => Code::TokenAlgorithm,
         TokenError::Critical => Code::TokenCritical,
@@ -364,6 +374,7 @@ const fn claims_code(error: &ClaimsError) -> Code {
         ClaimsError::AuthorizationResponse => Code::AuthorizationResponse,
         ClaimsError::OtherKind(_) | ClaimsError::Type(_) => Code::TokenType,
         ClaimsError::Client(_) => Code::TokenClient,
+        ClaimsError::Actor => Code::TokenActor,
         ClaimsError::RoleMissing(_) => Code::RoleMissing,
         ClaimsError::PermissionMissing(_) => Code::PermissionMissing,
         ClaimsError::Audience(_) => Code::TokenAudience,

@@ -16,7 +16,8 @@ export const verifier: SameKeys<binding.RemoteAgentAuth, native.RemoteAgentAuth>
 export const methods: { [M in keyof native.RemoteAgentAuth]: SameArguments<binding.RemoteAgentAuth[M], native.RemoteAgentAuth[M]> } =
   { check: true, recheck: true, prefetch: true, clear: true, stats: true };
 type Calls = 'providerExchange' | 'providerGraph' | 'providerUserinfo';
-type OfTheLibrary = Calls | 'checkToken' | 'errorCodes' | 'keyChanges' | 'trustCertificates' | 'version' | 'wireLayout';
+type Facts = 'claimFacts' | 'policyIssuers' | 'untrustedIssuer';
+type OfTheLibrary = Calls | Facts | 'checkToken' | 'errorCodes' | 'keyChanges' | 'trustCertificates' | 'version' | 'wireLayout';
 type Handle = 'CompiledPolicy' | 'RecheckHandle' | 'RemoteAgentAuth';
 export const functions: SameKeys<Omit<typeof binding, OfTheLibrary | Handle>, typeof native> = true;
 type Functions = keyof typeof native;

@@ -84,6 +84,7 @@ function optionsOf({ policy, jwks, jwksFile, snapshotFile, certificate }: Given)
     maxTokenLifetime: 60,
     typ: 'required',
     allowedClients: ['a'],
+    allowedActors: ['a'],
     tokenUse: 'access',
     allowedTenants: ['9122040d-6c67-4c5b-b112-36a304b66dad'],
     requiredRoles: grants,

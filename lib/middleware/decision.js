@@ -1,6 +1,6 @@
 'use strict';
 
-const { BODIES } = require('./responses');
+const { BODIES } = require('../responses/bodies');
 
 /**
  * @typedef {import('./responses').ErrorResponse} ErrorResponse

@@ -2,8 +2,9 @@
 
 const { wrongOption } = require('../verifier/errors');
 const { didYouMean } = require('../policy/nearest');
-const { BODY_STYLES, isRealm } = require('./responses');
 const { POLICY_OPTIONS } = require('../policy/option');
+const { BODY_STYLES, isBodyStyle } = require('../responses/bodies');
+const { isRealm } = require('../responses/challenge');
 
 /**
  * @typedef {import('../../index').RemoteAgentAuthOptions} Options
@@ -25,7 +26,7 @@ const OPTIONS = {
   allowEmailFallback: isBoolean('allowEmailFallback'),
   allowUnverifiedEmail: isBoolean('allowUnverifiedEmail'),
   allowUsernameAsEmail: isBoolean('allowUsernameAsEmail'),
-  bodies: isOneOf('bodies', BODY_STYLES),
+  bodies: isBodies,
   callbackTimeout: isTimeout,
   fallbackOnInvalidToken: isBoolean('fallbackOnInvalidToken'),
   groupOverage: isOneOf('groupOverage', ['keep', 'fallback']),
@@ -173,6 +174,13 @@ function isOneOf(name, values) {
     values.includes(/** @type {any} */ (value))
       ? undefined
       : `${name} must be ${values.map((allowed) => `'${allowed}'`).join(' or ')}`;
+}
+
+/** @param {unknown} value */
+function isBodies(value) {
+  return isBodyStyle(value)
+    ? undefined
+    : `bodies must be ${BODY_STYLES.map((style) => `'${style}'`).join(' or ')}, or a function that gives a body`;
 }
 
 /** @param {unknown} value */

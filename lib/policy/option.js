@@ -16,6 +16,7 @@ const { wrongOption } = require('../verifier/errors');
 const POLICY_OPTIONS = Object.freeze([
   ...[
     'algorithms',
+    'allowedActors',
     'allowedClients',
     'allowedTenants',
     'clockTolerance',

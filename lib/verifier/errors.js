@@ -47,6 +47,16 @@ const codes = Object.freeze({
     meaning: 'The token argument is not a string, or the handle given to `recheck` is not one.',
     action: 'Pass the token\'s text, without `Bearer`; to `recheck` the `verdict` of an accepted token.',
   }),
+  ERR_CREDENTIALS_MISSING: Object.freeze({
+    fault: 'request',
+    meaning: 'The request has no bearer token.',
+    action: 'Send `Authorization: Bearer` and the access token.',
+  }),
+  ERR_REQUEST_MALFORMED: Object.freeze({
+    fault: 'request',
+    meaning: 'The request has more than one credential, or one that is no bearer token.',
+    action: 'Send one `Authorization` header with one token, and no `access_token` elsewhere (RFC 6750 2).',
+  }),
   ERR_TOKEN_TOO_LARGE: Object.freeze({
     fault: 'token',
     meaning: 'The token is longer than `maxTokenBytes` (16 KiB) allows.',
@@ -162,6 +172,11 @@ const codes = Object.freeze({
     meaning: 'The token was issued to a client that `allowedClients` does not name.',
     action: 'Add the client\'s id, or use another client.',
   }),
+  ERR_TOKEN_ACTOR: Object.freeze({
+    fault: 'token',
+    meaning: 'The token is used by an actor (`act`, RFC 8693) that `allowedActors` does not name, or by one that is not named at all.',
+    action: 'Add the actor\'s subject, or send a token of the user\'s own.',
+  }),
   ERR_TOKEN_AUDIENCE: Object.freeze({
     fault: 'token',
     meaning: '`aud` does not name the policy\'s audience.',
@@ -196,6 +211,21 @@ const codes = Object.freeze({
     fault: 'scope',
     meaning: 'A required permission is not granted.',
     action: 'Grant the permission at the provider; check the claim\'s place with `claim`.',
+  }),
+  ERR_CLAIM_MISMATCH: Object.freeze({
+    fault: 'scope',
+    meaning: 'A claim is not what the route\'s guard requires.',
+    action: 'Compare the claim with the guard\'s value.',
+  }),
+  ERR_CHECK_REFUSED: Object.freeze({
+    fault: 'scope',
+    meaning: 'The route\'s own check did not return true.',
+    action: 'Look at the function given to `check`.',
+  }),
+  ERR_AUTHENTICATION_LEVEL: Object.freeze({
+    fault: 'token',
+    meaning: 'The user was authenticated in another way, or longer ago, than the route requires (RFC 9470).',
+    action: 'Authenticate the user again with the `acr_values` and `max_age` of the challenge.',
   }),
   ERR_DISCOVERY_FETCH: Object.freeze({
     fault: 'upstream',

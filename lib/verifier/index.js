@@ -56,6 +56,11 @@ class RemoteTokenVerifier {
     this.#recent = verdictCache ? new OutcomeCache() : undefined;
   }
 
+  /** The clock that tokens are checked by: seconds since 1970. @returns {number} */
+  now() {
+    return this.#clock();
+  }
+
   /**
    * @param {PolicyOptions} options
    * @returns {CompiledPolicy}

@@ -130,6 +130,17 @@ function refusalOf(list) {
   return /** @type {Failure} */ (listed(undefined, list));
 }
 
+/**
+ * `iss` of a token that nothing has checked; it chooses which policy shall check it. Null where there is none, a refusal where the token
+ * cannot be read.
+ * @param {string} token
+ * @returns {string | null | Failure}
+ */
+function untrustedIssuer(token) {
+  const issuer = binding.untrustedIssuer(token);
+  return Array.isArray(issuer) ? refusalOf(issuer) : issuer;
+}
+
 /** Calls to the provider's other endpoints, for `provider-client.js`: what comes back is as it crossed. */
 const providerCalls = {
   /** @type {typeof binding.providerUserinfo} */
@@ -140,16 +151,19 @@ const providerCalls = {
   graph: (...args) => (trustNodesCertificates(), binding.providerGraph(...args)),
 };
 
-const { createRemoteAgentAuth, keyChanges } = binding;
+const { claimFacts, createRemoteAgentAuth, keyChanges, policyIssuers } = binding;
 
 module.exports = {
   FLAGS,
   checkToken,
+  claimFacts,
   compilePolicy,
   createRemoteAgentAuth,
   keyChanges,
+  policyIssuers,
   providerCalls,
   refusalOf,
   settled,
+  untrustedIssuer,
   withKeysAsText,
 };

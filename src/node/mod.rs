@@ -6,6 +6,7 @@
 
 mod calls;
 mod check;
+mod facts;
 mod handles;
 mod members;
 #[cfg(feature = "panic-probe")]

@@ -2,7 +2,7 @@
 
 use crate::json::Value;
 use crate::mismatch::Mismatch;
-use crate::whitespace::words;
+use crate::whitespace::{is_blank, words};
 
 /// Where in the claims a list stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,25 @@ impl ClaimPath {
         let (first, rest) = self.steps.split_first()?;
         rest.iter().try_fold(claim(first)?, |value, step| value.member(step))
     }
+
+    /// What is granted there. A string is a list of words, an array a list of its strings, an object a list of its members' names (Zitadel
+    /// writes roles so, with the organisations that grant them as values; some versions put each into an object of its own, in an
+    /// array); anything else grants nothing. `None` where there is no such claim.
+    pub fn granted<'v, 'a: 'v>(&self, claim: &impl Fn(&str) -> Option<&'v Value<'a>>) -> Option<Vec<&'v str>> {
+        Some(match self.find(claim)? {
+            Value::String(text) => words(text).collect(),
+            Value::Array(items) => items.iter().flat_map(item).collect(),
+            Value::Object(members) => {
+                members.iter().filter(|(_, value)| !is_denial(value)).map(|(name, _)| &**name).collect()
+            }
+            _ => Vec::new(),
+        })
+    }
+
+    /// The string there that is not blank.
+    pub fn text<'v, 'a: 'v>(&self, claim: &impl Fn(&str) -> Option<&'v Value<'a>>) -> Option<&'v str> {
+        self.find(claim)?.as_str().filter(|text| !is_blank(text))
+    }
 }
 
 /// What is granted: it decides the code of a refusal and nothing else.
@@ -68,18 +87,8 @@ pub struct RequiredGrants {
 }
 
 impl RequiredGrants {
-    /// What is granted. A string is a list of words, an array a list of its strings, an object a list of its members' names (Zitadel
-    /// writes roles so, with the organisations that grant them as values; some versions put each into an object of its own, in an
-    /// array); anything else grants nothing.
     fn granted<'v, 'a: 'v>(&self, claim: &impl Fn(&str) -> Option<&'v Value<'a>>) -> Vec<&'v str> {
-        match self.path.find(claim) {
-            Some(Value::String(text)) => words(text).collect(),
-            Some(Value::Array(items)) => items.iter().flat_map(item).collect(),
-            Some(Value::Object(members)) => {
-                members.iter().filter(|(_, value)| !is_denial(value)).map(|(name, _)| &**name).collect()
-            }
-            _ => Vec::new(),
-        }
+        self.path.granted(claim).unwrap_or_default()
     }
 
     /// Whether the claims grant what is required. Comparison is exact.

@@ -123,6 +123,19 @@ impl Issuer {
         }
     }
 
+    /// Every `iss` value that [`Self::accepts_token`] can accept.
+    pub fn accepted(&self) -> Vec<String> {
+        match &self.tenants {
+            Some(Tenants { template, allowed }) => allowed
+                .iter()
+                .map(|tenant| template.replace(TENANT, tenant))
+                .flat_map(|issuer| [format!("{issuer}/"), issuer])
+                .collect(),
+            None if self.is_exact || self.normal == self.configured => vec![self.configured.to_string()],
+            None => vec![self.configured.to_string(), self.normal.to_string()],
+        }
+    }
+
     /// Whether metadata that names `issuer` belongs here (OpenID Connect Discovery 4.3). Of a multi-tenant provider it
     /// names the template.
     pub fn accepts_metadata(&self, issuer: &str) -> bool {

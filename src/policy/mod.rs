@@ -167,6 +167,8 @@ impl Policy {
 
     /// Whether some rule of this policy alone looks at the top-level claim `name`.
     pub fn looks_at(&self, name: &str) -> bool {
-        self.email_claim() == Some(name) || self.rules.grants.iter().any(|grants| grants.path.starts_with(name))
+        self.email_claim() == Some(name)
+            || (name == "act" && self.rules.actors.is_some())
+            || self.rules.grants.iter().any(|grants| grants.path.starts_with(name))
     }
 }

@@ -54,6 +54,8 @@ pub struct PolicyOptions {
     pub typ: Option<String>,
     /// Clients whose tokens are accepted, by `azp` or `client_id`. All if absent.
     pub allowed_clients: Option<Vec<String>>,
+    /// Actors whose delegated tokens are accepted, by `sub` of `act` (RFC 8693 4.1). All if absent.
+    pub allowed_actors: Option<Vec<String>>,
     /// What `token_use` must be (Cognito).
     pub token_use: Option<String>,
     /// Tenants of a multi-tenant provider whose tokens are accepted.
@@ -207,6 +209,7 @@ mod tests {
             (PolicyOptions { typ: Some("on".into()), ..options() }, "typ"),
             (PolicyOptions { allowed_clients: Some(vec![]), ..options() }, "allowedClients"),
             (PolicyOptions { allowed_clients: Some(vec![" ".into()]), ..options() }, "allowedClients"),
+            (PolicyOptions { allowed_actors: Some(vec![String::new()]), ..options() }, "allowedActors"),
             (PolicyOptions { token_use: Some(String::new()), ..options() }, "tokenUse"),
             (PolicyOptions { allowed_tenants: Some(vec![]), ..options() }, "allowedTenants"),
             (PolicyOptions { allowed_tenants: Some(vec!["a/b".into()]), ..options() }, "allowedTenants"),

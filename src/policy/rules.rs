@@ -38,6 +38,8 @@ pub struct ClaimRules {
     pub typ: TypeRule,
     /// The clients accepted; all if `None`.
     pub clients: Option<Vec<String>>,
+    /// The actors accepted; all if `None`. An empty list accepts no delegated token.
+    pub actors: Option<Vec<String>>,
     /// What `token_use` must be.
     pub token_use: Option<String>,
     /// Required roles and permissions.
@@ -72,6 +74,9 @@ pub(super) fn claim_rules(options: &PolicyOptions) -> Result<ClaimRules, PolicyE
     {
         return Err(PolicyError::option("allowedClients", "a list of client ids, not empty"));
     }
+    if options.allowed_actors.iter().flatten().any(|it| is_blank(it)) {
+        return Err(PolicyError::option("allowedActors", "a list of subjects of actors"));
+    }
     if options.token_use.as_deref().is_some_and(is_blank) {
         return Err(PolicyError::option("tokenUse", "a `token_use` value such as \"access\""));
     }
@@ -88,6 +93,7 @@ pub(super) fn claim_rules(options: &PolicyOptions) -> Result<ClaimRules, PolicyE
         max_lifetime: seconds("maxTokenLifetime", options.max_token_lifetime)?,
         typ,
         clients: options.allowed_clients.clone(),
+        actors: options.allowed_actors.clone(),
         token_use: options.token_use.clone(),
         grants,
     })

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::algorithm::Algorithm;
 use crate::base64url;
-use crate::json::{JsonError, Value, read_object};
+use crate::json::{JsonError, JsonFault, Value, read_object};
 use crate::key_id::{KeyId, MAX_KEY_ID_BYTES};
 use crate::mismatch::Mismatch;
 use header::Header;
@@ -30,6 +30,8 @@ pub enum TokenError {
     Encrypted,
     #[error("the token's header cannot be read: {0}")]
     Header(JsonError),
+    #[error("the token's claims cannot be read: {0}")]
+    Payload(JsonError),
     #[error("the token's `alg` is not a signature algorithm that is ever accepted: {0}")]
     Algorithm(Mismatch),
     #[error("the token's header has `crit`, and no extension is understood")]
@@ -147,6 +149,21 @@ impl UnverifiedToken {
         let differs = |a: &str| a.bytes().zip(text.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b));
         self.text.len() == text.len() && differs(&self.text) == 0
     }
+}
+
+/// The `iss` of a token of at most `max_bytes` that nothing has checked, if it is a text. It chooses among the operator's own policies,
+/// each of which checks it again, and nothing else.
+///
+/// # Errors
+/// [`TokenError`]; a payload that is not JSON with unique members counts as [`TokenError::Payload`].
+pub fn untrusted_issuer(text: &str, max_bytes: usize) -> Result<Option<String>, TokenError> {
+    let token = UnverifiedToken::parse(text, max_bytes)?;
+    let payload = token.untrusted_payload().ok_or(TokenError::Payload(JsonError::Malformed(JsonFault::NotUtf8)))?;
+    let mut issuer = None;
+    let wanted = |name: &str| (name == "iss").then_some(());
+    read_object(payload, wanted, |(), _, value| issuer = value.as_str().map(str::to_owned))
+        .map_err(TokenError::Payload)?;
+    Ok(issuer)
 }
 
 /// What a text is that has other than three parts.

@@ -29,6 +29,8 @@ pub use crate::provider::fetch::trust_certificates;
 pub use crate::provider::snapshot_file::SnapshotFileState;
 pub use crate::threads::budget::{Caller, EventLoop, Offloaded};
 pub use crate::threads::queue::MOST_QUEUED;
+pub use crate::token::untrusted_issuer;
+pub use crate::verify::facts::{FactPaths, facts};
 pub use crate::verify::{EmailSource, SignedToken, Verified};
 
 /// The verified token, or why it is refused.

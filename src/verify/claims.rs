@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::facts::Actor;
 use super::times::{Times, Window, timely};
 use crate::json::{JsonError, JsonFault, Value};
 use crate::mismatch::Mismatch;
@@ -53,6 +54,8 @@ pub enum ClaimsError {
     Type(Mismatch),
     #[error("the token was issued to a client that is not allowed: {0}")]
     Client(Mismatch),
+    #[error("the token is used by an actor (`act`) that is not allowed")]
+    Actor,
     #[error("`iss` is not the policy's issuer: {0}")]
     Issuer(Mismatch),
     #[error("the key that signed is not published for the token's issuer: {0}")]
@@ -185,6 +188,7 @@ pub fn check(
         return Err(ClaimsError::IdToken);
     }
     access_token(token, &claims, policy)?;
+    actor(&claims, policy)?;
     let text = |text: &str| PayloadText::new(text, payload);
     let scopes = granted_scopes(&claims, policy, payload)?;
     let subject = match claims.subject() {
@@ -335,6 +339,18 @@ fn access_token(token: &UnverifiedToken, claims: &Claims<'_>, policy: &Policy) -
             let expected: Vec<&str> = clients.iter().map(String::as_str).collect();
             Err(ClaimsError::Client(Mismatch::of_names(&expected, &claims.client().into_iter().collect::<Vec<_>>())))
         }
+    }
+}
+
+/// The current actor of a delegated token (RFC 8693 4.1) must be one the policy names; those of earlier steps, nested in it, decide
+/// nothing there. A token that nobody else uses has no `act`. The error says nothing of the actor, which may be a person.
+fn actor(claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsError> {
+    let (Some(actors), Some(act)) = (&policy.rules().actors, claims.get("act")) else { return Ok(()) };
+    let actor = Actor::read(act, claims.text("iss")).filter(Actor::is_of_the_tokens_issuer);
+    let is_known = |subject: &str| actors.iter().any(|known| known == subject);
+    match actor.and_then(|actor| actor.subject) {
+        Some(subject) if is_known(subject) => Ok(()),
+        _ => Err(ClaimsError::Actor),
     }
 }
 

@@ -2,6 +2,7 @@
 //! carries what a policy last found in its claims; the rules on time are applied on every use.
 
 mod claims;
+pub mod facts;
 mod times;
 
 use std::sync::{Arc, Mutex, PoisonError};

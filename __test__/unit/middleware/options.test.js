@@ -75,7 +75,7 @@ describe('options', () => {
     ['allowEmailFallback', { allowEmailFallback: null }],
     ['fallbackOnInvalidToken', { fallbackOnInvalidToken: 0 }],
     ["'librechat' or 'standard'", { responses: 'rfc' }],
-    ["'librechat' or 'openai'", { bodies: 'html' }],
+    ["'librechat' or 'openai' or 'problem', or a function", { bodies: 'html' }],
     ["'allow' or 'reject'", { tenantConflict: true }],
     ['callbackTimeout', { callbackTimeout: -1 }],
     ['callbackTimeout', { callbackTimeout: NaN }],

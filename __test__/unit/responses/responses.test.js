@@ -1,6 +1,8 @@
 'use strict';
 
-const { BODIES, challengeHeader, isRealm, sendErrorResponse } = require('../../../lib/middleware/responses');
+const { sendErrorResponse } = require('../../../lib/middleware/responses');
+const { BODIES } = require('../../../lib/responses/bodies');
+const { challengeHeader, isRealm } = require('../../../lib/responses/challenge');
 const { bareResponse, fullResponse } = require('../../support/fakes');
 
 test('the bodies are LibreChat’s, to the letter', () => {

@@ -1,0 +1,128 @@
+'use strict';
+
+const { setFacts } = require('../guards/facts');
+
+/**
+ * @typedef {import('../../native').Success} Success
+ * @typedef {import('../guards/facts').Facts} Facts
+ * @typedef {import('./issuers').Entry} Entry
+ * @typedef {Omit<Facts, 'actor'> & { actor?: import('../../index').BearerActor | false }} NativeFacts `actor: false`: there is one, and
+ *   nobody can say who
+ */
+
+/**
+ * Facts of outcomes, for as long as somebody has the outcome: those of known tokens are read once.
+ * @type {WeakMap<object, { paths: Entry['paths'], facts: NativeFacts }>}
+ */
+const known = new WeakMap();
+
+/**
+ * What the native reader finds in the verified claims beyond what every check says.
+ * @param {Success} outcome
+ * @param {Entry} entry
+ * @returns {NativeFacts}
+ */
+function factsOf(outcome, { paths }) {
+  const cached = known.get(outcome);
+  if (cached?.paths === paths) return cached.facts;
+  // Here: who brings a verifier and asks for nothing needs no native file.
+  const { claimFacts } = require('../verifier/native-check');
+  const facts = JSON.parse(claimFacts(outcome.claims, paths.roles, paths.permissions, paths.clientId));
+  if (facts.actor) Object.freeze(facts.actor);
+  known.set(outcome, { paths, facts: Object.freeze(facts) });
+  return facts;
+}
+
+/**
+ * Whom a request comes from. Claims and header are parsed when asked for, a copy for each request: whatever an application writes into
+ * them changes no guard's decision.
+ */
+class BearerAuth {
+  #outcome;
+  #facts;
+  /** @type {Record<string, unknown> | undefined} */
+  #claims;
+  /** @type {Record<string, unknown> | undefined} */
+  #header;
+
+  /** @param {string} token @param {Success} outcome @param {Facts} facts */
+  constructor(token, outcome, facts) {
+    this.#outcome = outcome;
+    this.#facts = facts;
+    // Not enumerable, so that a log line of the whole object has no token.
+    Object.defineProperty(this, 'token', { value: token });
+  }
+
+  get claims() {
+    this.#claims ??= /** @type {Record<string, unknown>} */ (JSON.parse(this.#outcome.claims));
+    return this.#claims;
+  }
+
+  get header() {
+    this.#header ??= /** @type {Record<string, unknown>} */ (JSON.parse(this.#outcome.header));
+    return this.#header;
+  }
+
+  get subject() {
+    return this.#outcome.subject;
+  }
+
+  get scopes() {
+    return this.#outcome.scopes;
+  }
+
+  get expiresAt() {
+    return this.#outcome.expiresAt;
+  }
+
+  get clientId() {
+    return this.#facts.clientId;
+  }
+
+  get issuer() {
+    return this.#facts.issuer;
+  }
+
+  get roles() {
+    return this.#facts.roles;
+  }
+
+  get permissions() {
+    return this.#facts.permissions;
+  }
+
+  get acr() {
+    return this.#facts.acr;
+  }
+
+  get authTime() {
+    return this.#facts.authTime;
+  }
+
+  get actor() {
+    return this.#facts.actor;
+  }
+
+  /** Everything but the token and the claims. */
+  toJSON() {
+    const { subject, clientId, scopes, expiresAt, issuer, actor } = this;
+    return { subject, clientId, scopes, expiresAt, issuer, actor };
+  }
+}
+
+/**
+ * @param {string} token
+ * @param {Success} outcome
+ * @param {NativeFacts} facts
+ * @param {() => number} now seconds since 1970
+ * @returns {import('../../index').BearerAuth | undefined} undefined for a token whose actor cannot be read
+ */
+function authOf(token, outcome, facts, now) {
+  if (facts.actor === false) return undefined;
+  const read = /** @type {Facts} */ (facts);
+  const auth = /** @type {any} */ (new BearerAuth(token, outcome, read));
+  setFacts(auth, { outcome, facts: read, now });
+  return auth;
+}
+
+module.exports = { authOf, factsOf };

@@ -1,0 +1,9 @@
+'use strict';
+
+// What adapters are made of.
+
+const { createAuthenticator } = require('./authenticator');
+const { createBearerAuth, send } = require('./middleware');
+const { protectedResourceMetadata } = require('./resource-metadata');
+
+module.exports = { createAuthenticator, createBearerAuth, protectedResourceMetadata, send };

@@ -1,0 +1,173 @@
+'use strict';
+
+const { CompiledPolicies } = require('../verifier/compiled-policies');
+const { wrongOption } = require('../verifier/errors');
+
+/**
+ * @typedef {import('../../native').CompiledPolicy} CompiledPolicy
+ * @typedef {import('../../native').Failure} Failure
+ * @typedef {import('../../index').BearerPolicy} BearerPolicy
+ * @typedef {import('../../index').TokenVerifier} Verifier
+ *
+ * One issuer's policy. `paths`: where in its claims the facts of guards stand; `accepted`: every `iss` it can accept, undefined where a
+ * verifier of the host's own has compiled it.
+ * @typedef {{ policy: CompiledPolicy, scope: string | undefined, issuer: string, accepted: readonly string[] | undefined,
+ *   paths: { roles: string[], permissions: string[], clientId: string[] } }} Entry
+ *
+ * @typedef {(untrustedIssuer: string, req: any) => BearerPolicy | null | undefined | Promise<BearerPolicy | null | undefined>} Resolve
+ */
+
+/** Access tokens only: this API is asked for nothing else (RFC 8725 3.11). A policy may say otherwise. */
+const DEFAULTS = Object.freeze({ typ: 'preferred' });
+const PATHS = Object.freeze({ roles: ['roles', 'realm_access.roles'], permissions: ['permissions'], clientId: [] });
+/** Characters of a token's `iss` that are shown to the operator, as `details.rs` has it. */
+const SHOWN = 200;
+/** Sets of paths remembered: an operator has a handful; the rest are made anew. */
+const PATH_SETS = 100;
+
+/** Chooses the policy of a token among the operator's own, by exactly its `iss`. */
+class Issuers {
+  #compiled;
+  #resolve;
+  /** The one policy, where there is one: nothing has to be chosen. @type {Entry | undefined} */
+  #only;
+  /** @type {Map<string, Entry>} */
+  #byIssuer = new Map();
+  /** The same object for the same paths, so that facts read before count. @type {Map<string, Entry['paths']>} */
+  #paths = new Map();
+
+  /** @param {Verifier} verifier @param {Resolve} [resolve] */
+  constructor(verifier, resolve) {
+    this.#resolve = resolve;
+    // What is compiled stays the same object while the options stay equal, and so do all outcomes remembered by it.
+    this.#compiled = new CompiledPolicies((options) => verifier.compile(options));
+  }
+
+  /**
+   * Replaces the list, at once and as a whole: a request under way ends by the policy it began with. Keys belong to their source and are
+   * not fetched again for it; a list with an error changes nothing.
+   * @param {BearerPolicy[]} policies
+   * @throws {RemoteAuthError} for a policy that cannot be used, and for an `iss` that two of them accept
+   */
+  set(policies) {
+    if (!Array.isArray(policies) || policies.length === 0)
+      throw wrongOption('`issuers` must be a list of policies, not empty');
+    const entries = policies.map((policy) => this.#entryOf(policy));
+    const byIssuer = entries.length === 1 ? new Map() : placed(entries);
+    this.#only = entries.length === 1 ? entries[0] : undefined;
+    this.#byIssuer = byIssuer;
+  }
+
+  /**
+   * @param {string} token
+   * @param {any} req for the operator's function
+   * @returns {Entry | Failure | Promise<Entry | Failure>}
+   */
+  choose(token, req) {
+    if (this.#only !== undefined) return this.#only;
+    const { untrustedIssuer } = require('../verifier/native-check');
+    const issuer = untrustedIssuer(token);
+    if (issuer === null) return unknownIssuer(undefined);
+    if (typeof issuer !== 'string') return issuer;
+    const entry = this.#byIssuer.get(issuer);
+    if (entry !== undefined || this.#resolve === undefined) return entry ?? unknownIssuer(issuer);
+    return this.#resolved(issuer, this.#resolve(issuer, req));
+  }
+
+  /**
+   * A function may give any policy: one of another issuer is not used at all, so that no keys of that one are asked for either.
+   * @param {string} issuer
+   * @param {ReturnType<Resolve>} answer
+   * @returns {Promise<Entry | Failure>}
+   */
+  async #resolved(issuer, answer) {
+    const policy = await answer;
+    if (policy === undefined || policy === null) return unknownIssuer(issuer);
+    const entry = this.#entryOf(policy);
+    return entry.accepted?.includes(issuer) ? entry : unknownIssuer(issuer);
+  }
+
+  /** @param {BearerPolicy} options @returns {Entry} */
+  #entryOf(options) {
+    const { claimPaths, ...written } = Object(options);
+    const policy = this.#compiled.find({ ...DEFAULTS, ...written });
+    const { scope, issuer } = written;
+    return {
+      policy,
+      scope,
+      issuer: [issuer].flat()[0],
+      accepted: acceptedBy(policy),
+      paths: this.#pathsOf(claimPaths),
+    };
+  }
+
+  /** @param {BearerPolicy['claimPaths']} written @returns {Entry['paths']} */
+  #pathsOf(written) {
+    const key = JSON.stringify(written) ?? '';
+    const known = this.#paths.get(key);
+    if (known !== undefined) return known;
+    const paths = readPaths(written);
+    if (this.#paths.size < PATH_SETS) this.#paths.set(key, paths);
+    return paths;
+  }
+}
+
+/**
+ * @param {Entry[]} entries
+ * @returns {Map<string, Entry>}
+ */
+function placed(entries) {
+  const byIssuer = new Map();
+  for (const entry of entries) {
+    if (entry.accepted === undefined) throw wrongOption('several issuers need the verifier of this package');
+    for (const issuer of new Set(entry.accepted)) {
+      if (byIssuer.has(issuer)) throw wrongOption(`two policies of \`issuers\` accept the issuer ${shown(issuer)}`);
+      byIssuer.set(issuer, entry);
+    }
+  }
+  return byIssuer;
+}
+
+/** @param {CompiledPolicy} policy */
+function acceptedBy(policy) {
+  const { policyIssuers } = require('../verifier/native-check');
+  return policyIssuers(policy) ?? undefined;
+}
+
+/** @param {any} written @returns {Entry['paths']} */
+function readPaths(written = {}) {
+  const unknown = Object.keys(Object(written)).find((name) => !Object.hasOwn(PATHS, name));
+  if (unknown !== undefined)
+    throw wrongOption(`claimPaths: there is no "${unknown}", but roles, permissions, clientId`);
+  /** @param {keyof typeof PATHS} name */
+  const read = (name) => {
+    const paths = [written[name] ?? PATHS[name]].flat();
+    if (paths.every((path) => typeof path === 'string' && path !== '')) return paths;
+    throw wrongOption(`claimPaths.${name} must be the path of a claim, or a list of paths`);
+  };
+  return { roles: read('roles'), permissions: read('permissions'), clientId: read('clientId') };
+}
+
+/** @param {string | undefined} issuer as the token has it @returns {Failure} */
+function unknownIssuer(issuer) {
+  const got = issuer === undefined ? {} : { got: shown(issuer) };
+  return {
+    ok: false,
+    code: 'ERR_TOKEN_ISSUER',
+    fault: 'token',
+    message: '`iss` is none of the configured issuers',
+    ...got,
+  };
+}
+
+/** @param {string} text @returns {string} printable and short */
+function shown(text) {
+  return text.slice(0, SHOWN).replace(/[^\x20-\x7e]/g, '?');
+}
+
+/** @param {Entry | Failure} chosen @returns {chosen is Failure} */
+function isFailure(chosen) {
+  return 'ok' in chosen;
+}
+
+module.exports = { Issuers, isFailure };
