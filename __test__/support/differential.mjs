@@ -245,7 +245,7 @@ const BEFORE = [
     set(
       'header',
       'alg',
-      ...['none', 'None', 'HS256', 'HS512', 'rs256', 'ES256K', 'Ed25519', '', null, 5, ['RS256'], ...NINE, 'EdDSA'].map(
+      ...['none', 'None', 'HS256', 'HS512', 'rs256', 'ES256K', 'Ed448', '', null, 5, ['RS256'], ...NINE, 'EdDSA'].map(
         json,
       ),
     ),

@@ -41,7 +41,9 @@ for (const alg of ['rs256', 'Rs256', 'RS256 ', ' RS256', 'RS-256', 'RS1', 'RSA-O
 }
 row('refuses alg es256', ALGORITHM, { header: header({ alg: 'es256', kid: 'ec-256' }), sign: { key: 'ec-256', alg: 'ES256' } });
 row('refuses alg eddsa even where EdDSA is named', ALGORITHM, { header: header({ alg: 'eddsa', kid: 'ed-25519' }), sign: { key: 'ed-25519', alg: 'EdDSA' }, policy: { algorithms: ['EdDSA'] } });
-row('refuses alg Ed25519, which no policy can name', ALGORITHM, { header: header({ alg: 'Ed25519', kid: 'ed-25519' }), sign: { key: 'ed-25519', alg: 'EdDSA' }, policy: { algorithms: ['EdDSA'] } });
+row('accepts alg Ed25519, the other name of EdDSA (RFC 9864)', 'ok', { header: header({ alg: 'Ed25519', kid: 'ed-25519' }), sign: { key: 'ed-25519', alg: 'EdDSA' }, policy: { algorithms: ['EdDSA'] } });
+row('accepts alg EdDSA under a policy that names it Ed25519', 'ok', { header: header({ alg: 'EdDSA', kid: 'ed-25519' }), policy: { algorithms: ['Ed25519'] } });
+row('refuses alg Ed448', ALGORITHM, { header: header({ alg: 'Ed448', kid: 'ed-25519' }), sign: { key: 'ed-25519', alg: 'EdDSA' }, policy: { algorithms: ['EdDSA'] } });
 row('refuses ES256K', ALGORITHM, { header: header({ alg: 'ES256K', kid: 'ec-k1' }), sign: { key: 'ec-k1', alg: 'ES256' }, keys: 'bad points' });
 row('refuses a header without alg', ALGORITHM, { header: header({ alg: undefined }), sign: { key: 'rsa-a', alg: 'RS256' } });
 for (const alg of [null, 256, true, ['RS256'], { name: 'RS256' }]) {

@@ -26,7 +26,7 @@ row('accepts an empty scope', 'ok', { scope: '' });
 row('accepts a blank scope', 'ok', { scope: '  ' });
 row('accepts a scope with a comma', 'ok', { scope: 'a,b' });
 for (const scope of [5, true, ['a'], {}]) row(`refuses a scope of ${JSON.stringify(scope)}`, 'ERR_POLICY_SCOPE', { scope });
-for (const algorithms of [[], ['HS256'], ['none'], ['RS256', 'none'], ['RS256', 'HS256'], ['rs256'], ['ES256K'], ['Ed25519'], [''], 'RS256', {}, [5], [null], [['RS256']], ['__proto__'], ['constructor']]) {
+for (const algorithms of [[], ['HS256'], ['none'], ['RS256', 'none'], ['RS256', 'HS256'], ['rs256'], ['ES256K'], ['Ed448'], [''], 'RS256', {}, [5], [null], [['RS256']], ['__proto__'], ['constructor']]) {
   row(`refuses algorithms of ${JSON.stringify(algorithms)}`, ALGORITHMS, { algorithms });
 }
 row('accepts EdDSA among the algorithms', 'ok', { algorithms: ['EdDSA'] });

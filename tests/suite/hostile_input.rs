@@ -133,7 +133,7 @@ fn mutated(random: &mut Random, token: &str, other: &str) -> String {
             let header = decode(parts[0].as_bytes()).unwrap();
             let Ok(mut header) = serde_json::from_slice::<Value>(&header) else { return format!("{token}.") };
             let names = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
-            let more = ["none", "None", "HS256", "HS512", "rs256", "ES256K", "Ed25519", ""];
+            let more = ["none", "None", "HS256", "HS512", "rs256", "ES256K", "Ed448", ""];
             match random.below(4) {
                 0 => header["alg"] = json!(names[random.below(names.len())]),
                 1 => header["alg"] = json!(more[random.below(more.len())]),
