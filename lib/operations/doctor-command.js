@@ -3,9 +3,10 @@
 // npx remote-agent-auth doctor: what is wrong with a configuration, a provider or a token.
 
 const { readFileSync } = require('node:fs');
-const { parseArgs } = require('node:util');
+const { CONFIGURATION_USAGE, configurationOf, parse } = require('./command-arguments');
 const { diagnose } = require('./doctor');
-const { UsageError, readFile } = require('./doctor-configuration');
+const { UsageError } = require('./doctor-configuration');
+const { tokenOf } = require('./doctor-token');
 
 /** @typedef {import('./doctor').Line} Line */
 
@@ -13,12 +14,7 @@ const USAGE = `Usage: npx remote-agent-auth doctor [FILE] [options]
 
 Looks at a configuration, the way to its provider, the provider's documents and, if you like, a token; says what is wrong and what to do.
 
-  FILE                  librechat.yaml (needs js-yaml, which LibreChat has) or the same as JSON; default: librechat.yaml here
-  --issuer URL          instead of FILE, with
-  --audience TEXT         the audience (may be repeated),
-  --jwks-uri URL          the key URL, where discovery is not wanted,
-  --scope "A B"           required scopes
-  --policy FILE         JSON: what createRemoteAgentAuth is given as its option policy
+${CONFIGURATION_USAGE}
   --token-file FILE     explain the token in FILE, check by check; - reads it from standard input. It is not printed and not sent anywhere
   --json                one JSON array of { check, status, text, code?, action?, expected?, got? }
   --help
@@ -26,16 +22,6 @@ Looks at a configuration, the way to its provider, the provider's documents and,
 Exit code: 0 nothing failed, 1 something failed, 2 the command could not be carried out.
 `;
 
-const OPTIONS = /** @type {const} */ ({
-  issuer: { type: 'string' },
-  audience: { type: 'string', multiple: true },
-  'jwks-uri': { type: 'string' },
-  scope: { type: 'string' },
-  policy: { type: 'string' },
-  'token-file': { type: 'string' },
-  json: { type: 'boolean' },
-  help: { type: 'boolean' },
-});
 const COLOURS = { ok: 32, warning: 33, failed: 31, skipped: 2 };
 /** Milliseconds after which a person at a terminal is told that something is still under way. */
 const PATIENCE = 1000;
@@ -71,55 +57,22 @@ async function doctor(args, { stdout, stderr, env } = process) {
 
 /** @param {string[]} args */
 function read(args) {
-  const { values, positionals } = parse(args);
-  if (values.help) return /** @type {const} */ ('help');
-  const { issuer, audience, scope, json = false } = values;
-  if (positionals.length > 1) throw new UsageError(`one FILE at most, not ${positionals.length}`);
-  if (issuer !== undefined && positionals.length > 0) throw new UsageError('either FILE or --issuer, not both');
-  if (issuer === undefined && (audience ?? scope ?? values['jwks-uri']) !== undefined)
-    throw new UsageError('--audience, --scope and --jwks-uri need --issuer');
-  const oidc = {
-    enabled: true,
-    issuer,
-    audience: audience?.length === 1 ? audience[0] : audience,
-    jwksUri: values['jwks-uri'],
-    scope,
-  };
-  const config =
-    issuer === undefined
-      ? readFile(positionals[0] ?? 'librechat.yaml')
-      : { endpoints: { agents: { remoteApi: { auth: { oidc } } } } };
-  const policy = values.policy === undefined ? undefined : /** @type {any} */ (readFile(values.policy));
+  const given = parse(args, { 'token-file': { type: 'string' }, json: { type: 'boolean' } });
+  const { help, json = false, 'token-file': tokenFile } = given.values;
+  if (help) return /** @type {const} */ ('help');
+  const { config, policy } = configurationOf(given);
   return {
-    config,
-    policy,
+    config: config(),
+    policy: policy(),
     json,
-    token: values['token-file'] === undefined ? undefined : readToken(values['token-file']),
+    token: tokenFile === undefined ? undefined : readToken(tokenFile),
   };
-}
-
-/** @param {string[]} args */
-function parse(args) {
-  // Another process may list these arguments: a token is none of them, and is not repeated.
-  if (args.some((arg) => /^--token(=|$)|^(bearer\s+)?eyJ[\w-]*\./i.test(arg))) {
-    throw new UsageError(
-      'a token is given by --token-file, never as an argument, which other users of this machine can see',
-    );
-  }
-  try {
-    return parseArgs({ args, options: OPTIONS, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(`${/** @type {Error} */ (error).message.split('. ')[0]}; --help lists the options`);
-  }
 }
 
 /** @param {string} file @returns {string} */
 function readToken(file) {
   try {
-    // As it is copied: with `Bearer`, or with a newline.
-    return readFileSync(file === '-' ? 0 : file, 'utf8')
-      .trim()
-      .replace(/^(authorization: *)?bearer +/i, '');
+    return tokenOf(readFileSync(file === '-' ? 0 : file, 'utf8'));
   } catch (error) {
     throw new UsageError(`the token file cannot be read (${/** @type {NodeJS.ErrnoException} */ (error).code})`);
   }

@@ -137,6 +137,11 @@ function remarks(success, isRefused) {
   return lines;
 }
 
+/** A token as it is copied: with `Bearer`, or with a newline. @param {string} text */
+function tokenOf(text) {
+  return text.trim().replace(/^(authorization: *)?bearer +/i, '');
+}
+
 /** @param {string} token @returns {Parts | undefined} */
 function partsOf(token) {
   try {
@@ -152,4 +157,4 @@ function partsOf(token) {
   }
 }
 
-module.exports = { explainToken };
+module.exports = { explainToken, tokenOf };

@@ -1,13 +1,10 @@
 'use strict';
 
 const { readBlock } = require('./doctor-configuration');
+const { policyOf } = require('./doctor-policy');
 const { checkProvider } = require('./doctor-provider');
 const { explainToken } = require('./doctor-token');
-const { warnOfNetworkSettings } = require('../policy/network-warnings');
-const { createPolicyExtra } = require('../policy/option');
-const { PolicyCache } = require('../policy/policy-cache');
 const { RemoteTokenVerifier } = require('../verifier');
-const { codes } = require('../verifier/errors');
 
 /**
  * @typedef {import('../../native').PolicyOptions} PolicyOptions
@@ -41,41 +38,6 @@ async function diagnose({ config, policy, token, now = () => Date.now() / 1000 }
     return verifier.check(token, verifier.compile(tried));
   };
   return [...found, ...(await explainToken(check, token, options, moment))];
-}
-
-/**
- * The policy of the block under this process's environment, and what of the environment does not do what it seems to.
- * @param {RemoteTokenVerifier} verifier
- * @param {import('../policy/oidc-config').OidcFields} fields
- * @param {RemoteAgentPolicy | undefined} policy
- * @returns {{ options?: PolicyOptions, lines: Line[] }}
- */
-function policyOf(verifier, fields, policy) {
-  /** @type {Line[]} */
-  const lines = [];
-  const warn = (/** @type {string} */ text) => void lines.push({ check: 'environment', status: 'warning', text });
-  const log = { debug() {}, info() {}, warn, error: warn };
-  warnOfNetworkSettings(log, policy?.proxy?.bypass);
-  /** @type {PolicyOptions | undefined} */
-  let options;
-  const cache = new PolicyCache({
-    log,
-    compile: (made) => {
-      options = made;
-      return verifier.compile(made);
-    },
-  });
-  const { failure } = cache.find(fields, createPolicyExtra(policy, 'doctor')(fields, undefined));
-  if (failure !== undefined) {
-    const { code, message } = failure;
-    return {
-      lines: [...lines, { check: 'policy', status: 'failed', code, text: message, action: codes[code].action }],
-    };
-  }
-  return {
-    options,
-    lines: [...lines, { check: 'policy', status: 'ok', text: 'issuer, audience and options are usable' }],
-  };
 }
 
 module.exports = { diagnose };

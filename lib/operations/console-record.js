@@ -1,0 +1,128 @@
+'use strict';
+
+// What the console knows of the decisions of this process: counts by minute and code for an hour, and the newest refusals. All of it is in
+// memory, and bounded whatever callers send.
+
+const { subscribe } = require('node:diagnostics_channel');
+
+/**
+ * @typedef {import('../events').DecisionEvent} DecisionEvent
+ *
+ * Refusals that are alike. `references`: of the newest of them.
+ * @typedef {{ event: DecisionEvent, count: number, first: number, references: string[] }} Row
+ * @typedef {{ minute: number, counts: Map<string, number> }} Bucket `minute`: since 1970
+ */
+
+const CHANNEL = 'remote-agent-auth:decision';
+const MINUTES = 60;
+const MINUTE_MS = 60_000;
+/** Kinds of refusals kept, the newest; a row is about 1 KB. */
+const MOST_ROWS = 200;
+/** The same, of requests about which the shadow policy says something else. */
+const MOST_SHADOW_ROWS = 50;
+/** References kept of one kind. */
+const MOST_REFERENCES = 3;
+/** Codes counted in one minute; there are about 60. What comes beyond is counted under `OTHER`. */
+const MOST_CODES = 80;
+const ACCEPTED = 'accepted';
+const OTHER = 'other';
+
+class DecisionRecord {
+  /** The oldest first, at most MINUTES. @type {Bucket[]} */
+  #buckets = [];
+  #rows = new Rows(MOST_ROWS);
+  #shadowRows = new Rows(MOST_SHADOW_ROWS);
+
+  /** @param {DecisionEvent} event */
+  add(event) {
+    const { counts } = this.#bucketOf(Math.floor(event.time / MINUTE_MS));
+    const name = nameOf(event);
+    const counted = counts.has(name) || counts.size < MOST_CODES ? name : OTHER;
+    counts.set(counted, (counts.get(counted) ?? 0) + 1);
+    if (event.outcome !== ACCEPTED) this.#rows.add(event);
+    if (event.shadow !== undefined) this.#shadowRows.add(event);
+  }
+
+  /** @param {number} minute @returns {Bucket} */
+  #bucketOf(minute) {
+    const newest = this.#buckets.at(-1);
+    // A clock that is set back counts into the newest minute there is.
+    if (newest !== undefined && newest.minute >= minute) return newest;
+    const bucket = { minute, counts: new Map() };
+    this.#buckets.push(bucket);
+    if (this.#buckets.length > MINUTES) this.#buckets.shift();
+    return bucket;
+  }
+
+  /** The hour that ends now, minute by minute: MINUTES of them. @param {number} now milliseconds since 1970 @returns {Bucket[]} */
+  hour(now) {
+    const known = new Map(this.#buckets.map((bucket) => [bucket.minute, bucket]));
+    const last = Math.floor(now / MINUTE_MS);
+    return Array.from({ length: MINUTES }, (_, index) => {
+      const minute = last - MINUTES + 1 + index;
+      return known.get(minute) ?? { minute, counts: new Map() };
+    });
+  }
+
+  /** The newest kind first. */
+  refusals() {
+    return this.#rows.newest();
+  }
+
+  /** Where the shadow policy differs, the newest kind first. */
+  shadowDifferences() {
+    return this.#shadowRows.newest();
+  }
+}
+
+/** Events by what they have in common, the kind that came last at the end. */
+class Rows {
+  /** @type {Map<string, Row>} */
+  #rows = new Map();
+  #most;
+
+  /** @param {number} most */
+  constructor(most) {
+    this.#most = most;
+  }
+
+  /** @param {DecisionEvent} event */
+  add(event) {
+    const kind = kindOf(event);
+    const row = this.#rows.get(kind) ?? { event, count: 0, first: event.time, references: [] };
+    this.#rows.delete(kind);
+    this.#rows.set(kind, row);
+    row.event = event;
+    row.count += 1;
+    row.references.unshift(event.reference);
+    row.references.length = Math.min(row.references.length, MOST_REFERENCES);
+    if (this.#rows.size > this.#most) this.#rows.delete(/** @type {string} */ (this.#rows.keys().next().value));
+  }
+
+  newest() {
+    return [...this.#rows.values()].reverse();
+  }
+}
+
+/** Under which name an event is counted. @param {DecisionEvent} event */
+function nameOf({ outcome, code, cause }) {
+  return outcome === ACCEPTED ? ACCEPTED : (code ?? cause ?? outcome);
+}
+
+/** @param {DecisionEvent} event */
+function kindOf({ outcome, issuer, policy, tenant, code, cause, kid, expected, got, shadow }) {
+  return JSON.stringify([outcome, issuer, policy, tenant, code, cause, kid, expected, got, shadow]);
+}
+
+/** @type {DecisionRecord | undefined} */
+let ofProcess;
+
+/** The one of this process, which begins to record when it is first asked for. */
+function processRecord() {
+  if (ofProcess !== undefined) return ofProcess;
+  const record = (ofProcess = new DecisionRecord());
+  subscribe(CHANNEL, (event) => record.add(/** @type {DecisionEvent} */ (event)));
+  return record;
+}
+
+module.exports = { ACCEPTED, DecisionRecord, OTHER, processRecord };
