@@ -39,13 +39,18 @@ test('the test kit exports exactly what its types declare', () => {
   expect(Object.keys(require('../../lib/testing')).sort()).toEqual(declaredValues('testing.d.ts'));
 });
 
+test('the console exports exactly what its types declare', () => {
+  expect(Object.keys(require('../../lib/operations/console')).sort()).toEqual(declaredValues('console.d.ts'));
+});
+
 test('an ES module imports all entries by name', () => {
   const script = `
     import * as main from 'remote-agent-auth';
     import * as native from 'remote-agent-auth/native';
     import * as librechat from 'remote-agent-auth/librechat';
     import * as testing from 'remote-agent-auth/testing';
-    console.log(JSON.stringify([main, native, librechat, testing].map((entry) => Object.keys(entry))));`;
+    import * as operators from 'remote-agent-auth/console';
+    console.log(JSON.stringify([main, native, librechat, testing, operators].map((entry) => Object.keys(entry))));`;
   const printed = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
     cwd: ROOT,
     encoding: 'utf8',
@@ -54,7 +59,7 @@ test('an ES module imports all entries by name', () => {
     names.filter((name) => !['default', 'module.exports'].includes(name)).sort(),
   );
   expect(named).toEqual(
-    ['../..', '../../native', '../../lib/librechat', '../../lib/testing'].map((entry) =>
+    ['../..', '../../native', '../../lib/librechat', '../../lib/testing', '../../lib/operations/console'].map((entry) =>
       Object.keys(require(entry)).sort(),
     ),
   );

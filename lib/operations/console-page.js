@@ -54,7 +54,7 @@ function hourSection({ hour }) {
       total,
       colour,
     }) => html`<tr><th scope="row"><svg class="swatch c${colour}" viewBox="0 0 1 1" aria-hidden="true"><rect width="1" height="1"/></svg><code>${name}</code></th>
-<td class="number">${total}</td><td data-label="what to do">${actionOf(name)}</td></tr>`,
+<td data-label="requests" class="number">${total}</td><td data-label="what to do">${actionOf(name)}</td></tr>`,
   );
   return html`<section id="hour" aria-labelledby="hour-title"><h2 id="hour-title">The last hour</h2>
 ${chart(hour, series)}

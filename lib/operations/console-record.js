@@ -6,7 +6,10 @@
 const { subscribe } = require('node:diagnostics_channel');
 
 /**
- * @typedef {import('../events').DecisionEvent} DecisionEvent
+ * @typedef {{ reference: string, time: number, outcome: 'accepted' | 'refused' | 'api-key' | 'error', code?: string, cause?: string,
+ *   fault?: string, status?: number, issuer?: string, policy?: string, tenant?: string, algorithm?: string, kid?: string, check?: string,
+ *   expected?: string, got?: string, action?: string, clockDifference?: number, providerKids?: readonly string[], keys?: string,
+ *   shadow?: { outcome: string, code?: string, expected?: string, got?: string } }} DecisionEvent
  *
  * Refusals that are alike. `references`: of the newest of them.
  * @typedef {{ event: DecisionEvent, count: number, first: number, references: string[] }} Row

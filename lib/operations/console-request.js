@@ -68,7 +68,7 @@ function isSame(given, expected) {
 /**
  * The fields of the form, as the host's body parser left them or read here, never more than MOST_CHARACTERS.
  * @param {Request} req
- * @returns {Promise<{ fields: Record<string, unknown>, refusal?: undefined } | { refusal: Refusal }>}
+ * @returns {Promise<{ fields: Record<string, unknown>, refusal?: undefined } | { fields?: undefined, refusal: Refusal }>}
  */
 async function readForm(req) {
   if (!FORM.test(String(req.headers['content-type'])))

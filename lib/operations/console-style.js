@@ -30,7 +30,7 @@ table{border-collapse:collapse;width:100%;font-size:.9rem}
 caption{text-align:left;color:var(--soft);padding-bottom:.3rem}
 th,td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-top:1px solid var(--line)}
 th{font-weight:600}td{overflow-wrap:anywhere}td code{overflow-wrap:normal}td dd code,td .note code{overflow-wrap:anywhere}
-td.wide{min-width:20rem}td.less{min-width:11rem}td .note{margin:.2rem 0 0}
+td time{white-space:nowrap}td.wide{min-width:20rem}td.less{min-width:11rem}td .note{margin:.2rem 0 0}
 td.number,th.number{text-align:right;white-space:nowrap}
 code,textarea{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:.9em}
 dl{margin:.2rem 0 0;display:grid;grid-template-columns:auto 1fr;gap:0 .6rem}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}dt{white-space:nowrap}
