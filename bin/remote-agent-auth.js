@@ -4,9 +4,15 @@
 /** The commands by name, each loaded when it is asked for; each resolves to its exit code. */
 /** @type {Record<string, (args: string[]) => Promise<number>>} */
 const COMMANDS = {
-  console: (args) => require('../lib/operations/console-command').consoleCommand(args).then(({ code }) => code),
+  console: (args) =>
+    require('../lib/operations/console-command')
+      .consoleCommand(args)
+      .then(({ code }) => code),
   doctor: (args) => require('../lib/operations/doctor-command').doctor(args),
-  issuer: (args) => require('../lib/testing/issuer-command').issuer(args).then(({ code }) => code),
+  issuer: (args) =>
+    require('../lib/testing/issuer-command')
+      .issuer(args)
+      .then(({ code }) => code),
 };
 
 const [name = '', ...args] = process.argv.slice(2);

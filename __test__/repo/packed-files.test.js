@@ -40,7 +40,14 @@ test('are entry points, their types, lib, documents and examples, and nothing el
 
 test('hold every file an entry point requires, by whichever way', () => {
   const reached = new Set([
-    ...['index.js', 'native.js', 'lib/librechat/index.js', 'lib/testing/index.js', 'lib/operations/console.js', 'bin/remote-agent-auth.js'],
+    ...[
+      'index.js',
+      'native.js',
+      'lib/librechat/index.js',
+      'lib/testing/index.js',
+      'lib/operations/console.js',
+      'bin/remote-agent-auth.js',
+    ],
   ]);
   for (const file of reached) {
     const source = readFileSync(path.join(ROOT, file), 'utf8');

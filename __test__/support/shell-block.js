@@ -70,7 +70,7 @@ const COMMANDS = {
     if (name === 'jest')
       return expect(fs.existsSync(path.join(ROOT, command)) ? command : 'a test of ours').toBe(command);
     expect(name).toBe(packageName);
-    expect(['doctor', 'issuer']).toContain(command);
+    expect(['console', 'doctor', 'issuer']).toContain(command);
     const options = args.filter((word) => word.startsWith('--'));
     expect(options.filter((option) => !helpOf(command).includes(`  ${option} `))).toEqual([]);
   },
