@@ -17,6 +17,8 @@ const TIME_LIMIT_MS = 15 * 60_000;
 const OF_THE_REPOSITORY = Object.freeze({
   'field-cases/d01-tracers-find-the-native-file.test.js': 'packs the repository',
   'field-cases/d02-why-the-native-file-is-refused.test.js': 'packs the repository',
+  'journey/console-browser.test.js':
+    'a browser, which it installs from Debian; the page it shows is the same in every Node',
   'journey/panics.test.js': 'a native file built with exports that panic',
   'journey/providers.test.js': 'other providers, which it installs from Debian and PyPI',
   'unit/loader/loading-error.test.js': 'copies of the package with a build of this checkout',

@@ -13,6 +13,8 @@ const path = require('node:path');
 const PATIENCE_MS = 300_000;
 /** For one command of the protocol. */
 const COMMAND_MS = 30_000;
+/** For the browser to end of itself. */
+const CLOSE_MS = 10_000;
 const PROGRAM = 'chromium';
 const FLAGS = [
   '--headless=new',
@@ -50,6 +52,7 @@ class Browser {
   #pending = new Map();
   #text = '';
   #session;
+  #late;
   events = [];
 
   async start() {
@@ -70,10 +73,15 @@ class Browser {
 
   async stop() {
     if (this.#child.exitCode === null) {
-      this.#child.kill('SIGKILL');
-      await once(this.#child, 'exit');
+      const ended = once(this.#child, 'exit');
+      this.#session = undefined;
+      // It ends its other processes itself, which write to its folder until then.
+      this.send('Browser.close').catch(() => {});
+      const late = setTimeout(() => this.#child.kill('SIGKILL'), CLOSE_MS);
+      await ended;
+      clearTimeout(late);
     }
-    fs.rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+    fs.rmSync(this.#folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 
   #read(text) {
@@ -109,9 +117,16 @@ class Browser {
     const arrived = new Promise((resolve) => {
       this.heard = ({ method }) => method === 'Page.loadEventFired' && resolve(undefined);
     });
-    await work();
-    await arrived;
-    this.heard = undefined;
+    const late = new Promise((_resolve, reject) => {
+      this.#late = setTimeout(() => reject(new Error('no page came')), COMMAND_MS);
+    });
+    try {
+      await work();
+      await Promise.race([arrived, late]);
+    } finally {
+      clearTimeout(this.#late);
+      this.heard = undefined;
+    }
   }
 
   /** @param {string} url */
