@@ -31,6 +31,19 @@ export declare class RemoteAgentAuth {
   stats(): string
 }
 
+/** What became of texts added. */
+export interface AddedRevocations {
+  /** How many count now. */
+  added: number
+  /** How many of a full list have left for them. */
+  displaced: number
+  /** How many texts are no revocations. */
+  refused: number
+}
+
+/** Adds what [`revocation_text`] wrote, here or elsewhere, at a time in seconds since 1970. */
+export declare function addRevocations(texts: Array<string>, now: number): AddedRevocations
+
 /** Why a call brought nothing. */
 export interface CallFailure {
   ok: false
@@ -47,6 +60,12 @@ export interface CallFailure {
   /** The HTTP status, where one came. */
   status?: number
 }
+
+/**
+ * Checks a logout token (OpenID Connect Back-Channel Logout 1.0, 2.6), all but that its `jti` is new. `policy` names the issuer, and the client
+ * id as its audience. `lasts`: seconds after which no access token issued until now is good any more. A refusal comes as an outcome.
+ */
+export declare function checkLogout(token: string, policy: CompiledPolicy, now: number, bySubject: boolean, lasts: number): Promise<LogoutAnswer | EncodedResult>
 
 /**
  * Checks one token against one compiled policy, for lib/verifier/native-check.js. The result is its text, at once, and its numbers
@@ -103,6 +122,14 @@ export interface GraphOutcome {
 /** Counts every change of any keys. A result from before the last change must not be used again. */
 export declare function keyChanges(): number
 
+/** What a good logout token asks for. */
+export interface LogoutAnswer {
+  /** A name of its `jti`, which must not have been seen before. */
+  once: string
+  /** Texts for [`add_revocations`]. */
+  revocations: Array<string>
+}
+
 /** Every `iss` that a compiled policy can accept; null for anything else than a compiled policy. */
 export declare function policyIssuers(policy: CompiledPolicy): Array<string> | null
 
@@ -117,6 +144,12 @@ export declare function providerGraph(policy: CompiledPolicy, token: string, pat
  * another domain than the issuer's.
  */
 export declare function providerUserinfo(policy: CompiledPolicy, token: string, subject: string, hosts: Array<string>, timeoutMs: number): Promise<UserinfoAnswer | CallFailure>
+
+/**
+ * The text of a revocation, for [`add_revocations`] and for a shared store; null where a claim, a name or a time is none. `before` is
+ * NaN where it does not matter when a token was issued.
+ */
+export declare function revocationText(claim: 'jti' | 'sid' | 'sub', issuer: string, value: string, before: number, until: number): string | null
 
 /**
  * Sets the certificates that https connections are checked with, as PEM texts, for the whole process. Only the first call

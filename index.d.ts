@@ -100,11 +100,64 @@ export class RemoteTokenVerifier implements TokenVerifier {
   verify(token: string, policy: PolicyOptions): Promise<VerifiedToken>;
   /** Fetches the policy's keys ahead of the first request. Rejects with the RemoteAuthError a request would meet. */
   prefetch(policy: PolicyOptions): Promise<void>;
+  /** As `revoke`. */
+  revoke(revocation: Revocation): void;
   /** Per source of keys: ages, counters, last failure. For people; its shape may grow. */
   stats(): Record<string, unknown>;
   /** Empties the caches this process shares. */
   clear(): void;
 }
+
+// ---- revocation
+
+/**
+ * Tokens to refuse before their end, by one claim of one issuer. `before` and `until` are seconds since 1970, from 1970 to 2106;
+ * fractions are rounded up.
+ */
+export type Revocation = {
+  /** As in the token. Its normal form counts: without trailing slashes and discovery suffix. */
+  issuer: string;
+  /** Only tokens with an earlier `iat`, or none, are refused. Default: all. */
+  before?: number;
+  /** When the revocation may be forgotten: not before the last token it means has expired. */
+  until: number;
+} & (
+  | { /** One token. */ jti: string; sid?: undefined; sub?: undefined }
+  | { /** One session at the provider. */ sid: string; jti?: undefined; sub?: undefined }
+  | { /** All tokens of a subject. */ sub: string; jti?: undefined; sid?: undefined }
+);
+
+/**
+ * Refuses tokens from now on, with `ERR_TOKEN_REVOKED`, in this process: in all its threads, by all its verifiers. Asked natively after the
+ * signature; what is cached of such tokens is not used again. The list has 1,000,000 entries at most; of a full one those leave first that
+ * would end first, with a warning. For several replicas see `shareRevocations` of `remote-agent-auth/stores`.
+ * @throws {RemoteAuthError} ERR_POLICY_OPTION
+ */
+export function revoke(revocation: Revocation): void;
+
+export interface BackchannelLogoutOptions {
+  /** Issuer, keys and algorithms; `audience` is the client id that the provider logs out. */
+  policy: PolicyOptions;
+  /** What `shareRevocations` gave. Default: the logout counts in this process alone. */
+  revocations?: import('./stores').SharedRevocations;
+  /** Where `jti`s that have come are remembered. Default: in this process alone. */
+  store?: Pick<import('./stores').SharedStore, 'setIfAbsent'>;
+  /** What a token means that names both: the session (default), or the subject too. Where access tokens carry no `sid`, only `subject` reaches them. */
+  extent?: 'session' | 'subject';
+  /** Seconds for which a revocation is kept: the longest life of an access token. Default 86,400. */
+  lasts?: number;
+  /** Called with the code of a refusal, or with nothing where the logout counts. */
+  onLogout?: (outcome: { code?: string }) => void;
+}
+
+/**
+ * OpenID Connect Back-Channel Logout 1.0: what the provider posts is checked natively, by the keys of the policy and the rules of 2.6, and
+ * its session or subject is revoked. Works with a body that `express.urlencoded` has parsed and with one that nobody has.
+ * @throws {RemoteAuthError} ERR_POLICY_... for options that are wrong
+ */
+export function backchannelLogout(
+  options: BackchannelLogoutOptions,
+): (req: import('node:http').IncomingMessage, res: import('node:http').ServerResponse) => Promise<void>;
 
 // ---- errors
 
@@ -155,6 +208,7 @@ export type RemoteAuthErrorCode =
   | 'ERR_ID_TOKEN'
   | 'ERR_REFRESH_TOKEN'
   | 'ERR_LOGOUT_TOKEN'
+  | 'ERR_LOGOUT_INVALID'
   | 'ERR_USERINFO_TOKEN'
   | 'ERR_AUTHORIZATION_RESPONSE'
   | 'ERR_GRAPH_TOKEN'
@@ -164,6 +218,8 @@ export type RemoteAuthErrorCode =
   | 'ERR_TOKEN_AUDIENCE'
   | 'ERR_TOKEN_ISSUER'
   | 'ERR_TOKEN_SUBJECT'
+  | 'ERR_TOKEN_BOUND'
+  | 'ERR_TOKEN_REVOKED'
   | 'ERR_SCOPE_MALFORMED'
   | 'ERR_SCOPE_MISSING'
   | 'ERR_ROLE_MISSING'

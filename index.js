@@ -78,6 +78,12 @@ const allOf = (...guards) => require('./lib/guards').allOf(...guards);
 /** @type {Package['anyOf']} */
 const anyOf = (...guards) => require('./lib/guards').anyOf(...guards);
 
+/** @type {Package['backchannelLogout']} */
+const backchannelLogout = (options) => require('./lib/logout').backchannelLogout(options);
+
+/** @type {Package['revoke']} */
+const revoke = (revocation) => require('./lib/verifier/revocation').revoke(revocation);
+
 // Plain names, so that `import { ... }` finds them without running this file.
 /** @type {Package} */
 module.exports = {
@@ -86,6 +92,7 @@ module.exports = {
   allOf,
   anyOf,
   check,
+  backchannelLogout,
   clearRemoteAgentAuthCache,
   createAgentManagementAuth,
   createBearerAuth,
@@ -103,6 +110,7 @@ module.exports = {
   requirePermissions,
   requireRoles,
   requireScopes,
+  revoke,
   toolIdentity,
   verifyRemoteToken,
 };

@@ -104,6 +104,11 @@ export interface PolicyRules extends KeyOptions {
    * no delegated token. Default: all. A token that nobody else uses has no `act`, and passes.
    */
   allowedActors?: string[];
+  /**
+   * Refuse tokens that are bound to a key of their holder's (`cnf.jkt` of DPoP, `cnf.x5t#S256` of a client certificate): without a proof of
+   * that key, whoever has copied such a token can use it. Default false: accepted as bearer tokens, with one warning for each issuer.
+   */
+  requireUnbound?: boolean;
   /** What the claim `token_use` must be; `access` for Cognito. Default: not looked at. */
   tokenUse?: string;
   /**
@@ -164,6 +169,8 @@ export interface Success {
   issuerIndex?: number;
   /** The token looks like an ID token, and the policy lets one pass: `typ: 'preferred'` would not. */
   looksLikeIdToken?: boolean;
+  /** The token is bound to a key of its holder's (`cnf`), of which no proof was asked for. */
+  isBound?: boolean;
   /** `exp` in seconds, as signed. */
   expiresAt?: number;
   scopes: string[];

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use remote_agent_auth::policy::MAX_TOKEN_BYTES;
 use remote_agent_auth::provider::fetch::{Fetch, Fetching, Request, Response};
+use remote_agent_auth::revocation::{Claim, Entry, Facts, Named, Revocations};
 use remote_agent_auth::signature_cache::SignatureCache;
-use remote_agent_auth::time::SystemClock;
+use remote_agent_auth::time::{SystemClock, UnixSeconds};
 use remote_agent_auth::token::UnverifiedToken;
 use remote_agent_auth::token::claims::Claims;
 use remote_agent_auth::verifier::{Checked, Memory, Verifier};
@@ -84,5 +85,23 @@ fn stages(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, stages);
+/// What the list of revocations costs a token that is on none of its entries.
+fn revocation(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("revocation");
+    let now = UnixSeconds::new(1_000_000_000.0).unwrap();
+    let issuer = "https://idp.example.com/realms/main";
+    let (jti, sid) = (Some("a-token"), Some("a-session"));
+    let facts = Facts { issuer, jti, sid, subject: "a-subject", issued_at: Some(999_999_999.0) };
+    for count in [0, 1_000, 1_000_000] {
+        let list = Revocations::default();
+        for index in 0..count {
+            let named = Named::new(Claim::Jti, issuer, &index.to_string()).unwrap();
+            list.add(Entry::new(named, None, 1_000_000_600.0).unwrap(), now);
+        }
+        group.bench_function(format!("{count} entries"), |b| b.iter(|| list.is_revoked(black_box(&facts), now)));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, stages, revocation);
 criterion_main!(benches);

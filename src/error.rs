@@ -108,6 +108,7 @@ codes! {
     IdToken "ERR_ID_TOKEN" Token "The token is an ID token." "Send the access token; the ID token is for the client alone.";
     RefreshToken "ERR_REFRESH_TOKEN" Token "The token is a refresh token." "Exchange it at the provider and send the access token.";
     LogoutToken "ERR_LOGOUT_TOKEN" Token "The token is a logout token or another security event." "Send the access token; such tokens are for the client's back-channel logout alone.";
+    LogoutInvalid "ERR_LOGOUT_INVALID" Token "What was sent to back-channel logout is no logout token that counts." "The message names the rule; compare it with OpenID Connect Back-Channel Logout 1.0, 2.4.";
     UserinfoToken "ERR_USERINFO_TOKEN" Token "The token is a signed answer of the userinfo endpoint." "Send the access token that the userinfo endpoint was asked with.";
     AuthorizationResponse "ERR_AUTHORIZATION_RESPONSE" Token "The token is an authorization answer (JARM)." "Exchange the code in it at the provider and send the access token.";
     GraphToken "ERR_GRAPH_TOKEN" Token "The token is one for Microsoft Graph, which nobody else can verify." "Request the token for this API's own scope or application id.";
@@ -117,6 +118,8 @@ codes! {
     TokenAudience "ERR_TOKEN_AUDIENCE" Token "`aud` does not name the policy's audience." "Request the token for this API, or correct the policy's `audience`.";
     TokenIssuer "ERR_TOKEN_ISSUER" Token "`iss` is not the policy's issuer." "Compare `iss` with the policy's `issuer`, to the letter.";
     TokenSubject "ERR_TOKEN_SUBJECT" Token "`sub` is missing or blank." "Have the provider put a subject into access tokens.";
+    TokenBound "ERR_TOKEN_BOUND" Token "The token is bound to a key of its holder's (`cnf`), and the policy has `requireUnbound`." "Have the provider issue this client plain bearer tokens for this audience, without DPoP or certificate binding.";
+    TokenRevoked "ERR_TOKEN_REVOKED" Token "The token, its session or its subject has been revoked." "Log in again; the details name the claim by which it was revoked.";
     ScopeMalformed "ERR_SCOPE_MALFORMED" Token "The scope claim is neither text nor a list of texts." "Check the provider's claim mapping for `scp` and `scope`.";
     ScopeMissing "ERR_SCOPE_MISSING" Scope "A required scope is not granted." "Request the token with the policy's scopes.";
     RoleMissing "ERR_ROLE_MISSING" Scope "A required role is not granted." "Grant the role at the provider; check the claim's place with `claim`.";
@@ -164,6 +167,9 @@ pub enum Refusal {
     /// The key is not at hand, and the provider is not asked for it now.
     #[error(transparent)]
     NotAsked(#[from] NotAsked),
+    /// By which claim.
+    #[error("the token is revoked by its `{0}`")]
+    Revoked(&'static str),
     #[error("too many checks wait for a thread")]
     Overloaded,
     #[error("{0}")]
@@ -254,6 +260,7 @@ impl Refusal {
                 NotAsked::Absent { .. } => Code::KeyNotFound,
                 NotAsked::TooOften(_) => Code::KeyNotAsked,
             },
+            Self::Revoked(_) => Code::TokenRevoked,
             Self::Overloaded => Code::Overloaded,
             Self::Internal(_) => Code::Internal,
             Self::Detailed(refusal, _) => refusal.code(),
@@ -382,6 +389,8 @@ const fn claims_code(error: &ClaimsError) -> Code {
         ClaimsError::ScopeMalformed => Code::ScopeMalformed,
         ClaimsError::ScopeMissing(_) => Code::ScopeMissing,
         ClaimsError::Subject => Code::TokenSubject,
+        ClaimsError::Bound => Code::TokenBound,
+        ClaimsError::Logout(_) => Code::LogoutInvalid,
     }
 }
 

@@ -37,6 +37,7 @@ pub mod mismatch;
 pub mod policy;
 pub mod process;
 pub mod provider;
+pub mod revocation;
 pub mod scope;
 pub mod signature_cache;
 pub mod threads;

@@ -36,6 +36,7 @@ test('the adapter exports exactly what its types declare', () => {
 });
 
 test('the test kit exports exactly what its types declare', () => {
+  expect(Object.keys(require('../../lib/stores')).sort()).toEqual(declaredValues('stores.d.ts'));
   expect(Object.keys(require('../../lib/testing')).sort()).toEqual(declaredValues('testing.d.ts'));
 });
 
@@ -48,9 +49,10 @@ test('an ES module imports all entries by name', () => {
     import * as main from 'remote-agent-auth';
     import * as native from 'remote-agent-auth/native';
     import * as librechat from 'remote-agent-auth/librechat';
+    import * as stores from 'remote-agent-auth/stores';
     import * as testing from 'remote-agent-auth/testing';
     import * as operators from 'remote-agent-auth/console';
-    console.log(JSON.stringify([main, native, librechat, testing, operators].map((entry) => Object.keys(entry))));`;
+    console.log(JSON.stringify([main, native, librechat, stores, testing, operators].map((entry) => Object.keys(entry))));`;
   const printed = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
     cwd: ROOT,
     encoding: 'utf8',
@@ -59,9 +61,14 @@ test('an ES module imports all entries by name', () => {
     names.filter((name) => !['default', 'module.exports'].includes(name)).sort(),
   );
   expect(named).toEqual(
-    ['../..', '../../native', '../../lib/librechat', '../../lib/testing', '../../lib/operations/console'].map((entry) =>
-      Object.keys(require(entry)).sort(),
-    ),
+    [
+      '../..',
+      '../../native',
+      '../../lib/librechat',
+      '../../lib/stores',
+      '../../lib/testing',
+      '../../lib/operations/console',
+    ].map((entry) => Object.keys(require(entry)).sort()),
   );
 });
 

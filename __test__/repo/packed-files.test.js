@@ -20,7 +20,7 @@ const [packed] = JSON.parse(
 /** @type {string[]} */
 const files = packed.files.map((/** @type {{ path: string }} */ file) => file.path).sort();
 
-const ENTRIES = ['index', 'native', 'binding', 'bearer-auth', 'librechat', 'testing', 'console'];
+const ENTRIES = ['index', 'native', 'binding', 'bearer-auth', 'librechat', 'stores', 'testing', 'console'];
 const TEXTS = ['README.md', 'CHANGELOG.md', 'SECURITY.md', 'THIRD-PARTY-NOTICES.md', 'LICENSE', 'package.json'];
 
 const MEANT = [
@@ -44,6 +44,7 @@ test('hold every file an entry point requires, by whichever way', () => {
       'index.js',
       'native.js',
       'lib/librechat/index.js',
+      'lib/stores/index.js',
       'lib/testing/index.js',
       'lib/operations/console.js',
       'bin/remote-agent-auth.js',

@@ -17,7 +17,8 @@ export const methods: { [M in keyof native.RemoteAgentAuth]: SameArguments<bindi
   { check: true, recheck: true, prefetch: true, clear: true, stats: true };
 type Calls = 'providerExchange' | 'providerGraph' | 'providerUserinfo';
 type Facts = 'claimFacts' | 'policyIssuers' | 'untrustedIssuer';
-type OfTheLibrary = Calls | Facts | 'checkToken' | 'errorCodes' | 'keyChanges' | 'trustCertificates' | 'version' | 'wireLayout';
+type Revocations = 'addRevocations' | 'checkLogout' | 'revocationText';
+type OfTheLibrary = Calls | Facts | Revocations | 'checkToken' | 'errorCodes' | 'keyChanges' | 'trustCertificates' | 'version' | 'wireLayout';
 type Handle = 'CompiledPolicy' | 'RecheckHandle' | 'RemoteAgentAuth';
 export const functions: SameKeys<Omit<typeof binding, OfTheLibrary | Handle>, typeof native> = true;
 type Functions = keyof typeof native;

@@ -2,7 +2,7 @@
 
 const { createHash, createHmac, randomBytes, timingSafeEqual } = require('node:crypto');
 const { VERSION, isOf, keptOf, validated } = require('./cache-entry');
-const { MemoryStore } = require('./memory-store');
+const { BoundedMap } = require('../stores/bounded-map');
 const { normalizeIssuer } = require('../policy/issuer');
 
 /**
@@ -61,7 +61,7 @@ class FederatedCache {
   /** @param {{ store?: Store, log: import('../middleware/log').Log, clock?: () => number }} parts */
   constructor({ store, log, clock = Date.now }) {
     this.#isOwn = store === undefined;
-    this.#store = store ?? new MemoryStore({ clock });
+    this.#store = store ?? new BoundedMap({ clock });
     this.#log = log;
     this.#clock = clock;
     register(this.#store);

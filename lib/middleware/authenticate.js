@@ -120,6 +120,7 @@ function passAs({ warnings }, { req, token }, account, verified, entry) {
   caller.id = account.userId;
   caller.federatedTokens = federatedTokens(/** @type {string} */ (token), verified);
   if (verified.looksLikeIdToken) warnings.ofIdToken(entry.issuer);
+  if (verified.isBound) warnings.ofBoundToken(entry.issuer);
   req.user = caller;
   return PASS;
 }

@@ -51,6 +51,15 @@ function createWarnings({ log, said, mayWarn }) {
       );
     },
 
+    /** Once for each issuer. @param {string | undefined} issuer */
+    ofBoundToken(issuer = 'unknown') {
+      if (!said.add(`bound token of ${issuer}`)) return;
+      log.warn(
+        `a token of ${issuer} that is bound to a key of its holder (cnf: DPoP or a client certificate) was accepted without a proof ` +
+          'of that key; the option policy: { requireUnbound: true } refuses such tokens',
+      );
+    },
+
     /**
      * A fault of the configuration or the provider, while API keys are tried instead: the line about the caller is seen at debug alone.
      * @param {unknown} issuer

@@ -31,6 +31,7 @@ const POLICY_OPTIONS = Object.freeze([
     'requiredAppRoles',
     'requiredPermissions',
     'requiredRoles',
+    'requireUnbound',
     'scope',
     'tokenUse',
     'typ',

@@ -147,6 +147,11 @@ const codes = Object.freeze({
     meaning: 'The token is a logout token or another security event.',
     action: 'Send the access token; such tokens are for the client\'s back-channel logout alone.',
   }),
+  ERR_LOGOUT_INVALID: Object.freeze({
+    fault: 'token',
+    meaning: 'What was sent to back-channel logout is no logout token that counts.',
+    action: 'The message names the rule; compare it with OpenID Connect Back-Channel Logout 1.0, 2.4.',
+  }),
   ERR_USERINFO_TOKEN: Object.freeze({
     fault: 'token',
     meaning: 'The token is a signed answer of the userinfo endpoint.',
@@ -191,6 +196,16 @@ const codes = Object.freeze({
     fault: 'token',
     meaning: '`sub` is missing or blank.',
     action: 'Have the provider put a subject into access tokens.',
+  }),
+  ERR_TOKEN_BOUND: Object.freeze({
+    fault: 'token',
+    meaning: 'The token is bound to a key of its holder\'s (`cnf`), and the policy has `requireUnbound`.',
+    action: 'Have the provider issue this client plain bearer tokens for this audience, without DPoP or certificate binding.',
+  }),
+  ERR_TOKEN_REVOKED: Object.freeze({
+    fault: 'token',
+    meaning: 'The token, its session or its subject has been revoked.',
+    action: 'Log in again; the details name the claim by which it was revoked.',
   }),
   ERR_SCOPE_MALFORMED: Object.freeze({
     fault: 'token',

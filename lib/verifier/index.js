@@ -8,6 +8,7 @@ const { CompiledPolicies } = require('./compiled-policies');
 const { OutcomeCache, holds } = require('./outcome-cache');
 const nativeCheck = require('./native-check');
 const { Success } = require('./outcome');
+const { revoke } = require('./revocation');
 
 /**
  * @typedef {import('../../native').CompiledPolicy} CompiledPolicy
@@ -181,6 +182,11 @@ class RemoteTokenVerifier {
   async prefetch(policy) {
     const refused = await this.#native.prefetch(this.compile(policy));
     if (refused !== null) throw new RemoteAuthError(refusalOf(refused));
+  }
+
+  /** @param {import('../../index').Revocation} revocation */
+  revoke(revocation) {
+    revoke(revocation);
   }
 
   /** @returns {any} */

@@ -151,10 +151,13 @@ const providerCalls = {
   graph: (...args) => (trustNodesCertificates(), binding.providerGraph(...args)),
 };
 
-const { claimFacts, createRemoteAgentAuth, keyChanges, policyIssuers } = binding;
+const { addRevocations, checkLogout, claimFacts, createRemoteAgentAuth, keyChanges, policyIssuers, revocationText } =
+  binding;
 
 module.exports = {
   FLAGS,
+  addRevocations,
+  checkLogout,
   checkToken,
   claimFacts,
   compilePolicy,
@@ -163,6 +166,7 @@ module.exports = {
   policyIssuers,
   providerCalls,
   refusalOf,
+  revocationText,
   settled,
   untrustedIssuer,
   withKeysAsText,

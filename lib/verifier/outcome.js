@@ -34,6 +34,7 @@ class Success {
   #emailSource;
   #emailVerified;
   #looksLikeIdToken;
+  #isBound;
   #issuerIndex;
   #expiresAt;
   #handle;
@@ -64,6 +65,7 @@ class Success {
     this.#emailSource = numbers[at + ACCEPTED.emailSource];
     this.#emailVerified = numbers[at + ACCEPTED.emailVerified];
     this.#looksLikeIdToken = numbers[at + ACCEPTED.looksLikeIdToken];
+    this.#isBound = numbers[at + ACCEPTED.isBound];
     this.#issuerIndex = numbers[at + ACCEPTED.issuerIndex];
     this.#expiresAt = numbers[at + ACCEPTED.expiresAt];
     this.#handle = handle;
@@ -113,6 +115,10 @@ class Success {
 
   get looksLikeIdToken() {
     return this.#looksLikeIdToken === 1;
+  }
+
+  get isBound() {
+    return this.#isBound === 1;
   }
 
   get expiresAt() {
@@ -252,6 +258,7 @@ function plain(outcome) {
     emailVerified,
     issuerIndex,
     looksLikeIdToken,
+    isBound,
     expiresAt,
   } = outcome;
   /** @type {import('../../native').Success} */
@@ -262,6 +269,7 @@ function plain(outcome) {
     subject,
     issuerIndex,
     looksLikeIdToken,
+    isBound,
     scopes: [...outcome.scopes],
     verdict: handle,
   };

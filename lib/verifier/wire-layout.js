@@ -21,12 +21,13 @@ const ACCEPTED = Object.freeze({
   emailSource: 7,
   emailVerified: 8,
   looksLikeIdToken: 9,
-  issuerIndex: 10,
-  expiresAt: 11,
-  from: 12,
-  until: 13,
-  freshFor: 14,
-  epoch: 15,
+  isBound: 10,
+  issuerIndex: 11,
+  expiresAt: 12,
+  from: 13,
+  until: 14,
+  freshFor: 15,
+  epoch: 16,
 });
 
 /** Places of the numbers that are said of a refusal. */

@@ -15,6 +15,7 @@ mod policy;
 mod promises;
 mod recheck_handle;
 mod remote_agent_auth;
+mod revocation;
 mod stats;
 mod wire;
 

@@ -17,6 +17,8 @@ pub fn stats(verifier: &Verifier) -> String {
         "verdictsReused": work.signatures_reused,
         "verdicts": work.signatures,
         "queued": work.queued,
+        "revocations": verifier.revocations().len(),
+        "revocationsDisplaced": verifier.revocations().displaced(),
     })
     .to_string()
 }

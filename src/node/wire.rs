@@ -62,7 +62,7 @@ slots! {
 slots! {
     /// What is said of an accepted token. The first seven are the ends of the parts of the text, in UTF-16 units; a part that
     /// is empty is absent, except the subject.
-    Accepted [16] {
+    Accepted [17] {
         claims "claims",
         subject "subject",
         oid "oid",
@@ -77,6 +77,8 @@ slots! {
         email_verified "emailVerified",
         /// 0 or 1.
         looks_like_id_token "looksLikeIdToken",
+        /// 0 or 1.
+        is_bound "isBound",
         issuer_index "issuerIndex",
         /// NaN where there is none.
         expires_at "expiresAt",
@@ -200,6 +202,7 @@ impl EncodedResult {
             email_source: verified.email_source().map_or(ABSENT, place_of),
             email_verified: verified.email_verified().map_or(ABSENT, f64::from),
             looks_like_id_token: f64::from(verified.looks_like_id_token()),
+            is_bound: f64::from(verified.is_bound()),
             issuer_index: u32::try_from(verified.issuer_place()).map_or(f64::NAN, f64::from),
             expires_at: verified.expires_at().unwrap_or(f64::NAN),
             from,

@@ -53,6 +53,16 @@ pub struct Policy {
     email_claim: Option<String>,
     max_token_bytes: usize,
     rules: ClaimRules,
+    expects: Expected,
+}
+
+/// Which kind of token a policy is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// Every policy an operator writes.
+    AccessToken,
+    /// OpenID Connect Back-Channel Logout 1.0, 2.4. No such policy ever leaves the verifier, so that nobody is let in by one.
+    LogoutToken,
 }
 
 impl Policy {
@@ -82,7 +92,19 @@ impl Policy {
             audience: options.audience,
             email_claim: options.email_claim.filter(|name| !is_blank(name)),
             rules,
+            expects: Expected::AccessToken,
         })
+    }
+
+    /// A policy for the logout tokens of the same issuers and audiences, signed by the same keys.
+    #[must_use]
+    pub fn for_logout(&self) -> Self {
+        Self { id: PolicyId::next(), expects: Expected::LogoutToken, ..self.clone() }
+    }
+
+    /// Which kind of token is expected.
+    pub const fn expects(&self) -> Expected {
+        self.expects
     }
 
     /// Which policy this is.

@@ -58,6 +58,8 @@ pub struct PolicyOptions {
     pub allowed_actors: Option<Vec<String>>,
     /// What `token_use` must be (Cognito).
     pub token_use: Option<String>,
+    /// Whether tokens bound to a key of their holder's (`cnf`) are refused. False if absent.
+    pub require_unbound: Option<bool>,
     /// Tenants of a multi-tenant provider whose tokens are accepted.
     pub allowed_tenants: Option<Vec<String>>,
     /// Required roles, by default in `realm_access.roles` (Keycloak).

@@ -42,6 +42,8 @@ pub struct ClaimRules {
     pub actors: Option<Vec<String>>,
     /// What `token_use` must be.
     pub token_use: Option<String>,
+    /// Whether tokens bound to a key of their holder's are refused.
+    pub require_unbound: bool,
     /// Required roles and permissions.
     pub grants: Vec<RequiredGrants>,
 }
@@ -95,6 +97,7 @@ pub(super) fn claim_rules(options: &PolicyOptions) -> Result<ClaimRules, PolicyE
         clients: options.allowed_clients.clone(),
         actors: options.allowed_actors.clone(),
         token_use: options.token_use.clone(),
+        require_unbound: options.require_unbound.unwrap_or_default(),
         grants,
     })
 }

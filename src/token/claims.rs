@@ -11,10 +11,11 @@ use crate::whitespace;
 enum Registered {
     Iss, Aud, Exp, Nbf, Iat, Sub, Scp, Scope, Oid, Tid, Azp, ClientId, Email, PreferredUsername, Upn, EmailVerified,
     TokenUse, Typ, TokenType, Type, Purpose, AtHash, CHash, Nonce, AuthTime, Events, Code, State, Jti,
+    Sid, Cnf,
 }
 
 impl Registered {
-    const COUNT: usize = 29;
+    const COUNT: usize = 31;
 
     /// Matches bytes, which the compiler distinguishes by length and letter; strings it would compare one after the
     /// other.
@@ -50,6 +51,8 @@ impl Registered {
             b"code" => Self::Code,
             b"state" => Self::State,
             b"jti" => Self::Jti,
+            b"sid" => Self::Sid,
+            b"cnf" => Self::Cnf,
             _ => return None,
         })
     }
@@ -137,6 +140,11 @@ impl<'a> Claims<'a> {
             (Some(azp), Some(client_id)) if azp != client_id => None,
             (azp, client_id) => azp.or(client_id),
         }
+    }
+
+    /// Whether the token is bound to a key of its holder's: by DPoP (RFC 9449 6.1) or by a client certificate (RFC 8705 3.1).
+    pub fn is_bound(&self) -> bool {
+        self.get("cnf").is_some_and(|cnf| ["jkt", "x5t#S256"].iter().any(|name| cnf.member(name).is_some()))
     }
 
     /// Whether the e-mail address is verified: `None` if the claim is absent or null. Some providers write the flag as
@@ -230,6 +238,19 @@ mod tests {
             "{}",
         ] {
             assert_eq!(verified(no), Some(false), "{no}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_bound_where_it_names_a_key_of_its_holders() {
+        let bound = |claims: &str| Claims::parse(claims, |_| false).unwrap().is_bound();
+        for claims in [r#"{"cnf":{"jkt":"t"}}"#, r#"{"cnf":{"x5t#S256":"t"}}"#, r#"{"cnf":{"kid":"k","jkt":1}}"#] {
+            assert!(bound(claims), "{claims}");
+        }
+        for claims in
+            ["{}", r#"{"cnf":null}"#, r#"{"cnf":{}}"#, r#"{"cnf":"jkt"}"#, r#"{"cnf":["jkt"]}"#, r#"{"jkt":"t"}"#]
+        {
+            assert!(!bound(claims), "{claims}");
         }
     }
 

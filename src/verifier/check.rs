@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Answer, Caller, Checked, Later, Offloaded, SignedToken, Verifier};
+use super::{Answer, Caller, Checked, Later, Offloaded, SignedToken, Verified, Verifier};
 use crate::error::Refusal;
 use crate::key_id::KeyId;
 use crate::keys::{KeySet, Selection};
-use crate::policy::Policy;
+use crate::policy::{Expected, Policy};
 use crate::provider::fetch::FetchError;
 use crate::provider::{Look, Offer, ProviderError, REQUEST_DEADLINE, Refresh, Slot, Snapshot, Turn};
 use crate::threads::budget::{Place, estimate};
@@ -253,7 +253,19 @@ impl Verifier {
         if let (Ok(verified), true, true) = (&answer, check.cached, is_new) {
             self.signatures.remember(verified.signed().clone());
         }
-        Step::done(answer)
+        Step::done(answer.and_then(|verified| self.unless_revoked(verified, check)))
+    }
+
+    /// Asked on every use, whatever else is remembered of the token.
+    fn unless_revoked(&self, verified: Verified, check: &Check) -> Answer {
+        // Who has been logged out can be logged out again.
+        if check.policy.expects() == Expected::LogoutToken {
+            return Ok(verified);
+        }
+        match self.revocations.is_revoked(&verified.revocable(), check.now) {
+            None => Ok(verified),
+            Some(claim) => Err(Refusal::Revoked(claim.name())),
+        }
     }
 
     /// Checks the signature here, if the caller's thread has the time; else the step to take instead.

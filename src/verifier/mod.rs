@@ -2,6 +2,7 @@
 
 mod calls;
 mod check;
+mod logout;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::provider::KeyStore;
 use crate::provider::budget::Pacing;
 use crate::provider::calls::Calls;
 use crate::provider::fetch::Fetch;
+use crate::revocation::Revocations;
 use crate::signature_cache::SignatureCache;
 use crate::threads::queue::Queue;
 use crate::time::{Clock, UnixSeconds};
@@ -27,11 +29,13 @@ pub use crate::provider::SlotReport;
 pub use crate::provider::calls::{CallError, Exchange, Granted, Graph, GraphAnswer, Userinfo};
 pub use crate::provider::fetch::trust_certificates;
 pub use crate::provider::snapshot_file::SnapshotFileState;
+pub use crate::revocation::{Added, Claim, Entry, Named};
 pub use crate::threads::budget::{Caller, EventLoop, Offloaded};
 pub use crate::threads::queue::MOST_QUEUED;
 pub use crate::token::untrusted_issuer;
 pub use crate::verify::facts::{FactPaths, facts};
 pub use crate::verify::{EmailSource, SignedToken, Verified};
+pub use logout::{Extent, Logout};
 
 /// The verified token, or why it is refused.
 pub type Answer = Result<Verified, Refusal>;
@@ -69,6 +73,7 @@ pub struct Verifier {
     store: KeyStore,
     calls: Calls,
     signatures: SignatureCache,
+    revocations: Revocations,
     queue: Arc<Queue>,
     signature_checks: AtomicU64,
     signatures_reused: AtomicU64,
@@ -113,6 +118,7 @@ impl Verifier {
             calls,
             queue,
             signatures: SignatureCache::default(),
+            revocations: Revocations::default(),
             signature_checks: AtomicU64::new(0),
             signatures_reused: AtomicU64::new(0),
         })
@@ -196,9 +202,14 @@ impl Verifier {
         self.store.fresh_for(&self.store.slot(policy.source()), policy.lifetimes())
     }
 
-    /// Counts every change of any keys.
+    /// Counts every change of any keys, and every revocation. Neither count ever goes back.
     pub fn changes(&self) -> u64 {
-        self.store.changes()
+        self.store.changes().wrapping_add(self.revocations.changes())
+    }
+
+    /// The tokens that are refused before their end. [`Self::clear`] keeps them.
+    pub const fn revocations(&self) -> &Revocations {
+        &self.revocations
     }
 
     /// Forgets every key, every signature and all metadata.

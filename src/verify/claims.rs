@@ -3,12 +3,13 @@
 use std::ops::Range;
 
 use super::facts::Actor;
+use super::logout;
 use super::times::{Times, Window, timely};
 use crate::json::{JsonError, JsonFault, Value};
 use crate::mismatch::Mismatch;
 use crate::policy::grant::GrantKind;
 use crate::policy::issuer::Issuer;
-use crate::policy::{Policy, PolicyId, TypeRule};
+use crate::policy::{Expected, Policy, PolicyId, TypeRule};
 use crate::time::UnixSeconds;
 use crate::token::UnverifiedToken;
 use crate::token::claims::{Claims, MalformedScope};
@@ -70,6 +71,10 @@ pub enum ClaimsError {
     PermissionMissing(Mismatch),
     #[error("`sub` is missing or blank")]
     Subject,
+    #[error("this is no logout token that counts: {0}")]
+    Logout(&'static str),
+    #[error("the token is bound to a key of its holder's (`cnf`), and no proof of that key is asked for here")]
+    Bound,
 }
 
 impl ClaimsError {
@@ -109,6 +114,12 @@ pub struct CheckedClaims {
     pub email_verified: Option<bool>,
     /// It looks like an ID token, and the policy accepts one.
     pub looks_like_id_token: bool,
+    /// It is bound to a key of its holder's, and the policy accepts it without a proof.
+    pub is_bound: bool,
+    /// What a revocation may name beside the subject.
+    pub issuer_text: PayloadText,
+    pub jti: Option<PayloadText>,
+    pub sid: Option<PayloadText>,
 }
 
 impl std::fmt::Debug for CheckedClaims {
@@ -135,6 +146,11 @@ impl CheckedClaims {
     /// `exp`, unchanged.
     pub const fn expires_at(&self) -> Option<f64> {
         self.times.expires_at()
+    }
+
+    /// `iat`, if it is a number.
+    pub const fn issued_at(&self) -> Option<f64> {
+        self.times.issued_at()
     }
 }
 
@@ -183,18 +199,33 @@ pub fn check(
     if !policy.issuers().accepts_key(key_issuer, iss) {
         return Err(ClaimsError::KeyIssuer(Mismatch::new(key_issuer.unwrap_or_default(), iss)));
     }
-    let looks_like_id_token = kind::looks_like_id_token(&claims);
-    if looks_like_id_token && policy.rules().want_access_token() {
-        return Err(ClaimsError::IdToken);
-    }
-    access_token(token, &claims, policy)?;
-    actor(&claims, policy)?;
     let text = |text: &str| PayloadText::new(text, payload);
-    let scopes = granted_scopes(&claims, policy, payload)?;
+    let (looks_like_id_token, scopes) = match policy.expects() {
+        Expected::AccessToken => {
+            let looks_like_id_token = kind::looks_like_id_token(&claims);
+            if looks_like_id_token && policy.rules().want_access_token() {
+                return Err(ClaimsError::IdToken);
+            }
+            access_token(token, &claims, policy)?;
+            actor(&claims, policy)?;
+            (looks_like_id_token, granted_scopes(&claims, policy, payload)?)
+        }
+        Expected::LogoutToken => {
+            logout::check(token, &claims, &times, policy, now)?;
+            (false, text(""))
+        }
+    };
     let subject = match claims.subject() {
-        None if policy.require_subject() => return Err(ClaimsError::Subject),
+        None if policy.require_subject() && policy.expects() == Expected::AccessToken => {
+            return Err(ClaimsError::Subject);
+        }
         subject => subject.unwrap_or_default(),
     };
+    // RFC 9449 6.1, RFC 8705 3: without a proof of the key whoever has copied the token can use it.
+    let is_bound = claims.is_bound();
+    if is_bound && policy.rules().require_unbound {
+        return Err(ClaimsError::Bound);
+    }
     let email = claims.email_candidate(policy.email_claim());
     // Any tenant's administrator can write any address into a token: of several tenants, none is believed.
     let believed = !policy.issuers().is_multi_tenant();
@@ -210,6 +241,10 @@ pub fn check(
         email_problem: email.problem,
         email_verified: claims.email_verified(),
         looks_like_id_token,
+        is_bound,
+        issuer_text: text(iss),
+        jti: claims.text("jti").map(text),
+        sid: claims.text("sid").map(text),
     };
     Ok((checked, holds))
 }
@@ -270,8 +305,13 @@ fn kind_audience_issuer(
     payload: &str,
     policy: &Policy,
 ) -> Result<usize, ClaimsError> {
-    if let Some(error) = other_kind(token, claims, payload) {
-        return Err(error);
+    match policy.expects() {
+        Expected::AccessToken => other_kind(token, claims, payload).map_or(Ok(()), Err)?,
+        // By its claims, whatever the header says: a claim that names another kind comes first.
+        Expected::LogoutToken if kind::of_claims(claims, payload) != Some(OtherKind::SecurityEvent) => {
+            return Err(ClaimsError::Logout("its claims are not those of one"));
+        }
+        Expected::LogoutToken => {}
     }
     if kind::is_bare(claims) && !is_of_type(token, "at+jwt") {
         return Err(ClaimsError::UserInfo);

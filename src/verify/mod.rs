@@ -3,6 +3,7 @@
 
 mod claims;
 pub mod facts;
+pub mod logout;
 mod times;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +13,7 @@ use crate::keys::jwk::Key;
 use crate::keys::{KeySet, Selection};
 use crate::mismatch::Mismatch;
 use crate::policy::{KeySource, Policy};
+use crate::revocation::Facts;
 use crate::time::UnixSeconds;
 use crate::token::UnverifiedToken;
 use crate::whitespace;
@@ -157,6 +159,21 @@ impl Verified {
     /// Which of the policy's issuers the token is of, by its place in the list.
     pub fn issuer_place(&self) -> usize {
         self.claims.issuer
+    }
+    /// Whether it is bound to a key of its holder's, of which no proof was asked for.
+    pub fn is_bound(&self) -> bool {
+        self.claims.is_bound
+    }
+    /// What a revocation may name.
+    pub fn revocable(&self) -> Facts<'_> {
+        let (claims, text) = (&*self.claims, self.claims());
+        Facts {
+            issuer: claims.issuer_text.of(text),
+            jti: claims.jti.as_ref().map(|jti| jti.of(text)),
+            sid: claims.sid.as_ref().map(|sid| sid.of(text)),
+            subject: claims.subject.of(text),
+            issued_at: claims.issued_at(),
+        }
     }
     /// Whether it looks like an ID token, which the policy lets pass.
     pub fn looks_like_id_token(&self) -> bool {

@@ -3,7 +3,7 @@
 const { createHmac } = require('node:crypto');
 const { inspect } = require('node:util');
 const { FederatedCache, invalidate, keyOf } = require('../../../lib/accounts/federated-cache');
-const { MemoryStore } = require('../../../lib/accounts/memory-store');
+const { BoundedMap } = require('../../../lib/stores/bounded-map');
 const { readAccounts } = require('../../../lib/accounts/options');
 const { encode } = require('../../support/issuer');
 const { recordingLogger } = require('../../support/fakes');
@@ -318,7 +318,7 @@ describe('a store that is down', () => {
 
 test('the memory is bounded, and the least recently used goes first', () => {
   let now = NOW;
-  const store = new MemoryStore({ most: 2, clock: () => now });
+  const store = new BoundedMap({ most: 2, clock: () => now });
   store.set('a', 1, 10);
   store.set('b', 2, 10);
   expect(store.get('a')).toBe(1);

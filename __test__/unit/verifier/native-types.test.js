@@ -96,6 +96,7 @@ test('an accepted token says what is declared', () => {
     emailVerified: true,
     issuerIndex: 0,
     looksLikeIdToken: false,
+    isBound: false,
     expiresAt: 4e9,
     scopes: ['a', 'b'],
     verdict: expect.objectContaining({}),

@@ -4,15 +4,15 @@
 const MOST = 10_000;
 
 /**
- * A store of this process in the shape of Keyv's: bounded, the least recently used goes first.
+ * What this process keeps for a time: bounded, the least recently used goes first. In the shape of Keyv's stores, but at once.
  */
-class MemoryStore {
+class BoundedMap {
   /** @type {Map<string, { value: unknown, until: number }>} */
   #entries = new Map();
   #most;
   #clock;
 
-  /** @param {{ most?: number, clock?: () => number }} [options] */
+  /** @param {{ most?: number, clock?: () => number }} [options] `clock` in milliseconds */
   constructor({ most = MOST, clock = Date.now } = {}) {
     this.#most = most;
     this.#clock = clock;
@@ -48,4 +48,4 @@ class MemoryStore {
   }
 }
 
-module.exports = { MemoryStore };
+module.exports = { BoundedMap };

@@ -1,0 +1,84 @@
+// oidc-provider (certified) that logs clients out over the back channel, in a process of its own.
+//
+//   parent -> { id, do: 'token' }                 an access token of the client `machine`, by client credentials
+//   parent -> { id, do: 'logout', sub, sid }      the provider's own code posts a logout token to the client's URL
+//   child  -> { ready: issuer } once, then { id, result } or { id, error }
+
+import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import { exportJWK, generateKeyPair } from 'jose';
+
+console.warn = () => {};
+console.info = () => {};
+const { Provider } = await import('oidc-provider');
+
+const [, , logoutUri] = process.argv;
+const API = 'https://api.example.com';
+const server = createServer((request, response) => provider.callback()(request, response));
+await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+const issuer = `http://127.0.0.1:${server.address().port}`;
+const { privateKey } = await generateKeyPair('ES256', { extractable: true });
+const key = { ...(await exportJWK(privateKey)), kid: randomBytes(8).toString('hex'), alg: 'ES256', use: 'sig' };
+
+const answers = [];
+const provider = new Provider(issuer, {
+  jwks: { keys: [key] },
+  cookies: { keys: [randomBytes(32).toString('base64url')] },
+  clients: [
+    {
+      client_id: 'machine',
+      client_secret: 'the-secret-of-machine',
+      redirect_uris: [],
+      grant_types: ['client_credentials'],
+      response_types: [],
+      backchannel_logout_uri: logoutUri,
+      id_token_signed_response_alg: 'ES256',
+    },
+  ],
+  fetch: async (url, options) => {
+    const response = await fetch(url, { ...options, dispatcher: undefined });
+    answers.push(response.status);
+    return response;
+  },
+  features: {
+    backchannelLogout: { enabled: true },
+    clientCredentials: { enabled: true },
+    devInteractions: { enabled: false },
+    resourceIndicators: {
+      enabled: true,
+      getResourceServerInfo: () => ({
+        audience: API,
+        scope: 'read',
+        accessTokenFormat: 'jwt',
+        jwt: { sign: { alg: 'ES256' } },
+      }),
+    },
+  },
+});
+
+const commands = {
+  async token() {
+    const response = await fetch(`${issuer}/token`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${Buffer.from('machine:the-secret-of-machine').toString('base64')}` },
+      body: new URLSearchParams({ grant_type: 'client_credentials', resource: API, scope: 'read' }),
+    });
+    return (await response.json()).access_token;
+  },
+  async logout({ sub, sid }) {
+    const client = await provider.Client.find('machine');
+    answers.length = 0;
+    await client.backchannelLogout(sub, sid);
+    return answers;
+  },
+};
+
+process.on('message', async ({ id, do: command, ...given }) => {
+  try {
+    process.send({ id, result: await commands[command](given) });
+  } catch (error) {
+    process.send({ id, error: `${error} ${answers}` });
+  }
+});
+process.on('disconnect', () => process.exit(0));
+process.send({ ready: issuer });

@@ -1,0 +1,93 @@
+'use strict';
+
+// A real Redis, from Debian's package: the machine's own, or unpacked into target/. The libraries it links to are Debian's; only CI
+// installs those.
+
+const { spawn, spawnSync } = require('node:child_process');
+const { once } = require('node:events');
+const fs = require('node:fs');
+const net = require('node:net');
+const os = require('node:os');
+const path = require('node:path');
+
+const ROOT = path.join(__dirname, '..', '..', 'target', 'redis');
+const UNPACKED = path.join(ROOT, 'usr', 'bin', 'redis-server');
+const PACKAGES = ['redis-server', 'redis-tools'];
+/** For apt, which waits for another one's lock, and for what may wait for a network. */
+const PATIENCE_MS = 180_000;
+
+const run = (command, args, options = {}) =>
+  spawnSync(command, args, { encoding: 'utf8', timeout: PATIENCE_MS, ...options });
+const runs = (binary) => run(binary, ['--version']).status === 0;
+const binary = () => ['redis-server', UNPACKED].find(runs);
+
+/** @returns {string | undefined} why it is not there */
+function installRedis() {
+  if (binary() !== undefined) return undefined;
+  if (run('apt-get', ['--version']).error) return 'no apt-get';
+  if (process.env.CI === 'true') {
+    run('apt-get', ['update']);
+    const depends = run('apt-cache', ['depends', ...PACKAGES]).stdout ?? '';
+    const libraries = [...depends.matchAll(/Depends: (lib\S+|lua-\S+)$/gm)].map(([, name]) => name);
+    run('apt-get', ['install', '-y', '--no-install-recommends', ...new Set(libraries)], {
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    });
+  }
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'redis-'));
+  try {
+    run('apt-get', ['download', ...PACKAGES], { cwd: folder });
+    for (const file of fs.readdirSync(folder)) run('dpkg', ['-x', path.join(folder, file), ROOT]);
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+  return binary() === undefined
+    ? 'Debian’s package could not be downloaded, or its libraries are not installed'
+    : undefined;
+}
+
+async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/**
+ * One on loopback, that keeps nothing on disk. `kill` ends it as a crash would; `start` begins anew at the same port, empty.
+ * @returns {Promise<{ port: number, start: () => Promise<void>, kill: () => Promise<void>, pause: () => void, resume: () => void }>}
+ */
+async function startRedis() {
+  const port = await freePort();
+  /** @type {import('node:child_process').ChildProcess | undefined} */
+  let server;
+  const kill = async () => {
+    if (server === undefined) return;
+    process.off('exit', killNow);
+    const gone = once(server, 'exit');
+    server.kill('SIGKILL');
+    await gone;
+    server = undefined;
+  };
+  const killNow = () => server?.kill('SIGKILL');
+  const start = async () => {
+    const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--daemonize', 'no'];
+    const begun = spawn(binary(), args, { cwd: os.tmpdir(), stdio: ['ignore', 'pipe', 'inherit'] });
+    server = begun;
+    process.once('exit', killNow);
+    let said = '';
+    await new Promise((resolve, reject) => {
+      begun.once('exit', () => reject(new Error(`redis-server ended: ${said}`)));
+      // Read on for as long as it runs: a full pipe would stop it.
+      begun.stdout.on('data', (chunk) => {
+        if (said.length < 100_000) said += chunk;
+        if (said.includes('Ready to accept connections')) resolve();
+      });
+    });
+  };
+  await start();
+  return { port, start, kill, pause: () => server?.kill('SIGSTOP'), resume: () => server?.kill('SIGCONT') };
+}
+
+module.exports = { installRedis, startRedis };

@@ -1,0 +1,62 @@
+'use strict';
+
+// A token bound to a key of its holder's passes as a bearer token, and the operator hears of it once; revoked ones do not pass.
+
+const { RemoteTokenVerifier, createRemoteAgentAuth, revoke } = require('../../../index');
+const { AUDIENCE, ISSUER, Signer } = require('../../support/signer');
+const { configOf, fullResponse, recordingLogger } = require('../../support/fakes');
+const { isolateEnvironment } = require('../../support/flow');
+
+isolateEnvironment();
+const verifier = new RemoteTokenVerifier();
+const signer = new Signer();
+afterAll(() => verifier.clear());
+
+function app(policy = {}) {
+  const logger = recordingLogger();
+  const user = { _id: 'id-1', openidId: 'subject-1', openidIssuer: ISSUER, role: 'USER' };
+  const deps = {
+    apiKeyMiddleware: jest.fn(),
+    findUser: async () => user,
+    updateUser: jest.fn(async () => null),
+    getAppConfig: async () =>
+      configOf({ apiKey: { enabled: false }, oidc: { enabled: true, issuer: ISSUER, audience: AUDIENCE } }),
+    logger,
+  };
+  const auth = createRemoteAgentAuth(deps, { verifier, policy: () => ({ ...policy, jwks: { keys: [signer.jwk] } }) });
+  return async (claims) => {
+    const [res, next] = [fullResponse(), jest.fn()];
+    await auth({ headers: { authorization: `Bearer ${signer.token(claims)}` } }, res, next);
+    return {
+      passed: next.mock.calls.length === 1,
+      warnings: logger.lines.filter(([level, text]) => level === 'warn' && text.includes('cnf')),
+    };
+  };
+}
+
+test.each([{ jkt: 'a' }, { 'x5t#S256': 'a' }])(
+  'a token with cnf %j passes, with one warning for its issuer',
+  async (cnf) => {
+    const call = app();
+    expect((await call({ cnf })).passed).toBe(true);
+    const { passed, warnings } = await call({ cnf });
+    expect(passed).toBe(true);
+    expect(warnings).toEqual([['warn', expect.stringContaining(ISSUER)]]);
+    expect(warnings[0][1]).toContain('requireUnbound: true');
+  },
+);
+
+test('it is refused with requireUnbound, and an unbound one is not warned of', async () => {
+  const call = app({ requireUnbound: true });
+  expect((await call({ cnf: { jkt: 'a' } })).passed).toBe(false);
+  expect(await call({})).toEqual({ passed: true, warnings: [] });
+});
+
+test('a session that is revoked between two requests does not pass the second time', async () => {
+  const call = app();
+  const sid = `bound-tokens-${process.pid}`;
+  expect((await call({ sid })).passed).toBe(true);
+  revoke({ sid, issuer: ISSUER, until: Math.floor(Date.now() / 1000) + 600 });
+  expect((await call({ sid })).passed).toBe(false);
+  expect((await call({})).passed).toBe(true);
+});

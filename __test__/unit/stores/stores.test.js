@@ -1,0 +1,191 @@
+'use strict';
+
+// Every store by the same table; Redis is a real one, over both clients.
+
+const IORedis = require('ioredis');
+const { createClient } = require('redis');
+const { memoryStore, redisStore } = require('../../../lib/stores');
+const { circuitBreaker } = require('../../../lib/stores/circuit-breaker');
+const { describeWith } = require('../../support/needs');
+const { installRedis, startRedis } = require('../../support/redis');
+
+const missing = installRedis();
+
+/** @param {() => import('../../../stores').SharedStore} storeOf */
+function fulfils(storeOf) {
+  test('a value is there until it is deleted', async () => {
+    const store = storeOf();
+    expect(await store.get('a')).toBeUndefined();
+    await store.set('a', 'é"1\n', 60_000);
+    expect(await store.get('a')).toBe('é"1\n');
+    await store.set('a', '2', 60_000.5);
+    expect(await store.get('a')).toBe('2');
+    await store.delete('a');
+    expect(await store.get('a')).toBeUndefined();
+  });
+
+  test('of many who set it at once, one is first', async () => {
+    const store = storeOf();
+    const first = await Promise.all(Array.from({ length: 50 }, () => store.setIfAbsent('once', '1', 60_000)));
+    expect(first.filter(Boolean)).toHaveLength(1);
+    expect(await store.setIfAbsent('once', '2', 60_000)).toBe(false);
+    expect(await store.get('once')).toBe('1');
+  });
+
+  test('a list has each of its members once, and those that have ended no longer', async () => {
+    const store = storeOf();
+    const until = Math.floor(Date.now() / 1000) + 60;
+    const members = Array.from({ length: 2_000 }, (_, index) => ({ text: `m${index}`, until }));
+    await store.append('list', [...members, { text: 'past', until: 1 }]);
+    await store.append('list', members.slice(0, 10));
+    const found = [];
+    await store.read('list', (page) => found.push(...page));
+    expect([...new Set(found)].sort()).toEqual(members.map(({ text }) => text).sort());
+  });
+
+  test('who has subscribed hears what is published, and nothing of other channels', async () => {
+    const store = storeOf();
+    const heard = [];
+    let connected;
+    const connection = new Promise((resolve) => (connected = resolve));
+    const said =
+      Promise.withResolvers?.() ??
+      (() => {
+        const it = {};
+        it.promise = new Promise((resolve) => (it.resolve = resolve));
+        return it;
+      })();
+    const end = await store.subscribe(
+      'news',
+      (message) => {
+        heard.push(message);
+        said.resolve();
+      },
+      connected,
+    );
+    await connection;
+    await store.publish('other', 'no');
+    await store.publish('news', 'yes');
+    await said.promise;
+    expect(heard).toEqual(['yes']);
+    await end();
+  });
+}
+
+describe('memoryStore', () => {
+  fulfils(() => memoryStore());
+
+  test('keeps so many entries, and none past its time', async () => {
+    let now = 0;
+    const store = memoryStore({ maxEntries: 2, clock: () => now });
+    for (const key of ['a', 'b', 'c']) await store.set(key, key, 100);
+    expect(await Promise.all(['a', 'b', 'c'].map((key) => store.get(key)))).toEqual([undefined, 'b', 'c']);
+    now = 100;
+    expect(await store.get('c')).toBeUndefined();
+    expect(await store.setIfAbsent('c', 'd', 100)).toBe(true);
+  });
+});
+
+describeWith('redis-server', missing, { required: true })('redisStore', () => {
+  /** @type {Awaited<ReturnType<typeof startRedis>>} */
+  let redis;
+  let io;
+  let node;
+  beforeAll(async () => {
+    redis = await startRedis();
+    io = new IORedis.Redis(redis.port, '127.0.0.1', { retryStrategy: () => 50 });
+    io.on('error', () => {});
+    node = createClient({ socket: { port: redis.port, host: '127.0.0.1', reconnectStrategy: 50 } });
+    node.on('error', () => {});
+    await node.connect();
+  }, 200_000);
+  afterAll(async () => {
+    io.disconnect();
+    node.destroy();
+    await redis.kill();
+  });
+  beforeEach(() => io.flushall());
+
+  describe('over ioredis', () => fulfils(() => redisStore(io)));
+  describe('over node-redis', () => fulfils(() => redisStore(node)));
+
+  test.each(['ioredis', 'node-redis'])(
+    'over %s a value of another type or size is an error and none of ours',
+    async (which) => {
+      const store = redisStore(which === 'ioredis' ? io : node, { prefix: 'p:' });
+      await io.rpush('p:list', 'a');
+      for (let time = 0; time < 10; time += 1)
+        await expect(store.get('list')).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
+      await io.setrange('p:huge', 5_000_000, 'x');
+      await expect(store.get('huge')).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
+      // Neither makes the store count as down.
+      await store.set('a', 'b', 1_000);
+      expect(await store.get('a')).toBe('b');
+      expect(await io.get('p:a')).toBe('b');
+    },
+  );
+
+  test.each(['ioredis', 'node-redis'])(
+    'over %s a Redis that is gone is an error at once, and is found again',
+    async (which) => {
+      const store = redisStore(which === 'ioredis' ? io : node, { timeoutMs: 200 });
+      await redis.kill();
+      for (let time = 0; time < 3; time += 1)
+        await expect(store.get('a')).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
+      const begun = performance.now();
+      await Promise.all(
+        Array.from({ length: 1_000 }, () =>
+          expect(store.get('a')).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' }),
+        ),
+      );
+      expect(performance.now() - begun).toBeLessThan(2_000);
+      await redis.start();
+      const again = async () => {
+        try {
+          await store.set('a', 'back', 1_000);
+          return store.get('a');
+        } catch {
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          return again();
+        }
+      };
+      expect(await again()).toBe('back');
+    },
+  );
+});
+
+test.each([{}, null, { get() {} }, undefined])('redisStore refuses %p, which is no client', (client) => {
+  expect(() => redisStore(client)).toThrow(expect.objectContaining({ code: 'ERR_POLICY_OPTION' }));
+});
+
+describe('circuitBreaker', () => {
+  const down = () => Promise.reject(new Error('ECONNREFUSED'));
+
+  test('asks no more after three failures in a row, but once at the end of each rest', async () => {
+    let now = 0;
+    let asked = 0;
+    const guarded = circuitBreaker({ timeoutMs: 100, isAnswer: () => false, clock: () => now });
+    const call = () => guarded(() => ((asked += 1), down())).catch((error) => error.code);
+    for (let time = 0; time < 10; time += 1) expect(await call()).toBe('ERR_STORE_UNAVAILABLE');
+    expect(asked).toBe(3);
+    now = 500;
+    await Promise.all([call(), call(), call()]);
+    expect(asked).toBe(4);
+    now = 1_499;
+    await call();
+    expect(asked).toBe(4);
+    now = 1_500;
+    expect(await guarded(async () => 'up')).toBe('up');
+    await call();
+    expect(asked).toBe(5);
+  });
+
+  test('waits no longer than its time, and keeps no more than its number waiting', async () => {
+    const guarded = circuitBreaker({ timeoutMs: 10, isAnswer: () => false });
+    const never = () => new Promise(() => {});
+    const all = await Promise.allSettled(Array.from({ length: 1_001 }, () => guarded(never)));
+    expect(all.every(({ status }) => status === 'rejected')).toBe(true);
+    expect(all.at(-1).reason.message).toContain('under way');
+    expect(all[0].reason.message).toContain('10 ms');
+  });
+});

@@ -1,0 +1,10 @@
+'use strict';
+
+const { memoryStore } = require('./memory-store');
+const { redisStore } = require('./redis-store');
+
+/** @type {typeof import('../../stores').shareRevocations} */
+const shareRevocations = (options) => require('./shared-revocations').shareRevocations(options);
+
+/** @type {typeof import('../../stores')} */
+module.exports = { memoryStore, redisStore, shareRevocations };

@@ -1,0 +1,217 @@
+'use strict';
+
+// Revocations that every replica knows: one list in the shared store, and a channel on which each new one is said.
+
+const { createHmac, timingSafeEqual } = require('node:crypto');
+const { wrongOption } = require('../verifier/errors');
+const { addRevocations, revocationText } = require('../verifier/revocation');
+
+/**
+ * @typedef {import('../../stores').SharedStore} SharedStore
+ * @typedef {import('../../stores').SharedRevocations} SharedRevocations
+ * @typedef {import('../../stores').SharedRevocationsOptions} Options
+ */
+
+const LIST = 'revocations';
+/** Bytes of a secret: less can be guessed. */
+const SHORTEST_SECRET = 32;
+/** Characters of a message that are looked at: 500 members. */
+const LONGEST_MESSAGE = 131_072;
+/** Revocations made here that are written again when the store is back: one that has lost its data has them again. */
+const MOST_OWN = 10_000;
+/** Milliseconds until what could not be written is tried again. */
+const AGAIN = 1_000;
+/** Milliseconds between two problems that the host is told of. */
+const BETWEEN_PROBLEMS = 1_000;
+
+/**
+ * @param {Options} options
+ * @returns {SharedRevocations}
+ */
+function shareRevocations({ store, sharedSecret, onProblem = () => {} }) {
+  for (const name of /** @type {const} */ (['append', 'read', 'publish', 'subscribe'])) {
+    if (typeof store?.[name] !== 'function')
+      throw wrongOption(`shareRevocations: \`store\` has no function \`${name}\``);
+  }
+  if (typeof sharedSecret !== 'string' || Buffer.byteLength(sharedSecret) < SHORTEST_SECRET) {
+    throw wrongOption(`shareRevocations: \`sharedSecret\` must be text of at least ${SHORTEST_SECRET} bytes`);
+  }
+  const shared = new SharedList(/** @type {Required<SharedStore>} */ (store), sharedSecret, onProblem);
+  const revocations = Object.freeze({
+    ready: shared.begin(),
+    revoke: (/** @type {import('../../index').Revocation} */ revocation) => shared.add([revocationText(revocation)]),
+    close: () => shared.close(),
+  });
+  lists.set(revocations, shared);
+  return revocations;
+}
+
+/** The lists behind what hosts are given. @type {WeakMap<object, SharedList>} */
+const lists = new WeakMap();
+
+/** @param {unknown} revocations @returns {SharedList | undefined} */
+function listOf(revocations) {
+  return typeof revocations === 'object' && revocations !== null ? lists.get(revocations) : undefined;
+}
+
+class SharedList {
+  #store;
+  #key;
+  #onProblem;
+  /** Made here, and when they end. @type {Map<string, number>} */
+  #own = new Map();
+  /** Not written yet. @type {Set<string>} */
+  #unwritten = new Set();
+  /** @type {NodeJS.Timeout | undefined} */
+  #timer;
+  /** @type {(() => Promise<void>) | undefined} */
+  #unsubscribe;
+  #isClosed = false;
+  #reportedAt = Number.NEGATIVE_INFINITY;
+
+  /** @param {Required<SharedStore>} store @param {string} secret @param {(error: Error) => void} onProblem */
+  constructor(store, secret, onProblem) {
+    this.#store = store;
+    this.#key = secret;
+    this.#onProblem = onProblem;
+  }
+
+  /** Whether the list has been read: false where the store could not be, and what is known here counts alone until it can. */
+  async begin() {
+    /** @type {Promise<boolean> | undefined} */
+    let first;
+    const onConnect = () => {
+      const done = this.#synchronise();
+      first ??= done;
+      return done;
+    };
+    try {
+      this.#unsubscribe = await this.#store.subscribe(LIST, (message) => this.#heard(message), onConnect);
+      if (this.#isClosed) await this.#unsubscribe();
+    } catch (error) {
+      this.#problem(error);
+    }
+    return (await first) ?? this.#synchronise();
+  }
+
+  /** @param {string[]} texts @returns {Promise<{ shared: boolean }>} */
+  async add(texts) {
+    // Here first: what the store does, this process refuses the token from now on.
+    addRevocations(texts);
+    for (const text of texts) this.#remember(text);
+    return { shared: await this.#write() };
+  }
+
+  async close() {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    await this.#unsubscribe?.();
+  }
+
+  /** @param {string} text */
+  #remember(text) {
+    const now = Date.now() / 1000;
+    for (const [own, until] of this.#own) {
+      if (until > now && this.#own.size < MOST_OWN) break;
+      this.#own.delete(own);
+      this.#unwritten.delete(own);
+    }
+    this.#own.set(text, endOf(text));
+    this.#unwritten.add(text);
+  }
+
+  /** The list of the store read, and what was made here written to it again. */
+  async #synchronise() {
+    if (this.#isClosed) return false;
+    try {
+      await this.#store.read(LIST, (members) => this.#take(members));
+      for (const own of this.#own.keys()) this.#unwritten.add(own);
+      return this.#write();
+    } catch (error) {
+      this.#problem(error);
+      this.#later();
+      return false;
+    }
+  }
+
+  /** @returns {Promise<boolean>} */
+  async #write() {
+    const texts = [...this.#unwritten];
+    if (texts.length === 0) return true;
+    try {
+      const members = texts.map((text) => ({ text: this.#signed(text), until: endOf(text) }));
+      await this.#store.append(LIST, members);
+      // Each is known to be in the list before anybody hears of it.
+      for (let at = 0; at < members.length; at += 500) {
+        await this.#store.publish(
+          LIST,
+          members
+            .slice(at, at + 500)
+            .map(({ text }) => text)
+            .join('\n'),
+        );
+      }
+      for (const text of texts) this.#unwritten.delete(text);
+      return true;
+    } catch (error) {
+      this.#problem(error);
+      this.#later();
+      return false;
+    }
+  }
+
+  #later() {
+    if (this.#isClosed || this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#synchronise();
+    }, AGAIN).unref();
+  }
+
+  /** @param {string} message */
+  #heard(message) {
+    if (message.length <= LONGEST_MESSAGE) this.#take(message.split('\n'));
+  }
+
+  /** Those with a proof that one of us made them. Whoever can write to the store alone revokes nothing. @param {string[]} members */
+  #take(members) {
+    const texts = members.map((member) => this.#proven(member)).filter((text) => text !== undefined);
+    if (texts.length < members.length) this.#problem(new Error('a revocation in the shared store is not authentic'));
+    if (texts.length > 0) addRevocations(texts);
+  }
+
+  /** @param {string} text */
+  #signed(text) {
+    return `${text}.${this.#proofOf(text)}`;
+  }
+
+  /** @param {string} text */
+  #proofOf(text) {
+    // The purpose is part of what is signed: a proof of one thing is none of another.
+    return createHmac('sha256', this.#key).update(`remote-agent-auth/revocation/1 ${text}`).digest('base64url');
+  }
+
+  /** @param {string} member @returns {string | undefined} */
+  #proven(member) {
+    const end = member.lastIndexOf('.');
+    const text = member.slice(0, Math.max(0, end));
+    const given = Buffer.from(member.slice(end + 1));
+    const proof = Buffer.from(this.#proofOf(text));
+    return given.length === proof.length && timingSafeEqual(given, proof) ? text : undefined;
+  }
+
+  /** @param {unknown} error */
+  #problem(error) {
+    // Whoever can write to the store decides how often it is wrong.
+    if (performance.now() - this.#reportedAt < BETWEEN_PROBLEMS) return;
+    this.#reportedAt = performance.now();
+    this.#onProblem(/** @type {Error} */ (error));
+  }
+}
+
+/** Seconds since 1970. @param {string} text of a revocation */
+function endOf(text) {
+  return Number(text.slice(text.lastIndexOf('.') + 1));
+}
+
+module.exports = { listOf, shareRevocations };

@@ -1,0 +1,72 @@
+//! Back-channel logout (OpenID Connect Back-Channel Logout 1.0): a logout token, checked, as the revocations it stands for.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::{Checked, Claim, Entry, Memory, Named, Verified, Verifier};
+use crate::error::Refusal;
+use crate::policy::Policy;
+use crate::time::UnixSeconds;
+use crate::verify::logout::MAX_AGE;
+
+/// What a good logout token asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logout {
+    /// A name of its `jti` that tells nothing else, and when it may be forgotten. A token counts once (2.6).
+    pub once: Entry,
+    /// What is revoked by it.
+    pub revocations: Vec<Entry>,
+}
+
+/// What is revoked by a logout token that has both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// The session, where it is named; else all that the subject was issued before.
+    Session,
+    /// All that the subject was issued before, where it is named, and the session.
+    Subject,
+}
+
+impl Verifier {
+    /// Checks a logout token. `lasts`: the seconds after which no access token issued until now is good any more.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn check_logout(
+        self: &Arc<Self>,
+        token: &str,
+        policy: &Policy,
+        now: UnixSeconds,
+        (extent, lasts): (Extent, f64),
+    ) -> impl Future<Output = Result<Logout, Refusal>> + Send + use<> {
+        let checked = self.check(token, &Arc::new(policy.for_logout()), now, Memory::None);
+        async move {
+            let verified = match checked {
+                Checked::Now(answer) => (*answer)?,
+                Checked::Later(future) => future.await?,
+            };
+            Logout::of(&verified, now, extent, lasts).ok_or(Refusal::Internal("a logout token names nobody"))
+        }
+    }
+}
+
+impl Logout {
+    fn of(verified: &Verified, now: UnixSeconds, extent: Extent, lasts: f64) -> Option<Self> {
+        let facts = verified.revocable();
+        let named = |claim, value: Option<&str>| Named::new(claim, facts.issuer, value?);
+        // It is refused as too old by then, whatever the clocks' difference that the policy allows.
+        let forgotten = now.get() + 2.0 * (MAX_AGE + crate::policy::MAX_CLOCK_TOLERANCE);
+        let once = Entry::new(named(Claim::Jti, facts.jti)?, None, forgotten)?;
+        let until = now.get() + lasts;
+        // A session that has ended does not begin again.
+        let session = named(Claim::Sid, facts.sid).and_then(|named| Entry::new(named, None, until));
+        // Whoever logs in again gets later tokens: those pass. One of the very second of the logout does not.
+        let before = facts.issued_at.map(|issued_at| issued_at.floor() + 1.0);
+        let subject = named(Claim::Sub, Some(facts.subject)).and_then(|named| Entry::new(named, before, until));
+        let revocations: Vec<Entry> = match (extent, session) {
+            (Extent::Session, Some(session)) => vec![session],
+            (_, session) => session.into_iter().chain(subject).collect(),
+        };
+        (!revocations.is_empty()).then_some(Self { once, revocations })
+    }
+}
