@@ -74,6 +74,11 @@ export interface BearerAuthSettings {
   onError?: 'answer' | 'next';
   /** Told of every refusal, for a log line. What it throws costs nothing. */
   onRefusal?: (error: BearerError, req: any) => unknown;
+  /**
+   * Whether a CORS preflight passes without a token, and without `auth`. Default true. Guards let none pass. `false` where CORS is dealt with
+   * before, or where a handler of every method would answer OPTIONS with more than headers.
+   */
+  preflight?: boolean;
   /** The property of the request. Default `auth`. */
   property?: string;
   /** Printable ASCII. Default `api`. */

@@ -74,13 +74,16 @@ describe.each([
     const app = express();
     app.use((_req, _res, next) => context.run('of this request', next));
     app.use('/optional', createBearerAuth(optionsOf({ authRequired: false })), shown);
-    app.use('/named', createBearerAuth(optionsOf({ property: 'caller' })), (req, res) => res.json(req.caller.subject));
+    app.use('/named', createBearerAuth(optionsOf({ property: 'caller', preflight: false })), (req, res) =>
+      res.json(req.caller.subject),
+    );
     app.use('/next', createBearerAuth(optionsOf({ onError: 'next' })), shown);
     app.use(express.urlencoded({ extended: false }), express.json());
     app.use(createBearerAuth(optionsOf()));
     app.get('/open', (req, res) => res.json({ auth: req.auth, token: req.auth.token, context: context.getStore() }));
     app.post('/open', (_req, res) => res.json('posted'));
     app.get('/scopes', requireScopes('read write'), shown);
+    app.all('/every', requireScopes('read'), shown);
     app.get('/any', requireAnyScope(['admin', 'read']), shown);
     app.get('/permissions', requirePermissions('read:all'), shown);
     app.get('/roles', requireRoles('editor'), shown);
@@ -179,10 +182,12 @@ describe.each([
     expect(await call(`${base}/open`, init)).toMatchObject({ status: 200, body: 'posted' });
   });
 
-  test('a preflight passes, and so do the guards behind it', async () => {
+  test('a preflight passes, but for a guard that stands before a handler of every method', async () => {
     const headers = { origin: 'https://app.example', 'access-control-request-method': 'GET' };
     expect((await call(`${base}/scopes`, { method: 'OPTIONS', headers })).status).toBe(200);
     expect((await call(`${base}/scopes`, { method: 'OPTIONS' })).status).toBe(401);
+    expect((await call(`${base}/every`, { method: 'OPTIONS', headers })).status).toBe(401);
+    expect((await call(`${base}/named`, { method: 'OPTIONS', headers })).status).toBe(401);
   });
 
   const refused = (scope) => [403, `${REALM}, error="insufficient_scope"${scope ? `, scope="${scope}"` : ''}`];

@@ -63,7 +63,7 @@ class Authenticator {
    * @returns {BearerResult | Promise<BearerResult>}
    */
   authenticate(request, req = request) {
-    if (isPreflight(request)) return PREFLIGHT;
+    if (this.#settings.preflight && isPreflight(request)) return PREFLIGHT;
     const credentials = credentialsOf(request);
     if (credentials === 'malformed') return this.refuse(MALFORMED, req);
     if (credentials === 'none') return this.#settings.authRequired ? this.refuse(MISSING, req) : NOBODY;

@@ -53,8 +53,9 @@ class Issuers {
     if (!Array.isArray(policies) || policies.length === 0)
       throw wrongOption('`issuers` must be a list of policies, not empty');
     const entries = policies.map((policy) => this.#entryOf(policy));
-    const byIssuer = entries.length === 1 ? new Map() : placed(entries);
-    this.#only = entries.length === 1 ? entries[0] : undefined;
+    const isOnly = entries.length === 1 && this.#resolve === undefined;
+    const byIssuer = isOnly ? new Map() : placed(entries);
+    this.#only = isOnly ? entries[0] : undefined;
     this.#byIssuer = byIssuer;
   }
 

@@ -35,7 +35,7 @@ function createBearerAuth(options) {
     if (!result.ok) return answer(result, res, next);
     // Whatever stood there before is not what this request's token says.
     req[property] = result.auth;
-    bind(req, { auth: result.auth, isPreflight: result.isPreflight, refuse });
+    bind(req, { auth: result.auth, refuse });
     return next();
   };
 

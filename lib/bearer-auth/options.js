@@ -8,7 +8,7 @@ const { wrongOption } = require('../verifier/errors');
 /**
  * @typedef {import('../../index').BearerAuthOptions} Options
  * @typedef {import('../../index').BearerPolicy} BearerPolicy
- * @typedef {{ authRequired: boolean, bodies: import('../../index').ErrorBodies, onError: 'answer' | 'next', property: string, realm: string,
+ * @typedef {{ authRequired: boolean, bodies: import('../../index').ErrorBodies, onError: 'answer' | 'next', preflight: boolean, property: string, realm: string,
  *   onRefusal?: (error: any, req: any) => unknown, resourceMetadata?: string | ((req: any) => string | undefined),
  *   verifier?: import('../../index').TokenVerifier, resolvePolicy?: import('./issuers').Resolve, issuers?: BearerPolicy[] }} Settings
  */
@@ -38,6 +38,7 @@ const OPTIONS = {
     Array.isArray(value) && value.length > 0 ? undefined : 'issuers must be a list of policies, not empty',
   onError: (value) => (value === 'answer' || value === 'next' ? undefined : "onError must be 'answer' or 'next'"),
   onRefusal: (value) => (typeof value === 'function' ? undefined : 'onRefusal must be a function'),
+  preflight: (value) => (typeof value === 'boolean' ? undefined : 'preflight must be a boolean'),
   property: (value) =>
     typeof value === 'string' && value !== '' && !NOT_A_PROPERTY.includes(value)
       ? undefined
@@ -77,8 +78,18 @@ function readOptions(options, factory = 'createBearerAuth') {
     if (problem !== undefined) throw wrongOption(`${factory}: ${problem}`);
     own[name] = value;
   }
-  const { authRequired = true, bodies = 'problem', onError = 'answer', property = 'auth', realm = DEFAULT_REALM } = own;
-  return { ...own, authRequired, bodies, onError, property, realm, issuers: issuersOf(own, policy, factory) };
+  const { authRequired = true, bodies = 'problem', onError = 'answer', preflight = true } = own;
+  const { property = 'auth', realm = DEFAULT_REALM } = own;
+  return {
+    ...own,
+    authRequired,
+    bodies,
+    onError,
+    preflight,
+    property,
+    realm,
+    issuers: issuersOf(own, policy, factory),
+  };
 }
 
 /**

@@ -42,7 +42,8 @@ const BY_FAULT = {
  * @returns {BearerRefusal}
  */
 function refusalOf(cause, { realm, bodies, resourceMetadata }) {
-  const { fault } = codes[cause.code];
+  // A verifier or a guard of the host's own may say anything.
+  const { fault } = Object.hasOwn(codes, cause.code) ? codes[cause.code] : codes.ERR_INTERNAL;
   const row = BY_CODE[cause.code] ?? BY_FAULT[fault];
   /** @type {Record<string, string>} */
   const headers = {};
@@ -67,7 +68,7 @@ function refusalOf(cause, { realm, bodies, resourceMetadata }) {
 /** @param {import('../responses/bodies').Written} answer @returns {{ text: string, type: string }} */
 function written({ body, type = 'application/json' }) {
   if (typeof body === 'string') return { text: body, type: 'text/plain' };
-  return { text: body === undefined ? '' : JSON.stringify(body), type: `${type}; charset=utf-8` };
+  return { text: JSON.stringify(body) ?? '', type: `${type}; charset=utf-8` };
 }
 
 /**

@@ -2,7 +2,7 @@
 
 /**
  * What guards know of a request that was let through: whom it comes from (nobody, where that is allowed), and how a refusal is answered.
- * @typedef {{ auth?: import('../../index').BearerAuth, isPreflight?: boolean,
+ * @typedef {{ auth?: import('../../index').BearerAuth,
  *   refuse: (refusal: import('./guard').Refusal, req: any, res: any, next: any) => void }} Binding
  */
 

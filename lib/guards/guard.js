@@ -42,7 +42,6 @@ function guardOf(name, rule) {
     const binding = bindingOf(req);
     // A route whose authentication somebody forgot must not be open.
     if (binding === undefined) return next(wrongOption(`${name}: no middleware of createBearerAuth runs before it`));
-    if (binding.isPreflight) return next();
     const refusal = await evaluate(binding.auth, req);
     return refusal === undefined ? next() : binding.refuse(refusal, req, res, next);
   };

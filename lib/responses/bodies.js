@@ -62,7 +62,10 @@ function isBodyStyle(value) {
 function bodyOf({ status, body }, style) {
   if (typeof style === 'function') {
     try {
-      return { body: style({ status, ...body }) };
+      const own = style({ status, ...body });
+      // What cannot be written is found here, where there still is another body.
+      JSON.stringify(own);
+      return { body: own };
     } catch {
       return { body };
     }

@@ -187,6 +187,26 @@ describe('bodies', () => {
     expect([JSON.parse(result.body), result.headers['Content-Type']]).toEqual([body, type]);
   });
 
+  test('a function’s body that cannot be written costs the body alone', async () => {
+    const circular = {};
+    circular.self = circular;
+    for (const body of [circular, 1n]) {
+      expect(await answer(() => body)).toMatchObject({ status: 401, body: '{"error":"Bearer token required"}' });
+    }
+    expect(await answer(() => () => {})).toMatchObject({ status: 401, body: '' });
+  });
+
+  test('a verifier or a guard of the host’s own may say anything', async () => {
+    const verifier = {
+      compile: () => ({}),
+      check: () => ({ ok: false, code: '__proto__', fault: 'token', message: '' }),
+    };
+    const result = await createAuthenticator({ ...policy, verifier }).authenticate(
+      requestOf({ authorization: 'Bearer x' }),
+    );
+    expect(result).toMatchObject({ ok: false, status: 500 });
+  });
+
   test('a function may give nothing, or a text', async () => {
     expect(await answer(() => undefined)).toMatchObject({
       body: '',
@@ -263,6 +283,13 @@ describe('metadata of resources', () => {
   ])('%j are an error at the factory', (wrong) => {
     expect(() => protectedResourceMetadata(wrong)).toThrow(expect.objectContaining({ code: 'ERR_POLICY_OPTION' }));
   });
+});
+
+test('the main entry loads none of it', () => {
+  const script =
+    "require('remote-agent-auth'); console.log(Object.keys(require.cache).filter((file) => /lib.(bearer-auth|guards|responses)/.test(file)).length)";
+  const { execFileSync } = require('node:child_process');
+  expect(execFileSync(process.execPath, ['-e', script], { cwd: __dirname, encoding: 'utf8' })).toBe('0\n');
 });
 
 test.each([

@@ -137,6 +137,12 @@ describe('a function', () => {
     expect(resolvePolicy).toHaveBeenCalledWith(b.issuer, expect.objectContaining({ url: '/' }));
   });
 
+  test('is asked where there is one policy beside it', async () => {
+    const authenticator = withFunction(() => b.policy, { issuers: [a.policy] });
+    expect(await outcomeOf(authenticator, a.token())).toBe(a.issuer);
+    expect(await outcomeOf(authenticator, b.token())).toBe(b.issuer);
+  });
+
   test('cannot have a token checked by another issuer’s keys', async () => {
     expect(
       await outcomeOf(
