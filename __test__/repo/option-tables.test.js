@@ -67,6 +67,14 @@ test('every option of the adapter is in its table', () => {
   expect(named(section('## The adapter for LibreChat'), 'Option of `remote-agent-auth/librechat`')).toEqual(own);
 });
 
+test('every option of the general middleware is in its table', () => {
+  const about = read('docs/bearer-auth.md').split(/^(?=## )/m);
+  const options = [...membersOf('bearer-auth.d.ts', 'BearerAuthSettings'), 'issuers', 'resolvePolicy'].sort();
+  expect(named(about.find((part) => part.startsWith('## Options')) ?? '', 'Option')).toEqual(options);
+  const own = about.find((part) => part.startsWith('## Whom it comes from')) ?? '';
+  expect(membersOf('bearer-auth.d.ts', 'BearerAuth').filter((name) => !own.includes(`\`${name}\``))).toEqual([]);
+});
+
 test('every option of the verifier is in its table', () => {
   expect(named(section('## The verifier'), 'Option')).toEqual(membersOf('index.d.ts', 'RemoteTokenVerifierOptions'));
 });

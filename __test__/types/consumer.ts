@@ -5,11 +5,15 @@ import express, { type RequestHandler } from 'express';
 import {
   RemoteAuthError,
   RemoteTokenVerifier,
+  allOf,
+  check,
   clearRemoteAgentAuthCache,
   createAgentManagementAuth,
+  createBearerAuth,
   createRemoteAgentAuth,
   createTenantMiddlewares,
   enabledAuthMethods,
+  requireScopes,
   toolIdentity,
   verifyRemoteToken,
   type PolicyOptions,
@@ -145,3 +149,14 @@ createRemoteAgentAuth(deps, { policy: { issuer: 'https://issuer.example' } });
 createRemoteAgentAuth({ apiKeyMiddleware, findUser, getAppConfig });
 // @ts-expect-error codes are a closed set
 export const unknownCode: RemoteAuthErrorCode = 'ERR_NO_SUCH_CODE';
+
+// The general middleware: where Express wants a handler, and its guards beside it.
+export const guarded = express.Router();
+guarded.use(createBearerAuth({ issuer: 'https://issuer.example', audience: 'agents', authRequired: false, bodies: 'problem' }));
+guarded.get('/', allOf(requireScopes('read'), check((auth) => auth.actor === undefined)), (_req, res) => void res.json({}));
+createBearerAuth({ issuers: [{ issuer: 'a', audience: 'b', claimPaths: { roles: 'groups' } }] }).setIssuers([]);
+createBearerAuth({ resolvePolicy: async (issuer) => ({ issuer, audience: 'b' }), onRefusal: (error) => error.headers['Retry-After'] });
+// @ts-expect-error one policy or several
+createBearerAuth({ issuer: 'https://issuer.example', audience: 'agents', issuers: [] });
+// @ts-expect-error a guard is no text
+allOf('read');
