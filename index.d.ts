@@ -255,6 +255,7 @@ export class RemoteAuthError extends Error {
     host?: string;
     expected?: string;
     got?: string;
+    hint?: string;
   });
   readonly name: 'RemoteAuthError';
   readonly code: RemoteAuthErrorCode;
@@ -271,6 +272,8 @@ export class RemoteAuthError extends Error {
   readonly expected?: string;
   /** What came instead, at most 200 printable characters. It may be the token's own text: for the operator, never for a response. */
   readonly got?: string;
+  /** What to do at the provider, where the policy has a `profile` that knows; also at the end of the message. For the operator. */
+  readonly hint?: string;
 }
 
 // ---- the Express middleware

@@ -59,8 +59,23 @@ export interface ForScope {
   scope: string;
 }
 
+/** Providers whose particulars `profile` writes out; docs/profiles.md says which. */
+export type ProviderProfile =
+  | 'entra'
+  | 'keycloak'
+  | 'auth0'
+  | 'okta'
+  | 'cognito'
+  | 'google'
+  | 'zitadel'
+  | 'authentik'
+  | 'kubernetes'
+  | 'github-actions';
+
 /** What a policy says besides the audience. */
 export interface PolicyRules extends KeyOptions {
+  /** What is the same for everybody who uses a provider; what the policy says itself comes first. Default: none. */
+  profile?: ProviderProfile;
   /**
    * Accepted `iss`: this string, and the same without trailing slashes and discovery suffix. Of a list each is accepted to the letter;
    * they are issuers of one provider (Entra's of version 1 and 2), whose keys are found through the first. An issuer whose keys come
@@ -109,6 +124,8 @@ export interface PolicyRules extends KeyOptions {
    * that key, whoever has copied such a token can use it. Default false: accepted as bearer tokens, with one warning for each issuer.
    */
   requireUnbound?: boolean;
+  /** The claim that names the client instead: `cid` (Okta), `appid` (Entra's version 1). */
+  clientClaim?: string;
   /** What the claim `token_use` must be; `access` for Cognito. Default: not looked at. */
   tokenUse?: string;
   /**
@@ -194,6 +211,8 @@ export interface Failure {
   expected?: string;
   /** What came instead, at most 200 printable characters. It may be the token's own text: for the operator, never for a response. */
   got?: string;
+  /** What to do at the provider, where the policy has a `profile` that knows; also at the end of `message`. For the operator. */
+  hint?: string;
 }
 
 export type Outcome = Success | Failure;

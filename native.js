@@ -5,7 +5,8 @@
 
 const binding = require('./binding');
 const { trustedCertificates } = require('./lib/verifier/certificates');
-const { refusalOf, settled, withKeysAsText } = require('./lib/verifier/native-check');
+const { RemoteAuthError } = require('./lib/verifier/errors');
+const { hinted, prepared, refusalOf, rememberProfile, settled } = require('./lib/verifier/native-check');
 const { plain } = require('./lib/verifier/outcome');
 
 /**
@@ -24,6 +25,23 @@ function outcomeOf(result) {
   return 'then' in outcome ? outcome.then(plain) : plain(outcome);
 }
 
+/**
+ * Calls with the policy as native code reads it. A profile that is wrong is a refusal, like any other option.
+ * @template T
+ * @param {PolicyOptions | CompiledPolicy} policy
+ * @param {(written: any) => T} call
+ * @returns {T | import('./native').Failure}
+ */
+function withPolicy(policy, call) {
+  try {
+    return call(prepared(policy));
+  } catch (error) {
+    if (!(error instanceof RemoteAuthError)) throw error;
+    const { code, fault, message } = error;
+    return { ok: false, code, fault, message };
+  }
+}
+
 class RemoteAgentAuth {
   #native;
 
@@ -34,19 +52,20 @@ class RemoteAgentAuth {
 
   /** @param {string} token @param {PolicyOptions | CompiledPolicy} policy @param {number} [now] */
   check(token, policy, now) {
-    return outcomeOf(this.#native.check(token, withKeysAsText(policy), now));
+    return withPolicy(policy, (written) => hinted(policy, outcomeOf(this.#native.check(token, written, now))));
   }
 
   /** @param {RecheckHandle} handle @param {PolicyOptions | CompiledPolicy} policy @param {number} [now] */
   recheck(handle, policy, now) {
-    return outcomeOf(this.#native.recheck(handle, withKeysAsText(policy), now));
+    return withPolicy(policy, (written) => hinted(policy, outcomeOf(this.#native.recheck(handle, written, now))));
   }
 
   /** @param {PolicyOptions | CompiledPolicy} policy */
-  prefetch(policy) {
-    return this.#native
-      .prefetch(withKeysAsText(policy))
-      .then((refused) => (refused === null ? { ok: true } : refusalOf(refused)));
+  async prefetch(policy) {
+    return withPolicy(policy, async (written) => {
+      const refused = await this.#native.prefetch(written);
+      return refused === null ? { ok: true } : refusalOf(refused);
+    });
   }
 
   clear() {
@@ -65,13 +84,20 @@ function createRemoteAgentAuth(settings) {
 
 /** @param {PolicyOptions} options */
 function compilePolicy(options) {
-  const policy = binding.compilePolicy(withKeysAsText(options));
-  return Array.isArray(policy) ? refusalOf(/** @type {EncodedResult} */ (policy)) : policy;
+  return withPolicy(options, (written) => {
+    const policy = binding.compilePolicy(written);
+    if (Array.isArray(policy)) return refusalOf(/** @type {EncodedResult} */ (policy));
+    rememberProfile(policy, options);
+    return policy;
+  });
 }
 
 /** @param {string} token @param {PolicyOptions | CompiledPolicy} policy @param {number} [now] */
 function verifyRemoteToken(token, policy, now) {
-  return /** @type {Promise<Outcome>} */ (outcomeOf(binding.verifyRemoteToken(token, withKeysAsText(policy), now)));
+  const outcome = withPolicy(policy, (written) =>
+    hinted(policy, outcomeOf(binding.verifyRemoteToken(token, written, now))),
+  );
+  return Promise.resolve(outcome);
 }
 
 // Plain names, so that `import { ... }` finds them without running this file.

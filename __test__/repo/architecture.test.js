@@ -158,6 +158,8 @@ const PURE = {
   'testing/poisons': [],
   'verifier/errors': [],
   'verifier/outcome': ['wire-layout'],
+  'verifier/profile-hints': [],
+  'verifier/profiles': ['errors'],
   'verifier/outcome-cache': [],
   'verifier/wire-layout': [],
 };

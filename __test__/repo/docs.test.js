@@ -117,7 +117,7 @@ const LANGUAGES = {
   text: checkTree,
 };
 /**
- * js and ts are compiled above; a comment before a block says what else is done with it. By readme.test.js, by docs-examples.test.js, `testing` and `run in a folder of LibreChat` by field cases, `kit` by testing-page.test.js,
+ * js and ts are compiled above; a comment before a block says what else is done with it. By readme.test.js, by docs-examples.test.js, `testing` and `run in a folder of LibreChat` by field cases, `kit` by testing-page.test.js, `profiles` by unit/verifier/profiles.test.js,
  * and `run against Keycloak` by `npm run providers`.
  */
 const MARKERS = [
@@ -127,6 +127,7 @@ const MARKERS = [
   'mongosh',
   'testing',
   'kit',
+  'profiles',
   'run in a folder of LibreChat',
   'run in a folder with token.txt',
   'run against Keycloak',

@@ -86,6 +86,8 @@ function optionsOf({ policy, jwks, jwksFile, snapshotFile, certificate }: Given)
     typ: 'required',
     allowedClients: ['a'],
     allowedActors: ['a'],
+    clientClaim: 'cid',
+    profile: 'kubernetes',
     tokenUse: 'access',
     allowedTenants: ['9122040d-6c67-4c5b-b112-36a304b66dad'],
     requiredRoles: grants,
@@ -110,7 +112,7 @@ export async function useEverything(given: Given) {
     clear: auth.clear(),
   };
 
-  const token = failure(await auth.check(refused, policy));
+  const token = failure(await auth.check(refused, { ...policy, profile: 'kubernetes' }));
   const upstream = failure(await auth.check(accepted, unreachable));
   const failures: Every<Failure> = {
     ok: token.ok,
@@ -119,6 +121,7 @@ export async function useEverything(given: Given) {
     message: token.message,
     expected: token.expected,
     got: token.got,
+    hint: token.hint,
     retryAfter: upstream.retryAfter,
     reason: upstream.reason,
     host: upstream.host,

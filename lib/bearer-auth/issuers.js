@@ -91,7 +91,8 @@ class Issuers {
   /** @param {BearerPolicy} options @returns {Entry} */
   #entryOf(options) {
     const { claimPaths, ...written } = Object(options);
-    const policy = this.#compiled.find({ ...DEFAULTS, ...written });
+    // A profile knows whether its provider issues more than ID tokens.
+    const policy = this.#compiled.find({ ...(written.profile === undefined && DEFAULTS), ...written });
     const { scope, issuer } = written;
     return {
       policy,

@@ -19,11 +19,13 @@ const POLICY_OPTIONS = Object.freeze([
     'allowedActors',
     'allowedClients',
     'allowedTenants',
+    'clientClaim',
     'clockTolerance',
     'issuer',
     'maxTokenAge',
     'maxTokenBytes',
     'maxTokenLifetime',
+    'profile',
   ],
   ...[
     'requireExp',

@@ -39,6 +39,7 @@ const DIRECTORIES = {
         },
       },
       v1: {
+        host: 'https://sts.windows.net',
         path: `/${TENANT}/`,
         claims: {
           aud: `api://${API}`,
@@ -63,6 +64,7 @@ const DIRECTORIES = {
         },
       },
       graph: {
+        host: 'https://sts.windows.net',
         path: `/${TENANT}/`,
         header: { nonce: 'b3VyIG93biBub25jZQ' },
         claims: {

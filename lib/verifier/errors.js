@@ -343,9 +343,9 @@ const STATUS_OF_FAULT = Object.freeze({
 class RemoteAuthError extends Error {
   /**
    * @param {{ code: Code, fault: Fault, message: string, retryAfter?: number, reason?: string, host?: string,
-   *   expected?: string, got?: string }} failure
+   *   expected?: string, got?: string, hint?: string }} failure
    */
-  constructor({ code, fault, message, retryAfter, reason, host, expected, got }) {
+  constructor({ code, fault, message, retryAfter, reason, host, expected, got, hint }) {
     super(message);
     this.code = code;
     this.fault = fault;
@@ -355,6 +355,7 @@ class RemoteAuthError extends Error {
     if (host !== undefined) this.host = host;
     if (expected !== undefined) this.expected = expected;
     if (got !== undefined) this.got = got;
+    if (hint !== undefined) this.hint = hint;
   }
 }
 

@@ -16,7 +16,7 @@ const { revoke } = require('./revocation');
  * @typedef {import('../../native').PolicyOptions} PolicyOptions
  */
 
-const { checkToken, compilePolicy, keyChanges, refusalOf, settled } = nativeCheck;
+const { checkToken, compilePolicy, hinted, keyChanges, refusalOf, settled } = nativeCheck;
 const { USE_SIGNATURE_CACHE, WITH_FRESHNESS, WITH_HANDLE } = nativeCheck.FLAGS;
 
 /** LibreChat's clock: whole seconds are what claims are compared with; fractions are cut natively. */
@@ -139,7 +139,7 @@ class RemoteTokenVerifier {
     const now = this.#clock();
     const verified = Success.behind(verdict);
     if (verified?.token === undefined || verified.handle !== undefined) {
-      return settled(verified?.token, this.#native.recheck(verified?.handle ?? verdict, policy, now));
+      return hinted(policy, settled(verified?.token, this.#native.recheck(verified?.handle ?? verdict, policy, now)));
     }
     if (this.#recent === undefined) return checkToken(verified.token, policy, now, 0, this.#maxQueued);
     // By the token's text: a handle costs more for every token than reading the text does for one that is rechecked, and would

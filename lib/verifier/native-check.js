@@ -55,7 +55,9 @@ function checkToken(token, policy, now, flags, maxQueued, keep) {
   slots[INPUT.flags] = flags;
   slots[INPUT.maxQueued] = maxQueued;
   const result = binding.checkToken(token, policy, slots);
-  return typeof result === 'string' ? decoded(token, result, undefined, slots, 0, keep) : settled(token, result, keep);
+  const outcome =
+    typeof result === 'string' ? decoded(token, result, undefined, slots, 0, keep) : settled(token, result, keep);
+  return profiles === undefined ? outcome : hinted(policy, outcome);
 }
 
 /**
@@ -96,6 +98,39 @@ function needsTrust({ jwks, jwksFile, jwksUri, proxy }) {
 }
 
 /**
+ * The options as native code reads them: a profile is written out, keys are one text.
+ * @template T
+ * @param {T} options
+ * @returns {T}
+ * @throws {RemoteAuthError} for a profile that is wrong
+ */
+function prepared(options) {
+  const { profile } = /** @type {{ profile?: unknown }} */ (options ?? {});
+  if (profile === undefined || typeof options !== 'object') return withKeysAsText(options);
+  const { expandProfile } = require('./profiles');
+  return withKeysAsText(/** @type {T} */ (expandProfile(/** @type {any} */ (options))));
+}
+
+/** The profiles of compiled policies, from when there is one. @type {WeakMap<object, string> | undefined} */
+let profiles;
+
+/**
+ * Adds to a refusal what the policy's profile says about it.
+ * @template {Outcome | Promise<Outcome>} T
+ * @param {unknown} policy compiled, or the options of one
+ * @param {T} outcome
+ * @returns {T}
+ */
+function hinted(policy, outcome) {
+  if (typeof policy !== 'object' || policy === null) return outcome;
+  const profile = profiles?.get(policy) ?? /** @type {{ profile?: string }} */ (policy).profile;
+  if (profile === undefined) return outcome;
+  const { withHint } = require('./profile-hints');
+  if ('then' in outcome) return /** @type {T} */ (outcome.then((settledOne) => withHint(profile, settledOne)));
+  return /** @type {T} */ (withHint(profile, /** @type {Outcome} */ (outcome)));
+}
+
+/**
  * Keys cross as one text, parsed by the same reader as a provider's.
  * @template T
  * @param {T} options
@@ -119,10 +154,19 @@ function withKeysAsText(options) {
  * @throws {RemoteAuthError}
  */
 function compilePolicy(options) {
-  const policy = binding.compilePolicy(withKeysAsText(options));
+  const written = prepared(options);
+  const policy = binding.compilePolicy(written);
   if (Array.isArray(policy)) throw new RemoteAuthError(refusalOf(/** @type {EncodedResult} */ (policy)));
-  if (needsTrust(options)) trustNodesCertificates();
+  if (needsTrust(written)) trustNodesCertificates();
+  rememberProfile(policy, options);
   return /** @type {CompiledPolicy} */ (policy);
+}
+
+/** For `hinted`. @param {object} policy @param {PolicyOptions} options */
+function rememberProfile(policy, { profile }) {
+  if (profile === undefined) return;
+  profiles ??= new WeakMap();
+  profiles.set(policy, profile);
 }
 
 /** @param {EncodedResult} list of a refusal @returns {Failure} */
@@ -162,12 +206,14 @@ module.exports = {
   claimFacts,
   compilePolicy,
   createRemoteAgentAuth,
+  hinted,
   keyChanges,
   policyIssuers,
+  prepared,
   providerCalls,
   refusalOf,
   revocationText,
+  rememberProfile,
   settled,
   untrustedIssuer,
-  withKeysAsText,
 };

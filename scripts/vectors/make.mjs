@@ -18,12 +18,13 @@ import { comparable, librechat, normaliseIssuer } from './librechat.mjs';
 import limits from './limits.mjs';
 import { isDeterministic, mint, signatureOf } from './mint.mjs';
 import policies from './policies.mjs';
+import profiles from './profiles.mjs';
 import scopes from './scopes.mjs';
 import urls from './urls.mjs';
 
 const { isRemoteOidcUrlAllowed } = createRequire(import.meta.url)('librechat-data-provider');
 
-const TABLES = [headers, algorithms, claims, issuers, scopes, limits];
+const TABLES = [headers, algorithms, claims, issuers, scopes, limits, profiles];
 const directory = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..', 'tests', 'vectors');
 const check = process.argv.includes('--check');
 const problems = [];

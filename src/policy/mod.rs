@@ -191,6 +191,7 @@ impl Policy {
     pub fn looks_at(&self, name: &str) -> bool {
         self.email_claim() == Some(name)
             || (name == "act" && self.rules.actors.is_some())
+            || self.rules.client_claim.as_deref() == Some(name)
             || self.rules.grants.iter().any(|grants| grants.path.starts_with(name))
     }
 }

@@ -56,6 +56,8 @@ pub struct PolicyOptions {
     pub allowed_clients: Option<Vec<String>>,
     /// Actors whose delegated tokens are accepted, by `sub` of `act` (RFC 8693 4.1). All if absent.
     pub allowed_actors: Option<Vec<String>>,
+    /// The claim that names the client instead (`cid` of Okta).
+    pub client_claim: Option<String>,
     /// What `token_use` must be (Cognito).
     pub token_use: Option<String>,
     /// Whether tokens bound to a key of their holder's (`cnf`) are refused. False if absent.
@@ -212,6 +214,7 @@ mod tests {
             (PolicyOptions { allowed_clients: Some(vec![]), ..options() }, "allowedClients"),
             (PolicyOptions { allowed_clients: Some(vec![" ".into()]), ..options() }, "allowedClients"),
             (PolicyOptions { allowed_actors: Some(vec![String::new()]), ..options() }, "allowedActors"),
+            (PolicyOptions { client_claim: Some(String::new()), ..options() }, "clientClaim"),
             (PolicyOptions { token_use: Some(String::new()), ..options() }, "tokenUse"),
             (PolicyOptions { allowed_tenants: Some(vec![]), ..options() }, "allowedTenants"),
             (PolicyOptions { allowed_tenants: Some(vec!["a/b".into()]), ..options() }, "allowedTenants"),

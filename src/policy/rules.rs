@@ -40,6 +40,8 @@ pub struct ClaimRules {
     pub clients: Option<Vec<String>>,
     /// The actors accepted; all if `None`. An empty list accepts no delegated token.
     pub actors: Option<Vec<String>>,
+    /// The claim that names the client; `azp` or `client_id` if `None`.
+    pub client_claim: Option<String>,
     /// What `token_use` must be.
     pub token_use: Option<String>,
     /// Whether tokens bound to a key of their holder's are refused.
@@ -79,6 +81,9 @@ pub(super) fn claim_rules(options: &PolicyOptions) -> Result<ClaimRules, PolicyE
     if options.allowed_actors.iter().flatten().any(|it| is_blank(it)) {
         return Err(PolicyError::option("allowedActors", "a list of subjects of actors"));
     }
+    if options.client_claim.as_deref().is_some_and(is_blank) {
+        return Err(PolicyError::option("clientClaim", "the name of a claim"));
+    }
     if options.token_use.as_deref().is_some_and(is_blank) {
         return Err(PolicyError::option("tokenUse", "a `token_use` value such as \"access\""));
     }
@@ -96,6 +101,7 @@ pub(super) fn claim_rules(options: &PolicyOptions) -> Result<ClaimRules, PolicyE
         typ,
         clients: options.allowed_clients.clone(),
         actors: options.allowed_actors.clone(),
+        client_claim: options.client_claim.clone(),
         token_use: options.token_use.clone(),
         require_unbound: options.require_unbound.unwrap_or_default(),
         grants,

@@ -372,12 +372,16 @@ fn access_token(token: &UnverifiedToken, claims: &Claims<'_>, policy: &Policy) -
     if let Some(wanted) = rules.token_use.as_deref().filter(|wanted| token_use != Some(wanted)) {
         return Err(ClaimsError::Type(Mismatch::of_names(&[wanted], &token_use.into_iter().collect::<Vec<_>>())));
     }
-    let known = |clients: &Vec<String>| claims.client().is_some_and(|client| clients.iter().any(|it| it == client));
+    let client = match rules.client_claim.as_deref() {
+        Some(name) => claims.text(name),
+        None => claims.client(),
+    };
+    let known = |clients: &Vec<String>| client.is_some_and(|client| clients.iter().any(|it| it == client));
     match rules.clients.as_ref().filter(|clients| !known(clients)) {
         None => Ok(()),
         Some(clients) => {
             let expected: Vec<&str> = clients.iter().map(String::as_str).collect();
-            Err(ClaimsError::Client(Mismatch::of_names(&expected, &claims.client().into_iter().collect::<Vec<_>>())))
+            Err(ClaimsError::Client(Mismatch::of_names(&expected, &client.into_iter().collect::<Vec<_>>())))
         }
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use remote_agent_auth::error::Refusal;
 use remote_agent_auth::keys::KeySet;
-use remote_agent_auth::policy::{MAX_TOKEN_BYTES, Policy, PolicyOptions};
+use remote_agent_auth::policy::grant::ClaimPath;
+use remote_agent_auth::policy::{GrantOptions, MAX_TOKEN_BYTES, Policy, PolicyOptions};
 use remote_agent_auth::time::UnixSeconds;
 use remote_agent_auth::token::UnverifiedToken;
 use remote_agent_auth::verify::{Verified, admissible, verify};
@@ -28,7 +29,7 @@ struct Row {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RowPolicy {
     issuer: String,
-    audience: OneOrMore,
+    audience: Option<OneOrMore>,
     scope: Option<String>,
     algorithms: Option<Vec<String>>,
     require_exp: Option<bool>,
@@ -36,6 +37,32 @@ struct RowPolicy {
     clock_tolerance: Option<f64>,
     jwks_uri: Option<String>,
     email_claim: Option<String>,
+    typ: Option<String>,
+    token_use: Option<String>,
+    allowed_clients: Option<Vec<String>>,
+    client_claim: Option<String>,
+    required_roles: Option<RowGrants>,
+    required_permissions: Option<Vec<String>>,
+}
+
+#[derive(Deserialize, Clone)]
+#[serde(deny_unknown_fields)]
+struct RowGrants {
+    #[serde(default)]
+    any: Vec<String>,
+    #[serde(default)]
+    all: Vec<String>,
+    claim: Option<OneOrMore>,
+}
+
+impl From<RowGrants> for GrantOptions {
+    fn from(RowGrants { any, all, claim }: RowGrants) -> Self {
+        let claim = claim.map(|claim| match claim {
+            OneOrMore::One(path) => ClaimPath::dotted(&path),
+            OneOrMore::More(names) => ClaimPath::of_names(&names),
+        });
+        Self { any, all, claim }
+    }
 }
 
 #[derive(Deserialize, Clone)]
@@ -58,8 +85,9 @@ fn policy(row: &RowPolicy) -> Result<Policy, Refusal> {
     Ok(Policy::parse(PolicyOptions {
         issuer: row.issuer,
         audience: match row.audience {
-            OneOrMore::One(audience) => vec![audience],
-            OneOrMore::More(audiences) => audiences,
+            None => Vec::new(),
+            Some(OneOrMore::One(audience)) => vec![audience],
+            Some(OneOrMore::More(audiences)) => audiences,
         },
         scope: row.scope,
         algorithms: row.algorithms,
@@ -68,6 +96,12 @@ fn policy(row: &RowPolicy) -> Result<Policy, Refusal> {
         clock_tolerance: row.clock_tolerance,
         jwks_uri: row.jwks_uri,
         email_claim: row.email_claim,
+        typ: row.typ,
+        token_use: row.token_use,
+        allowed_clients: row.allowed_clients,
+        client_claim: row.client_claim,
+        required_roles: row.required_roles.map(Into::into),
+        required_permissions: row.required_permissions.map(|all| GrantOptions { all, ..GrantOptions::default() }),
         ..PolicyOptions::default()
     })?)
 }
@@ -153,6 +187,11 @@ fn answers_scopes_as_the_table_says() {
 #[test]
 fn answers_limits_as_the_table_says() {
     run_table(include_str!("../vectors/limits.json"), 25);
+}
+
+#[test]
+fn answers_tokens_of_providers_as_the_table_says() {
+    run_table(include_str!("../vectors/profiles.json"), 45);
 }
 
 /// Rows that no Rust caller could write (a number for `scope`, an unknown option) are left to jest.

@@ -112,6 +112,7 @@ test('a refusal says what is declared', () => {
     message: expect.any(String),
     expected: expect.stringContaining('agents'),
     got: expect.stringContaining('others'),
+    hint: expect.stringContaining('audience'),
     retryAfter: expect.any(Number),
     reason: 'refused',
     host: expect.stringContaining('127.0.0.1'),
