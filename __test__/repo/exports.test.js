@@ -44,6 +44,10 @@ test('the console exports exactly what its types declare', () => {
   expect(Object.keys(require('../../lib/operations/console')).sort()).toEqual(declaredValues('console.d.ts'));
 });
 
+test.each(['fastify', 'hono', 'koa', 'mcp', 'nest'])('the adapter for %s exports exactly what its types declare', (name) => {
+  expect(Object.keys(require(`../../lib/adapters/${name}`)).sort()).toEqual(declaredValues(`${name}.d.ts`));
+});
+
 test('an ES module imports all entries by name', () => {
   const script = `
     import * as main from 'remote-agent-auth';

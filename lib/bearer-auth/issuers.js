@@ -99,7 +99,7 @@ class Issuers {
       scope,
       issuer: [issuer].flat()[0],
       accepted: acceptedBy(policy),
-      paths: this.#pathsOf(claimPaths),
+      paths: this.#pathsOf(written.profile === undefined ? claimPaths : { ...profilePaths(written), ...claimPaths }),
     };
   }
 
@@ -112,6 +112,12 @@ class Issuers {
     if (this.#paths.size < PATH_SETS) this.#paths.set(key, paths);
     return paths;
   }
+}
+
+/** Where the provider of a profile writes them; compiled before, so that the profile is one. @param {any} policy */
+function profilePaths(policy) {
+  const { claimPathsOf } = require('../verifier/profiles');
+  return claimPathsOf(policy);
 }
 
 /**

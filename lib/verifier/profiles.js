@@ -174,6 +174,17 @@ function expandProfile(given) {
 }
 
 /**
+ * Where the provider writes roles and the client, as far as that is not where others do.
+ * @param {Options} policy with a `profile` that is one
+ * @returns {{ roles?: string, clientId?: string }}
+ */
+function claimPathsOf(policy) {
+  const roles = [PROFILES[policy.profile]?.roles].flat()[0];
+  const { clientClaim } = expandProfile(policy);
+  return { ...(roles !== undefined && { roles }), ...(clientClaim !== undefined && { clientId: clientClaim }) };
+}
+
+/**
  * What the options say, as native code reads them: what is undefined is not there. A member that a copy would lose is refused.
  * @param {Options} given
  */
@@ -193,4 +204,4 @@ function withClaim(rule, claim) {
   return names ? { ...rule, claim } : rule;
 }
 
-module.exports = { PROFILES, expandProfile };
+module.exports = { PROFILES, claimPathsOf, expandProfile };
