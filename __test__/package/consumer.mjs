@@ -5,6 +5,12 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { RemoteAuthError, createRemoteAgentAuth, verifyRemoteToken } from 'remote-agent-auth';
 import { createRemoteAgentAuth as createNative } from 'remote-agent-auth/native';
 import { findOpenIDUser } from 'remote-agent-auth/librechat';
+import { bearerAuth as fastifyPlugin } from 'remote-agent-auth/fastify';
+import { requestVerifier } from 'remote-agent-auth/hono';
+import { bearerAuth as koaMiddleware } from 'remote-agent-auth/koa';
+import { createTokenVerifier } from 'remote-agent-auth/mcp';
+import { createConsole } from 'remote-agent-auth/console';
+import { createTestIssuer } from 'remote-agent-auth/testing';
 
 const issuer = 'https://provider.test';
 const { publicKey, privateKey } = generateKeyPairSync('ec', {
@@ -32,6 +38,9 @@ console.log(
     refused: refused.code,
     typed: refused instanceof RemoteAuthError,
     native: (await native).ok,
-    functions: [createRemoteAgentAuth, findOpenIDUser].map((each) => typeof each),
+    functions: [
+      ...[createRemoteAgentAuth, findOpenIDUser, fastifyPlugin, requestVerifier, koaMiddleware, createTokenVerifier],
+      ...[createConsole, createTestIssuer],
+    ].map((each) => typeof each),
   }),
 );

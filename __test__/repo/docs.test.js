@@ -117,7 +117,7 @@ const LANGUAGES = {
   text: checkTree,
 };
 /**
- * js and ts are compiled above; a comment before a block says what else is done with it. By readme.test.js, by docs-examples.test.js, `testing` and `run in a folder of LibreChat` by field cases, `kit` by testing-page.test.js, `profiles` by unit/verifier/profiles.test.js,
+ * js and ts are compiled above; a comment before a block says what else is done with it. By readme.test.js, by docs-examples.test.js, `testing` and `run in a folder of LibreChat` by field cases, `kit` by testing-page.test.js, `before` and `after` by coming-from.test.js, `profiles` by unit/verifier/profiles.test.js,
  * and `run against Keycloak` by `npm run providers`.
  */
 const MARKERS = [
@@ -127,6 +127,8 @@ const MARKERS = [
   'mongosh',
   'testing',
   'kit',
+  'before',
+  'after',
   'profiles',
   'run in a folder of LibreChat',
   'run in a folder with token.txt',
@@ -189,7 +191,9 @@ test('docs/README.md names every page', () => {
   const listed = [
     ...linked,
     ...named,
-    ...linksOf(read('docs/providers/README.md')).map((link) => path.posix.join('docs/providers', link)),
+    ...['docs/coming-from', 'docs/providers'].flatMap((folder) =>
+      linksOf(read(`${folder}/README.md`)).map((link) => path.posix.join(folder, link)),
+    ),
   ];
   expect(pages.filter((file) => !listed.includes(file))).toEqual([]);
 });

@@ -44,9 +44,12 @@ test('the console exports exactly what its types declare', () => {
   expect(Object.keys(require('../../lib/operations/console')).sort()).toEqual(declaredValues('console.d.ts'));
 });
 
-test.each(['fastify', 'hono', 'koa', 'mcp', 'nest'])('the adapter for %s exports exactly what its types declare', (name) => {
-  expect(Object.keys(require(`../../lib/adapters/${name}`)).sort()).toEqual(declaredValues(`${name}.d.ts`));
-});
+test.each(['fastify', 'hono', 'koa', 'mcp', 'nest'])(
+  'the adapter for %s exports exactly what its types declare',
+  (name) => {
+    expect(Object.keys(require(`../../lib/adapters/${name}`)).sort()).toEqual(declaredValues(`${name}.d.ts`));
+  },
+);
 
 test('an ES module imports all entries by name', () => {
   const script = `
@@ -57,6 +60,13 @@ test('an ES module imports all entries by name', () => {
     import * as testing from 'remote-agent-auth/testing';
     import * as operators from 'remote-agent-auth/console';
     console.log(JSON.stringify([main, native, librechat, stores, testing, operators].map((entry) => Object.keys(entry))));`;
+    import * as fastify from 'remote-agent-auth/fastify';
+    import * as hono from 'remote-agent-auth/hono';
+    import * as koa from 'remote-agent-auth/koa';
+    import * as mcp from 'remote-agent-auth/mcp';
+    import * as nest from 'remote-agent-auth/nest';
+    const entries = [main, native, librechat, testing, operators, fastify, hono, koa, mcp, nest];
+    console.log(JSON.stringify(entries.map((entry) => Object.keys(entry))));`;
   const printed = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
     cwd: ROOT,
     encoding: 'utf8',
@@ -72,6 +82,8 @@ test('an ES module imports all entries by name', () => {
       '../../lib/stores',
       '../../lib/testing',
       '../../lib/operations/console',
+      ...['../..', '../../native', '../../lib/librechat', '../../lib/testing', '../../lib/operations/console'],
+      ...['fastify', 'hono', 'koa', 'mcp', 'nest'].map((name) => `../../lib/adapters/${name}`),
     ].map((entry) => Object.keys(require(entry)).sort()),
   );
 });

@@ -21,6 +21,8 @@ const [packed] = JSON.parse(
 const files = packed.files.map((/** @type {{ path: string }} */ file) => file.path).sort();
 
 const ENTRIES = ['index', 'native', 'binding', 'bearer-auth', 'librechat', 'stores', 'testing', 'console'];
+const ADAPTERS = ['fastify', 'hono', 'koa', 'mcp', 'nest'];
+const ENTRIES = ['index', 'native', 'binding', 'bearer-auth', 'librechat', 'testing', 'console', ...ADAPTERS];
 const TEXTS = ['README.md', 'CHANGELOG.md', 'SECURITY.md', 'THIRD-PARTY-NOTICES.md', 'LICENSE', 'package.json'];
 
 const MEANT = [
@@ -28,8 +30,8 @@ const MEANT = [
   /^bin\/[a-z-]+\.js$/,
   /^lib\/[a-z-]+\/[a-z-]+\.js$/,
   // For those who use it; how it is released is for those who make it.
-  /^docs\/(?!releasing)(providers\/)?[A-Za-z0-9-]+\.(md|svg)$/,
-  /^examples\/(librechat|own-middleware)\/[A-Za-z-]+\.(js|md)$/,
+  /^docs\/(?!releasing)(coming-from\/|providers\/)?[A-Za-z0-9-]+\.(md|svg)$/,
+  /^examples\/(librechat|mcp|own-middleware)\/[A-Za-z-]+\.(js|md)$/,
 ];
 
 test('are entry points, their types, lib, documents and examples, and nothing else', () => {
@@ -46,6 +48,7 @@ test('hold every file an entry point requires, by whichever way', () => {
       'lib/librechat/index.js',
       'lib/stores/index.js',
       'lib/testing/index.js',
+      ...ADAPTERS.map((name) => `lib/adapters/${name}.js`),
       'lib/operations/console.js',
       'bin/remote-agent-auth.js',
     ],

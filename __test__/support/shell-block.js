@@ -47,7 +47,8 @@ const COMMANDS = {
     const [command, ...rest] = args.filter((word) => !word.startsWith('-'));
     if (command === 'test' || command === 'ci') return;
     if (command === 'run') expect(Object.keys(scripts)).toEqual(expect.arrayContaining([rest[0]]));
-    else if (command === 'install') expect([packageName, 'express', 'api']).toEqual(expect.arrayContaining(rest));
+    else if (command === 'install')
+      expect([packageName, 'express', 'api', '@modelcontextprotocol/sdk']).toEqual(expect.arrayContaining(rest));
     else throw new Error(`npm ${args.join(' ')}`);
   },
   node([file = ''], block) {

@@ -13,6 +13,10 @@ declare global {
   const deps: RemoteAgentAuthDeps;
   const createRemoteAgentAuth: typeof import('../../index').createRemoteAgentAuth;
   const verifyRemoteToken: typeof import('../../index').verifyRemoteToken;
+  /** An Express application. */
+  const app: any;
+  /** The public key of a `kid`, PEM. */
+  const keyOf: (kid: string) => string;
   /** mongosh's, on LibreChat's database. */
   const db: { users: Record<string, (...args: object[]) => any> };
 
