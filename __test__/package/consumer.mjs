@@ -9,7 +9,6 @@ import { bearerAuth as fastifyPlugin } from 'remote-agent-auth/fastify';
 import { requestVerifier } from 'remote-agent-auth/hono';
 import { bearerAuth as koaMiddleware } from 'remote-agent-auth/koa';
 import { createTokenVerifier } from 'remote-agent-auth/mcp';
-import { createConsole } from 'remote-agent-auth/console';
 import { createTestIssuer } from 'remote-agent-auth/testing';
 
 const issuer = 'https://provider.test';
@@ -40,7 +39,7 @@ console.log(
     native: (await native).ok,
     functions: [
       ...[createRemoteAgentAuth, findOpenIDUser, fastifyPlugin, requestVerifier, koaMiddleware, createTokenVerifier],
-      ...[createConsole, createTestIssuer],
+      createTestIssuer,
     ].map((each) => typeof each),
   }),
 );

@@ -20,9 +20,8 @@ const [packed] = JSON.parse(
 /** @type {string[]} */
 const files = packed.files.map((/** @type {{ path: string }} */ file) => file.path).sort();
 
-const ENTRIES = ['index', 'native', 'binding', 'bearer-auth', 'librechat', 'stores', 'testing', 'console'];
 const ADAPTERS = ['fastify', 'hono', 'koa', 'mcp', 'nest'];
-const ENTRIES = ['index', 'native', 'binding', 'bearer-auth', 'librechat', 'testing', 'console', ...ADAPTERS];
+const ENTRIES = ['index', 'native', 'binding', 'bearer-auth', 'librechat', 'stores', 'testing', 'console', ...ADAPTERS];
 const TEXTS = ['README.md', 'CHANGELOG.md', 'SECURITY.md', 'THIRD-PARTY-NOTICES.md', 'LICENSE', 'package.json'];
 
 const MEANT = [

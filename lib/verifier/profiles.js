@@ -124,7 +124,7 @@ function githubActions(options) {
 /** @type {Readonly<Record<string, Profile>>} */
 const PROFILES = Object.freeze({
   entra: { name: 'Entra ID', typ: 'preferred', roles: 'roles', form: entra },
-  keycloak: { name: 'Keycloak', typ: 'preferred', form: keycloak },
+  keycloak: { name: 'Keycloak', typ: 'preferred', roles: 'realm_access.roles', form: keycloak },
   // Auth0's issuers end with a slash.
   auth0: {
     name: 'Auth0',

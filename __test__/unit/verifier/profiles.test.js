@@ -193,3 +193,41 @@ describe('hints', () => {
     expect('hint' in refused).toBe(false);
   });
 });
+
+describe('under createBearerAuth', () => {
+  const { createAuthenticator } = require('../../../lib/bearer-auth');
+
+  /** @param {any} profile @param {object} more @param {string} kind */
+  async function authOf(profile, more, kind) {
+    const issuer = await createTestIssuer({ profile, alg: 'ES256' });
+    const authenticator = createAuthenticator({ ...issuer.policy({ profile }), ...more });
+    const headers = { authorization: `Bearer ${issuer.token({}, { kind })}` };
+    const result = await authenticator.authenticate({ method: 'GET', headers });
+    await issuer.stop();
+    return result;
+  }
+
+  test('ID tokens pass only where the profile knows that there is nothing else', async () => {
+    expect(
+      await authOf('google', { allowedClients: ['1234567890-example.apps.googleusercontent.com'] }, 'user'),
+    ).toMatchObject({ ok: true });
+    expect(await authOf('okta', { audience: '0oaexample3Bvq8XJ0h7' }, 'id')).toMatchObject({
+      ok: false,
+      code: 'ERR_ID_TOKEN',
+    });
+    expect(await authOf('google', { allowedClients: ['1'], typ: 'preferred' }, 'user')).toMatchObject({
+      code: 'ERR_ID_TOKEN',
+    });
+  });
+
+  test('guards find roles and client where the provider writes them', async () => {
+    const { auth } = await authOf('okta', {}, 'user');
+    expect({ roles: auth.roles, clientId: auth.clientId }).toEqual({
+      roles: ['agents'],
+      clientId: '0oaexample3Bvq8XJ0h7',
+    });
+    const named = await authOf('okta', { claimPaths: { roles: 'scp' } }, 'user');
+    expect(named.auth.roles).toEqual(['agents.use', 'openid']);
+    expect((await authOf('zitadel', {}, 'user')).auth.roles).toEqual(['agents']);
+  });
+});
