@@ -55,8 +55,6 @@ class Protection {
     const authenticator = this.#authenticatorFor(authRequired);
     const result = await authenticator.authenticate(request, req);
     if (!result.ok) return { answer: result };
-    // A browser sends its preflight without credentials; no handler but that of CORS answers it.
-    if (result.isPreflight) return {};
     for (const guard of guards) {
       const cause = await guard.evaluate(result.auth, req);
       if (cause !== undefined) return { answer: authenticator.refuse(cause, req) };
