@@ -23,7 +23,7 @@ const MOST_TRIALS = 20;
  */
 const WITHOUT = {
   ERR_TOKEN_ALGORITHM: ({ options, now }, { header }) =>
-    /^(RS|PS|ES)(256|384|512)$|^EdDSA$/.test(header.alg)
+    /^(RS|PS|ES)(256|384|512)$|^(EdDSA|Ed25519)$/.test(header.alg)
       ? { now, options: { ...options, algorithms: [header.alg] } }
       : undefined,
   ERR_TOKEN_KID: drop('requireKid'),
@@ -33,6 +33,7 @@ const WITHOUT = {
   ERR_TOKEN_LIFETIME: drop('maxTokenLifetime'),
   ERR_TOKEN_TYPE: drop('typ', 'tokenUse'),
   ERR_TOKEN_CLIENT: drop('allowedClients'),
+  ERR_TOKEN_ACTOR: drop('allowedActors'),
   ERR_TOKEN_AUDIENCE: ({ options, now }, { claims }) =>
     typeof claims.aud === 'string' || isList(claims.aud)
       ? { now, options: { ...options, audience: claims.aud } }
