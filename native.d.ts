@@ -126,6 +126,11 @@ export interface PolicyRules extends KeyOptions {
   requireUnbound?: boolean;
   /** The claim that names the client instead: `cid` (Okta), `appid` (Entra's version 1). */
   clientClaim?: string;
+  /**
+   * Ask the provider about tokens that are no JWT. What it says of an active one (`aud`, `iss`, `scope`, `sub` ...) must satisfy this
+   * policy like a JWT's claims; where it cannot be asked, the token is refused. Default: such tokens are refused with `ERR_TOKEN_OPAQUE`.
+   */
+  introspection?: IntrospectionOptions;
   /** What the claim `token_use` must be; `access` for Cognito. Default: not looked at. */
   tokenUse?: string;
   /**
@@ -139,6 +144,22 @@ export interface PolicyRules extends KeyOptions {
   requiredAppRoles?: RequiredGrants;
   /** Permissions the token must carry, by default in `permissions` (Auth0). */
   requiredPermissions?: RequiredGrants;
+}
+
+/** How a provider is asked about tokens (RFC 7662). */
+export interface IntrospectionOptions {
+  /** Where to ask. Default: `introspection_endpoint` of the issuer's metadata, at a host of the issuer's registrable domain. */
+  endpoint?: string;
+  /** The client that asks. */
+  clientId: string;
+  /** For `basic` and `post`. */
+  clientSecret?: string;
+  /** How the client proves who it is: in the header (default), in the body, or by the policy's `clientCertificate` (RFC 8705). */
+  auth?: 'basic' | 'post' | 'mtls';
+  /** Milliseconds for which an answer is kept, 0 to 60,000, and never past the token's end. Default 60,000. */
+  cacheMs?: number;
+  /** Ask about JWTs too, once they are found good. Default false: about tokens that are no JWT. */
+  also?: boolean;
 }
 
 /** Names that must all be granted; or one of `any`, all of `all`, in the list at `claim`. */

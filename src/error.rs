@@ -11,7 +11,7 @@ use crate::json::JsonError;
 use crate::keys::KeySetError;
 use crate::mismatch::Mismatch;
 use crate::policy::PolicyError;
-use crate::provider::calls::Cause;
+use crate::provider::calls::{CallError, Cause};
 use crate::provider::discovery::DiscoveryError;
 use crate::provider::fetch::FetchError;
 use crate::provider::{NotAsked, ProviderError};
@@ -119,6 +119,7 @@ codes! {
     TokenIssuer "ERR_TOKEN_ISSUER" Token "`iss` is not the policy's issuer." "Compare `iss` with the policy's `issuer`, to the letter.";
     TokenSubject "ERR_TOKEN_SUBJECT" Token "`sub` is missing or blank." "Have the provider put a subject into access tokens.";
     TokenBound "ERR_TOKEN_BOUND" Token "The token is bound to a key of its holder's (`cnf`), and the policy has `requireUnbound`." "Have the provider issue this client plain bearer tokens for this audience, without DPoP or certificate binding.";
+    TokenInactive "ERR_TOKEN_INACTIVE" Token "The provider, asked by introspection, does not call the token active." "Get a new token; check that the token is of this provider, and that the client may introspect it.";
     TokenRevoked "ERR_TOKEN_REVOKED" Token "The token, its session or its subject has been revoked." "Log in again; the details name the claim by which it was revoked.";
     ScopeMalformed "ERR_SCOPE_MALFORMED" Token "The scope claim is neither text nor a list of texts." "Check the provider's claim mapping for `scp` and `scope`.";
     ScopeMissing "ERR_SCOPE_MISSING" Scope "A required scope is not granted." "Request the token with the policy's scopes.";
@@ -170,6 +171,11 @@ pub enum Refusal {
     /// By which claim.
     #[error("the token is revoked by its `{0}`")]
     Revoked(&'static str),
+    #[error("the provider does not call the token active")]
+    Inactive,
+    /// Nobody knows whether the token is good.
+    #[error("the provider could not be asked about the token: {cause}", cause = .0.cause)]
+    Introspection(CallError),
     #[error("too many checks wait for a thread")]
     Overloaded,
     #[error("{0}")]
@@ -261,6 +267,8 @@ impl Refusal {
                 NotAsked::TooOften(_) => Code::KeyNotAsked,
             },
             Self::Revoked(_) => Code::TokenRevoked,
+            Self::Inactive => Code::TokenInactive,
+            Self::Introspection(error) => Code::of_call(&error.cause),
             Self::Overloaded => Code::Overloaded,
             Self::Internal(_) => Code::Internal,
             Self::Detailed(refusal, _) => refusal.code(),

@@ -9,7 +9,7 @@ const express = require('express');
 const { RemoteTokenVerifier, backchannelLogout } = require('../..');
 const { score } = require('../support/score');
 
-test('oidc-provider logs a subject out, and a session', async () => {
+test('oidc-provider logs a subject out, and a session; its opaque tokens are asked about', async () => {
   const outcomes = [];
   const app = express();
   /** @type {import('express').RequestHandler} */
@@ -42,6 +42,17 @@ test('oidc-provider logs a subject out, and a session', async () => {
     expect(await ask({ do: 'logout', sub: 'machine' })).toEqual([200]);
     expect(outcomes).toEqual(['ok', 'ok']);
     await expect(verifier.verify(token, policy)).rejects.toMatchObject({ code: 'ERR_TOKEN_REVOKED' });
+    const introspection = { clientId: 'machine', clientSecret: 'the-secret-of-machine', cacheMs: 0 };
+    const audience = 'https://opaque.example.com';
+    const asked = { issuer, audience, scope: 'read', requireSubject: false, introspection };
+    const opaque = await ask({ do: 'token', resource: audience });
+    expect(opaque).not.toContain('.');
+    const { claims } = await verifier.verify(opaque, asked);
+    expect(claims).toMatchObject({ active: true, client_id: 'machine', scope: 'read' });
+    const other = { ...asked, audience: 'x' };
+    await expect(verifier.verify(opaque, other)).rejects.toMatchObject({ code: 'ERR_TOKEN_AUDIENCE' });
+    expect(await ask({ do: 'revoke', token: opaque })).toBe(200);
+    await expect(verifier.verify(opaque, asked)).rejects.toMatchObject({ code: 'ERR_TOKEN_INACTIVE' });
     score(
       'S55',
       'oidc-provider’s logout tokens accepted, its subject refused from then on',

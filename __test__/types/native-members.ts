@@ -78,6 +78,7 @@ function optionsOf({ policy, jwks, jwksFile, snapshotFile, certificate }: Given)
     requireSubject: false,
     requireKid: true,
     requireUnbound: true,
+    introspection: { clientId: 'a', clientSecret: 'b' },
     clockTolerance: 1,
     emailClaim: 'mail',
     maxTokenBytes: 1024,

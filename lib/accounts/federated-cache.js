@@ -76,7 +76,10 @@ class FederatedCache {
    */
   slotOf(plan, policy, { tenantId, issuer, subject, token }) {
     if (!plan.cache.enabled || issuer === undefined || policy.key === undefined) return undefined;
-    const signedBy = this.#signedBy(token.slice(0, token.indexOf('.')));
+    const end = token.indexOf('.');
+    // One that the provider was asked about has no header.
+    if (end === -1) return undefined;
+    const signedBy = this.#signedBy(token.slice(0, end));
     if (signedBy === undefined) return undefined;
     const mark = this.#policyMark(policy, plan);
     return { tenantId: tenantId ?? null, issuer, subject, policy: mark, signedBy, since: invalidations };

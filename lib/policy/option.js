@@ -33,6 +33,7 @@ const POLICY_OPTIONS = Object.freeze([
     'requiredAppRoles',
     'requiredPermissions',
     'requiredRoles',
+    'introspection',
     'requireUnbound',
     'scope',
     'tokenUse',
@@ -59,7 +60,7 @@ const ALWAYS = 'requireSubject';
  * Keys belong to one issuer: in an option that is the same for every policy they would verify tokens of all issuers. Tenants belong to an issuer that has several; a list of
  * issuers is that of one provider.
  */
-const ONE_ISSUERS = ['issuer', 'jwks', 'jwksFile', 'allowedTenants'];
+const ONE_ISSUERS = ['issuer', 'jwks', 'jwksFile', 'allowedTenants', 'introspection'];
 
 /** Those of policies that cannot change any more: middlewares made for each request are often given the same. @type {WeakMap<object, PolicyExtra>} */
 const unchangeable = new WeakMap();

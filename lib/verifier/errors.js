@@ -202,6 +202,11 @@ const codes = Object.freeze({
     meaning: 'The token is bound to a key of its holder\'s (`cnf`), and the policy has `requireUnbound`.',
     action: 'Have the provider issue this client plain bearer tokens for this audience, without DPoP or certificate binding.',
   }),
+  ERR_TOKEN_INACTIVE: Object.freeze({
+    fault: 'token',
+    meaning: 'The provider, asked by introspection, does not call the token active.',
+    action: 'Get a new token; check that the token is of this provider, and that the client may introspect it.',
+  }),
   ERR_TOKEN_REVOKED: Object.freeze({
     fault: 'token',
     meaning: 'The token, its session or its subject has been revoked.',

@@ -92,7 +92,8 @@ function decoded(token, text, handle, numbers, at, keep) {
 }
 
 /** Keys at hand, and a plain http URL of this machine, do without certificates. @param {PolicyOptions} options */
-function needsTrust({ jwks, jwksFile, jwksUri, proxy }) {
+function needsTrust({ introspection, jwks, jwksFile, jwksUri, proxy }) {
+  if (introspection !== undefined) return true;
   if (jwks !== undefined || jwksFile !== undefined) return false;
   return Boolean(proxy) || !/^\s*http:/i.test(`${jwksUri}`);
 }

@@ -11,6 +11,8 @@ use super::members::{FLAG, WrongType, list, member, option, refuse_unknown, wron
 use super::wire::EncodedResult;
 use crate::error::Refusal;
 use crate::policy::grant::ClaimPath;
+use crate::policy::introspection::IntrospectionOptions;
+use crate::policy::transport::Secret;
 use crate::policy::{GrantOptions, KeyOptions, Policy, PolicyError, PolicyOptions, ProxyOptions};
 
 thread_local! {
@@ -83,6 +85,7 @@ const KNOWN: &[&str] = &[
     "clientClaim",
     "tokenUse",
     "requireUnbound",
+    "introspection",
     "allowedTenants",
     "requiredRoles",
     "requiredAppRoles",
@@ -128,6 +131,7 @@ fn read(object: &Object) -> Result<Policy, PolicyError> {
         required_roles: grants(object, "requiredRoles")?,
         required_app_roles: grants(object, "requiredAppRoles")?,
         required_permissions: grants(object, "requiredPermissions")?,
+        introspection: introspection(object)?,
         keys: key_options(object)?,
     })
 }
@@ -137,6 +141,7 @@ const NUMBER: &str = "a number";
 const PATH: &str = "an absolute path";
 const GRANTS: &str = "a list of names, or { any, all, claim } with at least one name";
 const PROXY: &str = "{ http, https, bypass }: http or https URLs, and a list of hosts";
+const INTROSPECTION: &str = "{ endpoint, clientId, clientSecret, auth, cacheMs, also }";
 const CLIENT: &str = "{ cert, key }: a PEM certificate (chain) and its unencrypted PEM private key";
 
 fn names(object: &Object, key: &str) -> Result<Option<Vec<String>>, PolicyError> {
@@ -199,6 +204,21 @@ fn proxy(object: &Object) -> Result<Option<ProxyOptions>, PolicyError> {
     refuse_unknown(&proxy, &["http", "https", "bypass"])?;
     let text = |key| member(&proxy, key).map_err(|_| wrong("proxy", PROXY));
     Ok(Some(ProxyOptions { http: text("http")?, https: text("https")?, bypass: text("bypass")? }))
+}
+
+fn introspection(object: &Object) -> Result<Option<IntrospectionOptions>, PolicyError> {
+    const NAME: &str = "introspection";
+    let Some(written) = option::<Object>(object, NAME, INTROSPECTION)? else { return Ok(None) };
+    refuse_unknown(&written, &["endpoint", "clientId", "clientSecret", "auth", "cacheMs", "also"])?;
+    let text = |key| member::<String>(&written, key).map_err(|_| wrong(NAME, INTROSPECTION));
+    Ok(Some(IntrospectionOptions {
+        endpoint: text("endpoint")?,
+        client_id: text("clientId")?.unwrap_or_default(),
+        client_secret: text("clientSecret")?.map(Secret::new),
+        auth: text("auth")?,
+        cache_ms: member(&written, "cacheMs").map_err(|_| wrong(NAME, INTROSPECTION))?,
+        also: member(&written, "also").map_err(|_| wrong(NAME, INTROSPECTION))?,
+    }))
 }
 
 fn certificates(object: &Object) -> Result<Option<Vec<String>>, PolicyError> {

@@ -164,7 +164,7 @@ impl EncodedResult {
     pub fn of(answer: &Answer, with_handle: bool) -> Self {
         match answer {
             Ok(verified) => {
-                let handle = with_handle.then(|| verified.signed().clone());
+                let handle = verified.signed().filter(|_| with_handle).cloned();
                 Self { handle, ..Self::accepted(verified) }
             }
             Err(refusal) => Self::refused(refusal),
@@ -217,7 +217,9 @@ impl EncodedResult {
     /// the check.
     pub fn with_freshness(mut self, process: &Process, policy: &Policy, epoch: u64) -> Self {
         if let Numbers::Accepted(accepted) = &mut self.numbers {
-            accepted.fresh_for = process.verifier().fresh_for(policy).as_secs_f64() * 1000.0;
+            // What the provider was asked is kept natively, for its own time.
+            let fresh_for = || process.verifier().fresh_for(policy).as_secs_f64() * 1000.0;
+            accepted.fresh_for = if policy.introspection().is_some() { 0.0 } else { fresh_for() };
             accepted.epoch = number(epoch);
         }
         self

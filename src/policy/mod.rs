@@ -3,6 +3,7 @@
 pub mod endpoint;
 mod error;
 pub mod grant;
+pub mod introspection;
 pub mod issuer;
 pub mod lifetimes;
 mod options;
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::algorithm::AlgorithmSet;
 use crate::scope::RequiredScopes;
 use crate::whitespace::is_blank;
+use introspection::Introspection;
 use issuer::Issuers;
 
 pub use error::PolicyError;
@@ -26,7 +28,7 @@ pub use source::{KeyOptions, KeySource};
 pub use transport::ProxyOptions;
 
 /// The identity of one parsed policy: parsing equal options again gives another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PolicyId(u64);
 
 impl PolicyId {
@@ -53,6 +55,7 @@ pub struct Policy {
     email_claim: Option<String>,
     max_token_bytes: usize,
     rules: ClaimRules,
+    introspection: Option<Introspection>,
     expects: Expected,
 }
 
@@ -76,6 +79,8 @@ impl Policy {
         options.check_audience()?;
         let origin = options.origin(issuers.first())?;
         let lifetimes = options.keys.lifetimes()?;
+        let has_certificate = options.keys.client_certificate.is_some();
+        let introspection = options.introspection.take().map(|it| it.check(has_certificate)).transpose()?;
         let source = std::mem::take(&mut options.keys).source(origin)?;
         Ok(Self {
             id: PolicyId::next(),
@@ -92,6 +97,7 @@ impl Policy {
             audience: options.audience,
             email_claim: options.email_claim.filter(|name| !is_blank(name)),
             rules,
+            introspection,
             expects: Expected::AccessToken,
         })
     }
@@ -99,7 +105,12 @@ impl Policy {
     /// A policy for the logout tokens of the same issuers and audiences, signed by the same keys.
     #[must_use]
     pub fn for_logout(&self) -> Self {
-        Self { id: PolicyId::next(), expects: Expected::LogoutToken, ..self.clone() }
+        Self { id: PolicyId::next(), expects: Expected::LogoutToken, introspection: None, ..self.clone() }
+    }
+
+    /// How the provider is asked about tokens, if it is.
+    pub const fn introspection(&self) -> Option<&Introspection> {
+        self.introspection.as_ref()
     }
 
     /// Which kind of token is expected.

@@ -1,6 +1,7 @@
 //! A policy's options as written, and their checks.
 
 use super::endpoint::Endpoint;
+use super::introspection::IntrospectionOptions;
 use super::issuer::{Issuer, Issuers};
 use super::source::Origin;
 use super::{GrantOptions, KeyOptions, PolicyError};
@@ -70,6 +71,8 @@ pub struct PolicyOptions {
     pub required_app_roles: Option<GrantOptions>,
     /// Required permissions, by default in `permissions` (Auth0).
     pub required_permissions: Option<GrantOptions>,
+    /// How the provider is asked about tokens that say nothing themselves. Such are refused if absent.
+    pub introspection: Option<IntrospectionOptions>,
     /// Where the keys come from and how, beyond `jwks_uri`.
     pub keys: KeyOptions,
 }

@@ -51,6 +51,7 @@ pub struct Wanted {
     pub accept: &'static str,
     pub if_none_match: Option<String>,
     pub bearer: Option<Secret>,
+    pub basic: Option<Secret>,
     pub content: Option<Content>,
     pub max_body_bytes: usize,
     pub deadline: Instant,
@@ -198,9 +199,10 @@ impl Client {
         if let Some(etag) = &wanted.if_none_match {
             set(header::IF_NONE_MATCH, etag)?;
         }
-        let credentials = match &wanted.bearer {
-            Some(token) => Some(format!("Bearer {}", token.reveal())),
-            None => basic(url),
+        let credentials = match (&wanted.bearer, &wanted.basic) {
+            (Some(token), _) => Some(format!("Bearer {}", token.reveal())),
+            (None, Some(pair)) => Some(format!("Basic {}", pair.reveal())),
+            (None, None) => basic(url),
         };
         if let Some(credentials) = credentials {
             set(header::AUTHORIZATION, &credentials)?;

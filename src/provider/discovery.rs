@@ -60,6 +60,8 @@ pub struct Metadata {
 pub struct Endpoints {
     /// `userinfo_endpoint` (OpenID Connect Discovery 1.0 3); empty where it is no text.
     pub untrusted_userinfo: Option<Box<str>>,
+    /// `introspection_endpoint` (RFC 8414 2); empty where it is no text.
+    pub untrusted_introspection: Option<Box<str>>,
     /// `token_endpoint` (RFC 8414 2); empty where it is no text.
     pub untrusted_token: Option<Box<str>>,
 }
@@ -68,11 +70,14 @@ impl Endpoints {
     fn read(body: &[u8]) -> Result<Self, JsonError> {
         let text = str::from_utf8(body).map_err(|_| JsonError::Malformed(JsonFault::NotUtf8))?;
         let mut endpoints = Self::default();
-        let wanted = |name: &str| matches!(name, "userinfo_endpoint" | "token_endpoint").then_some(());
+        let wanted = |name: &str| {
+            matches!(name, "userinfo_endpoint" | "token_endpoint" | "introspection_endpoint").then_some(())
+        };
         read_object(text, wanted, |(), name, value| {
             let written = Some(value.as_str().unwrap_or_default().into());
             match &*name {
                 "userinfo_endpoint" => endpoints.untrusted_userinfo = written,
+                "introspection_endpoint" => endpoints.untrusted_introspection = written,
                 _ => endpoints.untrusted_token = written,
             }
         })?;

@@ -101,6 +101,8 @@ pub struct Request<'r> {
     pub document: Document,
     /// Who asks (RFC 6750 2.1).
     pub bearer: Option<&'r Secret>,
+    /// Which client asks (RFC 7617 2): what stands behind `Basic`.
+    pub basic: Option<&'r Secret>,
     /// What is sent with it.
     pub content: Option<&'r Content>,
     /// The largest body read, in bytes.
@@ -113,12 +115,22 @@ impl<'r> Request<'r> {
     /// A GET by nobody in particular.
     pub fn get(url: &'r Endpoint, transport: &'r Arc<Transport>, document: Document, deadline: Instant) -> Self {
         let max_body_bytes = transport.max_body_bytes;
-        Self { url, transport, if_none_match: None, document, bearer: None, content: None, max_body_bytes, deadline }
+        Self {
+            url,
+            transport,
+            if_none_match: None,
+            document,
+            bearer: None,
+            basic: None,
+            content: None,
+            max_body_bytes,
+            deadline,
+        }
     }
 
     /// Whether somebody's token or secret is in it.
     const fn is_confidential(&self) -> bool {
-        self.bearer.is_some() || self.content.is_some()
+        self.bearer.is_some() || self.basic.is_some() || self.content.is_some()
     }
 }
 
@@ -225,6 +237,7 @@ impl Fetch for HttpFetch {
             accept: request.document.accept(),
             if_none_match: request.if_none_match.map(str::to_owned),
             bearer: request.bearer.cloned(),
+            basic: request.basic.cloned(),
             content: request.content.cloned(),
             max_body_bytes: request.max_body_bytes,
             deadline: request.deadline,

@@ -1,12 +1,12 @@
 //! One check: a step with the keys at hand; while that gives no answer, a wait for keys or for a worker, and another step.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::introspect::Waiting as Answering;
 use super::{Answer, Caller, Checked, Later, Offloaded, SignedToken, Verified, Verifier};
 use crate::error::Refusal;
 use crate::key_id::KeyId;
@@ -79,7 +79,7 @@ impl Verifier {
         presented: Presented,
         policy: &Arc<Policy>,
         now: UnixSeconds,
-    ) -> Checked<Later<impl Future<Output = Answer> + Send + use<>>> {
+    ) -> Checked<Later<Answering>> {
         let Presented { token, signed, cached } = presented;
         // What the policy refuses without any key never causes network traffic.
         if let Err(error) = verify::admissible(&token, policy) {
@@ -89,7 +89,7 @@ impl Verifier {
         let arrived = self.store.now();
         let policy = Arc::clone(policy);
         let mut check = Check { token, signed, cached, policy, now, slot, arrived, up_to_date: false, patience: None };
-        match self.first_step(&mut check, caller) {
+        let begun = match self.first_step(&mut check, caller) {
             Step::Done(answer) => Checked::Now(answer),
             Step::Wait(wait) => {
                 let offloaded = match (&wait, caller) {
@@ -100,7 +100,8 @@ impl Verifier {
                 };
                 Checked::Later(Later { future: Arc::clone(self).finish(check, wait), offloaded })
             }
-        }
+        };
+        begun.boxed()
     }
 
     fn first_step(&self, check: &mut Check, caller: Option<&Caller>) -> Step {
@@ -250,19 +251,20 @@ impl Verifier {
         };
         let is_new = reusable.is_none();
         let answer = verify::check_claims(signed, &check.policy, check.now).map_err(Refusal::from);
-        if let (Ok(verified), true, true) = (&answer, check.cached, is_new) {
-            self.signatures.remember(verified.signed().clone());
+        let found = answer.as_ref().ok().and_then(Verified::signed).filter(|_| check.cached && is_new);
+        if let Some(signed) = found {
+            self.signatures.remember(signed.clone());
         }
-        Step::done(answer.and_then(|verified| self.unless_revoked(verified, check)))
+        Step::done(answer.and_then(|verified| self.unless_revoked(verified, &check.policy, check.now)))
     }
 
     /// Asked on every use, whatever else is remembered of the token.
-    fn unless_revoked(&self, verified: Verified, check: &Check) -> Answer {
+    pub(super) fn unless_revoked(&self, verified: Verified, policy: &Policy, now: UnixSeconds) -> Answer {
         // Who has been logged out can be logged out again.
-        if check.policy.expects() == Expected::LogoutToken {
+        if policy.expects() == Expected::LogoutToken {
             return Ok(verified);
         }
-        match self.revocations.is_revoked(&verified.revocable(), check.now) {
+        match self.revocations.is_revoked(&verified.revocable(), now) {
             None => Ok(verified),
             Some(claim) => Err(Refusal::Revoked(claim.name())),
         }

@@ -2,6 +2,7 @@
 
 mod calls;
 mod check;
+mod introspect;
 mod logout;
 
 use std::future::Future;
@@ -21,7 +22,7 @@ use crate::revocation::Revocations;
 use crate::signature_cache::SignatureCache;
 use crate::threads::queue::Queue;
 use crate::time::{Clock, UnixSeconds};
-use crate::token::UnverifiedToken;
+use crate::token::{TokenError, UnverifiedToken};
 use check::Presented;
 
 // The types of this module's API, so that the Node boundary imports nothing deeper.
@@ -154,10 +155,14 @@ impl Verifier {
             Some(signed) => Presented { token: Arc::clone(signed.token()), signed: Some(signed), cached },
             None => match UnverifiedToken::parse(token, policy.max_token_bytes()) {
                 Ok(token) => Presented { token: Arc::new(token), signed: None, cached },
+                Err(error) if error == TokenError::Opaque && policy.introspection().is_some() => {
+                    return self.check_opaque(token, policy, now);
+                }
                 Err(error) => return Checked::Now(Box::new(Err(error.into()))),
             },
         };
-        self.begin(caller, presented, policy, now)
+        let checked = self.begin(caller, presented, policy, now);
+        self.also_introspected(token, policy, checked)
     }
 
     /// Checks a token that is known to be signed against another policy, or at another time. Its signature is only
@@ -180,7 +185,8 @@ impl Verifier {
         now: UnixSeconds,
     ) -> Checked<Later<impl Future<Output = Answer> + Send + use<>>> {
         let presented = Presented { token: Arc::clone(signed.token()), signed: Some(signed.clone()), cached: false };
-        self.begin(caller, presented, policy, now)
+        let checked = self.begin(caller, presented, policy, now);
+        self.also_introspected(signed.token().text(), policy, checked)
     }
 
     /// Fetches the keys of a policy before anybody needs them.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::facts::Actor;
 use super::logout;
-use super::times::{Times, Window, timely};
+use super::times::{Times, Window, timely, timely_with};
 use crate::json::{JsonError, JsonFault, Value};
 use crate::mismatch::Mismatch;
 use crate::policy::grant::GrantKind;
@@ -221,6 +221,51 @@ pub fn check(
         }
         subject => subject.unwrap_or_default(),
     };
+    let looks = (looks_like_id_token, issuer, iss);
+    checked(&claims, payload, policy, (times, scopes, subject), looks).map(|checked| (checked, holds))
+}
+
+/// Checks what a provider says of an active token (RFC 7662 2.2): the rules on time, kind, audience, issuer, client, actor, scopes and
+/// subject. `exp` and `iss` may be left out there: the provider says that the token has not ended, and speaks for itself.
+///
+/// # Errors
+/// [`ClaimsError`], the first rule that fails.
+pub fn check_answer(payload: &str, policy: &Policy, now: UnixSeconds) -> Result<(CheckedClaims, Window), ClaimsError> {
+    let claims = parse(payload, policy)?;
+    let times = Times::of(&claims);
+    let holds = timely_with(&times, policy, false, now)?;
+    if let Some(kind) = kind::of_claims(&claims, payload) {
+        return Err(refused_as(kind));
+    }
+    audience(&claims, policy)?;
+    let (issuer, iss) = match claims.get("iss") {
+        None if !policy.issuers().is_multi_tenant() => (0, policy.issuers().first().configured()),
+        _ => (issuer_place(&claims, policy)?, claims.text("iss").unwrap_or_default()),
+    };
+    let looks_like_id_token = kind::looks_like_id_token(&claims);
+    if looks_like_id_token && policy.rules().want_access_token() {
+        return Err(ClaimsError::IdToken);
+    }
+    use_and_client(&claims, policy)?;
+    actor(&claims, policy)?;
+    let scopes = granted_scopes(&claims, policy, payload)?;
+    let subject = match claims.subject() {
+        None if policy.require_subject() => return Err(ClaimsError::Subject),
+        subject => subject.unwrap_or_default(),
+    };
+    let looks = (looks_like_id_token, issuer, iss);
+    checked(&claims, payload, policy, (times, scopes, subject), looks).map(|checked| (checked, holds))
+}
+
+/// What stays to be read of claims that the rules have passed.
+fn checked(
+    claims: &Claims<'_>,
+    payload: &str,
+    policy: &Policy,
+    (times, scopes, subject): (Times, PayloadText, &str),
+    (looks_like_id_token, issuer, iss): (bool, usize, &str),
+) -> Result<CheckedClaims, ClaimsError> {
+    let text = |text: &str| PayloadText::new(text, payload);
     // RFC 9449 6.1, RFC 8705 3: without a proof of the key whoever has copied the token can use it.
     let is_bound = claims.is_bound();
     if is_bound && policy.rules().require_unbound {
@@ -229,7 +274,7 @@ pub fn check(
     let email = claims.email_candidate(policy.email_claim());
     // Any tenant's administrator can write any address into a token: of several tenants, none is believed.
     let believed = !policy.issuers().is_multi_tenant();
-    let checked = CheckedClaims {
+    Ok(CheckedClaims {
         policy: policy.id(),
         times,
         issuer,
@@ -245,8 +290,7 @@ pub fn check(
         issuer_text: text(iss),
         jti: claims.text("jti").map(text),
         sid: claims.text("sid").map(text),
-    };
-    Ok((checked, holds))
+    })
 }
 
 /// Whether an unverified token could be accepted at all: a token that its own claims rule out causes no request to the
@@ -268,8 +312,12 @@ pub fn untrusted_issued_at(token: &UnverifiedToken, policy: &Policy) -> Option<f
 
 fn read<'t>(token: &'t UnverifiedToken, policy: &Policy) -> Result<(&'t str, Claims<'t>), ClaimsError> {
     let payload = token.untrusted_payload().ok_or(ClaimsError::Malformed(JsonFault::NotUtf8))?;
+    parse(payload, policy).map(|claims| (payload, claims))
+}
+
+fn parse<'t>(payload: &'t str, policy: &Policy) -> Result<Claims<'t>, ClaimsError> {
     match Claims::parse(payload, |name| policy.looks_at(name)) {
-        Ok(claims) => Ok((payload, claims)),
+        Ok(claims) => Ok(claims),
         Err(JsonError::Malformed(fault)) => Err(ClaimsError::Malformed(fault)),
         Err(JsonError::NotAnObject) => Err(ClaimsError::NotAnObject),
     }
@@ -278,14 +326,18 @@ fn read<'t>(token: &'t UnverifiedToken, policy: &Policy) -> Result<(&'t str, Cla
 /// The refusal of a token of another kind, which no policy accepts, whatever its option `typ` says (RFC 8725 3.11).
 fn other_kind(token: &UnverifiedToken, claims: &Claims<'_>, payload: &str) -> Option<ClaimsError> {
     let said = token.untrusted_type().and_then(kind::of_type).or_else(|| kind::of_claims(claims, payload))?;
-    Some(match said {
+    Some(refused_as(said))
+}
+
+fn refused_as(kind: OtherKind) -> ClaimsError {
+    match kind {
         OtherKind::IdToken => ClaimsError::IdToken,
         OtherKind::RefreshToken => ClaimsError::RefreshToken,
         OtherKind::SecurityEvent => ClaimsError::SecurityEvent,
         OtherKind::UserInfo => ClaimsError::UserInfo,
         OtherKind::AuthorizationResponse => ClaimsError::AuthorizationResponse,
         OtherKind::Other(typ) => ClaimsError::OtherKind(Mismatch::of_names(&["at+jwt", "JWT"], &[&typ])),
-    })
+    }
 }
 
 /// Some other kinds of token have no `exp`: then the kind is the cause to report, not the missing claim.
@@ -316,6 +368,12 @@ fn kind_audience_issuer(
     if kind::is_bare(claims) && !is_of_type(token, "at+jwt") {
         return Err(ClaimsError::UserInfo);
     }
+    audience(claims, policy)?;
+    issuer_place(claims, policy)
+}
+
+/// `aud` (RFC 7519 4.1.3).
+fn audience(claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsError> {
     let ours = |value: &Value<'_>| value.as_str().is_some_and(|audience| policy.accepts_audience(audience));
     let for_us = match claims.get("aud") {
         Some(Value::Array(audiences)) => audiences.iter().any(ours),
@@ -325,6 +383,11 @@ fn kind_audience_issuer(
     if policy.has_audience() && !for_us {
         return Err(other_audience(claims, policy));
     }
+    Ok(())
+}
+
+/// `iss` (RFC 7519 4.1.1): its place among the policy's issuers.
+fn issuer_place(claims: &Claims<'_>, policy: &Policy) -> Result<usize, ClaimsError> {
     let tid = claims.text("tid");
     let iss = claims.text("iss");
     let place = iss.and_then(|iss| policy.issuers().place_of(iss, tid));
@@ -368,6 +431,12 @@ fn access_token(token: &UnverifiedToken, claims: &Claims<'_>, policy: &Policy) -
     if !right {
         return Err(ClaimsError::Type(Mismatch::of_names(expected, &typ.into_iter().collect::<Vec<_>>())));
     }
+    use_and_client(claims, policy)
+}
+
+/// `token_use`, and the client it was issued to.
+fn use_and_client(claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsError> {
+    let rules = policy.rules();
     let token_use = claims.text("token_use");
     if let Some(wanted) = rules.token_use.as_deref().filter(|wanted| token_use != Some(wanted)) {
         return Err(ClaimsError::Type(Mismatch::of_names(&[wanted], &token_use.into_iter().collect::<Vec<_>>())));

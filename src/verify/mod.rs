@@ -94,27 +94,42 @@ impl SignedToken {
     }
 }
 
-/// A token that is signed by the provider and whose claims satisfy the policy. Only [`check_claims`] makes it.
+/// Why the claims are the provider's.
+#[derive(Debug, Clone)]
+enum Basis {
+    Signed(SignedToken),
+    /// The provider has answered so, over a connection of ours (RFC 7662).
+    Introspected(Arc<str>),
+}
+
+/// A token that is signed by the provider, or that it has been asked about, and whose claims satisfy the policy. Only [`check_claims`]
+/// and [`check_introspected`] make it.
 #[derive(Debug, Clone)]
 pub struct Verified {
-    signed: SignedToken,
+    basis: Basis,
     claims: Arc<CheckedClaims>,
     holds: Window,
 }
 
 impl Verified {
-    /// The signature's side of it.
-    pub const fn signed(&self) -> &SignedToken {
-        &self.signed
+    /// The signature's side of it, if it has one.
+    pub const fn signed(&self) -> Option<&SignedToken> {
+        match &self.basis {
+            Basis::Signed(signed) => Some(signed),
+            Basis::Introspected(_) => None,
+        }
     }
-    /// The claims as JSON text: the payload's very bytes.
+    /// The claims as JSON text: the payload's very bytes, or the provider's answer.
     pub fn claims(&self) -> &str {
-        // There always is a payload: its claims were checked.
-        self.signed.token().untrusted_payload().unwrap_or_default()
+        match &self.basis {
+            // There always is a payload: its claims were checked.
+            Basis::Signed(signed) => signed.token().untrusted_payload().unwrap_or_default(),
+            Basis::Introspected(text) => text,
+        }
     }
     /// The header as JSON text.
     pub fn header(&self) -> &str {
-        self.signed.token().untrusted_header()
+        self.signed().map_or("{}", |signed| signed.token().untrusted_header())
     }
     /// `sub`, not trimmed; empty if it is missing or blank, which only a policy that does not require it lets pass.
     pub fn subject(&self) -> &str {
@@ -274,7 +289,17 @@ pub fn check_claims(signed: SignedToken, policy: &Policy, now: UnixSeconds) -> R
             (claims, holds)
         }
     };
-    Ok(Verified { signed, claims, holds })
+    Ok(Verified { basis: Basis::Signed(signed), claims, holds })
+}
+
+/// Checks what the provider has said of an active token (RFC 7662 2.2) by the same rules. The answer speaks for its issuer where it names
+/// none, and for a time that has not ended where it names no end.
+///
+/// # Errors
+/// [`ClaimsError`], the first rule that fails.
+pub fn check_introspected(answer: Arc<str>, policy: &Policy, now: UnixSeconds) -> Result<Verified, ClaimsError> {
+    let (claims, holds) = claims::check_answer(&answer, policy, now)?;
+    Ok(Verified { basis: Basis::Introspected(answer), claims: Arc::new(claims), holds })
 }
 
 /// Signature, then, and only then, claims.

@@ -69,6 +69,14 @@ impl Time {
 /// # Errors
 /// [`ClaimsError`], the first limit that is missed.
 pub fn timely(times: &Times, policy: &Policy, now: UnixSeconds) -> Result<Window, ClaimsError> {
+    timely_with(times, policy, policy.require_exp(), now)
+}
+
+/// [`timely`], where something else than the policy says whether `exp` must be there.
+///
+/// # Errors
+/// [`ClaimsError`].
+pub fn timely_with(times: &Times, policy: &Policy, require_exp: bool, now: UnixSeconds) -> Result<Window, ClaimsError> {
     let (now, tolerance) = (now.whole().get(), policy.clock_tolerance());
     // Each limit is computed once, and what is compared with it now is compared with it later: fractions are rounded alike.
     let nbf = times.nbf.seconds("nbf")?;
@@ -79,7 +87,7 @@ pub fn timely(times: &Times, policy: &Policy, now: UnixSeconds) -> Result<Window
     let exp = times.exp.seconds("exp")?;
     let mut until = exp.map_or(f64::INFINITY, |exp| exp + tolerance);
     match exp {
-        None if policy.require_exp() => return Err(ClaimsError::Missing("exp")),
+        None if require_exp => return Err(ClaimsError::Missing("exp")),
         Some(exp) if now >= until => return Err(expired(exp, now, tolerance)),
         _ => {}
     }

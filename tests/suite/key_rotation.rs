@@ -362,7 +362,7 @@ async fn a_second_policy_of_the_same_source_reuses_the_signature_and_no_longer_t
     world.network.answer(JWKS, jwks(&[&old]));
     let token = old.token_with(json!({ "aud": ["api", "tenant"] }));
     let verified = world.check(&token).await.unwrap();
-    let recheck = async |policy| match world.verifier.recheck(verified.signed(), &policy, support::now()) {
+    let recheck = async |policy| match world.verifier.recheck(verified.signed().unwrap(), &policy, support::now()) {
         Checked::Now(answer) => *answer,
         Checked::Later(future) => future.await,
     };
@@ -641,7 +641,7 @@ async fn a_withdrawn_key_outlives_its_life_nowhere() {
                 late.push(format!("{advice:?}, withdrawn after {withdrawn} s, called every {every} s: {last:?}"));
             }
             // What was once verified is not believed either, by the request's own handle or by the signature cache.
-            let again = match world.verifier.recheck(verified.signed(), &world.policy, support::now()) {
+            let again = match world.verifier.recheck(verified.signed().unwrap(), &world.policy, support::now()) {
                 Checked::Now(answer) => *answer,
                 Checked::Later(future) => future.await,
             };

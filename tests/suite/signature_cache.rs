@@ -32,7 +32,7 @@ async fn one_request_through_two_policies_of_one_source_is_one_signature_check_w
         world.network.answer(ELSEWHERE, jwks(&[&signer]));
         let token = signer.token_with(json!({ "aud": ["api", "tenant"] }));
         let verified = check(&world, &token, &world.policy, memory).await.unwrap();
-        let recheck = async |policy| match world.verifier.recheck(verified.signed(), &policy, now()) {
+        let recheck = async |policy| match world.verifier.recheck(verified.signed().unwrap(), &policy, now()) {
             Checked::Now(answer) => *answer,
             Checked::Later(future) => future.await,
         };

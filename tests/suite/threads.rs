@@ -54,7 +54,7 @@ fn policy(row: &Row, keys: &str) -> Option<Arc<Policy>> {
 /// All that an answer says.
 fn said(answer: &Answer) -> Result<impl PartialEq + std::fmt::Debug + use<>, (Code, String)> {
     let all = |it: &Verified| {
-        let texts = [it.claims(), it.header(), it.subject(), it.signed().thumbprint()].map(str::to_owned);
+        let texts = [it.claims(), it.header(), it.subject(), it.signed().unwrap().thumbprint()].map(str::to_owned);
         let email = (it.email().map(str::to_owned), it.email_problem(), it.email_verified());
         (
             texts,
@@ -159,7 +159,7 @@ async fn what_needs_no_signature_never_waits() {
     let ask = |token: &str| world.verifier.check_for(Some(&caller), token, &world.policy, now(), Memory::Signatures);
     let Checked::Now(answer) = ask(&token) else { panic!("a remembered token waits") };
     let verified = answer.unwrap();
-    let again = world.verifier.recheck_for(Some(&caller), verified.signed(), &world.policy, now());
+    let again = world.verifier.recheck_for(Some(&caller), verified.signed().unwrap(), &world.policy, now());
     assert!(matches!(again, Checked::Now(answer) if answer.is_ok()));
     for (bad, code) in [("eyJ.b.c", Code::TokenMalformed), ("a.b.c", Code::TokenOpaque), ("opaque", Code::TokenOpaque)]
     {

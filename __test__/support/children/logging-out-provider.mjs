@@ -1,6 +1,7 @@
 // oidc-provider (certified) that logs clients out over the back channel, in a process of its own.
 //
-//   parent -> { id, do: 'token' }                 an access token of the client `machine`, by client credentials
+//   parent -> { id, do: 'token', resource }       an access token of the client `machine`, by client credentials: opaque for OPAQUE
+//   parent -> { id, do: 'revoke', token }         the client revokes its token (RFC 7009)
 //   parent -> { id, do: 'logout', sub, sid }      the provider's own code posts a logout token to the client's URL
 //   child  -> { ready: issuer } once, then { id, result } or { id, error }
 
@@ -14,6 +15,8 @@ const { Provider } = await import('oidc-provider');
 
 const [, , logoutUri] = process.argv;
 const API = 'https://api.example.com';
+const OPAQUE = 'https://opaque.example.com';
+const AUTHORIZATION = `Basic ${Buffer.from('machine:the-secret-of-machine').toString('base64')}`;
 const server = createServer((request, response) => provider.callback()(request, response));
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
 const issuer = `http://127.0.0.1:${server.address().port}`;
@@ -43,13 +46,15 @@ const provider = new Provider(issuer, {
   features: {
     backchannelLogout: { enabled: true },
     clientCredentials: { enabled: true },
+    introspection: { enabled: true },
+    revocation: { enabled: true },
     devInteractions: { enabled: false },
     resourceIndicators: {
       enabled: true,
-      getResourceServerInfo: () => ({
-        audience: API,
+      getResourceServerInfo: (_ctx, resource) => ({
+        audience: resource,
         scope: 'read',
-        accessTokenFormat: 'jwt',
+        accessTokenFormat: resource === OPAQUE ? 'opaque' : 'jwt',
         jwt: { sign: { alg: 'ES256' } },
       }),
     },
@@ -57,13 +62,19 @@ const provider = new Provider(issuer, {
 });
 
 const commands = {
-  async token() {
+  async token({ resource = API }) {
     const response = await fetch(`${issuer}/token`, {
       method: 'POST',
-      headers: { authorization: `Basic ${Buffer.from('machine:the-secret-of-machine').toString('base64')}` },
-      body: new URLSearchParams({ grant_type: 'client_credentials', resource: API, scope: 'read' }),
+      headers: { authorization: AUTHORIZATION },
+      body: new URLSearchParams({ grant_type: 'client_credentials', resource, scope: 'read' }),
     });
     return (await response.json()).access_token;
+  },
+  async revoke({ token }) {
+    const body = new URLSearchParams({ token });
+    return (
+      await fetch(`${issuer}/token/revocation`, { method: 'POST', headers: { authorization: AUTHORIZATION }, body })
+    ).status;
   },
   async logout({ sub, sid }) {
     const client = await provider.Client.find('machine');

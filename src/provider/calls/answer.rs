@@ -92,6 +92,37 @@ pub fn exchange(response: &Response) -> Result<Granted, Cause> {
     Ok(Granted { access_token, expires_in })
 }
 
+/// What a provider says of a token.
+#[derive(Debug, PartialEq)]
+pub enum Said {
+    /// The answer itself, and `exp` where it has one.
+    Active { text: String, expires_at: Option<f64> },
+    /// Nothing more is to be known of it (RFC 7662 2.2).
+    Inactive,
+}
+
+/// An introspection endpoint's answer (RFC 7662 2.2).
+pub fn introspection(response: Response) -> Result<Said, Cause> {
+    // 2.3: 401 is about our own credentials and not about the token.
+    match succeeded(&response, token_error) {
+        Err(Cause::Unauthorized(status)) => return Err(Cause::Status(status, token_error(&response))),
+        other => other?,
+    }
+    let (mut active, mut expires_at) = (None, None);
+    let wanted = |name: &str| matches!(name, "active" | "exp").then_some(name == "active");
+    let member = |is_active, _: Cow<'_, str>, value: Value<'_>| match value {
+        Value::Bool(said) if is_active => active = Some(said),
+        Value::Number(seconds) if !is_active => expires_at = Some(seconds),
+        _ => {}
+    };
+    read(&response, wanted, member).map_err(Cause::Answer)?;
+    match active {
+        Some(true) => Ok(Said::Active { text: text(response), expires_at }),
+        Some(false) => Ok(Said::Inactive),
+        None => Err(Cause::Answer(Unusable::Active)),
+    }
+}
+
 /// Microsoft Graph's answer. What to do about 429 and 503 is the caller's to decide.
 pub fn graph(response: Response, now: UnixSeconds) -> Result<GraphAnswer, Cause> {
     let status = response.status;
@@ -187,6 +218,21 @@ mod tests {
 
     fn typed(content_type: &str, body: &str) -> Response {
         Response { content_type: Some(content_type.to_owned()), ..answer(200, body) }
+    }
+
+    #[test]
+    fn a_token_is_active_only_where_exactly_that_is_said() {
+        let said = |body: &str| introspection(answer(200, body));
+        let active = r#"{"active":true,"exp":5}"#;
+        assert_eq!(said(active), Ok(Said::Active { text: active.to_owned(), expires_at: Some(5.0) }));
+        assert_eq!(said(r#"{"active":false,"exp":5}"#), Ok(Said::Inactive));
+        for body in ["{}", r#"{"active":1}"#, r#"{"active":"true"}"#, r#"{"active":null}"#, r#"{"Active":true}"#] {
+            assert_eq!(said(body), Err(Cause::Answer(Unusable::Active)), "{body}");
+        }
+        // It is about our own credentials.
+        for status in [401, 403] {
+            assert_eq!(introspection(answer(status, active)), Err(Cause::Status(status, None)));
+        }
     }
 
     #[test]

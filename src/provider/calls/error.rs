@@ -20,6 +20,7 @@ pub struct CallError {
 pub enum Which {
     Userinfo,
     Token,
+    Introspection,
 }
 
 impl Which {
@@ -28,6 +29,7 @@ impl Which {
         match self {
             Self::Userinfo => "userinfo_endpoint",
             Self::Token => "token_endpoint",
+            Self::Introspection => "introspection_endpoint",
         }
     }
 }
@@ -98,6 +100,10 @@ pub enum Unusable {
     AccessToken,
     #[error("its `token_type` is not Bearer")]
     TokenType,
+    #[error("its `active` is neither true nor false")]
+    Active,
+    #[error("it is longer than the policy's `maxTokenBytes`")]
+    TooLong,
 }
 
 fn in_brackets(error: Option<&str>) -> String {

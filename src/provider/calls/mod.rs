@@ -4,6 +4,7 @@
 mod answer;
 mod error;
 mod host;
+mod introspection;
 mod metadata;
 
 use std::sync::Arc;
@@ -20,9 +21,10 @@ use crate::policy::transport::Secret;
 use crate::time::Clock;
 use metadata::{Line, Provider, Providers};
 
-pub use answer::{Granted, GraphAnswer};
+pub use answer::{Granted, GraphAnswer, is_bearer_token};
 pub use error::{CallError, Cause, Unusable, Which};
 pub use host::Refused;
+pub use introspection::Known;
 
 /// The largest answer read, in bytes, where the policy allows no larger: 10,000 group ids of Graph are 400 KB.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -70,6 +72,7 @@ pub struct Calls {
     fetch: Arc<dyn Fetch>,
     clock: Arc<dyn Clock>,
     providers: Providers,
+    answers: introspection::Answers,
 }
 
 impl std::fmt::Debug for Calls {
@@ -82,12 +85,13 @@ impl Calls {
     /// Nobody has been called.
     pub fn new(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>) -> Self {
         let providers = Providers::new(Arc::clone(&fetch), Arc::clone(&clock));
-        Self { fetch, clock, providers }
+        Self { fetch, clock, providers, answers: introspection::Answers::default() }
     }
 
-    /// Forgets all metadata. A call under way goes on.
+    /// Forgets all metadata, and what was said of tokens. A call under way goes on.
     pub fn clear(&self) {
         self.providers.clear();
+        self.answers.clear();
     }
 
     /// The subject's claims, as the JSON text the provider sent. `learned` is the metadata that a refresh of the policy's keys found.
@@ -105,7 +109,8 @@ impl Calls {
         let provider = self.providers.of(policy);
         let url = self.endpoint(&provider, policy, learned, (Which::Userinfo, &asked.hosts), deadline).await?;
         let bearer = Some(&asked.token);
-        let response = self.send(&provider.own, policy, Call { url: &url, bearer, content: None, deadline }).await?;
+        let response =
+            self.send(&provider.own, policy, Call { url: &url, bearer, basic: None, content: None, deadline }).await?;
         answer::userinfo(response, &asked.subject).map_err(|cause| at(&url, cause))
     }
 
@@ -124,7 +129,8 @@ impl Calls {
         let provider = self.providers.of(policy);
         let url = self.endpoint(&provider, policy, learned, (Which::Token, &asked.hosts), deadline).await?;
         let content = Some(&Content { format: Format::Form, body: form(asked) });
-        let response = self.send(&provider.own, policy, Call { url: &url, bearer: None, content, deadline }).await?;
+        let response =
+            self.send(&provider.own, policy, Call { url: &url, bearer: None, basic: None, content, deadline }).await?;
         answer::exchange(&response).map_err(|cause| at(&url, cause))
     }
 
@@ -137,7 +143,7 @@ impl Calls {
         let url = graph_url(asked)?;
         let provider = self.providers.of(policy);
         let content = asked.content.as_ref().map(|body| Content { format: Format::Json, body: body.clone() });
-        let call = Call { url: &url, bearer: Some(&asked.token), content: content.as_ref(), deadline };
+        let call = Call { url: &url, bearer: Some(&asked.token), basic: None, content: content.as_ref(), deadline };
         let response = self.send(&provider.graph, policy, call).await?;
         answer::graph(response, self.clock.wall()).map_err(|cause| at(&url, cause))
     }
@@ -164,6 +170,7 @@ impl Calls {
         let named = match which {
             Which::Userinfo => &endpoints.untrusted_userinfo,
             Which::Token => &endpoints.untrusted_token,
+            Which::Introspection => &endpoints.untrusted_introspection,
         };
         let named = named.as_deref().ok_or_else(|| of_the_issuer(Cause::Missing(which)))?;
         let refused = |(why, host)| CallError { cause: Cause::Refused(which, why), host };
@@ -171,12 +178,17 @@ impl Calls {
     }
 
     async fn send(&self, line: &Line, policy: &Policy, call: Call<'_>) -> Result<Response, CallError> {
-        let Call { url, bearer, content, deadline } = call;
+        let Call { url, bearer, basic, content, deadline } = call;
         let Some(turn) = line.turn(deadline).await else { return Err(at(url, Cause::Overloaded)) };
         let transport = policy.source().transport();
         let max_body_bytes = transport.max_body_bytes.max(MAX_BODY_BYTES);
-        let request =
-            Request { bearer, content, max_body_bytes, ..Request::get(url, transport, Document::Answer, deadline) };
+        let request = Request {
+            bearer,
+            basic,
+            content,
+            max_body_bytes,
+            ..Request::get(url, transport, Document::Answer, deadline)
+        };
         let answer = tokio::time::timeout_at(deadline, self.fetch.fetch(request)).await;
         drop(turn);
         let answer = answer.unwrap_or(Err(super::fetch::FetchError::BodyTimeout));
@@ -191,6 +203,7 @@ impl Calls {
 struct Call<'c> {
     url: &'c Endpoint,
     bearer: Option<&'c Secret>,
+    basic: Option<&'c Secret>,
     content: Option<&'c Content>,
     deadline: Instant,
 }

@@ -1,0 +1,152 @@
+//! What a provider says of a token (RFC 7662): asked once for all who present it at once, kept for a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+use super::answer::{self, Said};
+use super::error::{CallError, Cause};
+use super::{Call, Calls, Which, at};
+use crate::keys::signature::sha256;
+use crate::policy::introspection::{Credentials, Introspection};
+use crate::policy::transport::Secret;
+use crate::policy::{Policy, PolicyId};
+use crate::provider::fetch::{Content, Format};
+use crate::provider::refresh::Learned;
+
+/// Answers kept. Each is at most as long as a token of the policy.
+const MOST_ANSWERS: u64 = 4_096;
+/// How long a token that is not active is not asked about again, and after a failure nobody is.
+const INACTIVE: Duration = Duration::from_secs(5);
+const FAILED: Duration = Duration::from_secs(1);
+
+/// What is known of a token: the text of the answer, `None` where it is not active.
+pub type Known = Result<Option<Arc<str>>, CallError>;
+
+/// Which token, under which policy. Digests: no token is kept.
+type Key = ([u8; 32], PolicyId);
+
+/// One question, and its answer with the moment from which it is asked again.
+type Question = Arc<OnceCell<(Duration, Known)>>;
+
+/// The answers at hand.
+pub struct Answers(Cache<Key, Question>);
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self(Cache::new(MOST_ANSWERS))
+    }
+}
+
+impl Answers {
+    /// Forgets all.
+    pub fn clear(&self) {
+        self.0.invalidate_all();
+    }
+}
+
+impl Calls {
+    /// What is known of a token without asking.
+    pub fn introspected(&self, token: &str, policy: &Policy) -> Option<Known> {
+        let question = self.answers.0.get(&key(token, policy))?;
+        let (until, known) = question.get()?;
+        (self.clock.monotonic() < *until).then(|| known.clone())
+    }
+
+    /// What the provider says of a token, at hand or asked for.
+    ///
+    /// # Errors
+    /// [`CallError`]: then nobody knows whether the token is good.
+    pub async fn introspect(
+        &self,
+        token: Secret,
+        policy: &Policy,
+        asked: &Introspection,
+        learned: Option<Learned>,
+        deadline: Instant,
+    ) -> Known {
+        let now = self.clock.monotonic();
+        let is_over = |question: &Question| question.get().is_some_and(|(until, _)| now >= *until);
+        let entry = self.answers.0.entry(key(token.reveal(), policy));
+        let question = entry.or_insert_with_if(Question::default, is_over).into_value();
+        // Whoever goes away while it asks leaves it to the next one who waits.
+        let (_, known) = question.get_or_init(|| self.ask(&token, policy, asked, learned, deadline)).await;
+        known.clone()
+    }
+
+    async fn ask(
+        &self,
+        token: &Secret,
+        policy: &Policy,
+        asked: &Introspection,
+        learned: Option<Learned>,
+        deadline: Instant,
+    ) -> (Duration, Known) {
+        let answer = self.answer_of(token, policy, asked, learned, deadline).await;
+        let (kept_for, known) = match answer {
+            Ok(Said::Inactive) => (INACTIVE, Ok(None)),
+            Ok(Said::Active { text, expires_at }) => {
+                let left = expires_at.map(|exp| exp - self.clock.wall().get());
+                let left = left.map_or(asked.kept_for, |left| Duration::try_from_secs_f64(left).unwrap_or_default());
+                (left.min(asked.kept_for), Ok(Some(text.into())))
+            }
+            Err(error) => (FAILED, Err(error)),
+        };
+        (self.clock.monotonic().saturating_add(kept_for), known)
+    }
+
+    async fn answer_of(
+        &self,
+        token: &Secret,
+        policy: &Policy,
+        asked: &Introspection,
+        learned: Option<Learned>,
+        deadline: Instant,
+    ) -> Result<Said, CallError> {
+        super::check_token(token)?;
+        let provider = self.providers.of(policy);
+        let url = match &asked.endpoint {
+            Some(named) => named.clone(),
+            None => self.endpoint(&provider, policy, learned, (Which::Introspection, &[]), deadline).await?,
+        };
+        let content = Content { format: Format::Form, body: form(token, asked) };
+        let basic = basic(asked);
+        let call = Call { url: &url, bearer: None, basic: basic.as_ref(), content: Some(&content), deadline };
+        let response = self.send(&provider.own, policy, call).await?;
+        if response.body.len() > policy.max_token_bytes() {
+            return Err(at(&url, Cause::Answer(super::error::Unusable::TooLong)));
+        }
+        answer::introspection(response).map_err(|cause| at(&url, cause))
+    }
+}
+
+fn key(token: &str, policy: &Policy) -> Key {
+    (sha256(token.as_bytes()), policy.id())
+}
+
+/// RFC 7662 2.1.
+fn form(token: &Secret, asked: &Introspection) -> Secret {
+    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    form.append_pair("token", token.reveal()).append_pair("token_type_hint", "access_token");
+    match &asked.credentials {
+        Credentials::Basic(_) => {}
+        Credentials::Post(secret) => {
+            form.append_pair("client_id", &asked.client_id).append_pair("client_secret", secret.reveal());
+        }
+        Credentials::Certificate => {
+            form.append_pair("client_id", &asked.client_id);
+        }
+    }
+    Secret::new(form.finish())
+}
+
+/// RFC 6749 2.3.1: both are form-encoded before they are joined.
+fn basic(asked: &Introspection) -> Option<Secret> {
+    let Credentials::Basic(secret) = &asked.credentials else { return None };
+    let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let pair = format!("{}:{}", encoded(&asked.client_id), encoded(secret.reveal()));
+    Some(Secret::new(base64_simd::STANDARD.encode_to_string(pair)))
+}
