@@ -23,7 +23,8 @@ const MOST_TRIALS = 20;
  */
 const WITHOUT = {
   ERR_TOKEN_ALGORITHM: ({ options, now }, { header }) =>
-    /^(RS|PS|ES)(256|384|512)$|^(EdDSA|Ed25519)$/.test(header.alg)
+    // A list of one name has its text.
+    typeof header.alg === 'string' && /^(RS|PS|ES)(256|384|512)$|^(EdDSA|Ed25519)$/.test(header.alg)
       ? { now, options: { ...options, algorithms: [header.alg] } }
       : undefined,
   ERR_TOKEN_KID: drop('requireKid'),
@@ -85,7 +86,8 @@ async function explainToken(check, token, options, now) {
   /** @type {Trial} */
   let trial = { options, now };
   for (let count = 0; count < MOST_TRIALS; count += 1) {
-    const outcome = await check(trial.options, trial.now);
+    const outcome = await outcomeOf(check, trial);
+    if (outcome === undefined) break;
     if (outcome.ok) return [...lines, ...remarks(outcome, lines.length > 0)];
     lines.push(lineOf(outcome));
     const next = parts === undefined ? undefined : WITHOUT[outcome.code]?.(trial, parts);
@@ -93,6 +95,20 @@ async function explainToken(check, token, options, now) {
     trial = next;
   }
   return [...lines, { check: 'token', status: 'skipped', text: 'what comes after that check was not looked at' }];
+}
+
+/**
+ * @param {(options: PolicyOptions, now: number) => Promise<Outcome>} check
+ * @param {Trial} trial
+ * @returns {Promise<Outcome | undefined>} undefined where no policy can be made of what the token says
+ */
+async function outcomeOf(check, { options, now }) {
+  try {
+    return await check(options, now);
+  } catch (error) {
+    if (/** @type {Partial<RemoteAuthError>} */ (error)?.fault !== 'config') throw error;
+    return undefined;
+  }
 }
 
 /** @param {import('../../native').Failure} failure @returns {Line} */
@@ -135,6 +151,13 @@ function remarks(success, isRefused) {
       action,
     });
   }
+  lines.push({
+    check: 'account',
+    status: 'skipped',
+    text: 'whether there is an account is not looked at: one is found by openidIssuer and openidId (iss and sub of the token), or by a verified e-mail address',
+    action:
+      'If the log says that there is no user: create the account, or switch on provisioning. If it says that the account is bound to another issuer: correct openidIssuer of the account.',
+  });
   return lines;
 }
 

@@ -95,7 +95,7 @@ const codes = Object.freeze({
   ERR_KEY_NOT_FOUND: Object.freeze({
     fault: 'token',
     meaning: 'The provider publishes no usable key for the token.',
-    action: 'Check that the token is from this issuer; look for skipped keys in `stats()`.',
+    action: 'Check that the token is of this `issuer`, and that its `kid` is among the provider\'s keys now: rotated, withdrawn and skipped ones are not (`stats()` names them); get a new token.',
   }),
   ERR_KEY_UNSUITABLE: Object.freeze({
     fault: 'token',
@@ -115,7 +115,7 @@ const codes = Object.freeze({
   ERR_TOKEN_EXPIRED: Object.freeze({
     fault: 'token',
     meaning: 'The token has expired.',
-    action: 'Get a new token.',
+    action: 'Get a new token; if new ones are refused too, compare the clocks: `clockTolerance` or `OPENID_REMOTE_CLOCK_TOLERANCE` allows for a difference.',
   }),
   ERR_TOKEN_NOT_YET_VALID: Object.freeze({
     fault: 'token',
@@ -220,7 +220,7 @@ const codes = Object.freeze({
   ERR_SCOPE_MISSING: Object.freeze({
     fault: 'scope',
     meaning: 'A required scope is not granted.',
-    action: 'Request the token with the policy\'s scopes.',
+    action: 'Request the token with the policy\'s `scope`; scopes are read from the claim `scp`, without it from `scope`, and nowhere else.',
   }),
   ERR_ROLE_MISSING: Object.freeze({
     fault: 'scope',
@@ -250,7 +250,7 @@ const codes = Object.freeze({
   ERR_DISCOVERY_FETCH: Object.freeze({
     fault: 'upstream',
     meaning: 'The provider\'s metadata could not be fetched.',
-    action: 'Check network, DNS, proxy and certificates between here and the issuer.',
+    action: 'Check network, DNS, proxy and certificates between here and the `issuer`; with `jwksUri` the keys are found without discovery.',
   }),
   ERR_DISCOVERY_DOCUMENT: Object.freeze({
     fault: 'upstream',
@@ -265,12 +265,12 @@ const codes = Object.freeze({
   ERR_JWKS_FETCH: Object.freeze({
     fault: 'upstream',
     meaning: 'The provider\'s keys could not be fetched.',
-    action: 'Check network, DNS, proxy and certificates between here and the key URL.',
+    action: 'Check network, DNS, proxy and certificates between here and the key URL, and `jwksUri` where it is set.',
   }),
   ERR_JWKS_DOCUMENT: Object.freeze({
     fault: 'upstream',
     meaning: 'The provider\'s key document has no usable key.',
-    action: 'Open the key URL; it must be a JWK Set with a signature key.',
+    action: 'Open the key URL; it must be a JWK Set with a signature key: RSA of 2048 bits or more, EC or Ed25519, and no `use: enc`.',
   }),
   ERR_ADDRESS_REFUSED: Object.freeze({
     fault: 'upstream',

@@ -53,7 +53,9 @@ async function withEnvironment(variables, work) {
 
 test('where all is well every line is ok, in the order from the configuration to the token', async () => {
   const lines = await diagnose({ config: block(), token: issuer.token(email) });
-  expect(lines.filter(({ status }) => status !== 'ok')).toEqual([]);
+  expect(lines.filter(({ status }) => status !== 'ok')).toEqual([
+    expect.objectContaining({ check: 'account', status: 'skipped' }),
+  ]);
   expect(lines.map(({ check }) => check)).toEqual([
     'configuration',
     'policy',
@@ -64,6 +66,7 @@ test('where all is well every line is ok, in the order from the configuration to
     'key',
     'clock',
     'token',
+    'account',
   ]);
 });
 
@@ -285,6 +288,16 @@ describe('a token is explained check by check', () => {
       got: expect.stringContaining('account'),
     });
     expect(lines.filter(({ check, status }) => check === 'token' && status === 'ok')).toHaveLength(1);
+  });
+
+  test.each([
+    ['algorithms', () => issuer.token({}, { header: { alg: ['ES256'] } })],
+    ['an audience', () => issuer.token({ aud: '' })],
+    ['an issuer', () => issuer.token({ iss: '' })],
+  ])('a token whose own words make no %s of a policy is explained as far as that goes', async (_what, token) => {
+    const lines = await diagnose({ config: block(), token: token() });
+    expect(failedOf(lines)).toHaveLength(1);
+    expect(lines.at(-1)).toMatchObject({ check: 'token', status: 'skipped' });
   });
 
   test('what a good token will not do is a warning', async () => {
