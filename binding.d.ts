@@ -152,6 +152,12 @@ export declare function providerUserinfo(policy: CompiledPolicy, token: string, 
 export declare function revocationText(claim: 'jti' | 'sid' | 'sub', issuer: string, value: string, before: number, until: number): string | null
 
 /**
+ * What a token says of its signature, which keys a compiled policy leads to, and by how much the token's times miss the clock: for
+ * logs and events, after the decision. Text of `null` for what is no token and no policy.
+ */
+export declare function tokenEvidence(token: string, policy: CompiledPolicy, now: number): string
+
+/**
  * Sets the certificates that https connections are checked with, as PEM texts, for the whole process. Only the first call
  * counts. Returns how many certificates are trusted.
  */

@@ -56,6 +56,86 @@ export interface TokenVerifier {
   stillHolds?(outcome: Outcome, policy: CompiledPolicy): boolean;
   /** The clock that tokens are checked by: seconds since 1970. Default: the system's. */
   now?(): number;
+  /** What an operator can compare beside a refusal, for the log and for events; asked for after the decision. */
+  evidence?(token: string, policy: CompiledPolicy): TokenEvidence | undefined;
+  /** Of which age the keys are that an accepted token was checked with, for events. */
+  keyState?(outcome: Outcome, policy: CompiledPolicy): KeyState | undefined;
+}
+
+/** Keys within their life; past it, and used because the provider does not answer; none that may be used. */
+export type KeyState = 'fresh' | 'stale' | 'missing';
+
+/** What a token says of its signature, and which keys its policy leads to. Texts have at most 200 printable characters; no claim is among them. */
+export interface TokenEvidence {
+  /** `alg` of a header that could be read, and allowed. */
+  algorithm: string | null;
+  kid: string | null;
+  keys: KeyState;
+  /** The `kid`s of the keys at hand, at most 8. */
+  providerKids: string[];
+  /** Seconds by which the token's own `nbf` (positive) or `exp` (negative) misses the clock here; null where neither does. */
+  clockDifference: number | null;
+}
+
+/**
+ * What became of one request: published on `diagnostics_channel` as `remote-agent-auth:decision`. Frozen; texts have at most 200
+ * printable characters. Never a token, an address or a subject. What is not known is no member.
+ */
+export interface DecisionEvent {
+  /** 10 characters; the caller has it from the header `Auth-Reference`. */
+  reference: string;
+  /** Milliseconds since 1970. */
+  time: number;
+  /** `api-key`: no token was accepted, and the API-key middleware goes on. `error`: answered with 500. */
+  outcome: 'accepted' | 'refused' | 'api-key' | 'error';
+  code?: RemoteAuthErrorCode;
+  /** The row of the decision table, in words: `token-refused`, `no-user`, ... */
+  cause?: string;
+  fault?: RemoteAuthErrorFault;
+  /** HTTP status of the answer. */
+  status?: number;
+  /** The configured one, never the token's. */
+  issuer?: string;
+  /** 8 characters: the same for equal policies of one process. */
+  policy?: string;
+  tenant?: string;
+  algorithm?: string;
+  kid?: string;
+  /** Which check failed, in a word: `audience`, `issuer`, `scope`, `expiry`, `key`, `user`, ... */
+  check?: string;
+  expected?: string;
+  got?: string;
+  /** What to do next, one sentence. */
+  action?: string;
+  /** Seconds, as in `TokenEvidence`. */
+  clockDifference?: number;
+  /** At most 8. */
+  providerKids?: readonly string[];
+  keys?: KeyState;
+  /** Microseconds from the request to the decision; 0 where somebody began to listen meanwhile. */
+  durationMicros: number;
+  /** The part of them outside the token's check: the host's callbacks. */
+  callbackMicros?: number;
+  /** Keyed hash of the subject, as in the log; of refusals after the token itself was found good. */
+  subjectHash?: string;
+}
+
+/** What became of keys: published on `diagnostics_channel` as `remote-agent-auth:keys`, after a request, at most once a second. Frozen. */
+export interface KeyEvent {
+  /** Milliseconds since 1970. */
+  time: number;
+  event: 'refreshed' | 'failed' | 'added' | 'withdrawn';
+  kind: 'jwks' | 'discovery' | 'inline' | 'file';
+  /** As `url` of `stats()`. */
+  source: string;
+  /** Of `refreshed`: seconds. */
+  age?: number;
+  /** Of `failed`. */
+  code?: RemoteAuthErrorCode;
+  reason?: string;
+  host?: string;
+  /** Of `added` and `withdrawn`: at most 8. */
+  kids?: readonly string[];
 }
 
 export interface CheckOptions {
@@ -86,6 +166,41 @@ export interface RemoteTokenVerifierOptions {
   maxQueued?: number;
 }
 
+/** Ages and times to come are in seconds; null where there are no keys, or no failure since the last success. */
+export interface VerifierStats {
+  sources: Array<{
+    kind: 'jwks' | 'discovery' | 'inline' | 'file';
+    /** The issuer, the URL of the keys without credentials, or the path of the file; empty for inline keys. */
+    url: string;
+    age: number | null;
+    /** As the policy that asked last lets them live. */
+    lifeLeft: number | null;
+    /** Until they are not used at all. */
+    staleLeft: number | null;
+    /** Whether they are being fetched. */
+    underWay: boolean;
+    /** Until the next fetch may begin, after a failure. */
+    nextAttempt: number | null;
+    lastFailure: { age: number; code: RemoteAuthErrorCode; message: string; reason?: string; host?: string } | null;
+    refreshes: { begun: number; succeeded: number; failed: number; notModified: number };
+    keys: Array<{ kid: string | null; thumbprint: string; normalised: boolean }>;
+    skipped: Array<{ index: number; kid: string | null; reason: string }>;
+    snapshotFile: { state: 'written' | 'used'; fetchedAt: number } | { state: 'failed'; message: string } | null;
+  }>;
+  /** Signatures verified, and those that were known. */
+  signatureChecks: number;
+  verdictsReused: number;
+  /** Signatures remembered now, roughly. */
+  verdicts: number;
+  /** Checks that wait for a thread or run on one. */
+  queued: number;
+  /** Revocations remembered, and those that others displaced. */
+  revocations: number;
+  revocationsDisplaced: number;
+  /** Counts every change of any keys. */
+  keyChanges: number;
+}
+
 /** The explicit object behind the two functions, for those who want their own clock, `prefetch` or `stats`. */
 export class RemoteTokenVerifier implements TokenVerifier {
   constructor(options?: RemoteTokenVerifierOptions);
@@ -94,6 +209,8 @@ export class RemoteTokenVerifier implements TokenVerifier {
   recheck(verdict: RecheckHandle, policy: CompiledPolicy): Outcome | Promise<Outcome>;
   stillHolds(outcome: Outcome, policy: CompiledPolicy): boolean;
   now(): number;
+  evidence(token: string, policy: CompiledPolicy): TokenEvidence | undefined;
+  keyState(outcome: Outcome, policy: CompiledPolicy): KeyState | undefined;
   /** The claims of a good token, parsed: see `sharedClaims`. */
   claimsOf(outcome: Success): Record<string, unknown>;
   /** As `verifyRemoteToken`. */
@@ -102,8 +219,8 @@ export class RemoteTokenVerifier implements TokenVerifier {
   prefetch(policy: PolicyOptions): Promise<void>;
   /** As `revoke`. */
   revoke(revocation: Revocation): void;
-  /** Per source of keys: ages, counters, last failure. For people; its shape may grow. */
-  stats(): Record<string, unknown>;
+  /** What is known of the keys of this process, and counts of the work done. Its shape may grow. */
+  stats(): VerifierStats;
   /** Empties the caches this process shares. */
   clear(): void;
 }
@@ -535,6 +652,11 @@ export interface RemoteAgentAuthOptions {
   responses?: 'librechat' | 'standard';
   /** Bodies of rejections: LibreChat's `{ error: text }` (default), those OpenAI's clients read, problem details (RFC 9457), or a function's. */
   bodies?: ErrorBodies;
+  /**
+   * Whether refusals that are logged at debug alone, because API keys are tried instead, are summed up in one warning a minute and issuer.
+   * Default true.
+   */
+  refusalSummary?: boolean;
   /**
    * Whether a Bearer token with two dots that is refused, or has no user, is tried as an API key where these are
    * enabled. Default true; false with `responses: 'standard'`.

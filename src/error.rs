@@ -309,6 +309,11 @@ const fn provider_code(error: &ProviderError) -> Code {
 }
 
 impl Code {
+    /// The code of a refresh that brought no keys.
+    pub const fn of_provider(error: &ProviderError) -> Self {
+        provider_code(error)
+    }
+
     /// The code of a failed call to one of the provider's endpoints.
     pub const fn of_call(cause: &Cause) -> Self {
         match cause {

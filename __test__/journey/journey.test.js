@@ -590,17 +590,19 @@ describe('what dependencies and options switch on', () => {
     await restart({ options: { responses: 'standard' } });
     configure({ oidc: oidcOf({ scope: 'agents:use' }) });
     const insufficient = `${CREDENTIALS}, error="insufficient_scope", scope="agents:use"`;
+    const reference = expect.stringMatching(/^[0-9A-Z]{10}$/);
     expect(await app.get(issuer.token())).toEqual({
       status: 403,
-      body: { error: 'Forbidden' },
+      body: { error: 'Forbidden', reference },
       challenge: insufficient,
     });
-    expect(await app.get(issuer.token({ exp: 1 }))).toEqual({ status: 401, body: U, challenge: INVALID });
+    const expired = await app.get(issuer.token({ exp: 1 }));
+    expect(expired).toEqual({ status: 401, body: { ...U, reference }, challenge: INVALID });
     const gone = await new Issuer().start();
     await gone.stop();
     configure({ oidc: oidcOf({ issuer: gone.url }) });
     const response = await fetch(app.url, { headers: { authorization: `Bearer ${gone.token()}` } });
-    expect([response.status, await response.json()]).toEqual([503, { error: 'Service unavailable' }]);
+    expect([response.status, await response.json()]).toEqual([503, { error: 'Service unavailable', reference }]);
     expect(Number(response.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
     expect(app.calls.apiKey).toEqual([]);
     expect(await app.get('sk-good')).toMatchObject({ status: 200, body: { id: 'key-user' } });

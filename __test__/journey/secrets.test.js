@@ -3,9 +3,16 @@
 // No part of a token, and no name in it, in any log line or error: every hostile token of tests/vectors, through the verifier
 // and through the middleware. Row S34.
 
+const { subscribe, unsubscribe } = require('node:diagnostics_channel');
 const http = require('node:http');
 const { inspect } = require('node:util');
+const { Registry } = require('prom-client');
 const { RemoteTokenVerifier, createRemoteAgentAuth } = require('../..');
+const { TABLE } = require('../../lib/middleware/decision');
+const { RefusalSummary } = require('../../lib/middleware/refusal-summary');
+const { recordSpan } = require('../../lib/operations/decision-span');
+const { collectPrometheus } = require('../../lib/operations/metrics');
+const { codes } = require('../../lib/verifier/errors');
 const { bareResponse, configOf } = require('../support/fakes');
 const { Issuer } = require('../support/issuer');
 const { score } = require('../support/score');
@@ -70,6 +77,7 @@ function leaks(text, token, allowed) {
 const TOLD = [
   'typ',
   'alg',
+  'kid',
   'iss',
   'aud',
   'azp',
@@ -120,6 +128,25 @@ test('no hostile token leaves a trace in logs and errors', async () => {
     );
   const logger = { debug: note, info: note, warn: note, error: note };
   const leaked = [];
+  // Whatever else is fed by a decision: the event itself, a span, the summary, the metrics.
+  const issuers = new Set(['none', 'other']);
+  const tracer = { startSpan: (name, options) => (note(name, JSON.stringify(options)), { setStatus() {}, end() {} }) };
+  let ended = () => {};
+  const summary = new RefusalSummary(logger, undefined, (run) => {
+    ended = run;
+  });
+  let published = 0;
+  const listen = (event) => {
+    published += 1;
+    note(JSON.stringify(event));
+    recordSpan(tracer, event);
+    if (event.code !== undefined) summary.add(event);
+    ended();
+    if (event.issuer !== undefined) issuers.add(event.issuer);
+  };
+  const register = new Registry();
+  const endMetrics = collectPrometheus(register);
+  subscribe('remote-agent-auth:decision', listen);
   let texts = 0;
   let refused = 0;
   for (const [index, row] of ROWS.entries()) {
@@ -177,7 +204,18 @@ test('no hostile token leaves a trace in logs and errors', async () => {
     for (const text of written.splice(0))
       if (leaks(text, token, allowed)) leaked.push({ row: name, text: text.slice(0, 400) });
   }
+  const scraped = await register.metrics();
+  endMetrics();
+  unsubscribe('remote-agent-auth:decision', listen);
   expect(leaked.slice(0, 3)).toEqual([]);
+  expect(published).toBe(ROWS.length + Object.keys(GOOD).length);
+  const configured = new Set(ROWS.map((row) => String(row.policy.issuer)).concat(issuer.url));
+  expect([...issuers].filter((name) => !configured.has(name) && name !== 'none' && name !== 'other')).toEqual([]);
+  const words = new Set([...Object.keys(codes), ...Object.keys(TABLE), '']);
+  const said = [...scraped.matchAll(/code="([^"]*)"/g)].map(([, code]) => code);
+  expect(said.length).toBeGreaterThan(10);
+  expect(said.filter((code) => !words.has(code))).toEqual([]);
+  expect(scraped).not.toContain(PERSON.email);
   score(
     'S34',
     `${ROWS.length + Object.keys(GOOD).length} tokens, ${refused} refused, ${texts} texts searched, ${leaked.length} with a piece of a token`,

@@ -117,17 +117,18 @@ const requires = (file) =>
 
 /** For each room of lib, the other rooms it may require. */
 const ROOMS = {
+  events: [],
   loader: [],
   verifier: [],
   policy: ['verifier'],
   stores: ['verifier'],
   logout: ['stores', 'verifier'],
-  accounts: ['policy', 'stores', 'verifier'],
+  accounts: ['events', 'policy', 'stores', 'verifier'],
   responses: [],
   guards: ['policy', 'responses', 'verifier'],
   'bearer-auth': ['guards', 'policy', 'responses', 'verifier'],
-  middleware: ['accounts', 'policy', 'responses', 'verifier'],
-  operations: ['policy', 'verifier'],
+  middleware: ['accounts', 'events', 'policy', 'responses', 'verifier'],
+  operations: ['events', 'policy', 'verifier'],
   librechat: ['accounts', 'middleware', 'policy', 'verifier'],
   testing: [],
   adapters: ['bearer-auth', 'verifier'],

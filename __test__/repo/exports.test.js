@@ -40,6 +40,10 @@ test('the test kit exports exactly what its types declare', () => {
   expect(Object.keys(require('../../lib/testing')).sort()).toEqual(declaredValues('testing.d.ts'));
 });
 
+test('the metrics export exactly what their types declare', () => {
+  expect(Object.keys(require('../../lib/operations/metrics')).sort()).toEqual(declaredValues('metrics.d.ts'));
+});
+
 test('the console exports exactly what its types declare', () => {
   expect(Object.keys(require('../../lib/operations/console')).sort()).toEqual(declaredValues('console.d.ts'));
 });
@@ -59,12 +63,13 @@ test('an ES module imports all entries by name', () => {
     import * as stores from 'remote-agent-auth/stores';
     import * as testing from 'remote-agent-auth/testing';
     import * as operators from 'remote-agent-auth/console';
+    import * as metrics from 'remote-agent-auth/metrics';
     import * as fastify from 'remote-agent-auth/fastify';
     import * as hono from 'remote-agent-auth/hono';
     import * as koa from 'remote-agent-auth/koa';
     import * as mcp from 'remote-agent-auth/mcp';
     import * as nest from 'remote-agent-auth/nest';
-    const entries = [main, native, librechat, stores, testing, operators, fastify, hono, koa, mcp, nest];
+    const entries = [main, native, librechat, stores, testing, operators, metrics, fastify, hono, koa, mcp, nest];
     console.log(JSON.stringify(entries.map((entry) => Object.keys(entry))));`;
   const printed = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
     cwd: ROOT,
@@ -77,6 +82,7 @@ test('an ES module imports all entries by name', () => {
     [
       ...['../..', '../../native', '../../lib/librechat', '../../lib/stores', '../../lib/testing'],
       '../../lib/operations/console',
+      '../../lib/operations/metrics',
       ...['fastify', 'hono', 'koa', 'mcp', 'nest'].map((name) => `../../lib/adapters/${name}`),
     ].map((entry) => Object.keys(require(entry)).sort()),
   );

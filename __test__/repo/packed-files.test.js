@@ -21,7 +21,18 @@ const [packed] = JSON.parse(
 const files = packed.files.map((/** @type {{ path: string }} */ file) => file.path).sort();
 
 const ADAPTERS = ['fastify', 'hono', 'koa', 'mcp', 'nest'];
-const ENTRIES = ['index', 'native', 'binding', 'bearer-auth', 'librechat', 'stores', 'testing', 'console', ...ADAPTERS];
+const ENTRIES = [
+  'index',
+  'native',
+  'binding',
+  'bearer-auth',
+  'librechat',
+  'stores',
+  'testing',
+  'console',
+  'metrics',
+  ...ADAPTERS,
+];
 const TEXTS = ['README.md', 'CHANGELOG.md', 'SECURITY.md', 'THIRD-PARTY-NOTICES.md', 'LICENSE', 'package.json'];
 
 const MEANT = [
@@ -31,6 +42,7 @@ const MEANT = [
   // For those who use it; how it is released is for those who make it.
   /^docs\/(?!releasing)(coming-from\/|providers\/)?[A-Za-z0-9-]+\.(md|svg)$/,
   /^examples\/(librechat|mcp|own-middleware)\/[A-Za-z-]+\.(js|md)$/,
+  /^docs\/operations\/(alerts\.yml|dashboard\.json)$/,
 ];
 
 test('are entry points, their types, lib, documents and examples, and nothing else', () => {
@@ -49,6 +61,7 @@ test('hold every file an entry point requires, by whichever way', () => {
       'lib/testing/index.js',
       ...ADAPTERS.map((name) => `lib/adapters/${name}.js`),
       'lib/operations/console.js',
+      'lib/operations/metrics.js',
       'bin/remote-agent-auth.js',
     ],
   ]);

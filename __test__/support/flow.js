@@ -77,9 +77,16 @@ function setUp({ config = auth(), user = null, answers = { agents: success() }, 
   };
 }
 
+/** The answer with the reference taken out of its body, where it has one: it is new for each, and that of the header. */
+function withoutReference({ answer, res }) {
+  const { reference, ...body } = answer.body.error?.reference ? answer.body.error : answer.body;
+  if (reference !== undefined) expect(reference).toBe(res.headers['Auth-Reference']);
+  return { ...answer, body: answer.body.error?.reference ? { error: body } : body };
+}
+
 /** Asserts a rejection: one answer, `next` untouched, nobody on the request, nothing written. */
 function expectRejected(app, outcome, status, body, challenge) {
-  expect(outcome.answer).toEqual({ status, body });
+  expect(withoutReference(outcome)).toEqual({ status, body });
   expect(outcome.answers).toBe(1);
   expect(outcome.challenge).toBe(challenge);
   expect(outcome.next).not.toHaveBeenCalled();

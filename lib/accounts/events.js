@@ -1,5 +1,9 @@
 'use strict';
 
+const { accounts: channel } = require('../events/channels');
+const { printable } = require('../events/printable');
+const { pseudonym } = require('../events/pseudonym');
+
 /**
  * @typedef {import('../../index').AccountEvent} AccountEvent
  */
@@ -10,11 +14,22 @@
  * @returns {(event: AccountEvent) => void}
  */
 function createEvents(onAccount) {
-  if (onAccount === undefined) return () => {};
   const ignore = () => {};
   return (event) => {
-    (async () => onAccount(event))().catch(ignore);
+    if (channel.hasSubscribers) channel.publish(published(event));
+    if (onAccount !== undefined) (async () => onAccount(event))().catch(ignore);
   };
+}
+
+/** Whoever listens on the channel is not the host's own code: an account is a keyed hash there. @param {AccountEvent} event */
+function published({ event, reason, userId, tenantId }) {
+  return Object.freeze({
+    time: Date.now(),
+    event,
+    ...(reason !== undefined && { reason }),
+    ...(userId !== undefined && { userHash: pseudonym(String(userId)) }),
+    ...(typeof tenantId === 'string' && { tenant: printable(tenantId) }),
+  });
 }
 
 module.exports = { createEvents };

@@ -109,7 +109,8 @@ async function authenticate(context, req) {
     clientId = getMachineClientId(claims);
   } catch (error) {
     if (/** @type {any} */ (error)?.fault === 'capacity') return rejected('overloaded');
-    return rejected('machine-refused', reasonOf(error));
+    const failure = error instanceof RemoteAuthError ? error : undefined;
+    return { ...rejected('machine-refused', reasonOf(error)), failure };
   }
 
   const binding = findBinding(auth.clients, clientId);

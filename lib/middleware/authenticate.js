@@ -22,7 +22,7 @@ const { RemoteAuthError } = require('../verifier/errors');
  *
  * One request, and what is known of it so far.
  * @typedef {{ req: Request, res: Response, next: (value?: any) => void, tenantId?: string, apiKeyEnabled: boolean,
- *   issuer?: unknown, token: string | null }} RequestState
+ *   issuer?: unknown, token: string | null, entry?: Entry, verified?: Success, began?: number, checked?: number }} RequestState
  *
  * What every request of one middleware has in common. `policyFor`: the compiled policy of an `oidc` block, in the tenant it was read for.
  * `accountOf`: the account, where more is wanted than looking it up.
@@ -35,6 +35,7 @@ const { RemoteAuthError } = require('../verifier/errors');
  *   accountOf: import('./account-step').AccountStep,
  *   isForbiddenTenant: (state: RequestState, user: { tenantId?: string | null } | undefined) => boolean,
  *   warnings: import('./warnings').Warnings,
+ *   sumUp: ((event: import('../../index').DecisionEvent) => void) | undefined,
  *   settings: import('./options').Settings,
  *   log: import('./log').Log,
  * }} Context
@@ -74,10 +75,14 @@ async function authenticate(context, state) {
   if (token === null) return { cause: 'no-bearer' };
 
   const entry = context.policyFor(oidc.fields, requested.tenantId);
+  state.entry = entry;
   if (entry.policy === undefined) return { cause: 'token-refused', error: entry.failure };
+  const since = state.began === undefined ? 0 : performance.now();
   const checked = verifier.check(token, entry.policy, FOR_RECHECK);
   const verified = 'then' in checked ? await checked : checked;
-  if (!verified.ok) return refusal(causeOf(verified), verified, entry.scope);
+  if (state.began !== undefined) state.checked = performance.now() - since;
+  if (!verified.ok) return refusal(causeOf(verified), verified, entry);
+  state.verified = verified;
 
   const identity = identityOf(verified, entry);
   const account = context.accountOf(context, { config, oidc, requested, token, verified, entry, identity });
@@ -177,13 +182,14 @@ async function checkUserPolicy({ callbacks, verifier, policyFor }, verified, own
       error: new Error(`oidc.${oidc.missing} is not set`),
     };
   }
-  const { policy, failure, scope } = policyFor(oidc.fields, own.tenantId);
-  if (policy === undefined) return { cause: 'user-token-refused', error: failure };
+  const entry = policyFor(oidc.fields, own.tenantId);
+  const { policy, failure } = entry;
+  if (policy === undefined) return { cause: 'user-token-refused', error: failure, entry };
   // Usually the policy is the same as before.
   if (verifier.stillHolds?.(verified, policy)) return undefined;
   const rechecked = verifier.recheck(verified.verdict, policy);
   const outcome = 'then' in rechecked ? await rechecked : rechecked;
-  return outcome.ok ? undefined : refusal(causeUnderUserPolicy(outcome), outcome, scope);
+  return outcome.ok ? undefined : refusal(causeUnderUserPolicy(outcome), outcome, entry);
 }
 
 /**
@@ -219,16 +225,18 @@ function issuerOf({ issuerIndex }, { issuer, issuers }) {
 /**
  * @param {Cause} cause
  * @param {Failure} failure
- * @param {unknown} scope what the policy that failed requires
+ * @param {Entry} entry of the policy that refused
  * @returns {Rejection}
  */
-function refusal(cause, failure, scope) {
+function refusal(cause, failure, entry) {
   const { code, message } = failure;
-  if (code === 'ERR_SCOPE_MISSING') return { cause, code, about: `"${String(scope)}": ${message}`, scope };
-  if (cause === 'subject-missing') return { cause, code };
+  const { scope } = entry;
+  const by = { failure, entry };
+  if (code === 'ERR_SCOPE_MISSING') return { cause, code, about: `"${String(scope)}": ${message}`, scope, ...by };
+  if (cause === 'subject-missing') return { cause, code, ...by };
   // LibreChat has no log line for roles and permissions: ours has the error as well.
   const named = failure.fault === 'scope' ? code : undefined;
-  return { cause, code: named, error: new RemoteAuthError(failure), retryAfter: failure.retryAfter };
+  return { cause, code: named, error: new RemoteAuthError(failure), retryAfter: failure.retryAfter, ...by };
 }
 
 /**

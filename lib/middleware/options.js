@@ -31,6 +31,7 @@ const OPTIONS = {
   fallbackOnInvalidToken: isBoolean('fallbackOnInvalidToken'),
   groupOverage: isOneOf('groupOverage', ['keep', 'fallback']),
   policy: () => undefined,
+  refusalSummary: isBoolean('refusalSummary'),
   realm: (/** @type {unknown} */ value) =>
     isRealm(value) ? undefined : 'realm must be a string of printable ASCII characters',
   responses: isOneOf('responses', ['librechat', 'standard']),
@@ -92,6 +93,7 @@ function readOptions(options = {}, { factory = 'createRemoteAgentAuth', names = 
     groupOverage = 'keep',
     policy,
     realm = DEFAULT_REALM,
+    refusalSummary = true,
     responses = 'librechat',
     fallbackOnInvalidToken = responses === 'librechat',
     tenantConflict,
@@ -108,6 +110,7 @@ function readOptions(options = {}, { factory = 'createRemoteAgentAuth', names = 
     groupOverage,
     policy,
     realm,
+    refusalSummary,
     responses,
     tenantConflict,
     verifier,

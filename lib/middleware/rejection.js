@@ -1,15 +1,23 @@
 'use strict';
 
+const { decisions } = require('../events/channels');
+const { explanation, publish, refusalEvent } = require('./observation');
 const { sendErrorResponse } = require('./responses');
 
 /**
+ * @typedef {import('../../index').DecisionEvent} DecisionEvent
  * @typedef {import('./decision').Cause} Cause
  * @typedef {import('./decision').Decision} Decision
  * @typedef {import('./log').Log} Log
+ * @typedef {import('./observation').Observed} Observed
  *
  * Why a request is not let in: a cause of decision.js, with what the operator's log and the answer's headers should add to it.
- * `code`: of a refusal whose line has it in its text.
- * @typedef {{ cause: Cause, code?: string, about?: string, error?: unknown, scope?: unknown, retryAfter?: number }} Rejection
+ * `code`: of a refusal whose line has it in its text. `failure`: what the verifier said, and `entry`: of which policy.
+ * @typedef {{ cause: Cause, code?: string, about?: string, error?: unknown, scope?: unknown, retryAfter?: number,
+ *   failure?: Omit<import('../../native').Failure, 'ok'>, entry?: import('../policy/policy-cache').Entry }} Rejection
+ *
+ * @typedef {{ log: Log, settings: Pick<import('./options').Settings, 'realm' | 'bodies'> & { responses?: 'librechat' | 'standard' },
+ *   verifier?: Parameters<typeof refusalEvent>[3] }} Context
  */
 
 /** @param {unknown} error what a callback threw, or a bug @returns {Rejection} */
@@ -17,11 +25,26 @@ function unexpected(error) {
   return { cause: 'unexpected', error };
 }
 
-/** The log line of a decision, where it has one. @param {Log} log @param {Decision} decision @param {Rejection} rejection */
-function report(log, { line }, { code, about, error }) {
-  if (line === undefined) return;
-  const text = code === undefined ? line.text : `${line.text} (${code})`;
-  log[line.level](about === undefined ? text : `${text}: ${about}`, error);
+/**
+ * The event and the log line of a decision. What nobody hears of, for there is neither line nor answer nor listener, is not made.
+ * @param {Context} context
+ * @param {Observed} observed
+ * @param {Decision} decision
+ * @param {Rejection} rejection
+ * @returns {DecisionEvent | undefined}
+ */
+function report({ log, verifier }, observed, decision, rejection) {
+  const { line, action } = decision;
+  if (line === undefined && action === 'api-key' && !decisions.hasSubscribers) return undefined;
+  const event = refusalEvent(observed, decision, rejection, verifier);
+  if (line !== undefined) {
+    const { code, about, error } = rejection;
+    const text = code === undefined ? line.text : `${line.text} (${code})`;
+    const said = about === undefined ? text : `${text}: ${about}`;
+    log[line.level](said + explanation(event, said), error);
+  }
+  publish(event);
+  return event;
 }
 
 /**
@@ -30,20 +53,25 @@ function report(log, { line }, { code, about, error }) {
  * @param {import('../../index').RemoteAgentAuthResponse} res
  * @param {Decision} decision
  * @param {Rejection} rejection
- * @param {{ log: Log, settings: Pick<import('./options').Settings, 'realm' | 'bodies'> }} context
+ * @param {Context} context
+ * @param {Observed} [observed]
  */
-function refuse(res, decision, rejection, { log, settings: { realm, bodies } }) {
-  report(log, decision, rejection);
+function refuse(res, decision, rejection, context, observed = {}) {
+  const event = report(context, observed, decision, rejection);
   if (decision.action !== 'reject') return;
+  const { realm, bodies, responses } = context.settings;
   try {
     sendErrorResponse(res, decision.response, {
       realm,
       bodies,
       scope: rejection.scope,
       retryAfter: rejection.retryAfter,
+      reference: event?.reference,
+      // LibreChat's bodies are its own, to the letter.
+      referenceInBody: responses === 'standard' || (bodies ?? 'librechat') !== 'librechat',
     });
   } catch (error) {
-    log.error('Unexpected error while answering', error);
+    context.log.error('Unexpected error while answering', error);
   }
 }
 

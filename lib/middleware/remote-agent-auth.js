@@ -8,6 +8,7 @@ const { createCallbacks } = require('./callbacks');
 const { decide } = require('./decision');
 const { createLog, limitOf } = require('./log');
 const { observedLookup } = require('./lookup-metrics');
+const { acceptedEvent, beginning, publish } = require('./observation');
 const { checkDeps, readOptions } = require('./options');
 const { refuse, report, unexpected } = require('./rejection');
 const { sharedBy } = require('./shared-policies');
@@ -15,6 +16,7 @@ const { isTenantConflict, requestConfigOptions } = require('./tenant');
 const { runThrough } = require('./tenant-context');
 const { loginIssuer, resolveUser } = require('./user');
 const { createWarnings } = require('./warnings');
+const { decisions, keys } = require('../events/channels');
 const { warnOfNetworkSettings } = require('../policy/network-warnings');
 const { readAuthConfig } = require('../policy/oidc-config');
 const { createPolicyExtra } = require('../policy/option');
@@ -45,9 +47,12 @@ function createRemoteAgentAuth(deps, options) {
    */
   return function remoteAgentAuth(req, res, next) {
     /** @type {RequestState} */
-    const state = { req, res, next, apiKeyEnabled: false, token: null };
+    const state = { req, res, next, apiKeyEnabled: false, token: null, began: beginning() };
     return authenticate(context, state).then(
-      (outcome) => (outcome === PASS ? proceed(context, state) : reject(context, state, outcome)),
+      (outcome) => {
+        if (keys.hasSubscribers) require('../events/key-watch').lookAtKeys(context.verifier);
+        return outcome === PASS ? accept(context, state) : reject(context, state, outcome);
+      },
       (error) => reject(context, state, unexpected(error)),
     );
   };
@@ -99,9 +104,24 @@ function createContext(deps, options) {
     isForbiddenTenant: ({ tenantId }, user) =>
       tenantConflict === 'reject' && isTenantConflict(tenantId, user?.tenantId),
     warnings,
+    sumUp: settings.refusalSummary ? (event) => summarise(deps.logger, log, event) : undefined,
     settings,
     log,
   };
+}
+
+/** @param {Context} context @param {RequestState} state @returns {void | Promise<void>} */
+function accept(context, state) {
+  if (!decisions.hasSubscribers) return proceed(context, state);
+  // Where the host's tenant middleware does not go on, the request has not been let in.
+  const { next } = state;
+  let isFirst = true;
+  const told = (/** @type {unknown} */ value) => {
+    if (isFirst) publish(acceptedEvent(state, context.verifier));
+    isFirst = false;
+    next(value);
+  };
+  return proceed(context, { ...state, next: told });
 }
 
 /**
@@ -129,14 +149,15 @@ function proceed(context, state) {
  * @returns {void | Promise<void>}
  */
 function reject(context, state, rejection) {
-  const { settings, log, warnings } = context;
+  const { settings, warnings } = context;
   const decision = decide(rejection.cause, {
     apiKeyEnabled: state.apiKeyEnabled,
     standard: settings.responses === 'standard',
     noApiKeyForThisToken: !settings.fallbackOnInvalidToken && isJwtShaped(state.token),
   });
-  if (decision.action !== 'api-key') return refuse(state.res, decision, rejection, context);
-  report(log, decision, rejection);
+  if (decision.action !== 'api-key') return refuse(state.res, decision, rejection, context, state);
+  const event = report(context, state, decision, rejection);
+  if (decision.line?.level === 'debug' && event?.code !== undefined) context.sumUp?.(event);
   warnings.ofOwnFault(state.issuer, rejection.error);
   return tryApiKey(context, state);
 }
@@ -161,9 +182,20 @@ function tryApiKey(context, state) {
   });
 }
 
+/**
+ * For refusals that are seen at debug alone. Faults of the configuration and the provider have a warning of their own at once.
+ * @param {Deps['logger']} logger
+ * @param {Context['log']} log
+ * @param {import('../../index').DecisionEvent} event
+ */
+function summarise(logger, log, event) {
+  if (event.fault === 'config' || event.fault === 'upstream') return;
+  require('./refusal-summary').summaryOf(logger, log).add(event);
+}
+
 /** What nothing falls back from. @param {Context} context @param {RequestState} state @param {Rejection} rejection */
 function refuseFinally(context, state, rejection) {
-  refuse(state.res, decide(rejection.cause), rejection, context);
+  refuse(state.res, decide(rejection.cause), rejection, context, state);
 }
 
 /**

@@ -9,7 +9,9 @@ const { challengeHeader } = require('../responses/challenge');
  *   `retryAfter`: seconds
  *
  * `scope`: what would be enough, for `insufficient-scope`. `retryAfter`: seconds, in place of the response's.
- * @typedef {{ realm: string, bodies?: import('../responses/bodies').Style, scope?: unknown, retryAfter?: number }} Answer
+ * `reference`: what the caller can name the refusal by; letters and digits, in the header, and with `referenceInBody` in the body as well.
+ * @typedef {{ realm: string, bodies?: import('../responses/bodies').Style, scope?: unknown, retryAfter?: number, reference?: string,
+ *   referenceInBody?: boolean }} Answer
  */
 
 /**
@@ -19,12 +21,14 @@ const { challengeHeader } = require('../responses/challenge');
  * @param {ErrorResponse} response
  * @param {Answer} answer
  */
-function sendErrorResponse(res, response, { realm, bodies, scope, retryAfter }) {
+function sendErrorResponse(res, response, { realm, bodies, scope, retryAfter, reference, referenceInBody }) {
   if (res.headersSent) return;
-  const { body, type } = bodyOf(response, bodies);
+  const named = referenceInBody ? reference : undefined;
+  const { body, type } = bodyOf({ status: response.status, body: response.body, reference: named }, bodies);
   if (typeof res.setHeader === 'function') {
     // Express keeps a media type that is set already.
     if (type !== undefined) res.setHeader('Content-Type', type);
+    if (reference !== undefined) res.setHeader('Auth-Reference', reference);
     if (response.challenge !== undefined) {
       res.setHeader('WWW-Authenticate', challengeHeader(response.challenge, realm, scope));
     }

@@ -2,7 +2,7 @@
 
 const { emailClaimWarning, isEmailAddress, isMereUserName } = require('../accounts/email-address');
 const { normalizeIssuer } = require('../policy/issuer');
-const { pseudonym } = require('./log');
+const { pseudonym } = require('../events/pseudonym');
 
 /**
  * @typedef {import('../../index').RemoteAgentUser} User

@@ -55,28 +55,35 @@ function isBodyStyle(value) {
 }
 
 /**
- * @param {{ status: number, body: Body }} response
+ * @param {{ status: number, body: Body, reference?: string }} response `reference`: only where the body is to have it
  * @param {Style | undefined} style a function's own failure costs its body and nothing else
  * @returns {Written}
  */
-function bodyOf({ status, body }, style) {
+function bodyOf({ status, body, reference }, style) {
+  const named = reference === undefined ? undefined : { reference };
   if (typeof style === 'function') {
     try {
-      const own = style({ status, ...body });
+      const own = style({ status, ...body, ...named });
       // What cannot be written is found here, where there still is another body.
       JSON.stringify(own);
       return { body: own };
     } catch {
-      return { body };
+      return { body: { ...body, ...named } };
     }
   }
   if (style === 'problem') {
-    const problem = { type: 'about:blank', title: PHRASES.get(status), status, ...(body.code && { code: body.code }) };
+    const problem = {
+      type: 'about:blank',
+      title: PHRASES.get(status),
+      status,
+      ...(body.code && { code: body.code }),
+      ...named,
+    };
     return { body: problem, type: 'application/problem+json' };
   }
-  if (style !== 'openai') return { body };
+  if (style !== 'openai') return { body: named === undefined ? body : { ...body, ...named } };
   const [type, code] = OPENAI_NAMES.get(status) ?? ['invalid_request_error', null];
-  return { body: { error: { message: body.error, type, param: null, code } } };
+  return { body: { error: { message: body.error, type, param: null, code, ...named } } };
 }
 
 module.exports = { BODIES, BODY_STYLES, bodyOf, isBodyStyle };

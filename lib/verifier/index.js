@@ -16,7 +16,7 @@ const { revoke } = require('./revocation');
  * @typedef {import('../../native').PolicyOptions} PolicyOptions
  */
 
-const { checkToken, compilePolicy, hinted, keyChanges, refusalOf, settled } = nativeCheck;
+const { checkToken, compilePolicy, hinted, keyChanges, refusalOf, settled, tokenEvidence } = nativeCheck;
 const { USE_SIGNATURE_CACHE, WITH_FRESHNESS, WITH_HANDLE } = nativeCheck.FLAGS;
 
 /** LibreChat's clock: whole seconds are what claims are compared with; fractions are cut natively. */
@@ -146,6 +146,26 @@ class RemoteTokenVerifier {
     // keep the native copy of it for as long as the outcome is kept.
     const known = this.#recent.find(verified.token, policy, now, performance.now(), keyChanges);
     return known ?? checkToken(verified.token, policy, now, USE_SIGNATURE_CACHE, this.#maxQueued);
+  }
+
+  /**
+   * What an operator can compare beside a decision. It decides nothing.
+   * @param {string} token
+   * @param {CompiledPolicy} policy
+   */
+  evidence(token, policy) {
+    return tokenEvidence(token, policy, this.#clock());
+  }
+
+  /**
+   * Asked natively only where the keys have come to the time of their refresh.
+   * @param {Outcome} outcome
+   * @param {CompiledPolicy} policy
+   */
+  keyState(outcome, policy) {
+    const entry = Success.entryOf(outcome);
+    if (entry?.by === this && performance.now() < entry.freshUntil) return 'fresh';
+    return this.evidence('', policy)?.keys;
   }
 
   /**

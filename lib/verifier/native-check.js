@@ -186,6 +186,17 @@ function untrustedIssuer(token) {
   return Array.isArray(issuer) ? refusalOf(issuer) : issuer;
 }
 
+/**
+ * What an operator can compare about a token and a policy, after the decision.
+ * @param {string} token
+ * @param {CompiledPolicy} policy
+ * @param {unknown} now seconds since 1970
+ * @returns {import('../../index').TokenEvidence | undefined}
+ */
+function tokenEvidence(token, policy, now) {
+  return JSON.parse(binding.tokenEvidence(token, policy, typeof now === 'number' ? now : NaN)) ?? undefined;
+}
+
 /** Calls to the provider's other endpoints, for `provider-client.js`: what comes back is as it crossed. */
 const providerCalls = {
   /** @type {typeof binding.providerUserinfo} */
@@ -217,4 +228,5 @@ module.exports = {
   rememberProfile,
   settled,
   untrustedIssuer,
+  tokenEvidence,
 };

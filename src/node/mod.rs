@@ -6,6 +6,7 @@
 
 mod calls;
 mod check;
+mod evidence;
 mod facts;
 mod handles;
 mod members;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::error::Code;
 use crate::policy::source::Origin;
 use crate::verifier::{SlotReport, SnapshotFileState, Verifier};
 
@@ -19,6 +20,7 @@ pub fn stats(verifier: &Verifier) -> String {
         "queued": work.queued,
         "revocations": verifier.revocations().len(),
         "revocationsDisplaced": verifier.revocations().displaced(),
+        "keyChanges": verifier.changes(),
     })
     .to_string()
 }
@@ -53,10 +55,17 @@ fn source(report: &SlotReport) -> serde_json::Value {
         "url": url,
         "age": report.age.map(seconds),
         "lifeLeft": report.life_left.map(seconds),
+        "staleLeft": report.stale_left.map(seconds),
+        "underWay": report.under_way,
+        "nextAttempt": report.next_attempt.map(seconds),
         "lastFailure": report.last_failure.map(|(age, error)| {
             let details = [("reason", error.reason()), ("host", report.failed_host.as_deref())];
             let named = details.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text?))));
-            let failure = [("age".to_owned(), json!(seconds(age))), ("message".to_owned(), json!(error.to_string()))];
+            let failure = [
+                ("age".to_owned(), json!(seconds(age))),
+                ("code".to_owned(), json!(Code::of_provider(&error).name())),
+                ("message".to_owned(), json!(error.to_string())),
+            ];
             serde_json::Value::from_iter(failure.into_iter().chain(named))
         }),
         "refreshes": {

@@ -203,6 +203,13 @@ impl Slot {
                 let life_ends = began(snapshot).saturating_add(life(snapshot.advised, state.asked));
                 life_ends.saturating_sub(now)
             }),
+            stale_left: snapshot
+                .as_ref()
+                .map(|snapshot| began(snapshot).saturating_add(state.asked.stale_bound).saturating_sub(now)),
+            under_way: state.under_way.is_some(),
+            next_attempt: state
+                .failed_as_seen_at(seen_at)
+                .map(|(failed, _)| failed.pause_ends(snapshot.is_some()).saturating_sub(now)),
             snapshot,
             last_failure: state
                 .failed_as_seen_at(seen_at)
@@ -227,6 +234,12 @@ pub struct SlotReport {
     pub counters: Counters,
     /// Until the keys' life ends, by the lifetimes of the policy that asked last.
     pub life_left: Option<Duration>,
+    /// Until they are not used at all, by the same lifetimes.
+    pub stale_left: Option<Duration>,
+    /// Whether a refresh is under way.
+    pub under_way: bool,
+    /// After a failure: until the next scheduled refresh may begin, which a request or a good slot in use begins.
+    pub next_attempt: Option<Duration>,
     pub snapshot_file: Option<SnapshotFileState>,
 }
 

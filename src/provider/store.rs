@@ -309,6 +309,11 @@ impl KeyStore {
     }
 
     /// One line of facts per source, for operators.
+    pub fn report_of(&self, source: &Arc<KeySource>) -> Option<SlotReport> {
+        self.context.slots.get(source).map(|slot| slot.report(self.moment()))
+    }
+
+    /// What is known of each source, for operators.
     pub fn report(&self) -> Vec<SlotReport> {
         let now = self.moment();
         self.context.slots.iter().map(|(_, slot)| slot.report(now)).collect()

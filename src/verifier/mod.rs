@@ -2,6 +2,7 @@
 
 mod calls;
 mod check;
+mod evidence;
 mod introspect;
 mod logout;
 
@@ -24,6 +25,7 @@ use crate::threads::queue::Queue;
 use crate::time::{Clock, UnixSeconds};
 use crate::token::{TokenError, UnverifiedToken};
 use check::Presented;
+pub use evidence::Evidence;
 
 // The types of this module's API, so that the Node boundary imports nothing deeper.
 pub use crate::provider::SlotReport;

@@ -310,6 +310,13 @@ pub fn untrusted_issued_at(token: &UnverifiedToken, policy: &Policy) -> Option<f
     Times::of(&claims).issued_at()
 }
 
+/// The seconds by which an unverified token's own times miss the clock here: positive where it is not valid yet, negative where it
+/// has expired. To say why a token is refused, never to accept one.
+pub fn untrusted_clock_difference(token: &UnverifiedToken, policy: &Policy, now: UnixSeconds) -> Option<f64> {
+    let (_, claims) = read(token, policy).ok()?;
+    Times::of(&claims).difference(now)
+}
+
 fn read<'t>(token: &'t UnverifiedToken, policy: &Policy) -> Result<(&'t str, Claims<'t>), ClaimsError> {
     let payload = token.untrusted_payload().ok_or(ClaimsError::Malformed(JsonFault::NotUtf8))?;
     parse(payload, policy).map(|claims| (payload, claims))

@@ -20,7 +20,7 @@ use crate::whitespace;
 use claims::CheckedClaims;
 
 pub use crate::token::email::EmailSource;
-pub use claims::{ClaimsError, untrusted_issued_at, untrusted_plausible};
+pub use claims::{ClaimsError, untrusted_clock_difference, untrusted_issued_at, untrusted_plausible};
 pub use times::Window;
 
 /// The keys did not confirm the token.

@@ -53,6 +53,18 @@ impl Times {
     }
 }
 
+impl Times {
+    /// By how many seconds they miss the time here: `nbf` that is to come, else an `exp` that has passed.
+    pub fn difference(&self, now: UnixSeconds) -> Option<f64> {
+        let now = now.whole().get();
+        let ahead = |time: Time| match time {
+            Time::At(seconds) => Some(to_milliseconds(seconds - now)),
+            Time::Absent | Time::NotANumber => None,
+        };
+        ahead(self.nbf).filter(|ahead| *ahead > 0.0).or_else(|| ahead(self.exp).filter(|ahead| *ahead <= 0.0))
+    }
+}
+
 impl Time {
     fn seconds(self, name: &'static str) -> Result<Option<f64>, ClaimsError> {
         match self {

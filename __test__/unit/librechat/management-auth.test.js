@@ -145,7 +145,10 @@ test.each([null, 'Basic abc', 'Bearer   '])('[208] the header %j is 401, nobody 
   const app = setUp();
   const outcome = await app.call({ authorization });
   expectRefused(outcome);
-  expect(outcome.res.headers).toEqual({ 'WWW-Authenticate': 'Bearer realm="remote-agent-api"' });
+  expect(outcome.res.headers).toEqual({
+    'WWW-Authenticate': 'Bearer realm="remote-agent-api"',
+    'Auth-Reference': expect.stringMatching(/^[0-9A-Z]{10}$/),
+  });
   expect(app.verifyAccessToken).not.toHaveBeenCalled();
   expect(app.lines).toEqual([]);
 });
@@ -245,7 +248,11 @@ test.each(['getAppConfig', 'findUser', 'isPrincipalActive'])('[221] %s that fail
   const app = setUp({ deps: { [name]: jest.fn(async () => Promise.reject(new Error('down'))) } });
   expectRefused(await app.call(), S, 500);
   expect(app.lines).toEqual([
-    ['error', '[agentManagementAuth] Unexpected error', expect.objectContaining({ message: 'down' })],
+    [
+      'error',
+      expect.stringMatching(/^\[agentManagementAuth\] Unexpected error; reference \w{10}; /),
+      expect.objectContaining({ message: 'down' }),
+    ],
   ]);
   if (name === 'getAppConfig') expect(app.findUser).not.toHaveBeenCalled();
 });

@@ -1,6 +1,7 @@
 'use strict';
 
-const { createLog, onceAMinute, pseudonym } = require('../../../lib/middleware/log');
+const { pseudonym } = require('../../../lib/events/pseudonym');
+const { createLog, onceAMinute } = require('../../../lib/middleware/log');
 const { recordingLogger } = require('../../support/fakes');
 
 test('every line begins with the prefix LibreChat’s operators search for', () => {
@@ -78,7 +79,9 @@ test('a pseudonym is the same for the same value, shows nothing of it, and diffe
   expect(pseudonym('ada@example.com')).toBe(pseudonym('ada@example.com'));
   expect(pseudonym('ada@example.com')).not.toBe(pseudonym('ada@example.org'));
   jest.isolateModules(() => {
-    expect(require('../../../lib/middleware/log').pseudonym('ada@example.com')).not.toBe(pseudonym('ada@example.com'));
+    expect(require('../../../lib/events/pseudonym').pseudonym('ada@example.com')).not.toBe(
+      pseudonym('ada@example.com'),
+    );
   });
 });
 

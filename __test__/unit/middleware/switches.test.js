@@ -450,7 +450,7 @@ describe('responses: standard', () => {
     const app = standard({ answers: { agents: unreachable } });
     const outcome = await app.call();
     expectRejected(app, outcome, 503, { error: 'Service unavailable' }, undefined);
-    expect(outcome.res.headers).toEqual({ 'Retry-After': '7' });
+    expect(outcome.res.headers).toEqual({ 'Retry-After': '7', 'Auth-Reference': expect.any(String) });
     expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
     expect(app.lines).toEqual([line('error', 'OIDC verification failed', anError('ERR_JWKS_FETCH'))]);
   });
