@@ -130,7 +130,12 @@ test('no hostile token leaves a trace in logs and errors', async () => {
   const leaked = [];
   // Whatever else is fed by a decision: the event itself, a span, the summary, the metrics.
   const issuers = new Set(['none', 'other']);
-  const tracer = { startSpan: (name, options) => (note(name, JSON.stringify(options)), { setStatus() {}, end() {} }) };
+  const tracer = {
+    startSpan(name, { attributes }) {
+      for (const [attribute, value] of Object.entries(attributes)) note(`${name}: ${attribute} is ${value}`);
+      return { setStatus() {}, end() {} };
+    },
+  };
   let ended = () => {};
   const summary = new RefusalSummary(logger, undefined, (run) => {
     ended = run;
