@@ -116,6 +116,8 @@ export interface DecisionEvent {
   durationMicros: number;
   /** The part of them outside the token's check: the host's callbacks. */
   callbackMicros?: number;
+  /** What the option `shadow` would have made of the token, where that is another outcome and it was known at once. */
+  shadow?: Readonly<{ outcome: 'accepted' | 'refused'; code?: RemoteAuthErrorCode; expected?: string; got?: string }>;
   /** Keyed hash of the subject, as in the log; of refusals after the token itself was found good. */
   subjectHash?: string;
 }
@@ -623,6 +625,9 @@ export type RemoteAgentPolicy = Omit<PolicyOptions, 'enabled' | 'issuer' | 'audi
   issuer?: string[];
 };
 
+/** What a policy is to be, tried without deciding: `audience` as well, which only the configuration sets otherwise. */
+export type ShadowPolicy = RemoteAgentPolicy & { audience?: string | string[] };
+
 /** What `librechat.yaml` cannot say. An unknown name is an error. */
 export interface RemoteAgentAuthOptions {
   /**
@@ -635,6 +640,17 @@ export interface RemoteAgentAuthOptions {
         oidc: Readonly<{ issuer: unknown; audience: unknown; jwksUri: unknown; scope: unknown }>,
         of: { tenantId: string | undefined },
       ) => RemoteAgentPolicy | null | undefined);
+  /**
+   * A second policy that each token is checked by as well, deciding nothing: its members take the place of those of the configuration and
+   * of `policy`. Where its outcome is another one, the decision event has it as `shadow`, and a line once a minute counts it. A function
+   * that answers null or undefined has no shadow there.
+   */
+  shadow?:
+    | ShadowPolicy
+    | ((
+        oidc: Readonly<{ issuer: unknown; audience: unknown; jwksUri: unknown; scope: unknown }>,
+        of: { tenantId: string | undefined },
+      ) => ShadowPolicy | null | undefined);
   /**
    * What is to be done about accounts; a block here takes the place of the same block in the configuration. A function is called for each
    * request, with a copy of the `oidc` block and the tenant whose configuration it is from; it must answer at once.

@@ -22,7 +22,8 @@ const { RemoteAuthError } = require('../verifier/errors');
  *
  * One request, and what is known of it so far.
  * @typedef {{ req: Request, res: Response, next: (value?: any) => void, tenantId?: string, apiKeyEnabled: boolean,
- *   issuer?: unknown, token: string | null, entry?: Entry, verified?: Success, began?: number, checked?: number }} RequestState
+ *   issuer?: unknown, token: string | null, entry?: Entry, verified?: Success, began?: number, checked?: number,
+ *   shadow?: import('./shadow').Difference }} RequestState
  *
  * What every request of one middleware has in common. `policyFor`: the compiled policy of an `oidc` block, in the tenant it was read for.
  * `accountOf`: the account, where more is wanted than looking it up.
@@ -36,6 +37,7 @@ const { RemoteAuthError } = require('../verifier/errors');
  *   isForbiddenTenant: (state: RequestState, user: { tenantId?: string | null } | undefined) => boolean,
  *   warnings: import('./warnings').Warnings,
  *   sumUp: ((event: import('../../index').DecisionEvent) => void) | undefined,
+ *   shadow?: import('./shadow').Shadow,
  *   settings: import('./options').Settings,
  *   log: import('./log').Log,
  * }} Context
@@ -81,6 +83,7 @@ async function authenticate(context, state) {
   const checked = verifier.check(token, entry.policy, FOR_RECHECK);
   const verified = 'then' in checked ? await checked : checked;
   if (state.began !== undefined) state.checked = performance.now() - since;
+  state.shadow = context.shadow?.(token, oidc.fields, requested.tenantId, verified);
   if (!verified.ok) return refusal(causeOf(verified), verified, entry);
   state.verified = verified;
 

@@ -18,7 +18,7 @@ const { NEXT_STEPS } = require('./next-steps');
  * What an event is made of besides the decision; `began`: by `performance.now()`, when somebody listens; `checked`: milliseconds of it
  * in the token's check.
  * @typedef {{ token?: string | null, tenantId?: string, issuer?: unknown, entry?: Entry, verified?: import('../../native').Success,
- *   began?: number, checked?: number }} Observed
+ *   began?: number, checked?: number, shadow?: DecisionEvent['shadow'] }} Observed
  */
 
 /** Codes that the key ids of the provider explain. */
@@ -111,13 +111,14 @@ function keyStateOf(verified, entry, verifier) {
 }
 
 /** @param {Observed} observed @param {Entry | undefined} entry */
-function commonOf({ issuer, tenantId, began, checked = 0 }, entry) {
+function commonOf({ issuer, tenantId, began, checked = 0, shadow }, entry) {
   const took = began === undefined ? undefined : performance.now() - began;
   return {
     // The configured one: a token cannot choose what is counted under which name.
     issuer: typeof issuer === 'string' ? issuer : undefined,
     policy: entry === undefined ? undefined : nameOf(entry),
     tenant: typeof tenantId === 'string' ? tenantId : undefined,
+    shadow,
     // 0 where somebody began to listen while the request was under way.
     durationMicros: took === undefined ? 0 : Math.round(took * 1000),
     callbackMicros: took === undefined ? undefined : Math.max(0, Math.round((took - checked) * 1000)),

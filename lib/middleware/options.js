@@ -9,7 +9,7 @@ const { isRealm } = require('../responses/challenge');
 /**
  * @typedef {import('../../index').RemoteAgentAuthOptions} Options
  * @typedef {import('../../index').RemoteAgentAuthDeps} Deps
- * @typedef {'accounts' | 'policy' | 'tenantConflict' | 'verifier'} Undecided `tenantConflict`: nothing is compared
+ * @typedef {'accounts' | 'policy' | 'shadow' | 'tenantConflict' | 'verifier'} Undecided `tenantConflict`: nothing is compared
  * @typedef {Required<Omit<Options, Undecided>> & Pick<Options, Undecided>} Settings
  */
 
@@ -35,6 +35,8 @@ const OPTIONS = {
   realm: (/** @type {unknown} */ value) =>
     isRealm(value) ? undefined : 'realm must be a string of printable ASCII characters',
   responses: isOneOf('responses', ['librechat', 'standard']),
+  // lib/middleware/shadow.js reads it.
+  shadow: () => undefined,
   tenantConflict: isOneOf('tenantConflict', ['allow', 'reject']),
   verifier: isVerifier,
 };
@@ -96,6 +98,7 @@ function readOptions(options = {}, { factory = 'createRemoteAgentAuth', names = 
     refusalSummary = true,
     responses = 'librechat',
     fallbackOnInvalidToken = responses === 'librechat',
+    shadow,
     tenantConflict,
     verifier,
   } = /** @type {Options} */ (options);
@@ -112,6 +115,7 @@ function readOptions(options = {}, { factory = 'createRemoteAgentAuth', names = 
     realm,
     refusalSummary,
     responses,
+    shadow,
     tenantConflict,
     verifier,
   };

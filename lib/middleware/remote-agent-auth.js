@@ -30,6 +30,8 @@ const { sharedVerifier } = require('../verifier/shared-verifier');
  * @typedef {import('./rejection').Rejection} Rejection
  */
 
+/** Before lines about a policy that decides nothing. */
+const SHADOW_PREFIX = '[remoteAgentAuth] shadow policy: ';
 /** An option `policy` that is an object is the same for every `oidc` block. */
 const NO_FIELDS = Object.freeze({ issuer: undefined, audience: undefined, jwksUri: undefined, scope: undefined });
 
@@ -72,6 +74,7 @@ function createContext(deps, options) {
     allowUnverifiedEmail,
     allowUsernameAsEmail,
     policy,
+    shadow,
     tenantConflict,
     verifier = sharedVerifier(),
   } = settings;
@@ -105,9 +108,27 @@ function createContext(deps, options) {
       tenantConflict === 'reject' && isTenantConflict(tenantId, user?.tenantId),
     warnings,
     sumUp: settings.refusalSummary ? (event) => summarise(deps.logger, log, event) : undefined,
+    shadow: shadowOf(shadow, policy, {
+      verifier,
+      policies: () => policiesOf('shadow', undefined, SHADOW_PREFIX),
+      prove,
+      logger: deps.logger,
+    }),
     settings,
     log,
   };
+}
+
+/**
+ * Not loaded where the option is not set.
+ * @param {import('./options').Settings['shadow']} shadow
+ * @param {Options['policy']} policy
+ * @param {{ verifier: Context['verifier'], policies: () => import('../policy/policy-cache').PolicyCache, logger: unknown,
+ *   prove: import('./shared-policies').Shared['prove'] }} on
+ */
+function shadowOf(shadow, policy, { policies, ...on }) {
+  if (shadow === undefined) return undefined;
+  return require('./shadow').createShadow(shadow, policy, { ...on, policies: policies() });
 }
 
 /** @param {Context} context @param {RequestState} state @returns {void | Promise<void>} */
