@@ -88,6 +88,11 @@ class Issuer {
     this.#keys = [{ kid, jwk, publicKey: createPublicKey({ key: publicKey, format: 'jwk' }), privateKey }];
   }
 
+  /** The keys as they are published. */
+  get jwks() {
+    return this.#keys.map(({ jwk }) => jwk);
+  }
+
   get publicKey() {
     return this.#keys[0].publicKey;
   }

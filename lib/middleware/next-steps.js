@@ -14,7 +14,7 @@ const NEXT_STEPS = Object.freeze({
   ],
   'user-conflict': [
     'user',
-    'Compare openidId and openidIssuer of the account with the token: it is bound to another one.',
+    'As the reason says: verify the address at the provider or set allowUnverifiedEmail; or compare openidId and openidIssuer of the account with the token.',
   ],
   'tenant-conflict': ['tenant', "Send the request in the account's own tenant, or move the account."],
   'no-user': ['user', 'Create the account, or switch on provisioning; an address that is not verified finds none.'],

@@ -67,8 +67,9 @@ function refusalEvent(observed, decision, rejection, verifier) {
     kid: evidence?.kid ?? undefined,
     check: code === undefined ? checked : checkOf(code),
     expected: failure?.expected,
-    got: failure?.got,
-    action: code === undefined ? step : codes[code]?.action,
+    // Without a code the reason is what came: one of our own texts.
+    got: failure?.got ?? failure?.reason ?? (code === undefined ? rejection.about : undefined),
+    action: failure === undefined ? step : actionOf(failure),
     clockDifference: evidence?.clockDifference ?? undefined,
     providerKids: evidence?.providerKids,
     keys: evidence?.keys,
@@ -108,6 +109,15 @@ function keyStateOf(verified, entry, verifier) {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * What to do next: by the code, but where a connection failed: that fault's own text says it better.
+ * @param {{ code: import('../../index').RemoteAuthErrorCode, message: string, reason?: string }} failure
+ */
+function actionOf({ code, message, reason }) {
+  if (reason !== undefined && message.includes(': ')) return message.slice(message.indexOf(': ') + 2);
+  return codes[code]?.action;
 }
 
 /** @param {Observed} observed @param {Entry | undefined} entry */
@@ -197,7 +207,7 @@ function explanation({ reference, code, expected, got, kid, providerKids, action
   const said = [`reference ${reference}`];
   if (code !== undefined && !line.includes(code)) said.push(code);
   if (expected !== undefined && !line.includes('expected ')) said.push(`expected ${expected}`);
-  if (got !== undefined && !line.includes('expected ')) said.push(`got ${got}`);
+  if (got !== undefined && !line.includes('expected ') && !line.includes(got)) said.push(`got ${got}`);
   if (code !== undefined && OF_KEYS.has(code) && providerKids !== undefined) {
     if (kid !== undefined) said.push(`kid "${kid}"`);
     const has = providerKids.length === 0 ? 'none' : providerKids.map((id) => `"${id}"`).join(', ');
