@@ -52,7 +52,7 @@ function handlerOf(folder) {
     apiKeyMiddleware: (_req, _res, next) => next(),
   };
   const jwks = { keys: [{ ...publicKey, kid: 'a', alg: 'ES256', use: 'sig' }] };
-  return createRemoteAgentAuth(deps, { policy: { jwks } });
+  return createRemoteAgentAuth(deps, { policy: () => ({ jwks }) });
 }
 
 /** Microseconds a request. */

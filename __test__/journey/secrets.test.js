@@ -8,6 +8,7 @@ const http = require('node:http');
 const { inspect } = require('node:util');
 const { Registry } = require('prom-client');
 const { RemoteTokenVerifier, createRemoteAgentAuth } = require('../..');
+const { printable } = require('../../lib/events/printable');
 const { TABLE } = require('../../lib/middleware/decision');
 const { RefusalSummary } = require('../../lib/middleware/refusal-summary');
 const { recordSpan } = require('../../lib/operations/decision-span');
@@ -215,7 +216,7 @@ test('no hostile token leaves a trace in logs and errors', async () => {
   unsubscribe('remote-agent-auth:decision', listen);
   expect(leaked.slice(0, 3)).toEqual([]);
   expect(published).toBe(ROWS.length + Object.keys(GOOD).length);
-  const configured = new Set(ROWS.map((row) => String(row.policy.issuer)).concat(issuer.url));
+  const configured = new Set(ROWS.map((row) => printable(String(row.policy.issuer))).concat(issuer.url));
   expect([...issuers].filter((name) => !configured.has(name) && name !== 'none' && name !== 'other')).toEqual([]);
   const words = new Set([...Object.keys(codes), ...Object.keys(TABLE), '']);
   const said = [...scraped.matchAll(/code="([^"]*)"/g)].map(([, code]) => code);
