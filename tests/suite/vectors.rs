@@ -7,7 +7,7 @@ use std::sync::Arc;
 use remote_agent_auth::error::Refusal;
 use remote_agent_auth::keys::KeySet;
 use remote_agent_auth::policy::grant::ClaimPath;
-use remote_agent_auth::policy::{GrantOptions, MAX_TOKEN_BYTES, Policy, PolicyOptions};
+use remote_agent_auth::policy::{GrantOptions, MAX_TOKEN_BYTES, Policy, PolicyError, PolicyOptions};
 use remote_agent_auth::time::UnixSeconds;
 use remote_agent_auth::token::UnverifiedToken;
 use remote_agent_auth::verify::{Verified, admissible, verify};
@@ -80,9 +80,9 @@ struct KeySets {
 /// Keys come from the set, not from the network.
 const JWKS_DOCUMENT: &str = "ERR_JWKS_DOCUMENT";
 
-fn policy(row: &RowPolicy) -> Result<Policy, Refusal> {
+fn policy(row: &RowPolicy) -> Result<Policy, PolicyError> {
     let row = row.clone();
-    Ok(Policy::parse(PolicyOptions {
+    Policy::parse(PolicyOptions {
         issuer: row.issuer,
         audience: match row.audience {
             None => Vec::new(),
@@ -103,12 +103,12 @@ fn policy(row: &RowPolicy) -> Result<Policy, Refusal> {
         required_roles: row.required_roles.map(Into::into),
         required_permissions: row.required_permissions.map(|all| GrantOptions { all, ..GrantOptions::default() }),
         ..PolicyOptions::default()
-    })?)
+    })
 }
 
 fn answer(row: &Row, keys: &str) -> Result<Verified, &'static str> {
     let name = |refusal: Refusal| refusal.code().name();
-    let policy = policy(&row.policy).map_err(name)?;
+    let policy = policy(&row.policy).map_err(|error| name(error.into()))?;
     let token = Arc::new(UnverifiedToken::parse(&row.token, MAX_TOKEN_BYTES).map_err(|error| name(error.into()))?);
     admissible(&token, &policy).map_err(|error| name(error.into()))?;
     let keys = KeySet::parse(keys.as_bytes()).map_err(|_| JWKS_DOCUMENT)?;
@@ -208,7 +208,7 @@ fn answers_policies_as_the_table_says() {
     let mut ran = 0;
     for row in &rows {
         let Ok(written) = serde_json::from_value::<RowPolicy>(row.policy.clone()) else { continue };
-        let said = policy(&written).map_or_else(|refusal| refusal.code().name(), |_| "ok");
+        let said = policy(&written).map_or_else(|error| Refusal::from(error).code().name(), |_| "ok");
         assert_eq!(said, row.expect, "{}", row.name);
         ran += 1;
     }
