@@ -1,6 +1,6 @@
 /**
  * remote-agent-auth: bearer-token authentication for LibreChat's Remote Agent API and other Express
- * servers. Tokens, keys and policies are judged natively; users, requests and responses stay here.
+ * servers. Tokens, keys and policies are checked natively; users, requests and responses stay here.
  */
 
 import type { ErrorBodies } from './bearer-auth';
@@ -507,7 +507,7 @@ export type AccountEvent =
     }
   | { event: 'refused'; reason: AccountRefusal; tenantId?: string; userId?: undefined };
 
-/** Keyv's shape. What comes back from it is believed only where one of us has written it. */
+/** Keyv's shape. What comes back from it is accepted only with proof that this package wrote it. */
 export interface FederatedAuthStore {
   get(key: string): unknown;
   /** @param ttl milliseconds */
@@ -560,7 +560,7 @@ export interface RemoteAgentAuthDeps {
    * LibreChat has it, with the request's tenant on `req.tenantId`.
    */
   tenantContextMiddleware?(req: any, res: any, next: (value?: any) => void): unknown;
-  /** Told of every user lookup. What it throws costs nothing. */
+  /** Called for every user lookup. What it throws does not affect the request. */
   onUserLookup?(result: UserLookupResult, seconds: number): unknown;
   /**
    * Makes a user, for `provisioning`: the user, or its id. Called with `balance` as LibreChat's configuration has it, and twice true:
@@ -575,7 +575,7 @@ export interface RemoteAgentAuthDeps {
   bulkUpdateGroups?(filter: object, update: object): unknown;
   /** Where `federatedAuthCache` keeps accounts. Default: this process's memory, at most 10,000. */
   federatedAuthStore?: FederatedAuthStore;
-  /** Told what became of accounts. What it throws costs nothing. */
+  /** Called with what became of an account. What it throws does not affect the request. */
   onAccount?(event: AccountEvent): unknown;
 }
 
@@ -590,6 +590,12 @@ export interface AccountsConfig {
     forExisting?: boolean;
     /** `graph` (default): Microsoft Graph, on the caller's behalf. `token`: the claim. */
     source?: 'graph' | 'token';
+    /** Microsoft Graph's origin. Default `https://graph.microsoft.com`; the others are national clouds. No other can be named. */
+    graphBase?:
+      | 'https://graph.microsoft.com'
+      | 'https://graph.microsoft.us'
+      | 'https://dod-graph.microsoft.us'
+      | 'https://microsoftgraph.chinacloudapi.cn';
     /** A path of dots and brackets, or a claim of literally that name. Default `groups`. */
     claim?: string;
     /** Milliseconds a request waits for its groups; after that they are read in the background. Default 2000. */
@@ -607,7 +613,7 @@ export interface AccountsConfig {
     enabled?: boolean;
     /** Default 300. */
     ttlSeconds?: number;
-    /** What replicas that share a store prove their entries by, 32 characters and more. Default: each believes its own alone. */
+    /** What replicas that share a store prove their entries by, 32 characters and more. Default: each accepts its own alone. */
     secret?: string;
   };
 }
@@ -632,7 +638,7 @@ export type ShadowPolicy = RemoteAgentPolicy & { audience?: string | string[] };
 export interface RemoteAgentAuthOptions {
   /**
    * Added to every policy. An object cannot have `issuer`, `jwks`, `jwksFile` and `allowedTenants`, which are one issuer's. A function is called for each
-   * policy a request is judged by, with a copy of the `oidc` block and the tenant whose configuration it is from; it must answer at once.
+   * policy a request is checked by, with a copy of the `oidc` block and the tenant whose configuration it is from; it must answer at once.
    */
   policy?:
     | Omit<RemoteAgentPolicy, 'issuer' | 'jwks' | 'jwksFile' | 'allowedTenants'>

@@ -135,7 +135,7 @@ export interface PolicyRules extends KeyOptions {
   tokenUse?: string;
   /**
    * For issuers of many tenants (Entra's `common` and `organizations`, or an issuer with `{tenantid}` and a
-   * `jwksUri`): the tenants let in, by `tid`. E-mail addresses are not believed then.
+   * `jwksUri`): the tenants let in, by `tid`. E-mail addresses are not trusted then.
    */
   allowedTenants?: string[];
   /** Roles the token must carry, by default in `realm_access.roles` (Keycloak). */

@@ -94,7 +94,7 @@ async function middleware(name, { fresh, environment }) {
 
 process.once('message', async (/** @type {any} */ { name, fresh, environment }) => {
   const { Keys } = require('./tokens');
-  // Keys cross as the set; what a peer takes instead is made of it.
+  // Keys come as the set; what a peer takes instead is made of it.
   const keys = Object.assign(Object.create(Keys.prototype), { jwks: environment.jwks });
   keys.publicKey = (alg) => {
     const jwk = environment.jwks.keys.find((entry) => entry.alg === alg);

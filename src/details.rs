@@ -52,7 +52,7 @@ impl Details {
         Self { unsaid: true, ..self.expected(expected) }
     }
 
-    /// Reason, host, expected and got, in the order in which they cross to JavaScript.
+    /// Reason, host, expected and got, in the order in which they are passed to JavaScript.
     pub fn all(&self) -> [Option<&str>; 4] {
         [&self.reason, &self.host, &self.expected, &self.got].map(Option::as_deref)
     }

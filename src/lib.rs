@@ -6,7 +6,7 @@
 //!    come from and which algorithms may be used. Nothing else ever names a URL, a key or an algorithm family.
 //! 2. **The caller** sends a [`token`]. Everything in it is unverified until [`verify`] has checked its signature;
 //!    `iss`, `jku`, `jwk`, `x5u` and `x5c` in it are data, never instructions.
-//! 3. **The provider** answers with metadata and [`keys`]. An answer is believed only if it came over a connection the
+//! 3. **The provider** answers with metadata and [`keys`]. An answer is trusted only if it came over a connection the
 //!    [`provider`] module allows and only entry by entry; a bad answer never displaces good keys.
 //! 4. [`verify`] joins the three without any input or output of its own, and alone makes [`verify::Verified`] values.
 //! 5. [`verifier`] decides when keys must be fetched and is what a server calls.

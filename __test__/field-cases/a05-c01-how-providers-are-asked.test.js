@@ -104,43 +104,35 @@ test.each([
   await expect(ask(`${url}/`)).rejects.toMatchObject({ reason: 'encoding', message: expect.stringContaining(named) });
 });
 
+/** A provider that answers the first request of each connection, and ends the connection by `end` at the next one. */
+async function endingAtNextUse(end) {
+  const seen = { connections: 0 };
+  const server = net.createServer((socket) => {
+    seen.connections += 1;
+    let requests = 0;
+    socket.on('error', () => {});
+    socket.on('data', () => {
+      requests += 1;
+      if (requests > 1) return end(socket);
+      return socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${keys.length}\r\n\r\n${keys}`);
+    });
+  });
+  return { url: await listening(server), seen };
+}
+
 test('A7 a kept connection whose server says at its next use that nothing came in time (408) costs nobody anything', async () => {
-  let connections = 0;
-  const url = await listening(
-    net.createServer((socket) => {
-      connections += 1;
-      let requests = 0;
-      socket.on('error', () => {});
-      socket.on('data', () => {
-        requests += 1;
-        if (requests > 1)
-          return socket.end('HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
-        return socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${keys.length}\r\n\r\n${keys}`);
-      });
-    }),
-  );
+  const timeout = 'HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n';
+  const { url, seen } = await endingAtNextUse((socket) => socket.end(timeout));
   for (let time = 0; time < 3; time += 1) await ask(`${url}/`);
-  expect(connections).toBe(3);
+  expect(seen.connections).toBe(3);
   const always = await listening(http.createServer((_req, res) => res.writeHead(408).end()));
   await expect(ask(`${always}/`)).rejects.toMatchObject({ code: 'ERR_JWKS_FETCH', reason: 'status' });
 });
 
 test('A7 a kept connection that is reset at its next use costs nobody anything', async () => {
-  let connections = 0;
-  const url = await listening(
-    net.createServer((socket) => {
-      connections += 1;
-      let requests = 0;
-      socket.on('error', () => {});
-      socket.on('data', () => {
-        requests += 1;
-        if (requests > 1) return socket.resetAndDestroy();
-        return socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${keys.length}\r\n\r\n${keys}`);
-      });
-    }),
-  );
+  const { url, seen } = await endingAtNextUse((socket) => socket.resetAndDestroy());
   for (let time = 0; time < 4; time += 1) await ask(`${url}/`);
-  expect(connections).toBe(4);
+  expect(seen.connections).toBe(4);
 });
 
 describe('C1 a connection that fails', () => {

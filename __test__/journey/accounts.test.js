@@ -6,6 +6,8 @@
 const { fork } = require('node:child_process');
 const { once } = require('node:events');
 const path = require('node:path');
+const { supportsTransactions } = require('@librechat/data-schemas');
+const mongoose = require('mongoose');
 const { connect, depsOf, sender, tenantStorage } = require('../support/librechat-database');
 const { Issuer } = require('../support/issuer');
 const mongo = require('../support/mongo');
@@ -109,9 +111,9 @@ describeWith('a MongoDB-compatible server (SecantusDB)', mongo.missing, { requir
           calls: CALLS / PROCESSES,
         };
         await Promise.all(children.map((child) => (child.send(task), once(child, 'message'))));
-        const told = children.map((child) => once(child, 'message'));
+        const answered = children.map((child) => once(child, 'message'));
         children.forEach((child) => child.send({ go: true }));
-        const answers = (await Promise.all(told)).flatMap(([{ answers: own }]) =>
+        const answers = (await Promise.all(answered)).flatMap(([{ answers: own }]) =>
           own.map((answer) => JSON.stringify(answer)),
         );
         const users = await stored();
@@ -129,6 +131,37 @@ describeWith('a MongoDB-compatible server (SecantusDB)', mongo.missing, { requir
         children.forEach((child) => child.kill('SIGKILL'));
       }
     }, 120_000);
+
+    test('accounts made in a transaction, by hosts that know nothing of each other: one user, whoever commits first', async () => {
+      expect(await supportsTransactions(mongoose)).toBe(true);
+      const { User } = database.models;
+      let begun = 0;
+      const createUser = async (fields) => {
+        begun += 1;
+        const session = await mongoose.startSession();
+        try {
+          return await session.withTransaction(async () => {
+            const [user] = await User.create([fields], { session });
+            return user.toObject();
+          });
+        } finally {
+          await session.endSession();
+        }
+      };
+      const token = tokenOf('tia');
+      const hosts = Array.from({ length: 4 }, () => {
+        // Another function is another host: nothing is shared in the process.
+        const findUser = (...args) => database.methods.findUser(...args);
+        return sender({ ...depsOf(database.methods), findUser, createUser }, { oidc: { ...oidc, ...ON } });
+      });
+      const outcomes = await Promise.all(hosts.flatMap((send) => [send(token, 'acme'), send(token, 'acme')]));
+      const users = await stored();
+      expect(users).toHaveLength(1);
+      expect(begun).toBe(hosts.length);
+      expect(outcomes.map(({ status, user }) => [status, String(user?._id)])).toEqual(
+        outcomes.map(() => [200, String(users[0]._id)]),
+      );
+    }, 60_000);
 
     test(`${USERS * ROUNDS} first calls of ${USERS} users over ${TENANTS.length} tenants: each in its own, and so is every callback`, async () => {
       // The id carries the tenant's name, so that a call in the wrong context shows.

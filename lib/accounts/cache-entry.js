@@ -2,7 +2,7 @@
 
 /**
  * What is kept of an account, for whom, and under what. `tenantId` and `user.tenantId` are null where there is none. `policy`: what stands
- * for everything the token was checked by. `signedBy`: what stands for the key that signed it. Times in milliseconds since 1970.
+ * for everything the token was checked by. `signedBy`: the RFC 7638 thumbprint of the key that signed it. Times in milliseconds since 1970.
  * @typedef {{ version: 1, tenantId: string | null, issuer: string, subject: string, policy: string, signedBy: string, createdAt: number,
  *   expiresAt: number, user: Record<string, any>, groupsSyncedAt?: number }} Entry
  *

@@ -9,7 +9,7 @@ const { pseudonym } = require('../events/pseudonym');
  */
 
 /**
- * Tells the host what became of an account. What its function does or throws costs the request nothing.
+ * Reports to the host what became of an account. What its function does or throws does not affect the request.
  * @param {((event: AccountEvent) => unknown) | undefined} onAccount
  * @returns {(event: AccountEvent) => void}
  */

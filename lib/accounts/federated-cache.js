@@ -2,6 +2,7 @@
 
 const { createHash, createHmac, randomBytes, timingSafeEqual } = require('node:crypto');
 const { VERSION, isOf, keptOf, validated } = require('./cache-entry');
+const { Deletions, LateError, within } = require('./deletions');
 const { BoundedMap } = require('../stores/bounded-map');
 const { normalizeIssuer } = require('../policy/issuer');
 
@@ -22,13 +23,13 @@ const LONGEST_PROOF = 64;
 /** What Redis says at the beginning of its refusals. */
 const REFUSALS =
   /^(?:BUSY|CLUSTERDOWN|ERR|LOADING|MASTERDOWN|MISCONF|NOAUTH|NOPERM|OOM|READONLY|TRYAGAIN|WRONGPASS|WRONGTYPE)\b/;
-/** Headers remembered: a provider's tokens of one key all have the same. */
-const MOST_HEADERS = 1_000;
-/** What a shared store holds is not believed for having been there: a value carries proof that one of us wrote it. */
+/** What a shared store holds is not trusted for having been there: a value carries proof that one of us wrote it. */
 const ownSecret = randomBytes(32).toString('base64');
 
 /** Stores in use, for `invalidate`: in this process, and shared ones. @type {Set<WeakRef<object>>} */
 const stores = new Set();
+/** What each store owes. @type {WeakMap<object, Deletions>} */
+const deletions = new WeakMap();
 
 /** How often `invalidate` was called: what a request has read of an account before that is not written after it. */
 let invalidations = 0;
@@ -44,7 +45,7 @@ function digest(text) {
 }
 
 /**
- * Accounts of a moment ago, so that a known caller costs no look-up. The token has been verified before this is asked, so an entry
+ * Accounts settled a short time ago, so that a known caller costs no look-up. The token has been verified before this is asked, so an entry
  * speaks of who the caller is and never of whether the token is good.
  */
 class FederatedCache {
@@ -53,10 +54,9 @@ class FederatedCache {
   #log;
   #clock;
   #restUntil = 0;
+  #deletions;
   /** What stands for each policy with each plan. @type {WeakMap<PolicyEntry, WeakMap<Plan, string>>} */
   #policies = new WeakMap();
-  /** What stands for the key of each header. @type {Map<string, string | undefined>} */
-  #keys = new Map();
 
   /** @param {{ store?: Store, log: import('../middleware/log').Log, clock?: () => number }} parts */
   constructor({ store, log, clock = Date.now }) {
@@ -64,22 +64,19 @@ class FederatedCache {
     this.#store = store ?? new BoundedMap({ clock });
     this.#log = log;
     this.#clock = clock;
-    register(this.#store);
+    this.#deletions = register(this.#store, clock);
   }
 
   /**
    * For whom something is asked, and under what.
    * @param {Plan} plan
    * @param {PolicyEntry} policy
-   * @param {{ tenantId: string | undefined, issuer: string | undefined, subject: string, token: string }} of
-   * @returns {Slot | undefined} undefined where nothing can be kept: a policy that is no plain data, a token that names no key
+   * @param {{ tenantId: string | undefined, issuer: string | undefined, subject: string, signedBy: string | undefined }} of `signedBy`: the
+   *   RFC 7638 thumbprint of the key that signed
+   * @returns {Slot | undefined} undefined where nothing can be kept: a policy that is no plain data, a verifier that does not name the key
    */
-  slotOf(plan, policy, { tenantId, issuer, subject, token }) {
+  slotOf(plan, policy, { tenantId, issuer, subject, signedBy }) {
     if (!plan.cache.enabled || issuer === undefined || policy.key === undefined) return undefined;
-    const end = token.indexOf('.');
-    // One that the provider was asked about has no header.
-    if (end === -1) return undefined;
-    const signedBy = this.#signedBy(token.slice(0, end));
     if (signedBy === undefined) return undefined;
     const mark = this.#policyMark(policy, plan);
     return { tenantId: tenantId ?? null, issuer, subject, policy: mark, signedBy, since: invalidations };
@@ -90,9 +87,10 @@ class FederatedCache {
     const key = keyOf(slot.tenantId, slot.issuer, slot.subject);
     this.#log.debug('federated auth cache: read started');
     if (!this.#isOwn)
-      return this.#asked('read', () => this.#store.get(key)).then((value) =>
-        this.#given(validated(unsealed(value, plan), slot, this.#clock())),
-      );
+      return this.#asked('read', () => this.#store.get(key)).then((value) => {
+        const entry = validated(unsealed(value, plan), slot, this.#clock());
+        return this.#given(entry && this.#deletions.isOwed(key, entry.createdAt) ? undefined : entry);
+      });
     const own = /** @type {Entry | undefined} */ (this.#store.get(key));
     return this.#given(own !== undefined && isOf(own, slot, this.#clock()) ? own : undefined);
   }
@@ -117,7 +115,7 @@ class FederatedCache {
       user: keptOf(user, id),
       ...(groupsSyncedAt && { groupsSyncedAt }),
     };
-    // What would not be believed is not written.
+    // What would not be accepted when it is read is not written.
     if (validated(entry, slot, now) === undefined) return;
     const key = keyOf(slot.tenantId, slot.issuer, slot.subject);
     if (this.#isOwn) this.#store.set(key, entry, ttl);
@@ -128,9 +126,15 @@ class FederatedCache {
     this.#log.debug('federated auth cache: write completed');
   }
 
-  /** @param {Slot} slot */
-  forget({ tenantId, issuer, subject }) {
-    this.#asked('delete', () => this.#store.delete(keyOf(tenantId, issuer, subject)));
+  /** Asked of a store that is left alone too, and owed where it fails. @param {Slot} slot @returns {Promise<void>} never rejects */
+  async forget({ tenantId, issuer, subject }) {
+    try {
+      await this.#deletions.order(keyOf(tenantId, issuer, subject));
+    } catch (error) {
+      this.#log.warn(
+        `federated auth cache: delete failed (${kindOf(error)}); what the store has of it is ignored here, and deleted when it answers`,
+      );
+    }
   }
 
   /** @param {Entry | undefined} entry */
@@ -148,7 +152,9 @@ class FederatedCache {
   async #asked(what, ask) {
     if (this.#clock() < this.#restUntil) return undefined;
     try {
-      return await within(PATIENCE, (async () => ask())());
+      const answer = await within(PATIENCE, (async () => ask())());
+      void this.#deletions.repeat();
+      return answer;
     } catch (error) {
       this.#restUntil = this.#clock() + REST;
       this.#log.warn(
@@ -167,26 +173,6 @@ class FederatedCache {
     const mark = digest(`${policy.key}\n${plan.key}`);
     marks.set(plan, mark);
     return mark;
-  }
-
-  /** @param {string} header of the token, encoded @returns {string | undefined} */
-  #signedBy(header) {
-    const known = this.#keys.get(header);
-    if (known !== undefined || this.#keys.has(header)) return known;
-    const { kid, alg } = headerOf(header);
-    const mark = typeof kid === 'string' ? digest(JSON.stringify([kid, alg])) : undefined;
-    if (this.#keys.size >= MOST_HEADERS) this.#keys.clear();
-    this.#keys.set(header, mark);
-    return mark;
-  }
-}
-
-/** @param {string} header encoded @returns {{ kid?: unknown, alg?: unknown }} empty for what is no header: a verifier of the host's may take such tokens */
-function headerOf(header) {
-  try {
-    return Object(JSON.parse(Buffer.from(header, 'base64url').toString()));
-  } catch {
-    return {};
   }
 }
 
@@ -213,42 +199,31 @@ function proofOf(text, plan) {
 }
 
 /**
- * Clients of stores put the command into their errors, and with it the key and the value, which name a person: only the kind is told.
+ * Clients of stores put the command into their errors, and with it the key and the value, which name a person: only the kind is logged.
  * @param {any} error
  */
 function kindOf(error) {
   if (error instanceof LateError) return error.message;
   const { name, code, message } = Object(error);
-  const told = [name, code].filter((text) => typeof text === 'string' && /^\w{1,40}$/.test(text));
+  const kinds = [name, code].filter((text) => typeof text === 'string' && /^\w{1,40}$/.test(text));
   const [refusal] = (typeof message === 'string' && REFUSALS.exec(message)) || [];
-  return [...told, ...(refusal ? [refusal] : [])].join(' ') || 'no error object';
+  return [...kinds, ...(refusal ? [refusal] : [])].join(' ') || 'no error object';
 }
 
-class LateError extends Error {}
-
-/** @template T @param {number} milliseconds @param {Promise<T>} asked @returns {Promise<T>} */
-function within(milliseconds, asked) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new LateError(`the store has not answered within ${milliseconds} ms`)),
-      milliseconds,
-    );
-    asked.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
-}
-
-/** @param {object} store */
-function register(store) {
-  for (const known of stores) {
-    const living = known.deref();
-    if (living === store) return;
-    if (living === undefined) stores.delete(known);
-  }
+/** @param {Store | BoundedMap} store @param {() => number} [clock] @returns {Deletions} */
+function register(store, clock) {
+  const known = deletions.get(store);
+  if (known !== undefined) return known;
+  for (const other of stores) if (other.deref() === undefined) stores.delete(other);
   stores.add(new WeakRef(store));
+  const made = new Deletions(store, clock);
+  deletions.set(store, made);
+  return made;
 }
 
 /**
- * Deletes what is kept of one account, in every store this process uses.
+ * Deletes what is kept of one account, in every store this process uses. Each is waited for 5 s at most.
+ * @throws where a store has not done it: this process then ignores what that one has of the account, and deletes it when it answers
  * @param {string} issuer
  * @param {string} subject
  * @param {string} [tenantId]
@@ -259,7 +234,16 @@ async function invalidate(issuer, subject, tenantId) {
   const living = [...stores]
     .map((known) => /** @type {Store | undefined} */ (known.deref()))
     .filter((store) => store !== undefined);
-  await Promise.all(living.map(async (store) => store.delete(key)));
+  const orders = await Promise.allSettled(living.map((store) => register(store).order(key)));
+  const failed = orders.filter(({ status }) => status === 'rejected');
+  if (failed.length === 0) return;
+  const kinds = [...new Set(failed.map((order) => kindOf(/** @type {PromiseRejectedResult} */ (order).reason)))]
+    .slice(0, 5)
+    .join(', ');
+  throw new Error(
+    `remote-agent-auth: ${failed.length} of ${living.length} stores of accounts have not deleted an entry (${kinds}); this process ` +
+      'ignores it and deletes it when they answer, other processes may still use it until its time is over',
+  );
 }
 
 module.exports = { FederatedCache, invalidate, keyOf };

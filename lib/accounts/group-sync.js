@@ -108,6 +108,7 @@ function createGroupSync({ client, clock = Date.now, sleep = pause }) {
       policy,
       token,
       provider: { issuer: configured, hosts: plan.userInfo.hosts },
+      graphBase: plan.groups.graphBase,
       sleep,
     });
     if (plan.groups.source === 'token') {

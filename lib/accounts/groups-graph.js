@@ -9,9 +9,9 @@ const { forGraph, isOn } = require('./provider');
  * @typedef {{ id: string, name: string, email?: string, description?: string }} Group
  * @typedef {{ status: number, retryAfter?: number, body: any }} Answer
  *
- * `provider`: whose token endpoint is asked for the exchange. `sleep`: waits so many milliseconds.
+ * `provider`: whose token endpoint is asked for the exchange. `graphBase`: the origin of the cloud's Graph. `sleep`: waits so many milliseconds.
  * @typedef {{ client: () => Client, policy: CompiledPolicy, token: string, provider: import('./provider').Provider,
- *   sleep: (ms: number) => Promise<void> }} Surroundings
+ *   graphBase: string, sleep: (ms: number) => Promise<void> }} Surroundings
  */
 
 /** Requests Microsoft Graph takes in one batch. */
@@ -20,7 +20,7 @@ const BATCH = 20;
 const AT_ONCE = 4;
 /** How often an answer of 429 or 503 is asked for again, and after how many milliseconds where nothing is said. */
 const PAUSES = [1_000, 2_000];
-/** Milliseconds that one reading may wait because it was told to. */
+/** Milliseconds that one reading may wait where Graph asks for it (`Retry-After`). */
 const MOST_WAITING = 30_000;
 /** Pages read of one list, and identifiers taken of all: Graph itself gives 11,000 groups at most. */
 const MOST_PAGES = 100;
@@ -42,8 +42,8 @@ class GraphGroups {
 
   /** @returns {Promise<string[]>} the groups somebody is in, and with ENTRA_ID_INCLUDE_OWNERS_AS_MEMBERS those somebody owns */
   async memberships() {
-    const { client, policy, token, provider } = this.#given;
-    const exchanged = await forGraph(client, policy, token, provider);
+    const { client, policy, token, provider, graphBase } = this.#given;
+    const exchanged = await forGraph(client, policy, token, provider, graphBase);
     if (!exchanged.ok) throw new GraphError(exchanged.message);
     this.#graphToken = exchanged.token;
     const { env } = process;
@@ -133,9 +133,10 @@ class GraphGroups {
 
   /** @param {'GET' | 'POST'} method @param {string} path @param {object} [body] @returns {Promise<Answer>} */
   async #ask(method, path, body) {
-    const { client, policy } = this.#given;
+    const { client, policy, graphBase } = this.#given;
     for (let attempt = 0; ; attempt += 1) {
-      const answer = await client().graph(policy, { token: this.#graphToken, method, path, ...(body && { body }) });
+      const args = { token: this.#graphToken, method, path, graphBase, ...(body && { body }) };
+      const answer = await client().graph(policy, args);
       if (!answer.ok) throw new GraphError(`${answer.code}: ${answer.message}`);
       if (!TRY_AGAIN.includes(answer.status)) return answer;
       await this.#pause(attempt, answer.retryAfter, `status ${answer.status}`);
@@ -148,7 +149,7 @@ class GraphGroups {
     if (usual === undefined) throw new GraphError(`${what} after ${attempt + 1} tries`);
     const wait = retryAfter === undefined ? usual : retryAfter * 1_000;
     this.#waited += wait;
-    // To come back earlier than told would only make it worse.
+    // Asking earlier than `Retry-After` says would only make it worse.
     if (this.#waited > MOST_WAITING)
       throw new GraphError(`${what}, and would have to wait longer than ${MOST_WAITING / 1_000} s`);
     await this.#given.sleep(wait);

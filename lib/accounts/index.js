@@ -11,9 +11,11 @@ const { createGroupSync } = require('./group-sync');
 const { profileOf } = require('./profile');
 const { bindingChanges, profileChanges, withoutEmail } = require('./profile-sync');
 const { callTimeout, forUserinfo } = require('./provider');
-const { SharedFlights, balanceOf, createUser, isDuplicate, newUser } = require('./provisioning');
+const { balanceOf, createUser, isDuplicate, newUser } = require('./provisioning');
 const { boundAccount, newAccount } = require('./resolution');
+const { SharedFlights } = require('./shared-flights');
 const { createUserinfo } = require('./userinfo');
+const { Success } = require('../verifier/outcome');
 
 /**
  * @typedef {import('./options').Plan} Plan
@@ -24,7 +26,6 @@ const { createUserinfo } = require('./userinfo');
  * @typedef {import('../../index').RemoteAgentAuthDeps} Deps
  * @typedef {import('../../index').RemoteAgentUser} User
  * @typedef {import('../../index').AccountRefusal} Reason
- * @typedef {import('../../native').Success} Success
  * @typedef {import('../policy/policy-cache').Entry} PolicyEntry
  *
  * Why a request ends here: a cause of the middleware's decision table, and what to say about it.
@@ -32,7 +33,7 @@ const { createUserinfo } = require('./userinfo');
  * @typedef {{ user: User & Record<string, any>, userId: string, role: string }} Settled
  *
  * One request. `config`: the host's, as read by `requested`.
- * @typedef {{ plan: Plan, config: any, requested: import('../../index').AppConfigOptions, tenantId: string | undefined, token: string, verified: Success, entry: PolicyEntry, identity: Identity }} Request
+ * @typedef {{ plan: Plan, config: any, requested: import('../../index').AppConfigOptions, tenantId: string | undefined, token: string, verified: import('../../native').Success, entry: PolicyEntry, identity: Identity }} Request
  *
  * What the middleware does in its own flow, and is done here the same way. `settleRole`: whether the user's own configuration lets the
  * token in, and the role; `checkPolicy`: the same without role sync. `tenantsPlan`: of another configuration of the host.
@@ -110,7 +111,12 @@ function createAccounts(surroundings) {
     if (tenantId === undefined && isStrict()) return refused(request, 'tenant_context_required');
 
     const { subject, issuer } = identity;
-    const slot = shared.cache.slotOf(plan, entry, { tenantId, issuer, subject, token });
+    const slot = shared.cache.slotOf(plan, entry, {
+      tenantId,
+      issuer,
+      subject,
+      signedBy: Success.keyThumbprintOf(verified),
+    });
     const known = slot && shared.cache.read(slot, plan);
     const kept = known instanceof Promise ? await known : known;
     if (slot && kept) return fromCache(request, slot, kept.user);
@@ -145,7 +151,7 @@ function createAccounts(surroundings) {
     const stop = checked && (await checked);
     if (stop !== undefined) return { ok: /** @type {const} */ (false), ...stop };
     if (deps.isPrincipalActive !== undefined && !(await callbacks.isPrincipalActive(userId))) {
-      shared.cache.forget(slot);
+      void shared.cache.forget(slot);
       return { ok: /** @type {const} */ (false), cause: 'account-deletion' };
     }
     return { ok: /** @type {const} */ (true), user, userId };
@@ -171,10 +177,8 @@ function createAccounts(surroundings) {
       const bound = await boundAccount(question, steps);
       if (bound !== undefined) return lookedUp(bound);
       const { subject, issuer } = profile.identity;
-      const { shared: isShared, result } = shared.flights.join(JSON.stringify([tenantId, issuer, subject]), () =>
-        newAccount(question, steps),
-      );
-      const account = await result;
+      const key = JSON.stringify([tenantId, issuer, subject]);
+      const { shared: isShared, account } = await shared.flights.join(key, () => newAccount(question, steps));
       return lookedUp(isShared && account.ok ? ownCopy(account) : account);
     };
     return (await surroundings.observe(lookUp)()).account;
@@ -203,7 +207,8 @@ function createAccounts(surroundings) {
     if (deps.isPrincipalActive !== undefined && !(await callbacks.isPrincipalActive(userId))) {
       return { ok: /** @type {const} */ (false), cause: 'account-deletion' };
     }
-    await write(user, userId, changes, created);
+    const isStored = await write(user, userId, changes, created);
+    if (!isStored) return refused(request, 'duplicate_conflict', 'another account has the same identifier');
     const synced = own.plan === undefined ? undefined : await syncGroups(request, own.plan, user, userId, created);
     const isSameScope = (user.tenantId || undefined) === request.tenantId;
     if (slot !== undefined && isSameScope && synced?.is !== 'failed') {
@@ -243,25 +248,29 @@ function createAccounts(surroundings) {
     Object.assign(changes.update, binding, described);
   }
 
-  /** @param {User & Record<string, any>} user @param {string} userId @param {Changes} changes @param {boolean} created */
+  /**
+   * @param {User & Record<string, any>} user @param {string} userId @param {Changes} changes @param {boolean} created
+   * @returns {Promise<boolean>} false where another account has an identifier that this one was to get
+   */
   async function write(user, userId, changes, created) {
-    if (Object.keys(changes.update).length === 0) return;
+    if (Object.keys(changes.update).length === 0) return true;
     const isLink = changes.update.openidId !== undefined;
-    let stored;
-    try {
-      stored = await callbacks.updateUser(user.tenantId, userId, changes.update);
-    } catch (error) {
+    const update = (/** @type {any} */ fields) =>
+      unlessDuplicate(() => callbacks.updateUser(user.tenantId, userId, fields));
+    let stored = await update(changes.update);
+    if (stored === DUPLICATE && changes.update.email !== undefined) {
       // Another account has the address: this one keeps its own, and its owner is let in all the same.
-      if (!isDuplicate(error) || changes.update.email === undefined) throw error;
       log.warn(`user ${userId} keeps the stored e-mail address: another account has the one the provider names`);
       changes.assign = withoutEmail(changes.assign);
       // What is left may be nothing; the write still shows that the account is there.
-      stored = await callbacks.updateUser(user.tenantId, userId, withoutEmail(changes.update));
+      stored = await update(withoutEmail(changes.update));
     }
+    if (stored === DUPLICATE) return false;
     // Deleted between look-up and now: nobody is brought back.
     if (!stored) throw new TypeError(`updateUser found no user ${userId}`);
     Object.assign(user, changes.assign);
     if (!created) emit({ event: isLink ? 'linked' : 'updated', userId, tenantId: user.tenantId ?? undefined });
+    return true;
   }
 
   /** @param {Request} request @param {Plan} plan @param {User & Record<string, any>} user @param {string} userId @param {boolean} created */
@@ -286,7 +295,7 @@ function createAccounts(surroundings) {
       log,
       onSynced: () => emit({ event: 'groups-synced', userId, tenantId: user.tenantId ?? undefined }),
     });
-    if (result.is === 'skipped') log.info(`groups of user ${userId} are not read: ${result.why}`);
+    if (result.is === 'skipped') log.debug(`groups of user ${userId} are not read: ${result.why}`);
     return result;
   }
 
@@ -305,6 +314,18 @@ function createAccounts(surroundings) {
     emit({ event: 'refused', reason, tenantId });
     const cause = reason === 'service_error' ? 'userinfo-unreachable' : 'userinfo-refused';
     return { ok: /** @type {const} */ (false), cause, about: `${reason} (${message})` };
+  }
+}
+
+const DUPLICATE = Symbol('duplicate');
+
+/** @param {() => unknown} write @returns {Promise<unknown>} `DUPLICATE` where a unique index does not let it in */
+async function unlessDuplicate(write) {
+  try {
+    return await write();
+  } catch (error) {
+    if (isDuplicate(error)) return DUPLICATE;
+    throw error;
   }
 }
 
@@ -327,7 +348,7 @@ function misconfigured(problem) {
   return { ok: /** @type {const} */ (false), cause: 'accounts-misconfigured', about: problem };
 }
 
-/** In the form the host is told of look-ups in. @param {Account} account */
+/** In the form in which look-ups are reported to the host. @param {Account} account */
 function lookedUp(account) {
   if (account.ok) return { user: account.user, changes: account.changes, account };
   return {

@@ -11,7 +11,7 @@ const { ACCOUNT_KEYS } = require('../policy/oidc-config');
  *   key: string,
  *   provisioning: boolean,
  *   profile: { onCreate: boolean, forExisting: boolean },
- *   groups: { onCreate: boolean, forExisting: boolean, source: 'graph' | 'token', claim: string, budgetMs: number },
+ *   groups: { onCreate: boolean, forExisting: boolean, source: 'graph' | 'token', graphBase: string, claim: string, budgetMs: number },
  *   userInfo: { fetch: boolean, require: boolean, hosts: readonly string[] },
  *   cache: { enabled: boolean, ttlSeconds: number, secret?: string },
  * }} Plan
@@ -29,6 +29,16 @@ const LONGEST_BUDGET = 60_000;
 /** What 256 bits need in base64. */
 const SHORTEST_SECRET = 32;
 const MOST_HOSTS = 20;
+/**
+ * Microsoft Graph of each of Microsoft's clouds: the global one, the US government's (L4, and L5 of its Department of Defense), and China's,
+ * which 21Vianet operates. A closed list: whoever writes the `oidc` block of a tenant must not be able to send a token of Graph elsewhere.
+ */
+const GRAPH_BASES = [
+  'https://graph.microsoft.com',
+  'https://graph.microsoft.us',
+  'https://dod-graph.microsoft.us',
+  'https://microsoftgraph.chinacloudapi.cn',
+];
 
 /** @typedef {(value: unknown) => boolean} Check */
 /** @type {Check} */
@@ -49,6 +59,7 @@ const BLOCKS = {
     onCreate: [isBoolean, 'true or false'],
     forExisting: [isBoolean, 'true or false'],
     source: [(value) => value === 'graph' || value === 'token', "'graph' or 'token'"],
+    graphBase: [(value) => GRAPH_BASES.some((base) => base === value), `one of ${GRAPH_BASES.join(', ')}`],
     claim: [(value) => typeof value === 'string' && value.trim() !== '', 'the path of a claim'],
     budgetMs: [isNumberIn(0, LONGEST_BUDGET), `a number of milliseconds from 0 to ${LONGEST_BUDGET}`],
   },
@@ -115,6 +126,7 @@ function planOf(blocks, key, where) {
       onCreate: groupSync.onCreate === true,
       forExisting: groupSync.forExisting === true,
       source: groupSync.source ?? 'graph',
+      graphBase: groupSync.graphBase ?? GRAPH_BASES[0],
       claim: groupSync.claim?.trim() ?? 'groups',
       budgetMs: groupSync.budgetMs ?? DEFAULT_BUDGET,
     },

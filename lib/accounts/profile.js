@@ -36,7 +36,7 @@ const UNSEEN = /[\p{Cc}\u200B\u202A-\u202E\u2066-\u2069\uFEFF]/gu;
  */
 function profileOf(identity, readClaims, userinfo) {
   const claims = { ...readClaims(), ...userinfo };
-  // Of an issuer of several tenants no address is believed, wherever it stands.
+  // Of an issuer of several tenants no address is trusted, wherever it stands.
   const address = userinfo === undefined || identity.severalTenants ? identity : overlaid(identity, userinfo);
   // A token's own `oid` stands: userinfo may add one, and never put another in its place.
   const oid = text(identity.oid) ?? text(userinfo?.oid);
@@ -81,7 +81,7 @@ function verifiedOf(said) {
 
 /**
  * The address an account may have, or why there is none. It is what people are let in by, by its domain, and linked by: so whoever may
- * choose it must not be believed.
+ * choose it must not be trusted.
  * @param {Identity} identity
  * @param {Trust} trust
  * @returns {{ email: string, problem?: undefined } | { email?: undefined, problem: string }}

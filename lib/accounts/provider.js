@@ -23,7 +23,6 @@ const { normalizeIssuer } = require('../policy/issuer');
  * @typedef {{ issuer: string | undefined, hosts: readonly string[] }} Provider
  */
 
-const GRAPH = 'https://graph.microsoft.com/';
 const GRAPH_SCOPES = 'User.Read,People.Read,GroupMember.Read.All';
 const USERINFO_SCOPE = 'user.read';
 
@@ -89,11 +88,12 @@ function forUserinfo(client, policy, token, provider) {
  * @param {CompiledPolicy} policy
  * @param {string} token
  * @param {Provider} provider
+ * @param {string} graphBase the origin of the cloud's Graph, which its permissions are named after
  */
-function forGraph(client, policy, token, provider) {
+function forGraph(client, policy, token, provider, graphBase) {
   const { env } = process;
   const names = (env.OPENID_GRAPH_SCOPES || GRAPH_SCOPES).split(/[\s,]+/).filter(Boolean);
-  const scope = names.map((name) => (name.startsWith('https://') ? name : GRAPH + name)).join(' ');
+  const scope = names.map((name) => (name.startsWith('https://') ? name : `${graphBase}/${name}`)).join(' ');
   return exchange(client, policy, token, scope, provider);
 }
 

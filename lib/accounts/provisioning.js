@@ -100,26 +100,4 @@ function balanceOf(config) {
   return Object.keys(balance).length === 0 ? undefined : balance;
 }
 
-/**
- * Concurrent first calls of one user share one resolution; across processes the database's unique index decides.
- * @template T
- */
-class SharedFlights {
-  /** @type {Map<string, Promise<T>>} as many as requests are under way */
-  #flights = new Map();
-
-  /**
-   * @param {string} key
-   * @param {() => Promise<T>} begin
-   * @returns {{ shared: boolean, result: Promise<T> }} `shared`: somebody else began it
-   */
-  join(key, begin) {
-    const known = this.#flights.get(key);
-    if (known !== undefined) return { shared: true, result: known };
-    const result = begin().finally(() => this.#flights.delete(key));
-    this.#flights.set(key, result);
-    return { shared: false, result };
-  }
-}
-
-module.exports = { SharedFlights, balanceOf, createUser, isDuplicate, newUser };
+module.exports = { balanceOf, createUser, isDuplicate, newUser };

@@ -14,11 +14,11 @@
 
 /** Milliseconds an answer is good for: a profile that changed is seen within a minute. */
 const LIFE = 60_000;
-/** Answers kept, each with its token: at most 16 KiB, and what the provider tells of one person. */
+/** Answers kept, each with its token: at most 16 KiB, and what the provider says of one person. */
 const MOST = 1_000;
 /** Characters of a kept answer as JSON: one with a picture in it is asked for again. */
 const LONGEST_KEPT = 16_384;
-/** Characters at a token's end that tell tokens apart well enough to look one up; the whole is compared below. */
+/** Characters at a token's end that are enough of a key to look one up; the whole is compared below. */
 const TAIL = 24;
 
 /**
@@ -55,7 +55,7 @@ function createUserinfo({ client, onBehalf, clock = Date.now }) {
     const forget = () => {
       if (entries.get(tail) === entry) entries.delete(tail);
     };
-    answer.then((told) => isKept(told) || forget(), forget);
+    answer.then((userinfo) => isKept(userinfo) || forget(), forget);
     return answer;
   }
 
@@ -74,9 +74,9 @@ function createUserinfo({ client, onBehalf, clock = Date.now }) {
   }
 }
 
-/** @param {Userinfo} told */
-function isKept(told) {
-  return told.ok && JSON.stringify(told.claims).length <= LONGEST_KEPT;
+/** @param {Userinfo} userinfo */
+function isKept(userinfo) {
+  return userinfo.ok && JSON.stringify(userinfo.claims).length <= LONGEST_KEPT;
 }
 
 module.exports = { createUserinfo };

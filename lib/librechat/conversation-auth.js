@@ -94,7 +94,7 @@ function handlerOf(auth, getConfig, deps) {
   return auth.length >= 2 ? auth.bind(deps) : auth.call(deps, getConfig);
 }
 
-/** `next`, with what it threw told apart from what others throw. @param {Next} next */
+/** `next`, with what it threw distinguished from what others throw. @param {Next} next */
 function watched(next) {
   /** @type {{ error: unknown } | undefined} */
   let thrown;

@@ -6,15 +6,7 @@
 const { createAccessTokenVerifier } = require('./access-token');
 const { bearerToken } = require('../middleware/bearer');
 const conversation = require('./conversation-auth');
-const {
-  REQUIRE_KID,
-  followHost,
-  noteNewerFactory,
-  requireTenantStorage,
-  requiringKid,
-  trustsTenantHeader,
-  withDefaults,
-} = require('./compat');
+const compat = require('./compat');
 const { hostLookupRecorder, logger, runInTenant, tenantStorage } = require('./data-schemas');
 const { createSafeUser } = require('./safe-user');
 const { normalizeIssuer } = require('../policy/issuer');
@@ -37,26 +29,26 @@ require('../verifier');
 
 /** @type {LibreChat['createRemoteAgentAuth']} */
 function createRemoteAgentAuth(deps, options) {
-  const host = followHost(deps, options, tenantContextMiddleware);
+  const host = compat.followHost(deps, options, tenantContextMiddleware);
   return remote.createRemoteAgentAuth(host.deps, host.options);
 }
 
 /** @type {LibreChat['createAgentManagementAuth']} */
 function createAgentManagementAuth(deps, options) {
-  if (deps?.runInTenant === undefined) requireTenantStorage('createAgentManagementAuth');
-  noteNewerFactory();
-  const whole = withDefaults(deps, { logger, runInTenant, tenantContextMiddleware });
+  if (deps?.runInTenant === undefined) compat.requireTenantStorage('createAgentManagementAuth');
+  compat.noteNewerFactory();
+  const whole = compat.withDefaults(deps, { logger, runInTenant, tenantContextMiddleware });
   const isOptions = options === undefined || (typeof options === 'object' && options !== null);
   return management.createAgentManagementAuth(
     whole,
-    isOptions ? { ...options, policy: requiringKid(options?.policy) } : options,
+    isOptions ? { ...options, policy: compat.requiringKid(options?.policy) } : options,
   );
 }
 
 /** @type {LibreChat['createConversationManagementAuth']} */
 function createConversationManagementAuth(deps) {
-  noteNewerFactory();
-  return conversation.createConversationManagementAuth(withDefaults(deps, { logger }));
+  compat.noteNewerFactory();
+  return conversation.createConversationManagementAuth(compat.withDefaults(deps, { logger }));
 }
 
 // LibreChat has this function from the line on that looks at no token without a key's name.
@@ -65,7 +57,7 @@ const verifyAccessToken = createAccessTokenVerifier({
   verifier: sharedVerifier,
   logger,
   prefix: '[oidc] ',
-  policy: REQUIRE_KID,
+  policy: compat.REQUIRE_KID,
 });
 
 /** @type {LibreChat['verifyOidcAccessToken']} */
@@ -99,7 +91,7 @@ const {
   restoreTenantContextFromReq,
   runWithTenantContext,
   tenantContextMiddleware,
-} = createTenantMiddlewares({ tenantStorage, logger, trustTenantHeader: trustsTenantHeader });
+} = createTenantMiddlewares({ tenantStorage, logger, trustTenantHeader: compat.trustsTenantHeader });
 const { clearRemoteAgentAuthCache } = remote;
 const { getMachineClientId } = management;
 const clearOidcAccessTokenCache = clearRemoteAgentAuthCache;

@@ -58,7 +58,7 @@ function lockFile(folder, name) {
   return undefined;
 }
 
-/** Where npm was told for good to leave optional packages out. @param {string} folder */
+/** Where npm's configuration leaves optional packages out. @param {string} folder */
 function omittingSettings(folder) {
   const files = upwards(path.dirname(folder)).map((above) => path.join(above, '.npmrc'));
   return files.find((file) => /^\s*(omit(\[\])?\s*=.*optional|optional\s*=\s*false)/m.test(textOf(file) ?? ''));

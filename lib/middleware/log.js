@@ -29,13 +29,33 @@ function createLog(logger = consoleLogger, prefix = PREFIX) {
     try {
       // Operators' alerts and LibreChat's tests tell "no second argument" from `undefined`.
       const result =
-        detail === undefined ? logger[level]?.(prefix + message) : logger[level]?.(prefix + message, detail);
+        detail === undefined ? logger[level]?.(prefix + message) : logger[level]?.(prefix + message, loggable(detail));
       if (isThenable(result)) result.then(undefined, () => {});
     } catch {
       // Nothing is left to report to.
     }
   };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+/** MongoDB's code for a value that a unique index does not let in twice. */
+const DUPLICATE_KEY = 11000;
+/** Names of indexed fields in a log line. */
+const MOST_FIELDS = 5;
+
+/**
+ * An error as it may be logged. MongoDB writes the values into the text and the members of error 11000, and here those are subjects and
+ * addresses: only the names of the fields are kept. Any other is logged as it is.
+ * @param {any} detail
+ * @returns {unknown}
+ */
+function loggable(detail) {
+  if (detail?.code !== DUPLICATE_KEY && detail?.cause?.code !== DUPLICATE_KEY) return detail;
+  const names = Object.keys(Object(detail.keyPattern ?? detail.cause?.keyPattern));
+  const fields = names.filter((name) => /^[\w.]{1,40}$/.test(name)).slice(0, MOST_FIELDS);
+  const which = fields.length === 0 ? 'a unique index' : fields.join(', ');
+  const shown = new Error(`E${DUPLICATE_KEY}: another document has the same value (${which}; values left out)`);
+  return Object.assign(shown, { code: DUPLICATE_KEY });
 }
 
 /** Milliseconds between two lines about one cause. */

@@ -23,7 +23,7 @@ Exit code: 0 nothing failed, 1 something failed, 2 the command could not be carr
 `;
 
 const COLOURS = { ok: 32, warning: 33, failed: 31, skipped: 2 };
-/** Milliseconds after which a person at a terminal is told that something is still under way. */
+/** Milliseconds after which a person at a terminal is shown that something is still under way. */
 const PATIENCE = 1000;
 
 /**

@@ -11,7 +11,7 @@ const { codes } = require('../verifier/errors');
  * @typedef {import('../../native').Outcome} Outcome
  * @typedef {import('../verifier/errors').RemoteAuthError} RemoteAuthError
  * @typedef {{ options: any, now: number }} Trial the policy's options and the time, in seconds
- * @typedef {{ header: any, claims: any }} Parts what the token says of itself, for taking checks out: nothing is believed because of it
+ * @typedef {{ header: any, claims: any }} Parts what the token says of itself, for taking checks out: nothing is decided by it
  */
 
 /** There are fewer checks than that. */

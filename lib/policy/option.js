@@ -170,7 +170,7 @@ function textOf(value) {
 }
 
 /**
- * Whether its members, each seen by everybody, are all it says: keys cross as JSON, which an instance of a class may write
+ * Whether its members, each seen by everybody, are all it says: keys are passed as JSON, which an instance of a class may write
  * from anything (`toJSON`). Of any realm.
  * @param {object} value
  */

@@ -61,7 +61,7 @@ class PolicyCache {
    * @param {OidcFields} fields
    * @param {PolicyExtra} [extra] what the host's `oidc` block cannot say
    * @returns {Entry} the policy, or why there is none: a wrong policy is remembered like a right one,
-   *   or every request would pay for compiling it again
+   *   or every request would compile it again
    */
   find(fields, extra = NOTHING) {
     const environment = this.#environment(fields);

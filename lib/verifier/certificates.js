@@ -17,7 +17,7 @@ function trustedCertificates() {
     require('node:tls')
   );
   const openssl = usesOpenSslStore();
-  // Node 22.15 and later: bundled, system and extra certificates as this very process was told to trust them.
+  // Node 22.15 and later: bundled, system and extra certificates as this very process is configured to trust them.
   if (tls.getCACertificates) {
     const known = tls.getCACertificates('default');
     if (!openssl) return known;

@@ -9,6 +9,7 @@ const { OutcomeCache, holds } = require('./outcome-cache');
 const nativeCheck = require('./native-check');
 const { Success } = require('./outcome');
 const { revoke } = require('./revocation');
+const { MAX_QUEUED } = require('./wire-layout').LIMITS;
 
 /**
  * @typedef {import('../../native').CompiledPolicy} CompiledPolicy
@@ -24,9 +25,6 @@ const systemClock = () => Date.now() / 1000;
 
 /** Seconds by which the wall clock may be ahead of the monotonic one before that counts as sleep: less is the clock being set. */
 const CLOCK_SET = 5;
-
-/** How many checks of the process may wait for a thread. */
-const MAX_QUEUED = 8192;
 
 const OPTIONS = ['clock', 'maxQueued', 'sharedClaims', 'verdictCache'];
 
@@ -105,7 +103,7 @@ class RemoteTokenVerifier {
         policy,
         epoch,
         from,
-        // The monotonic clock may stand still while the machine sleeps; then the wall clock says that the keys want a look.
+        // The monotonic clock may stand still while the machine sleeps; then the wall clock says that the keys may have to be refreshed.
         until: Math.min(until, now + freshFor / 1000 + CLOCK_SET),
         freshUntil: monotonic + freshFor,
         outcome,

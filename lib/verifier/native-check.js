@@ -132,7 +132,7 @@ function hinted(policy, outcome) {
 }
 
 /**
- * Keys cross as one text, parsed by the same reader as a provider's.
+ * Keys are passed as one text, parsed by the same reader as a provider's.
  * @template T
  * @param {T} options
  * @returns {T}
@@ -197,7 +197,7 @@ function tokenEvidence(token, policy, now) {
   return JSON.parse(binding.tokenEvidence(token, policy, typeof now === 'number' ? now : NaN)) ?? undefined;
 }
 
-/** Calls to the provider's other endpoints, for `provider-client.js`: what comes back is as it crossed. */
+/** Calls to the provider's other endpoints, for `provider-client.js`: what comes back is as the native code gave it. */
 const providerCalls = {
   /** @type {typeof binding.providerUserinfo} */
   userinfo: (...args) => (trustNodesCertificates(), binding.providerUserinfo(...args)),

@@ -8,7 +8,7 @@ const { ACCEPTED, EMAIL_SOURCES, REFUSED } = require('./wire-layout');
  * @typedef {import('./outcome-cache').Entry} Entry
  *
  * For how long an outcome is good. `from`, `until`: the seconds of wall time from which, and before which, the claims satisfy the
- * policy. `freshFor`: the milliseconds for which the keys can be used without another look. `epoch`: the count of key changes before
+ * policy. `freshFor`: the milliseconds for which the keys can be used before they must be refreshed. `epoch`: the count of key changes before
  * the check.
  * @typedef {{ from: number, until: number, freshFor: number, epoch: number }} Validity
  */
@@ -31,6 +31,7 @@ class Success {
   #emailClaimProblem;
   #scopes;
   #header;
+  #keyThumbprint;
   #emailSource;
   #emailVerified;
   #looksLikeIdToken;
@@ -62,6 +63,7 @@ class Success {
     this.#emailClaimProblem = numbers[at + ACCEPTED.emailClaimProblem];
     this.#scopes = numbers[at + ACCEPTED.scopes];
     this.#header = numbers[at + ACCEPTED.header];
+    this.#keyThumbprint = numbers[at + ACCEPTED.keyThumbprint];
     this.#emailSource = numbers[at + ACCEPTED.emailSource];
     this.#emailVerified = numbers[at + ACCEPTED.emailVerified];
     this.#looksLikeIdToken = numbers[at + ACCEPTED.looksLikeIdToken];
@@ -147,6 +149,16 @@ class Success {
     if (typeof outcome !== 'object' || outcome === null || !(#sharedClaims in outcome)) return undefined;
     const success = /** @type {Success} */ (outcome);
     return (success.#sharedClaims ??= deepFrozen(JSON.parse(success.claims)));
+  }
+
+  /**
+   * The RFC 7638 thumbprint of the key that signed.
+   * @param {unknown} outcome
+   * @returns {string | undefined} undefined for a token that the provider was asked about, and for any other object
+   */
+  static keyThumbprintOf(outcome) {
+    if (typeof outcome !== 'object' || outcome === null || !(#keyThumbprint in outcome)) return undefined;
+    return outcome.#text.slice(outcome.#header, outcome.#keyThumbprint) || undefined;
   }
 
   /** @param {Success} outcome @param {Entry} entry for how long the outcome is good, and under which policy */

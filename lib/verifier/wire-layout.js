@@ -18,16 +18,17 @@ const ACCEPTED = Object.freeze({
   emailClaimProblem: 4,
   scopes: 5,
   header: 6,
-  emailSource: 7,
-  emailVerified: 8,
-  looksLikeIdToken: 9,
-  isBound: 10,
-  issuerIndex: 11,
-  expiresAt: 12,
-  from: 13,
-  until: 14,
-  freshFor: 15,
-  epoch: 16,
+  keyThumbprint: 7,
+  emailSource: 8,
+  emailVerified: 9,
+  looksLikeIdToken: 10,
+  isBound: 11,
+  issuerIndex: 12,
+  expiresAt: 13,
+  from: 14,
+  until: 15,
+  freshFor: 16,
+  epoch: 17,
 });
 
 /** Places of the numbers that are said of a refusal. */
@@ -53,4 +54,9 @@ const FLAGS = Object.freeze({
 /** The claims an address may have been taken from; the first stands for the one the policy names. */
 const EMAIL_SOURCES = /** @type {const} */ (['configured', 'email', 'preferred_username', 'upn']);
 
-module.exports = { ACCEPTED, EMAIL_SOURCES, FLAGS, INPUT, REFUSED };
+/** The largest values. */
+const LIMITS = Object.freeze({
+  MAX_QUEUED: 8192,
+});
+
+module.exports = { ACCEPTED, EMAIL_SOURCES, FLAGS, INPUT, LIMITS, REFUSED };

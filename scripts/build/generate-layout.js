@@ -6,7 +6,7 @@
 const { existsSync, readFileSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
 
-/** @typedef {{ INPUT: Record<string, number>, ACCEPTED: Record<string, number>, REFUSED: Record<string, number>, FLAGS: Record<string, number>, EMAIL_SOURCES: string[] }} Layout */
+/** @typedef {{ INPUT: Record<string, number>, ACCEPTED: Record<string, number>, REFUSED: Record<string, number>, FLAGS: Record<string, number>, EMAIL_SOURCES: string[], LIMITS: Record<string, number> }} Layout */
 
 const FILE = path.join(__dirname, '..', '..', 'lib', 'verifier', 'wire-layout.js');
 
@@ -17,7 +17,7 @@ function members(numbers) {
 }
 
 /** @param {Layout} layout @returns {string} */
-function written({ INPUT, ACCEPTED, REFUSED, FLAGS, EMAIL_SOURCES }) {
+function written({ INPUT, ACCEPTED, REFUSED, FLAGS, EMAIL_SOURCES, LIMITS }) {
   return `'use strict';
 
 // Written by \`npm run layout\` from src/node/wire.rs, which says what each of these is; do not edit.
@@ -45,7 +45,12 @@ ${members(FLAGS)}
 /** The claims an address may have been taken from; the first stands for the one the policy names. */
 const EMAIL_SOURCES = /** @type {const} */ ([${EMAIL_SOURCES.map((name) => `'${name}'`).join(', ')}]);
 
-module.exports = { ACCEPTED, EMAIL_SOURCES, FLAGS, INPUT, REFUSED };
+/** The largest values. */
+const LIMITS = Object.freeze({
+${members(LIMITS)}
+});
+
+module.exports = { ACCEPTED, EMAIL_SOURCES, FLAGS, INPUT, LIMITS, REFUSED };
 `;
 }
 

@@ -71,7 +71,7 @@ module.exports = { installedDeny };
 
 if (require.main === module) {
   const command = denyCommand();
-  // What no build on this machine needs is judged as well.
+  // What no build on this machine needs is checked as well.
   execFileSync('cargo', ['fetch', '--locked', '--quiet'], { cwd: ROOT, stdio: 'inherit' });
   const asked = process.argv.slice(2);
   const args =

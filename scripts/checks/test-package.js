@@ -134,7 +134,7 @@ async function installed(name, tarballs) {
   /** @type {Installation | undefined} */
   let installation;
   await report('install', name, async () => {
-    // npm sees the system it runs on, whatever Node runs it: where that is another one, it is told.
+    // npm sees the system it runs on, whatever Node runs it: where that is another one, the command line says so.
     installation = install(tarballs, { flags: name === ownPlatform() ? [] : flagsOf(name) });
     const { main, platforms: chosen } = installation;
     const native = path.join(main, '..', packageName(name), fileName(name));

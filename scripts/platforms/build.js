@@ -89,7 +89,7 @@ function ownRecipe(platform) {
 }
 
 /**
- * What the file exports, as a linker of Windows is told. rustc says it in a way that cargo-zigbuild does not pass on.
+ * What the file exports, in the form a linker of Windows reads. rustc says it in a way that cargo-zigbuild does not pass on.
  * @returns {string} a path
  */
 function windowsExports() {
@@ -99,7 +99,7 @@ function windowsExports() {
 }
 
 /**
- * What a Windows file is told to link to and takes nothing from, made empty here: Node itself, whose libnode.dll napi's build script
+ * What a Windows file is linked to and takes nothing from, made empty here: Node itself, whose libnode.dll napi's build script
  * looks for, while Node-API is looked up when the file is loaded; and what gcc's runtime brings for `-fstack-protector`, which is part of zig's.
  * @param {string} zig
  * @returns {string} their folder
@@ -117,7 +117,7 @@ function emptyWindowsLibraries(zig) {
 }
 
 /**
- * What zig's linker is told beside what rustc tells it. For macOS rustc would strip the file with a tool that few machines have.
+ * The arguments of zig's linker beside those that rustc gives. For macOS rustc would strip the file with a tool that few machines have.
  * @param {Platform} platform
  */
 function linkerFlags({ os: system }) {

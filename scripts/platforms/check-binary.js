@@ -2,7 +2,7 @@
 'use strict';
 
 // `npm run check:binary -- [--no-run] [names]`: whether each platform's file, at npm/<name>/, is fit to be shipped. Without names:
-// every platform whose file is there. Prints a table, and every problem by name. Unless told not to, also runs each in a Node of its
+// every platform whose file is there. Prints a table, and every problem by name. Unless an option says otherwise, also runs each in a Node of its
 // platform, where one can be had, to ask its version.
 
 const { existsSync, readFileSync } = require('node:fs');

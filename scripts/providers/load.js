@@ -1,6 +1,6 @@
 'use strict';
 
-// Clients that send tokens at a steady rate, whatever becomes of them, and what they were told.
+// Clients that send tokens at a steady rate, whatever becomes of them, and what they were answered.
 
 const { generateKeyPairSync, randomUUID, sign } = require('node:crypto');
 const { codeOf } = require('./host');

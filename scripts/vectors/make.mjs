@@ -77,7 +77,7 @@ function followsFrom(row, token) {
   return head === head2 && payload === payload2 && (der || signature?.length === signature2?.length);
 }
 
-/** Judged after the signature, so the signature itself must be good: jose, which is not ours, has to agree. */
+/** Checked after the signature, so the signature itself must be good: jose, which is not ours, has to agree. */
 const AFTER_SIGNATURE = /^(ok|ERR_TOKEN_(CLAIMS|EXPIRED|NOT_YET_VALID|AUDIENCE|ISSUER|SUBJECT)|ERR_SCOPE_.*)$/;
 
 async function joseRefuses({ expect, recipe, token }) {

@@ -174,7 +174,7 @@ impl<'de> Visitor<'de> for Inner {
     }
 }
 
-/// The outermost value. Anything but an object is still read to its end, so that malformed text is told from JSON of
+/// The outermost value. Anything but an object is still read to its end, so that malformed text is distinguished from JSON of
 /// the wrong shape.
 struct Top<'m, 'a> {
     wanted: &'m dyn Fn(&str) -> bool,

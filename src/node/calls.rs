@@ -10,8 +10,8 @@ use super::policy::compiled;
 use super::promises::promise;
 use crate::details::printable;
 use crate::error::{Code, Refusal};
+use crate::policy::Policy;
 use crate::policy::transport::Secret;
-use crate::policy::{Policy, PolicyError};
 use crate::process::Process;
 use crate::verifier::{CallError, Exchange, Granted, Graph, GraphAnswer, Userinfo, Verifier};
 
@@ -194,12 +194,9 @@ where
     J: From<T> + napi::bindgen_prelude::ToNapiValue + 'static,
 {
     let failed = |refusal: Refusal| Either::B(CallFailure::from(refusal));
-    let Some(policy) = compiled(env, policy) else {
-        let expected = "a policy that `compilePolicy` made";
-        return PromiseRaw::resolve(env, failed(PolicyError::Option { key: "policy".to_owned(), expected }.into()));
-    };
-    match Process::shared() {
-        Ok(process) => {
+    let begun = Process::shared().and_then(|process| Ok((process, compiled(env, policy)?)));
+    match begun {
+        Ok((process, policy)) => {
             let convert = |answer: std::result::Result<T, CallError>| match answer {
                 Ok(answer) => Either::A(J::from(answer)),
                 Err(error) => Either::B(error.into()),

@@ -97,8 +97,7 @@ fn begin<'env>(
 ) -> std::result::Result<Begun<impl Future<Output = Answer> + Send + use<>>, Refusal> {
     let units = units(env, token)?;
     // Compiled only. Reading options would run their getters, and those could take the memory of `slots` away.
-    let policy = policy::compiled(env, policy)
-        .ok_or_else(|| PolicyError::Option { key: "policy".to_owned(), expected: "a compiled policy" })?;
+    let policy = policy::compiled(env, policy)?;
     let now = moment(slots.now)?;
     // Read before the check: if keys change during it, the result is not used again.
     let epoch = process.verifier().changes();
@@ -112,8 +111,7 @@ fn begin<'env>(
 
 /// A finite time in seconds since the epoch.
 pub fn moment(now: f64) -> std::result::Result<UnixSeconds, PolicyError> {
-    UnixSeconds::new(now)
-        .ok_or_else(|| PolicyError::Option { key: "now".to_owned(), expected: "a finite number of seconds" })
+    UnixSeconds::new(now).ok_or_else(|| PolicyError::option("now", "a finite number of seconds"))
 }
 
 /// The result of a check, encoded. Where the answer is found on another thread, it is encoded there.

@@ -46,5 +46,5 @@ pub fn untrusted_issuer<'env>(env: &'env Env, token: Unknown<'env>) -> Either<Op
 /// Every `iss` that a compiled policy can accept; null for anything else than a compiled policy.
 #[napi(catch_unwind, ts_args_type = "policy: CompiledPolicy")]
 pub fn policy_issuers<'env>(env: &'env Env, policy: Unknown<'env>) -> Option<Vec<String>> {
-    compiled(env, &policy).map(|policy| policy.issuers().all().flat_map(Issuer::accepted).collect())
+    compiled(env, &policy).ok().map(|policy| policy.issuers().all().flat_map(Issuer::accepted).collect())
 }

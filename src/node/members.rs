@@ -6,9 +6,6 @@ use napi::bindgen_prelude::{
 
 use crate::policy::PolicyError;
 
-/// What an option of type boolean expects.
-pub const FLAG: &str = "true or false";
-
 /// The member's value is not of the type the option has.
 pub struct WrongType;
 
@@ -51,10 +48,5 @@ pub fn option<T>(object: &Object, key: &str, expected: &'static str) -> Result<O
 where
     T: FromNapiValue + ValidateNapiValue + TypeName,
 {
-    member(object, key).map_err(|_| wrong(key, expected))
-}
-
-/// The error for an option of the wrong type.
-pub fn wrong(key: &str, expected: &'static str) -> PolicyError {
-    PolicyError::Option { key: key.to_owned(), expected }
+    member(object, key).map_err(|_| PolicyError::option(key, expected))
 }

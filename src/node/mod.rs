@@ -1,6 +1,6 @@
 //! The Node boundary: convert, call, convert. No rule lives here.
 //!
-//! Expected failures cross as values and become errors in JavaScript, where they get a stack; a native throw is a bug. No
+//! Expected failures are passed as values and become errors in JavaScript, where they get a stack; a native throw is a bug. No
 //! JavaScript function is kept, and nothing that belongs to an environment outlives it. A panic in any export becomes a
 //! JavaScript error.
 
@@ -34,7 +34,7 @@ pub fn version() -> &'static str {
 #[napi(object, object_from_js = false)]
 pub struct ErrorCode {
     pub code: String,
-    #[napi(ts_type = "'config' | 'request' | 'token' | 'scope' | 'upstream' | 'capacity' | 'internal'")]
+    #[napi(ts_type = "RemoteAuthErrorFault")]
     pub fault: String,
     /// What happened.
     pub meaning: String,

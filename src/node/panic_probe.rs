@@ -1,4 +1,4 @@
-//! One panic in each kind of export, so that a test can show that none crosses the boundary.
+//! One panic in each kind of export, so that a test can show that none reaches JavaScript as anything but an error.
 #![allow(clippy::panic, reason = "panics are what this is for")]
 
 use std::time::Duration;

@@ -7,9 +7,10 @@ use napi::{Env, Result as NapiResult};
 use napi_derive::napi;
 
 use super::handles::{self, Entry, Handles};
-use super::members::{FLAG, WrongType, list, member, option, refuse_unknown, wrong};
+use super::members::{WrongType, list, member, option, refuse_unknown};
 use super::wire::EncodedResult;
 use crate::error::Refusal;
+use crate::policy::expected;
 use crate::policy::grant::ClaimPath;
 use crate::policy::introspection::IntrospectionOptions;
 use crate::policy::transport::Secret;
@@ -59,9 +60,10 @@ pub fn resolve(env: &Env, argument: PolicyArgument) -> Result<Arc<Policy>, Polic
     }
 }
 
-/// The policy a compiled one stands for; `None` for anything else.
-pub fn compiled(env: &Env, argument: &Unknown) -> Option<Arc<Policy>> {
+/// The policy a compiled one stands for. No options: reading them would run their getters.
+pub fn compiled(env: &Env, argument: &Unknown) -> Result<Arc<Policy>, PolicyError> {
     handles::find(&POLICIES, env, argument.raw())
+        .ok_or_else(|| PolicyError::option("policy", expected::COMPILED_POLICY))
 }
 
 const KNOWN: &[&str] = &[
@@ -113,21 +115,21 @@ fn read(object: &Object) -> Result<Policy, PolicyError> {
         jwks_uri: member(object, "jwksUri").map_err(|_| PolicyError::JwksUri)?,
         scope: member(object, "scope").map_err(|_| PolicyError::Scope)?,
         algorithms: list(object, "algorithms").map_err(|_| PolicyError::Algorithms)?,
-        require_exp: option(object, "requireExp", FLAG)?,
-        require_subject: option(object, "requireSubject", FLAG)?,
-        require_kid: option(object, "requireKid", FLAG)?,
-        clock_tolerance: option(object, "clockTolerance", "a number of seconds from 0 to 300")?,
-        email_claim: option(object, "emailClaim", "the name of a claim")?,
-        max_token_bytes: option(object, "maxTokenBytes", "a number of bytes from 1024 to 65536")?,
-        max_token_age: option(object, "maxTokenAge", SECONDS)?,
-        max_token_lifetime: option(object, "maxTokenLifetime", SECONDS)?,
-        typ: option(object, "typ", "\"off\", \"preferred\" or \"required\"")?,
-        allowed_clients: names(object, "allowedClients")?,
-        allowed_actors: names(object, "allowedActors")?,
-        client_claim: option(object, "clientClaim", "the name of a claim")?,
-        token_use: option(object, "tokenUse", "a `token_use` value such as \"access\"")?,
-        require_unbound: option(object, "requireUnbound", FLAG)?,
-        allowed_tenants: names(object, "allowedTenants")?,
+        require_exp: option(object, "requireExp", expected::FLAG)?,
+        require_subject: option(object, "requireSubject", expected::FLAG)?,
+        require_kid: option(object, "requireKid", expected::FLAG)?,
+        clock_tolerance: option(object, "clockTolerance", expected::CLOCK_TOLERANCE)?,
+        email_claim: option(object, "emailClaim", expected::EMAIL_CLAIM)?,
+        max_token_bytes: option(object, "maxTokenBytes", expected::MAX_TOKEN_BYTES)?,
+        max_token_age: option(object, "maxTokenAge", expected::SECONDS)?,
+        max_token_lifetime: option(object, "maxTokenLifetime", expected::SECONDS)?,
+        typ: option(object, "typ", expected::TYP)?,
+        allowed_clients: names(object, "allowedClients", expected::CLIENTS)?,
+        allowed_actors: names(object, "allowedActors", expected::ACTORS)?,
+        client_claim: option(object, "clientClaim", expected::CLIENT_CLAIM)?,
+        token_use: option(object, "tokenUse", expected::TOKEN_USE)?,
+        require_unbound: option(object, "requireUnbound", expected::FLAG)?,
+        allowed_tenants: names(object, "allowedTenants", expected::TENANTS)?,
         required_roles: grants(object, "requiredRoles")?,
         required_app_roles: grants(object, "requiredAppRoles")?,
         required_permissions: grants(object, "requiredPermissions")?,
@@ -136,16 +138,8 @@ fn read(object: &Object) -> Result<Policy, PolicyError> {
     })
 }
 
-const SECONDS: &str = "a number of seconds above 0";
-const NUMBER: &str = "a number";
-const PATH: &str = "an absolute path";
-const GRANTS: &str = "a list of names, or { any, all, claim } with at least one name";
-const PROXY: &str = "{ http, https, bypass }: http or https URLs, and a list of hosts";
-const INTROSPECTION: &str = "{ endpoint, clientId, clientSecret, auth, cacheMs, also }";
-const CLIENT: &str = "{ cert, key }: a PEM certificate (chain) and its unencrypted PEM private key";
-
-fn names(object: &Object, key: &str) -> Result<Option<Vec<String>>, PolicyError> {
-    list(object, key).map_err(|_| wrong(key, "a list of strings"))
+fn names(object: &Object, key: &str, expected: &'static str) -> Result<Option<Vec<String>>, PolicyError> {
+    list(object, key).map_err(|_| PolicyError::option(key, expected))
 }
 
 /// A list of names that must all be granted, or `{ any, all, claim }`; `claim` is a dotted path or a list of names.
@@ -153,12 +147,18 @@ fn grants(object: &Object, key: &str) -> Result<Option<GrantOptions>, PolicyErro
     if let Ok(all) = list(object, key) {
         return Ok(all.map(|all| GrantOptions { all, ..GrantOptions::default() }));
     }
-    let written = member::<Object>(object, key).ok().flatten().ok_or_else(|| wrong(key, GRANTS))?;
+    let written =
+        member::<Object>(object, key).ok().flatten().ok_or_else(|| PolicyError::option(key, expected::GRANTS))?;
     refuse_unknown(&written, &["any", "all", "claim"])?;
-    let names = |part| list(&written, part).map(Option::unwrap_or_default).map_err(|_| wrong(key, GRANTS));
+    let names = |part| {
+        list(&written, part).map(Option::unwrap_or_default).map_err(|_| PolicyError::option(key, expected::GRANTS))
+    };
     let claim = match member::<String>(&written, "claim") {
         Ok(text) => text.as_deref().map(ClaimPath::dotted),
-        Err(WrongType) => list(&written, "claim").map_err(|_| wrong(key, GRANTS))?.as_deref().map(ClaimPath::of_names),
+        Err(WrongType) => list(&written, "claim")
+            .map_err(|_| PolicyError::option(key, expected::GRANTS))?
+            .as_deref()
+            .map(ClaimPath::of_names),
     };
     Ok(Some(GrantOptions { any: names("any")?, all: names("all")?, claim }))
 }
@@ -185,52 +185,59 @@ fn audience(object: &Object) -> Option<Vec<String>> {
 /// Where keys come from, and how they are fetched.
 fn key_options(object: &Object) -> Result<KeyOptions, PolicyError> {
     Ok(KeyOptions {
-        jwks: option(object, "jwks", "a JWK Set as JSON text")?,
-        jwks_file: option(object, "jwksFile", PATH)?,
-        snapshot_file: option(object, "snapshotFile", PATH)?,
-        cache_max_age: option(object, "cacheMaxAge", NUMBER)?,
-        max_stale: option(object, "maxStale", NUMBER)?,
-        max_advised_age: option(object, "maxAdvisedAge", NUMBER)?,
+        jwks: option(object, "jwks", expected::KEY_SET)?,
+        jwks_file: option(object, "jwksFile", expected::PATH)?,
+        snapshot_file: option(object, "snapshotFile", expected::PATH)?,
+        cache_max_age: option(object, "cacheMaxAge", expected::CACHE_MAX_AGE)?,
+        max_stale: option(object, "maxStale", expected::MAX_STALE)?,
+        max_advised_age: option(object, "maxAdvisedAge", expected::MAX_ADVISED_AGE)?,
         proxy: proxy(object)?,
         ca: certificates(object)?,
         client_certificate: client_certificate(object)?,
-        refuse_private_addresses: option(object, "refusePrivateAddresses", FLAG)?,
-        max_body_bytes: option(object, "maxBodyBytes", NUMBER)?,
+        refuse_private_addresses: option(object, "refusePrivateAddresses", expected::FLAG)?,
+        max_body_bytes: option(object, "maxBodyBytes", expected::MAX_BODY_BYTES)?,
     })
 }
 
 fn proxy(object: &Object) -> Result<Option<ProxyOptions>, PolicyError> {
-    let Some(proxy) = option::<Object>(object, "proxy", PROXY)? else { return Ok(None) };
+    let Some(proxy) = option::<Object>(object, "proxy", expected::PROXY)? else { return Ok(None) };
     refuse_unknown(&proxy, &["http", "https", "bypass"])?;
-    let text = |key| member(&proxy, key).map_err(|_| wrong("proxy", PROXY));
+    let text = |key| member(&proxy, key).map_err(|_| PolicyError::option("proxy", expected::PROXY));
     Ok(Some(ProxyOptions { http: text("http")?, https: text("https")?, bypass: text("bypass")? }))
 }
 
 fn introspection(object: &Object) -> Result<Option<IntrospectionOptions>, PolicyError> {
     const NAME: &str = "introspection";
-    let Some(written) = option::<Object>(object, NAME, INTROSPECTION)? else { return Ok(None) };
+    let Some(written) = option::<Object>(object, NAME, expected::INTROSPECTION)? else { return Ok(None) };
     refuse_unknown(&written, &["endpoint", "clientId", "clientSecret", "auth", "cacheMs", "also"])?;
-    let text = |key| member::<String>(&written, key).map_err(|_| wrong(NAME, INTROSPECTION));
+    let text = |key| member::<String>(&written, key).map_err(|_| PolicyError::option(NAME, expected::INTROSPECTION));
     Ok(Some(IntrospectionOptions {
         endpoint: text("endpoint")?,
         client_id: text("clientId")?.unwrap_or_default(),
         client_secret: text("clientSecret")?.map(Secret::new),
         auth: text("auth")?,
-        cache_ms: member(&written, "cacheMs").map_err(|_| wrong(NAME, INTROSPECTION))?,
-        also: member(&written, "also").map_err(|_| wrong(NAME, INTROSPECTION))?,
+        cache_ms: member(&written, "cacheMs").map_err(|_| PolicyError::option(NAME, expected::INTROSPECTION))?,
+        also: member(&written, "also").map_err(|_| PolicyError::option(NAME, expected::INTROSPECTION))?,
     }))
 }
 
 fn certificates(object: &Object) -> Result<Option<Vec<String>>, PolicyError> {
     match member::<String>(object, "ca") {
         Ok(single) => Ok(single.map(|pem| vec![pem])),
-        Err(_) => list(object, "ca").map_err(|_| wrong("ca", "PEM text, or a list of such")),
+        Err(_) => list(object, "ca").map_err(|_| PolicyError::option("ca", expected::CERTIFICATES)),
     }
 }
 
 fn client_certificate(object: &Object) -> Result<Option<(String, String)>, PolicyError> {
-    let Some(pair) = option::<Object>(object, "clientCertificate", CLIENT)? else { return Ok(None) };
+    let Some(pair) = option::<Object>(object, "clientCertificate", expected::CLIENT_CERTIFICATE)? else {
+        return Ok(None);
+    };
     refuse_unknown(&pair, &["cert", "key"])?;
-    let text = |key| member(&pair, key).ok().flatten().ok_or_else(|| wrong("clientCertificate", CLIENT));
+    let text = |key| {
+        member(&pair, key)
+            .ok()
+            .flatten()
+            .ok_or_else(|| PolicyError::option("clientCertificate", expected::CLIENT_CERTIFICATE))
+    };
     Ok(Some((text("cert")?, text("key")?)))
 }

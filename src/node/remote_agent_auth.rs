@@ -6,18 +6,18 @@ use napi::bindgen_prelude::{Either, Either3, Object, PromiseRaw, Undefined, Unkn
 use napi::{Env, Error, Result};
 use napi_derive::napi;
 
-use super::check::{self, Settled, caller, settle, units, with_text};
-use super::members::{FLAG, option, refuse_unknown, wrong};
+use super::check::{self, Pending, Settled, caller, settle, units, with_text};
+use super::members::{member, option, refuse_unknown};
 use super::policy::{PolicyArgument, resolve};
 use super::promises::promise;
 use super::recheck_handle::signed;
 use super::stats::stats;
 use super::wire::EncodedResult;
 use crate::error::Refusal;
-use crate::policy::{Policy, PolicyError};
+use crate::policy::{Policy, PolicyError, expected};
 use crate::process::Process;
 use crate::time::UnixSeconds;
-use crate::verifier::{self, Caller, MOST_QUEUED, Memory};
+use crate::verifier::{self, Answer, Caller, MOST_QUEUED, Memory};
 
 type Now<'a> = Option<Either3<f64, Undefined, Unknown<'a>>>;
 
@@ -48,6 +48,18 @@ impl RemoteAgentAuth {
         };
         Ok((policy, now))
     }
+
+    /// The result of a check, or why there was none, with a handle for `recheck`.
+    fn settled<'env>(
+        &self,
+        env: &'env Env,
+        checked: std::result::Result<Pending<impl Future<Output = Answer> + Send + 'static>, Refusal>,
+    ) -> Result<Settled<'env>> {
+        match checked {
+            Ok(checked) => settle(env, self.process, checked, true, None),
+            Err(refusal) => Ok(Either::A(EncodedResult::refused(&refusal))),
+        }
+    }
 }
 
 /// Makes a native verifier. A setting that is unknown or of the wrong type is thrown as an error with `code`
@@ -61,18 +73,20 @@ pub fn create_remote_agent_auth(settings: Option<Object>) -> Result<RemoteAgentA
 
 fn read(settings: &Object) -> std::result::Result<(Memory, usize), PolicyError> {
     refuse_unknown(settings, &["verdictCache", "maxQueued"])?;
-    let memory = match option(settings, "verdictCache", FLAG)? {
+    let memory = match option(settings, "verdictCache", expected::FLAG)? {
         None | Some(true) => Memory::Signatures,
         Some(false) => Memory::None,
     };
-    let expected = "a whole number from 0 to 8192";
-    let most_queued = match option::<f64>(settings, "maxQueued", expected)? {
-        None => MOST_QUEUED,
-        // Whole and within the range, so that the cast changes nothing.
+    let most_queued = match member::<f64>(settings, "maxQueued") {
+        Ok(None) => Some(MOST_QUEUED),
+        // Whole and not negative, so that the cast changes nothing up to the bound.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        Some(most) if (0.0..=8192.0).contains(&most) && most.fract() == 0.0 => most as usize,
-        Some(_) => return Err(wrong("maxQueued", expected)),
+        Ok(Some(most)) if most >= 0.0 && most.fract() == 0.0 => Some(most as usize),
+        Ok(Some(_)) | Err(_) => None,
     };
+    let most_queued = most_queued
+        .filter(|most| *most <= MOST_QUEUED)
+        .ok_or_else(|| PolicyError::option("maxQueued", format!("a whole number from 0 to {MOST_QUEUED}")))?;
     Ok((memory, most_queued))
 }
 
@@ -120,10 +134,7 @@ impl RemoteAgentAuth {
                 self.process.verifier().check_for(Some(&self.caller), token, &policy, now, self.memory)
             })
         });
-        match checked {
-            Ok(checked) => settle(env, self.process, checked, true, None),
-            Err(refusal) => Ok(Either::A(EncodedResult::refused(&refusal))),
-        }
+        self.settled(env, checked)
     }
 
     /// Checks the claims of an accepted token by another policy. The signature is checked again only where that policy leads
@@ -144,10 +155,7 @@ impl RemoteAgentAuth {
             let (policy, now) = Self::arguments(env, policy, now)?;
             Ok(self.process.verifier().recheck_for(Some(&self.caller), &signed, &policy, now))
         });
-        match checked {
-            Ok(checked) => settle(env, self.process, checked, true, None),
-            Err(refusal) => Ok(Either::A(EncodedResult::refused(&refusal))),
-        }
+        self.settled(env, checked)
     }
 
     /// Fetches the keys of a policy before anybody needs them. Resolves to null, or to why it could not.

@@ -9,7 +9,6 @@ use super::policy::compiled;
 use super::promises::promise;
 use super::wire::EncodedResult;
 use crate::error::Refusal;
-use crate::policy::PolicyError;
 use crate::process::Process;
 use crate::time::UnixSeconds;
 use crate::verifier::{Added, Claim, Entry, Extent, Logout, Named};
@@ -85,9 +84,8 @@ pub fn check_logout<'env>(
     lasts: f64,
 ) -> Result<PromiseRaw<'env, Either<LogoutAnswer, EncodedResult>>> {
     let refused = |refusal: Refusal| Either::B(EncodedResult::refused(&refusal));
-    let begun = compiled(env, &policy)
-        .ok_or_else(|| PolicyError::Option { key: "policy".to_owned(), expected: "a compiled policy" }.into())
-        .and_then(|policy| Ok((policy, moment(now)?, Process::shared()?)));
+    let begun =
+        compiled(env, &policy).map_err(Refusal::from).and_then(|policy| Ok((policy, moment(now)?, Process::shared()?)));
     let (policy, now, process) = match begun {
         Ok(begun) => begun,
         Err(refusal) => return PromiseRaw::resolve(env, refused(refusal)),

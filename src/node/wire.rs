@@ -1,4 +1,4 @@
-//! How a result crosses to JavaScript: one text, and a list of numbers that says where its parts end.
+//! How a result is passed to JavaScript: one text, and a list of numbers that says where its parts end.
 //!
 //! Every member of an object made through Node-API is a call into the engine; a text is one, and numbers can be written to
 //! memory. JavaScript cuts a part off the text when somebody asks for it. The places of the numbers are declared here and
@@ -18,9 +18,9 @@ use crate::details::Details;
 use crate::error::Refusal;
 use crate::policy::Policy;
 use crate::process::Process;
-use crate::verifier::{Answer, EmailSource, SignedToken, Verified};
+use crate::verifier::{Answer, EmailSource, MOST_QUEUED, SignedToken, Verified};
 
-/// Declares numbers that cross together, in their order, and their names in JavaScript.
+/// Declares numbers that are passed together, in their order, and their names in JavaScript.
 macro_rules! slots {
     ($(#[$about:meta])* $name:ident [$count:literal] { $($(#[$doc:meta])* $slot:ident $javascript:literal,)+ }) => {
         $(#[$about])*
@@ -60,9 +60,9 @@ slots! {
 }
 
 slots! {
-    /// What is said of an accepted token. The first seven are the ends of the parts of the text, in UTF-16 units; a part that
+    /// What is said of an accepted token. The first eight are the ends of the parts of the text, in UTF-16 units; a part that
     /// is empty is absent, except the subject.
-    Accepted [17] {
+    Accepted [18] {
         claims "claims",
         subject "subject",
         oid "oid",
@@ -71,6 +71,8 @@ slots! {
         /// Each scope has one blank behind it, and no other.
         scopes "scopes",
         header "header",
+        /// The RFC 7638 thumbprint (SHA-256) of the key that signed; empty where the provider was asked instead.
+        key_thumbprint "keyThumbprint",
         /// The place in `EMAIL_SOURCES`, or `ABSENT`.
         email_source "emailSource",
         /// 0, 1 or `ABSENT`.
@@ -85,7 +87,7 @@ slots! {
         /// The seconds of wall time from which, and before which, the claims satisfy the policy.
         from "from",
         until "until",
-        /// For how many milliseconds the keys can be used without another look; NaN unless asked for.
+        /// For how many milliseconds the keys can be used before they must be refreshed; NaN unless asked for.
         fresh_for "freshFor",
         /// The count of key changes before the check; NaN unless asked for.
         epoch "epoch",
@@ -127,11 +129,11 @@ pub const WITH_HANDLE: u32 = 4;
 const FLAGS: [(&str, u32); 3] =
     [("USE_SIGNATURE_CACHE", USE_SIGNATURE_CACHE), ("WITH_FRESHNESS", WITH_FRESHNESS), ("WITH_HANDLE", WITH_HANDLE)];
 
-/// The claims an address may have been taken from, by the number that crosses.
+/// The claims an address may have been taken from, by the number that is passed.
 const EMAIL_SOURCES: [EmailSource; 4] =
     [EmailSource::Configured, EmailSource::Email, EmailSource::PreferredUsername, EmailSource::Upn];
 
-/// The layout of what crosses, as JSON text: the place of each number by its name, and what the numbers mean.
+/// The layout of what is passed, as JSON text: the place of each number by its name, what the numbers mean, and their bounds.
 #[napi(catch_unwind)]
 pub fn wire_layout() -> String {
     let places = |names: &[&str]| -> Map<String, Value> {
@@ -143,6 +145,7 @@ pub fn wire_layout() -> String {
         "REFUSED": places(&Refused::NAMES),
         "FLAGS": FLAGS.iter().map(|(name, flag)| ((*name).to_owned(), json!(flag))).collect::<Map<_, _>>(),
         "EMAIL_SOURCES": EMAIL_SOURCES.map(EmailSource::name),
+        "LIMITS": { "MAX_QUEUED": MOST_QUEUED },
     })
     .to_string()
 }
@@ -199,6 +202,7 @@ impl EncodedResult {
             // Claims are split into scopes at blanks, so that no scope has one in it.
             scopes: parts.append_words(verified.scopes()),
             header: parts.append(verified.header()),
+            key_thumbprint: parts.append(verified.signed().map(SignedToken::thumbprint).unwrap_or_default()),
             email_source: verified.email_source().map_or(ABSENT, place_of),
             email_verified: verified.email_verified().map_or(ABSENT, f64::from),
             looks_like_id_token: f64::from(verified.looks_like_id_token()),
@@ -306,7 +310,7 @@ impl ToNapiValue for Text {
         let length =
             isize::try_from(text.len()).map_err(|_| Error::new(Status::GenericFailure, "a text is too long"))?;
         let mut value = ptr::null_mut();
-        // ASCII is Latin-1: one copy for the engine instead of decoding. Anything else crosses as UTF-8.
+        // ASCII is Latin-1: one copy for the engine instead of decoding. Anything else is passed as UTF-8.
         let create = if is_ascii { sys::napi_create_string_latin1 } else { sys::napi_create_string_utf8 };
         // SAFETY: `env` is that of the call under way; the engine copies `length` bytes from `text`.
         let status = unsafe { create(env, text.as_ptr().cast(), length, &raw mut value) };

@@ -1,5 +1,7 @@
 //! Errors in a policy's options, in words for the operator.
 
+use std::borrow::Cow;
+
 /// Why options are not a policy. The text names the key and what was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)]
@@ -19,7 +21,7 @@ pub enum PolicyError {
     Algorithms,
     /// Another option: its name and what was expected.
     #[error("`{key}` must be {expected}")]
-    Option { key: String, expected: &'static str },
+    Option { key: String, expected: Cow<'static, str> },
     /// An option nobody knows.
     #[error("`{key}` is not an option; the nearest one is `{nearest}`")]
     Unknown { key: String, nearest: &'static str },
@@ -27,8 +29,8 @@ pub enum PolicyError {
 
 impl PolicyError {
     /// The error for the option `key`, which is not what was expected.
-    pub fn option(key: &str, expected: &'static str) -> Self {
-        Self::Option { key: key.to_owned(), expected }
+    pub fn option(key: &str, expected: impl Into<Cow<'static, str>>) -> Self {
+        Self::Option { key: key.to_owned(), expected: expected.into() }
     }
 
     /// The error for an option that is not among `known`.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::PolicyError;
+use super::{PolicyError, expected};
 
 /// The shortest life of a key set. A shorter one would let callers cause many requests to the provider.
 pub const MIN_LIFE: Duration = Duration::from_secs(60);
@@ -48,13 +48,13 @@ impl Lifetimes {
             Some(seconds) => Duration::try_from_secs_f64(seconds).ok().filter(|duration| *duration <= most),
         };
         let life = duration(cache_max_age.map(|milliseconds| milliseconds / 1000.0), MIN_LIFE, MAX_LIFE)
-            .ok_or_else(|| PolicyError::option("cacheMaxAge", "a number of milliseconds from 0 to 86400000"))?
+            .ok_or_else(|| PolicyError::option("cacheMaxAge", expected::CACHE_MAX_AGE))?
             .max(MIN_LIFE);
         let stale_bound = duration(max_stale, STALE_BOUND, MAX_STALE_BOUND)
-            .ok_or_else(|| PolicyError::option("maxStale", "a number of seconds from 0 to 604800"))?
+            .ok_or_else(|| PolicyError::option("maxStale", expected::MAX_STALE))?
             .max(life);
         let max_advised = duration(max_advised_age, MAX_ADVISED_LIFE, MAX_LIFE)
-            .ok_or_else(|| PolicyError::option("maxAdvisedAge", "a number of seconds from 0 to 86400"))?;
+            .ok_or_else(|| PolicyError::option("maxAdvisedAge", expected::MAX_ADVISED_AGE))?;
         Ok(Self { life, stale_bound, max_advised })
     }
 }

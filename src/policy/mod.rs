@@ -2,6 +2,7 @@
 
 pub mod endpoint;
 mod error;
+pub mod expected;
 pub mod grant;
 pub mod introspection;
 pub mod issuer;

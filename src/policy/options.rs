@@ -4,7 +4,7 @@ use super::endpoint::Endpoint;
 use super::introspection::IntrospectionOptions;
 use super::issuer::{Issuer, Issuers};
 use super::source::Origin;
-use super::{GrantOptions, KeyOptions, PolicyError};
+use super::{GrantOptions, KeyOptions, PolicyError, expected};
 use crate::algorithm::{Algorithm, AlgorithmSet};
 use crate::whitespace::is_blank;
 
@@ -14,11 +14,7 @@ pub const MAX_CLOCK_TOLERANCE: f64 = 300.0;
 /// 8 KiB (Entra with many groups).
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// The smallest and the largest such limit that a policy can set. Node accepts no longer header lines.
-const TOKEN_CAPS: std::ops::RangeInclusive<f64> = 1024.0..=65536.0;
-/// What is expected of `maxTokenBytes`.
-pub const TOKEN_BYTES: &str = "a number of bytes from 1024 to 65536";
-/// What is expected of `clockTolerance`.
-pub const CLOCK_TOLERANCE: &str = "a number of seconds from 0 to 300";
+pub(super) const TOKEN_CAPS: std::ops::RangeInclusive<f64> = 1024.0..=65536.0;
 
 /// A policy as written. The names are LibreChat's `oidc` block and this package's additions.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -135,7 +131,7 @@ impl PolicyOptions {
         if (0.0..=MAX_CLOCK_TOLERANCE).contains(&seconds) {
             Ok(seconds)
         } else {
-            Err(PolicyError::option("clockTolerance", CLOCK_TOLERANCE))
+            Err(PolicyError::option("clockTolerance", expected::CLOCK_TOLERANCE))
         }
     }
 
@@ -145,7 +141,7 @@ impl PolicyOptions {
             // In range, so that nothing is lost.
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             Some(bytes) if TOKEN_CAPS.contains(&bytes) => Ok(bytes as usize),
-            Some(_) => Err(PolicyError::option("maxTokenBytes", TOKEN_BYTES)),
+            Some(_) => Err(PolicyError::option("maxTokenBytes", expected::MAX_TOKEN_BYTES)),
         }
     }
 }
@@ -153,7 +149,7 @@ impl PolicyOptions {
 fn multi_tenant(issuer: &str, tenants: &[String]) -> Result<Issuer, PolicyError> {
     let wrong = |tenant: &String| is_blank(tenant) || tenant.contains(['/', '{', '}']);
     if tenants.is_empty() || tenants.iter().any(wrong) {
-        return Err(PolicyError::option("allowedTenants", "a list of tenant ids, not empty"));
+        return Err(PolicyError::option("allowedTenants", expected::TENANTS));
     }
     Issuer::parse_multi_tenant(issuer, tenants)
         .ok_or_else(|| PolicyError::option("allowedTenants", "left out unless the issuer is one of several tenants"))

@@ -2,7 +2,7 @@
 //! sets it.
 
 use super::grant::{ClaimPath, GrantKind, RequiredGrants};
-use super::{PolicyError, PolicyOptions};
+use super::{PolicyError, PolicyOptions, expected};
 use crate::whitespace::is_blank;
 
 /// A requirement on a list in the claims, as written.
@@ -60,32 +60,30 @@ impl ClaimRules {
 /// Checks what the options say of the claims.
 pub(super) fn claim_rules(options: &PolicyOptions) -> Result<ClaimRules, PolicyError> {
     let seconds = |key, value: Option<f64>| match value {
-        Some(seconds) if !(seconds.is_finite() && seconds > 0.0) => {
-            Err(PolicyError::option(key, "a number of seconds above 0"))
-        }
+        Some(seconds) if !(seconds.is_finite() && seconds > 0.0) => Err(PolicyError::option(key, expected::SECONDS)),
         value => Ok(value),
     };
     let typ = match options.typ.as_deref() {
         None | Some("off") => TypeRule::Off,
         Some("preferred") => TypeRule::Preferred,
         Some("required") => TypeRule::Required,
-        Some(_) => return Err(PolicyError::option("typ", "\"off\", \"preferred\" or \"required\"")),
+        Some(_) => return Err(PolicyError::option("typ", expected::TYP)),
     };
     if options
         .allowed_clients
         .as_ref()
         .is_some_and(|clients| clients.is_empty() || clients.iter().any(|it| is_blank(it)))
     {
-        return Err(PolicyError::option("allowedClients", "a list of client ids, not empty"));
+        return Err(PolicyError::option("allowedClients", expected::CLIENTS));
     }
     if options.allowed_actors.iter().flatten().any(|it| is_blank(it)) {
-        return Err(PolicyError::option("allowedActors", "a list of subjects of actors"));
+        return Err(PolicyError::option("allowedActors", expected::ACTORS));
     }
     if options.client_claim.as_deref().is_some_and(is_blank) {
         return Err(PolicyError::option("clientClaim", "the name of a claim"));
     }
     if options.token_use.as_deref().is_some_and(is_blank) {
-        return Err(PolicyError::option("tokenUse", "a `token_use` value such as \"access\""));
+        return Err(PolicyError::option("tokenUse", expected::TOKEN_USE));
     }
     let grants = [
         ("requiredRoles", GrantKind::Role, &options.required_roles, "realm_access.roles"),
@@ -118,7 +116,7 @@ fn required_grants(
     let path = claim.clone().unwrap_or_else(|| ClaimPath::dotted(usual));
     let mut names = any.iter().chain(all).peekable();
     if names.peek().is_none() || names.any(|name| is_blank(name)) || !path.is_valid() {
-        return Err(PolicyError::option(key, "a list of names, or { any, all, claim } with at least one name"));
+        return Err(PolicyError::option(key, expected::GRANTS));
     }
     Ok(RequiredGrants { kind, path, any: any.clone(), all: all.clone() })
 }

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::PolicyError;
 use super::endpoint::Endpoint;
 use super::issuer::Issuer;
 use super::lifetimes::Lifetimes;
 use super::transport::{self, ClientCertificate, MAX_BODY_BYTES, ProxyOptions, Transport};
+use super::{PolicyError, expected};
 
 /// The smallest and the largest body cap an operator can ask for, in bytes.
-const BODY_CAPS: std::ops::RangeInclusive<f64> = 1024.0..=16_777_216.0;
+pub(super) const BODY_CAPS: std::ops::RangeInclusive<f64> = 1024.0..=16_777_216.0;
 
 /// What a policy says of its keys beyond `jwksUri`, as written.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -60,7 +60,7 @@ impl KeyOptions {
             // In range, so that nothing is lost.
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             Some(bytes) if BODY_CAPS.contains(&bytes) => bytes as usize,
-            Some(_) => return Err(PolicyError::option("maxBodyBytes", "a number of bytes from 1024 to 16777216")),
+            Some(_) => return Err(PolicyError::option("maxBodyBytes", expected::MAX_BODY_BYTES)),
         };
         let transport = Transport {
             proxies: self.proxy.as_ref().map(transport::proxies).transpose()?.unwrap_or_default(),
@@ -97,7 +97,7 @@ fn inline(text: String, max_bytes: usize) -> Result<Arc<str>, PolicyError> {
     let set: Option<Value> = serde_json::from_str(&text).ok().filter(|_| text.len() <= max_bytes);
     match set.as_ref().and_then(|set| set.get("keys")).and_then(Value::as_array) {
         Some(keys) if !keys.is_empty() => Ok(text.into()),
-        _ => Err(PolicyError::option("jwks", "a JWK Set: an object with a list `keys` that is not empty")),
+        _ => Err(PolicyError::option("jwks", expected::KEY_SET)),
     }
 }
 
@@ -112,7 +112,7 @@ fn snapshot_file(path: &str) -> Result<PathBuf, PolicyError> {
 
 fn absolute(key: &str, path: &str) -> Result<PathBuf, PolicyError> {
     if path.contains('\0') || !Path::new(path).is_absolute() {
-        return Err(PolicyError::option(key, "an absolute path"));
+        return Err(PolicyError::option(key, expected::PATH));
     }
     Ok(path.into())
 }

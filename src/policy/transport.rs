@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use url::Url;
 
-use super::PolicyError;
+use super::{PolicyError, expected};
 
 /// The largest body read, in bytes, where the policy names no other. A set of 100 keys with certificate chains is about
 /// 400 KiB.
@@ -102,12 +102,7 @@ impl ClientCertificate {
         let usable = this.der().and_then(|(chain, key)| {
             CertifiedKey::from_der(chain, key, &rustls::crypto::aws_lc_rs::default_provider()).ok()
         });
-        usable.map(|_| this).ok_or_else(|| {
-            PolicyError::option(
-                "clientCertificate",
-                "{ cert, key }: a PEM certificate (chain) and its unencrypted PEM private key",
-            )
-        })
+        usable.map(|_| this).ok_or_else(|| PolicyError::option("clientCertificate", expected::CLIENT_CERTIFICATE))
     }
 
     /// The certificate, PEM.
@@ -154,9 +149,7 @@ impl Default for Transport {
 pub(super) fn proxies(options: &ProxyOptions) -> Result<Proxies, PolicyError> {
     let url = |text: &Option<String>| match text.as_deref() {
         None | Some("") => Ok(None),
-        Some(text) => ProxyUrl::parse(text).map(Some).ok_or_else(|| {
-            PolicyError::option("proxy", "{ http, https, bypass }: http or https URLs, and a list of hosts")
-        }),
+        Some(text) => ProxyUrl::parse(text).map(Some).ok_or_else(|| PolicyError::option("proxy", expected::PROXY)),
     };
     let bypass = options.bypass.clone().unwrap_or_default().into();
     Ok(Proxies { http: url(&options.http)?, https: url(&options.https)?, bypass })
@@ -174,7 +167,7 @@ pub(super) fn extra_ca(pems: &[String]) -> Result<Box<[Box<str>]>, PolicyError> 
     if pems.iter().all(usable) {
         Ok(pems.iter().map(|pem| pem.as_str().into()).collect())
     } else {
-        Err(PolicyError::option("ca", "PEM text with one or more CA certificates, or a list of such"))
+        Err(PolicyError::option("ca", expected::CERTIFICATES))
     }
 }
 

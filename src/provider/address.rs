@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn judges_what_a_url_spells_out() {
+    fn reads_what_a_url_spells_out() {
         let refused = |url: &str, reach| is_refused_host(&Url::parse(url).unwrap(), reach);
         for url in
             ["https://169.254.169.254/x", "https://[::ffff:169.254.169.254]/", "https://0xa9fea9fe/", "https://0/"]

@@ -40,15 +40,15 @@ impl Pacing {
         Bucket::full(self.unknown_kid_fetches.saturating_add(2), self.longest_gap())
     }
 
-    /// How far apart two permitted fetches are at most, and so how long a request waits for its turn at most: 7.5 s.
+    /// How far apart two permitted fetches are at most, and so how long a request waits for the next one at most: 7.5 s.
     pub fn longest_gap(self) -> Duration {
         self.unknown_kid_refill.mul_f64(1.5)
     }
 }
 
-/// Which budget a refresh is paid from.
+/// What a refresh is begun for, which says what budget it takes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Payment {
+pub enum Trigger {
     /// The keys' age requires it: it needs no budget.
     Scheduled,
     /// A `kid` that is in no set at hand.
@@ -135,12 +135,12 @@ impl Budgets {
     }
 
     /// From when on this budget allows a fetch: `now`, or later.
-    pub fn ready(&mut self, payment: Payment, now: Duration) -> Duration {
-        match payment {
-            Payment::Scheduled => now,
-            Payment::UnknownKid => self.unknown_kid.ready(now).max(self.sustained.ready(now)),
-            Payment::OldSignature => self.sustained.ready(now),
-            Payment::FailedSignature => {
+    pub fn ready(&mut self, trigger: Trigger, now: Duration) -> Duration {
+        match trigger {
+            Trigger::Scheduled => now,
+            Trigger::UnknownKid => self.unknown_kid.ready(now).max(self.sustained.ready(now)),
+            Trigger::OldSignature => self.sustained.ready(now),
+            Trigger::FailedSignature => {
                 let pause = self.pacing.failed_signature_pause;
                 let own = self.failed_signature.map_or(now, |last| last.saturating_add(pause).max(now));
                 own.max(self.sustained.ready(now))
@@ -148,24 +148,24 @@ impl Budgets {
         }
     }
 
-    /// Pays for a fetch that begins now.
-    pub fn pay(&mut self, payment: Payment, now: Duration) {
+    /// Takes one fetch, which begins now, from the budget.
+    pub fn take(&mut self, trigger: Trigger, now: Duration) {
         self.sustained.take(now);
-        match payment {
-            Payment::Scheduled | Payment::OldSignature => {}
-            Payment::UnknownKid => self.unknown_kid.take(now),
-            Payment::FailedSignature => self.failed_signature = Some(now),
+        match trigger {
+            Trigger::Scheduled | Trigger::OldSignature => {}
+            Trigger::UnknownKid => self.unknown_kid.take(now),
+            Trigger::FailedSignature => self.failed_signature = Some(now),
         }
     }
 
     /// Gives a failed fetch back to its budget: what limits further ones is the pause after a failure. The bucket that
     /// bounds any minute keeps it, because the request was made.
-    pub fn refund(&mut self, payment: Payment) {
-        match payment {
-            Payment::Scheduled => self.sustained.give_back(),
-            Payment::UnknownKid => self.unknown_kid.give_back(),
-            Payment::OldSignature => {}
-            Payment::FailedSignature => self.failed_signature = None,
+    pub fn refund(&mut self, trigger: Trigger) {
+        match trigger {
+            Trigger::Scheduled => self.sustained.give_back(),
+            Trigger::UnknownKid => self.unknown_kid.give_back(),
+            Trigger::OldSignature => {}
+            Trigger::FailedSignature => self.failed_signature = None,
         }
     }
 }
@@ -181,67 +181,63 @@ mod tests {
     const BEGINNING: Duration = Duration::from_secs(10_000);
 
     /// When fetches begin that are wanted all the time, in milliseconds from the beginning.
-    fn bought(payments: &[Payment], until: u64, fails: impl Fn(u64) -> bool) -> Vec<u64> {
+    fn begun(triggers: &[Trigger], until: u64, fails: impl Fn(u64) -> bool) -> Vec<u64> {
         let mut budgets = Budgets::default();
-        let mut bought = Vec::new();
+        let mut begun = Vec::new();
         for at in (0..until).step_by(100) {
-            for payment in payments {
+            for trigger in triggers {
                 let now = BEGINNING + ms(at);
-                while budgets.ready(*payment, now) <= now {
-                    budgets.pay(*payment, now);
-                    bought.push(at);
+                while budgets.ready(*trigger, now) <= now {
+                    budgets.take(*trigger, now);
+                    begun.push(at);
                     if fails(at) {
-                        budgets.refund(*payment);
+                        budgets.refund(*trigger);
                         break;
                     }
                 }
             }
         }
-        bought
+        begun
     }
 
-    fn most_in_a_minute(bought: &[u64]) -> usize {
-        bought
-            .iter()
-            .map(|first| bought.iter().filter(|it| (*first..first + 60_000).contains(it)).count())
-            .max()
-            .unwrap()
+    fn most_in_a_minute(begun: &[u64]) -> usize {
+        begun.iter().map(|first| begun.iter().filter(|it| (*first..first + 60_000).contains(it)).count()).max().unwrap()
     }
 
     #[test]
     fn any_minute_sees_at_most_twelve_and_no_gap_is_longer_than_a_request_waits() {
-        use Payment::{FailedSignature, UnknownKid};
-        for payments in [&[UnknownKid][..], &[UnknownKid, FailedSignature], &[FailedSignature, UnknownKid]] {
-            let bought = bought(payments, 1_200_000, |_| false);
-            assert_eq!(bought[..3], [0, 0, 0]);
-            assert_eq!(most_in_a_minute(&bought), 12, "{bought:?}");
-            let gaps = bought.windows(2).map(|pair| pair[1] - pair[0]);
-            assert!(gaps.max() <= Some(7_500), "{bought:?}");
+        use Trigger::{FailedSignature, UnknownKid};
+        for triggers in [&[UnknownKid][..], &[UnknownKid, FailedSignature], &[FailedSignature, UnknownKid]] {
+            let begun = begun(triggers, 1_200_000, |_| false);
+            assert_eq!(begun[..3], [0, 0, 0]);
+            assert_eq!(most_in_a_minute(&begun), 12, "{begun:?}");
+            let gaps = begun.windows(2).map(|pair| pair[1] - pair[0]);
+            assert!(gaps.max() <= Some(7_500), "{begun:?}");
         }
-        assert_eq!(bought(&[UnknownKid], 30_000, |_| false), [0, 0, 0, 5_000, 10_000, 15_000, 20_000, 25_000]);
+        assert_eq!(begun(&[UnknownKid], 30_000, |_| false), [0, 0, 0, 5_000, 10_000, 15_000, 20_000, 25_000]);
     }
 
     #[test]
     fn a_failed_fetch_leaves_the_burst_untouched_and_counts_for_the_minute() {
-        let bought = bought(&[Payment::UnknownKid], 600_000, |at| at < 1_000);
-        assert_eq!(bought[..5], [0, 100, 200, 300, 400]);
-        assert_eq!(most_in_a_minute(&bought), 12, "{bought:?}");
+        let begun = begun(&[Trigger::UnknownKid], 600_000, |at| at < 1_000);
+        assert_eq!(begun[..5], [0, 100, 200, 300, 400]);
+        assert_eq!(most_in_a_minute(&begun), 12, "{begun:?}");
     }
 
     #[test]
     fn failed_signatures_have_a_pause_of_their_own() {
-        assert_eq!(bought(&[Payment::FailedSignature], 90_000, |_| false), [0, 30_000, 60_000]);
+        assert_eq!(begun(&[Trigger::FailedSignature], 90_000, |_| false), [0, 30_000, 60_000]);
     }
 
     #[test]
     fn scheduled_refreshes_ask_nobody_and_count_for_the_minute() {
         let mut budgets = Budgets::default();
         for _ in 0..20 {
-            assert_eq!(budgets.ready(Payment::Scheduled, BEGINNING), BEGINNING);
-            budgets.pay(Payment::Scheduled, BEGINNING);
+            assert_eq!(budgets.ready(Trigger::Scheduled, BEGINNING), BEGINNING);
+            budgets.take(Trigger::Scheduled, BEGINNING);
         }
-        assert_eq!(budgets.ready(Payment::UnknownKid, BEGINNING), BEGINNING + ms(7_500));
-        budgets.refund(Payment::Scheduled);
-        assert_eq!(budgets.ready(Payment::UnknownKid, BEGINNING), BEGINNING);
+        assert_eq!(budgets.ready(Trigger::UnknownKid, BEGINNING), BEGINNING + ms(7_500));
+        budgets.refund(Trigger::Scheduled);
+        assert_eq!(budgets.ready(Trigger::UnknownKid, BEGINNING), BEGINNING);
     }
 }

@@ -16,9 +16,9 @@ const NONE: [&str; 4] = ["identity", "none", "utf-8", "utf8"];
 pub fn named<'v>(values: impl Iterator<Item = &'v str>) -> Result<Encoded, FetchError> {
     let mut codings = values.flat_map(|value| value.split(',')).map(str::trim).filter(|name| !name.is_empty());
     let is_identity = |name: &&str| NONE.iter().any(|none| name.eq_ignore_ascii_case(none));
-    let mut told = codings.by_ref().filter(|name| !is_identity(name));
-    let Some(coding) = told.next() else { return Ok(Encoded::No) };
-    if told.next().is_some() {
+    let mut named = codings.by_ref().filter(|name| !is_identity(name));
+    let Some(coding) = named.next() else { return Ok(Encoded::No) };
+    if named.next().is_some() {
         return Err(FetchError::Encoding(Coding::Several));
     }
     let named = match coding.to_ascii_lowercase().as_str() {

@@ -55,7 +55,7 @@ pub struct Metadata {
     pub endpoints: Result<Endpoints, JsonError>,
 }
 
-/// Endpoints as the metadata write them, judged by nobody yet.
+/// Endpoints as the metadata write them, not checked yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Endpoints {
     /// `userinfo_endpoint` (OpenID Connect Discovery 1.0 3); empty where it is no text.

@@ -163,10 +163,10 @@ impl CodingName {
     pub fn of(text: &str) -> Self {
         let mut name = [0; Self::MOST];
         // RFC 9110 5.6.2, and what else a careless server writes.
-        let told = text
+        let given = text
             .bytes()
             .map(|byte| if byte.is_ascii_alphanumeric() || b"-_.+=;".contains(&byte) { byte } else { b'?' });
-        name.iter_mut().zip(told).for_each(|(place, byte)| *place = byte);
+        name.iter_mut().zip(given).for_each(|(place, byte)| *place = byte);
         Self(name)
     }
 }

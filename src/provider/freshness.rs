@@ -11,7 +11,7 @@ pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long a failed refresh counts as evidence that the provider does not answer. After that, keys past their life
 /// need a refresh first: a failure in the evening must not let a withdrawn key pass after an idle night.
-const FAILURE_BELIEVED: Duration = MIN_LIFE;
+const FAILURE_COUNTS: Duration = MIN_LIFE;
 
 /// The pause after the first failed refresh; each further failure doubles it.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -22,7 +22,7 @@ const LONGEST_PAUSE_WITH_KEYS: Duration = Duration::from_secs(30);
 
 /// The pause after a failed refresh before a request may cause another, and the pause after more failures in a row:
 /// however long the provider was down, a request finds it back after at most this long.
-const PAUSES_OF_BUYERS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+const PAUSES_AFTER_FAILURES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 
 /// The refresh that failed last, if none has succeeded since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +46,8 @@ impl FailedRefresh {
 
     /// When a request may cause the next refresh. Not the pause of scheduled ones: that grows, and good tokens of a new
     /// key would have to wait because of requests made while the provider was down.
-    pub fn buyers_pause_ends(&self) -> Duration {
-        let [first, later] = PAUSES_OF_BUYERS;
+    pub fn pause_after_failures_ends(&self) -> Duration {
+        let [first, later] = PAUSES_AFTER_FAILURES;
         self.ended.saturating_add(if self.in_a_row > 1 { later } else { first })
     }
 }
@@ -124,7 +124,7 @@ pub fn advise(facts: &Facts, lifetimes: Lifetimes) -> Advice {
         let until = began.max(life_ended).saturating_add(PATIENCE);
         return if now < until { Advice::WaitThenUse(until.saturating_sub(now)) } else { Advice::UseAndRefresh };
     }
-    match failed.filter(|failed| failed.began >= life_ended && age_of(failed.ended) < FAILURE_BELIEVED) {
+    match failed.filter(|failed| failed.began >= life_ended && age_of(failed.ended) < FAILURE_COUNTS) {
         Some(_) if may_refresh => Advice::UseAndRefresh,
         Some(_) => Advice::Use,
         None => Advice::WaitThenUse(PATIENCE),
@@ -217,7 +217,7 @@ mod tests {
     fn callers_may_buy_again_a_second_after_a_failure_and_five_after_several_whatever_the_scheduled_pause() {
         for (in_a_row, pause) in [(1, s(1)), (2, s(5)), (9, s(5)), (u32::MAX, s(5))] {
             let failed = FailedRefresh { began: s(1), ended: s(2), in_a_row };
-            assert_eq!(failed.buyers_pause_ends(), s(2) + pause, "{in_a_row}");
+            assert_eq!(failed.pause_after_failures_ends(), s(2) + pause, "{in_a_row}");
         }
     }
 

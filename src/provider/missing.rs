@@ -174,7 +174,7 @@ mod tests {
         MissingKids::new(s(5))
     }
 
-    /// From when on a token of `k1` without a time is worth a look.
+    /// From when on a token of `k1` without a time may cause a refresh.
     fn look(missing: &MissingKids, name: usize, now: u64, newest: u64) -> u64 {
         missing.worth_a_look(&kid(name), at(now), None, s(newest)).as_secs()
     }
@@ -223,7 +223,7 @@ mod tests {
         }
         assert_eq!(look(&missing, Some(140.0), 140), 140);
         assert_eq!(look(&missing, None, 190), 190, "the keys at hand are a minute old");
-        // A look that such a token bought, and that found nothing: the next one must be newer still.
+        // A refresh that such a token caused, and that found nothing: the next one must be newer still.
         missing.add_absent(&kid(1), at(141), Some(1e9 + 140.0), 3);
         assert_eq!(look(&missing, Some(142.0), 142), 146);
         assert_eq!(look(&missing, Some(146.0), 146), 190);

@@ -1,4 +1,4 @@
-//! Where keys come from and how long they are believed: one slot per source, shared by everybody in the process.
+//! Where keys come from and how long they are trusted: one slot per source, shared by everybody in the process.
 //!
 //! Readers clone an `Arc` and never wait. A refresh is made by one task per slot; everybody else waits for that one. A
 //! refresh that fails takes nothing away.
@@ -53,7 +53,7 @@ pub enum NotAsked {
     Absent {
         /// How old the keys at hand are.
         age: Duration,
-        /// How long until this `kid` is worth another look.
+        /// How long until this `kid` may cause another refresh.
         again: Duration,
     },
     /// The budgets for requests on behalf of callers are spent.

@@ -256,7 +256,7 @@ impl RefreshTask {
 
     fn fail(&self, state: &mut State, error: ProviderError, now: Duration) {
         state.counters.failed = state.counters.failed.saturating_add(1);
-        state.budgets.refund(state.paid);
+        state.budgets.refund(state.trigger);
         let in_a_row = state.failed.map_or(0, |(failed, _)| failed.in_a_row).saturating_add(1);
         state.failed = Some((FailedRefresh { began: self.began.monotonic, ended: now, in_a_row }, error));
         state.failed_at = Some(self.context.clock.wall());

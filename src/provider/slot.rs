@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::ProviderError;
-use super::budget::{Budgets, Pacing, Payment};
+use super::budget::{Budgets, Pacing, Trigger};
 use super::freshness::{FailedRefresh, Lifetimes, life};
 use super::refresh::{Learned, Validator};
 use super::snapshot_file::SnapshotFileState;
@@ -103,8 +103,8 @@ impl Refresh {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) under_way: Option<Refresh>,
-    /// Which budget the refresh under way was paid from.
-    pub(super) paid: Payment,
+    /// What the refresh under way was begun for, which says what budget it took from.
+    pub(super) trigger: Trigger,
     pub(super) failed: Option<(FailedRefresh, ProviderError)>,
     /// When that was, by the wall clock.
     pub(super) failed_at: Option<UnixSeconds>,
@@ -150,7 +150,7 @@ impl Slot {
     pub(super) fn new(source: Arc<KeySource>, ahead_percent: u32, pacing: Pacing) -> Self {
         let state = State {
             under_way: None,
-            paid: Payment::Scheduled,
+            trigger: Trigger::Scheduled,
             failed_host: None,
             failed: None,
             failed_at: None,

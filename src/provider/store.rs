@@ -8,7 +8,7 @@ use moka::sync::Cache;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::budget::{Pacing, Payment};
+use super::budget::{Pacing, Trigger};
 use super::fetch::Fetch;
 use super::freshness::{self, Advice, Facts, Lifetimes, advise};
 use super::refresh::{Learned, RefreshContext, RefreshTask};
@@ -29,7 +29,7 @@ const MAX_SLOTS: u64 = 10_000;
 /// How many seconds before the keys at hand were asked for a token may have been issued and still be signed by a key that they
 /// lack: the provider may stand behind a cache, and clocks differ.
 const PUBLISHED_LATE: f64 = 60.0;
-/// How old the keys at hand must be for a token older than that to be worth a look: the provider may have turned back to a key.
+/// How old the keys at hand must be for a token older than that to cause a refresh: the provider may have turned back to a key.
 const OLD_SIGNATURE_LOOK: Duration = MIN_LIFE;
 
 /// What a slot offers a request.
@@ -216,9 +216,9 @@ impl KeyStore {
             let (age, again) = (now.saturating_sub(seen.began), worth.saturating_sub(now));
             return Look::NotAsked(NotAsked::Absent { age, again });
         }
-        let ready = ready(&mut state, Payment::UnknownKid, now);
+        let ready = ready(&mut state, Trigger::UnknownKid, now);
         if ready <= now {
-            return Look::Refresh(self.begin(slot, &mut state, now, Payment::UnknownKid));
+            return Look::Refresh(self.begin(slot, &mut state, now, Trigger::UnknownKid));
         }
         let left = ready.saturating_sub(now);
         let turn = if ready <= patience { Turn::take(slot, left) } else { None };
@@ -243,11 +243,11 @@ impl KeyStore {
         let now = self.context.clock.monotonic();
         newer(slot, &state, seen).or_else(|| {
             let may_be_newer = signed_at.is_none_or(|signed_at| signed_at >= seen.began_at.get() - PUBLISHED_LATE);
-            let payment = if may_be_newer { Payment::FailedSignature } else { Payment::OldSignature };
+            let trigger = if may_be_newer { Trigger::FailedSignature } else { Trigger::OldSignature };
             let age = now.saturating_sub(seen.began);
-            let ready = ready(&mut state, payment, now);
+            let ready = ready(&mut state, trigger, now);
             let is_due = may_be_newer || age >= OLD_SIGNATURE_LOOK;
-            (is_due && ready <= now).then(|| self.begin(slot, &mut state, now, payment))
+            (is_due && ready <= now).then(|| self.begin(slot, &mut state, now, trigger))
         })
     }
 
@@ -281,13 +281,13 @@ impl KeyStore {
     fn join(&self, slot: &Arc<Slot>, state: &mut State, now: Duration) -> Refresh {
         match &state.under_way {
             Some(refresh) => refresh.clone(),
-            None => self.begin(slot, state, now, Payment::Scheduled),
+            None => self.begin(slot, state, now, Trigger::Scheduled),
         }
     }
 
-    fn begin(&self, slot: &Arc<Slot>, state: &mut State, now: Duration, payment: Payment) -> Refresh {
-        state.budgets.pay(payment, now);
-        state.paid = payment;
+    fn begin(&self, slot: &Arc<Slot>, state: &mut State, now: Duration, trigger: Trigger) -> Refresh {
+        state.budgets.take(trigger, now);
+        state.trigger = trigger;
         let began = Moment { monotonic: now, wall: self.context.clock.wall() };
         let (sender, done) = watch::channel(None);
         let refresh = Refresh { began: now, done };
@@ -329,7 +329,7 @@ fn newer(slot: &Slot, state: &State, seen: &Snapshot) -> Option<Refresh> {
 }
 
 /// From when on the budgets allow a refresh of this kind: after a failure not before its pause is over.
-fn ready(state: &mut State, payment: Payment, now: Duration) -> Duration {
-    let pause_ends = state.failed.map_or(now, |(failed, _)| failed.buyers_pause_ends());
-    state.budgets.ready(payment, now).max(pause_ends)
+fn ready(state: &mut State, trigger: Trigger, now: Duration) -> Duration {
+    let pause_ends = state.failed.map_or(now, |(failed, _)| failed.pause_after_failures_ends());
+    state.budgets.ready(trigger, now).max(pause_ends)
 }

@@ -17,27 +17,27 @@ pub const MOST_WAITING: usize = 256;
 pub struct Turn {
     left: Duration,
     begun: watch::Receiver<u64>,
-    _seat: Seat,
+    _place: Place,
 }
 
 impl Turn {
     /// A place, if one is free, for a refresh that may begin in `left`.
     pub(super) fn take(slot: &Arc<Slot>, left: Duration) -> Option<Self> {
-        let seat = Seat::take(slot)?;
-        Some(Self { left, begun: slot.begun.subscribe(), _seat: seat })
+        let place = Place::take(slot)?;
+        Some(Self { left, begun: slot.begun.subscribe(), _place: place })
     }
 
     /// Waits until a refresh has begun, or may begin.
     pub async fn wait(mut self) {
-        // The slot lives as long as the seat, so that the sender is never gone.
+        // The slot lives as long as the place, so that the sender is never gone.
         let _ = tokio::time::timeout(self.left, self.begun.changed()).await;
     }
 }
 
 #[derive(Debug)]
-struct Seat(Arc<Slot>);
+struct Place(Arc<Slot>);
 
-impl Seat {
+impl Place {
     fn take(slot: &Arc<Slot>) -> Option<Self> {
         let more = |waiting: usize| waiting.checked_add(1).filter(|waiting| *waiting <= MOST_WAITING);
         slot.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
@@ -45,7 +45,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Place {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }

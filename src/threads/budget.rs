@@ -87,7 +87,7 @@ impl Budget {
     }
 
     /// Charges what a check on the caller's thread took, at most what the bucket holds: a thread that the operating system
-    /// interrupted in the middle of a check must not pay for that.
+    /// interrupted in the middle of a check must not be slowed by that.
     pub fn spent(&mut self, took: Duration) {
         self.level = self.level.saturating_add(took).min(self.cap);
     }

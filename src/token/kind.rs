@@ -172,7 +172,7 @@ fn incomplete(claims: &Claims<'_>, text: &str) -> Option<OtherKind> {
     if claims.get("sub").is_none() && is_answer {
         return Some(OtherKind::AuthorizationResponse);
     }
-    // When somebody logged in is told to clients; Hydra's userinfo answers have it, with `iat` and `jti`.
+    // Clients are given the time of a login; Hydra's userinfo answers have it, with `iat` and `jti`.
     let tells_of_a_person = is_profile || claims.get("auth_time").is_some();
     (!has_end && tells_of_a_person && !grants(claims)).then_some(OtherKind::UserInfo)
 }

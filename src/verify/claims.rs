@@ -272,8 +272,8 @@ fn checked(
         return Err(ClaimsError::Bound);
     }
     let email = claims.email_candidate(policy.email_claim());
-    // Any tenant's administrator can write any address into a token: of several tenants, none is believed.
-    let believed = !policy.issuers().is_multi_tenant();
+    // Any tenant's administrator can write any address into a token: of several tenants, none is trusted.
+    let trusted = !policy.issuers().is_multi_tenant();
     Ok(CheckedClaims {
         policy: policy.id(),
         times,
@@ -281,8 +281,8 @@ fn checked(
         subject: text(subject),
         scopes,
         oid: claims.text("oid").filter(|oid| !oid.is_empty()).map(text),
-        email: email.address.filter(|_| believed).map(text),
-        email_source: email.source.filter(|_| believed),
+        email: email.address.filter(|_| trusted).map(text),
+        email_source: email.source.filter(|_| trusted),
         email_problem: email.problem,
         email_verified: claims.email_verified(),
         looks_like_id_token,
@@ -293,8 +293,8 @@ fn checked(
     })
 }
 
-/// Whether an unverified token could be accepted at all: a token that its own claims rule out causes no request to the
-/// provider. This saves requests and nothing else; a forger can always write better claims.
+/// Whether an unverified token could be accepted at all: a token that its own claims rule out (`exp`, `nbf` and the rules on age, the kind
+/// of token, `aud`, `iss`) causes no request to the provider. This saves requests and nothing else; a forger can always write better claims.
 ///
 /// # Errors
 /// The [`ClaimsError`] the token would end with.

@@ -16,6 +16,7 @@ mod freshness_properties;
 mod fuzz_corpus;
 mod hostile_endpoints;
 mod hostile_input;
+mod idle_connections;
 #[cfg(unix)]
 mod key_files;
 mod key_rotation;

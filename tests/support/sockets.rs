@@ -146,7 +146,7 @@ fn converse(
     answer(stream, seen)
 }
 
-fn read_head(stream: &mut dyn Stream) -> io::Result<String> {
+pub fn read_head(stream: &mut dyn Stream) -> io::Result<String> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {

@@ -5,15 +5,13 @@ const { inspect } = require('node:util');
 const { FederatedCache, invalidate, keyOf } = require('../../../lib/accounts/federated-cache');
 const { BoundedMap } = require('../../../lib/stores/bounded-map');
 const { readAccounts } = require('../../../lib/accounts/options');
-const { encode } = require('../../support/issuer');
 const { recordingLogger } = require('../../support/fakes');
 
 const ISSUER = 'https://a.example';
 const NOW = 1_800_000_000_000;
 const SECRET = 'a secret that replicas share, 32+';
 const planOf = (over = {}) => readAccounts({ federatedAuthCache: { enabled: true, ...over } }, 'oidc');
-const tokenOf = (header) => `${encode(header)}.payload.signature`;
-const TOKEN = tokenOf({ alg: 'ES256', kid: 'key-1' });
+const KEY = 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs';
 const USER = {
   _id: 'id-1',
   openidId: 'sub-1',
@@ -52,7 +50,7 @@ function setUp({ store, clock = () => NOW, plan = planOf(), policy = { key: 'pol
       tenantId: undefined,
       issuer: ISSUER,
       subject: 'sub-1',
-      token: TOKEN,
+      signedBy: KEY,
       ...of,
       ...over,
     });
@@ -89,7 +87,7 @@ describe.each([
     ['another issuer', { issuer: 'https://b.example' }],
     ['a tenant', { tenantId: 'acme' }],
     ['a tenant that is called as no tenant is', { tenantId: 'base' }],
-    ['another key', { token: tokenOf({ alg: 'ES256', kid: 'key-2' }) }],
+    ['another key', { signedBy: 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k' }],
   ])('%s gets nothing of it', async (_what, other) => {
     const { write, read, slot } = setUp({ store: storeOf(), plan });
     await write();
@@ -149,10 +147,9 @@ test('keys are LibreChat’s', () => {
   expect(keyOf('acme', ISSUER, 'sub-1')).toBe(`acme:${ISSUER}:sub-1`);
 });
 
-test('nothing is kept where it could not be told apart later: no kid, a policy of functions, no issuer, switched off', () => {
+test('nothing is kept where it could not be told apart later: no key, a policy of functions, no issuer, switched off', () => {
   const { slot } = setUp();
-  expect(slot({ token: tokenOf({ alg: 'ES256' }) })).toBeUndefined();
-  expect(slot({ token: 'no header.x.y' })).toBeUndefined();
+  expect(slot({ signedBy: undefined })).toBeUndefined();
   expect(slot({}, { key: undefined })).toBeUndefined();
   expect(slot({ issuer: undefined })).toBeUndefined();
   const off = readAccounts({ provisioning: { enabled: true } }, 'oidc');
@@ -313,6 +310,100 @@ describe('a store that is down', () => {
     const odd = setUp({ store: { ...store, set: async () => Promise.reject(undefined) } });
     await odd.write();
     expect(odd.logger.lines.at(-1)[1]).toContain('write failed (no error object)');
+  });
+});
+
+describe('a deletion that a store does not do', () => {
+  /** A store that answers, fails or hangs when it is asked to delete. */
+  function fragile() {
+    const store = new RemoteStore();
+    const remove = store.delete.bind(store);
+    store.mode = 'fails';
+    store.delete = jest.fn((key) => {
+      if (store.mode === 'hangs') return new Promise(() => {});
+      return store.mode === 'fails' ? Promise.reject(new Error(`down: DEL ${key}`)) : remove(key);
+    });
+    return store;
+  }
+  const stored = async (over) => {
+    const store = fragile();
+    const app = setUp({ store, plan: planOf({ secret: SECRET }), ...over });
+    await app.write();
+    return { store, ...app };
+  };
+
+  test('rejects `invalidate` without naming anybody, and is not given out by this process', async () => {
+    const { store, read, write } = await stored();
+    expect(await read()).toBeDefined();
+    const error = await invalidate(ISSUER, 'sub-1').catch((reason) => reason);
+    expect(error.message).toMatch(/\d+ of \d+ stores .*\bError\)/);
+    expect(inspect(error)).not.toContain('sub-1');
+    expect(store.values.size).toBe(1);
+    expect(await read()).toBeUndefined();
+    // Nor what another process, whose clock is ahead, has written just before.
+    await write();
+    expect(await read()).toBeUndefined();
+    store.mode = 'answers';
+    await invalidate(ISSUER, 'sub-1').catch(() => {});
+    await write();
+    expect(await read()).toBeDefined();
+  });
+
+  test('is asked for again as soon as the store answers', async () => {
+    const { store, read } = await stored();
+    await invalidate(ISSUER, 'sub-1').catch(() => {});
+    store.mode = 'answers';
+    await read();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(store.values.size).toBe(0);
+    const asked = store.delete.mock.calls.length;
+    await read();
+    expect(store.delete).toHaveBeenCalledTimes(asked);
+  });
+
+  test('is asked of a store that is left alone too, and a failure is a warning without a name', async () => {
+    const { store, cache, slot, read, logger } = await stored();
+    const { get } = store;
+    store.get = async () => Promise.reject(new Error('down'));
+    await read();
+    await cache.forget(slot());
+    expect(store.delete).toHaveBeenCalledTimes(1);
+    expect(logger.lines.at(-1)).toEqual(['warn', expect.stringContaining('delete failed (Error)')]);
+    expect(inspect(logger.lines)).not.toContain('sub-1');
+    store.get = get;
+    const later = setUp({ store, plan: planOf({ secret: SECRET }) });
+    expect(await later.read()).toBeUndefined();
+  });
+
+  test('is waited for 5 s', async () => {
+    const { store } = await stored();
+    store.mode = 'hangs';
+    jest.useFakeTimers();
+    try {
+      const pending = invalidate(ISSUER, 'sub-1').catch((reason) => reason);
+      await jest.advanceTimersByTimeAsync(5_000);
+      expect((await pending).message).toContain('has not answered within 5000 ms');
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  test('beyond a thousand of them, everything from before is ignored', () => {
+    const { Deletions, MOST_OWED } = require('../../../lib/accounts/deletions');
+    let now = NOW;
+    const owed = new Deletions({ delete: () => new Promise(() => {}) }, () => now);
+    jest.useFakeTimers();
+    try {
+      for (let n = 0; n < MOST_OWED; n += 1) void owed.order(`key-${n}`);
+      expect([owed.isOwed('key-0', NOW), owed.isOwed('another', NOW)]).toEqual([true, false]);
+      now += 60_000;
+      void owed.order('one more');
+      expect([owed.isOwed('key-0', NOW), owed.isOwed('another', NOW)]).toEqual([true, true]);
+      expect(owed.isOwed('another', now + 5_001)).toBe(false);
+    } finally {
+      jest.clearAllTimers();
+      jest.useRealTimers();
+    }
   });
 });
 

@@ -327,6 +327,16 @@ describe('an account there is', () => {
     expect(app.store.createUser).not.toHaveBeenCalled();
   });
 
+  test('that cannot be linked, because another account has the identifier by now, is a conflict and no 500', async () => {
+    const taken = Object.assign(duplicate('openidId: "subject-1"'), { keyPattern: { openidId: 1 } });
+    const app = world({
+      users: [{ email: 'ada@example.com' }],
+      deps: { updateUser: async () => Promise.reject(taken) },
+    });
+    refused(app, await app.call(), 'duplicate_conflict');
+    expect(JSON.stringify(app.lines)).not.toContain('subject-1');
+  });
+
   test('of another tenant, from a host that does not keep them apart, is refused', async () => {
     const app = world({ tenant: 'acme', deps: { findUser: async () => ({ _id: 'x', ...known, tenantId: 'bolt' }) } });
     refused(app, await app.call(), 'duplicate_conflict');

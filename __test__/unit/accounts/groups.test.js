@@ -141,6 +141,19 @@ const REMOVE = (others, key = 'oid-1') => [
 ];
 
 describe('from Microsoft Graph', () => {
+  test.each([
+    'https://graph.microsoft.us',
+    'https://dod-graph.microsoft.us',
+    'https://microsoftgraph.chinacloudapi.cn',
+  ])('of a national cloud, %s: its permissions, and every request', async (graphBase) => {
+    const graph = graphOf({ members: [['a']] });
+    await setUp({ graph, groupSync: { graphBase } }).run();
+    expect(graph.client.exchange.mock.calls[0][1].scope).toContain(`${graphBase}/User.Read `);
+    expect(graph.client.exchange.mock.calls[0][1].scope).not.toContain('graph.microsoft.com');
+    expect(graph.calls.map((call) => call.graphBase)).toEqual(graph.calls.map(() => graphBase));
+    expect(graph.calls.length).toBeGreaterThan(1);
+  });
+
   test('all of it: exchange, member and owned groups by pages, details of the unknown ones, and the writes in their order', async () => {
     setEnv({ ENTRA_ID_INCLUDE_OWNERS_AS_MEMBERS: 'true' });
     const graph = graphOf({ members: [['a', 'b'], ['c']], owned: [[{ id: 'd' }], [{ id: 'a' }]] });
@@ -158,12 +171,14 @@ describe('from Microsoft Graph', () => {
       token: 'graph-token',
       method: 'POST',
       path: '/v1.0/me/getMemberGroups',
+      graphBase: 'https://graph.microsoft.com',
       body: { securityEnabledOnly: false },
     });
     expect(graph.calls[1]).toEqual({
       token: 'graph-token',
       method: 'GET',
       path: 'https://graph.microsoft.com/v1.0/next/members/1',
+      graphBase: 'https://graph.microsoft.com',
     });
     const all = ['a', 'b', 'c', 'd'];
     expect(store.writes).toEqual([

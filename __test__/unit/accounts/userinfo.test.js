@@ -8,6 +8,7 @@ const { configOf, success } = require('../../support/fakes');
 const { S, U, isolateEnvironment, line, oidcOf, setUp } = require('../../support/flow');
 const { encode } = require('../../support/issuer');
 const { UserStore } = require('../../support/user-store');
+const { Success } = require('../../../lib/verifier/outcome');
 
 isolateEnvironment();
 const VARIABLES = [
@@ -252,6 +253,12 @@ describe('is asked', () => {
 describe('with the cache', () => {
   const cached = { federatedAuthCache: { enabled: true } };
   const settle = () => new Promise((resolve) => setImmediate(resolve));
+  let signedBy;
+  beforeEach(() => {
+    signedBy = 'thumbprint-1';
+    jest.spyOn(Success, 'keyThumbprintOf').mockImplementation(() => signedBy);
+  });
+  afterEach(() => jest.restoreAllMocks());
 
   test('a known caller costs no look-up, no write and no userinfo', async () => {
     told({});
@@ -287,6 +294,20 @@ describe('with the cache', () => {
     active = true;
     const before = app.store.findUser.mock.calls.length;
     await app.send();
+    expect(app.store.findUser.mock.calls.length).toBeGreaterThan(before);
+  });
+
+  test.each([
+    ['another key, whatever its kid,', 'thumbprint-2'],
+    ['a key that the verifier does not name', undefined],
+  ])('a token signed by %s is not answered from it', async (_what, other) => {
+    told({});
+    const app = world({ accounts: cached });
+    await app.send();
+    await settle();
+    signedBy = other;
+    const before = app.store.findUser.mock.calls.length;
+    expect((await app.send()).answer).toBeUndefined();
     expect(app.store.findUser.mock.calls.length).toBeGreaterThan(before);
   });
 

@@ -1,5 +1,6 @@
 'use strict';
 
+const { inspect } = require('node:util');
 const { pseudonym } = require('../../../lib/events/pseudonym');
 const { createLog, onceAMinute } = require('../../../lib/middleware/log');
 const { recordingLogger } = require('../../support/fakes');
@@ -25,6 +26,29 @@ test('an error is the second argument, and without one there is no second argume
     ['error', '[remoteAgentAuth] text', cause],
     ['error', '[remoteAgentAuth] text'],
   ]);
+});
+
+test.each([
+  ['an error of MongoDB', (error) => error],
+  ['one that is another’s cause', (cause) => new Error('could not write', { cause })],
+])('%s about a value that is there already is logged without the value', (_what, wrap) => {
+  const logger = recordingLogger();
+  const error = Object.assign(
+    new Error('E11000 duplicate key error: dup key: { openidId: "sub-1", email: "ada@example.com" }'),
+    {
+      code: 11000,
+      keyPattern: { openidId: 1, email: 1 },
+      keyValue: { openidId: 'sub-1', email: 'ada@example.com' },
+    },
+  );
+  createLog(logger).error('text', wrap(error));
+  expect(inspect(logger.lines, { depth: null })).not.toMatch(/sub-1|ada@example/);
+  expect(logger.lines[0][2]).toMatchObject({
+    code: 11000,
+    message: expect.stringContaining('(openidId, email; values left out)'),
+  });
+  createLog(logger).error('text', { code: 11000 });
+  expect(logger.lines[1][2].message).toContain('a unique index');
 });
 
 test('keeps the logger’s own this', () => {

@@ -378,7 +378,7 @@ describe('the call into Rust itself', () => {
     expect(verifier.check(issuer.token(), options)).toMatchObject({
       ok: false,
       code: 'ERR_POLICY_OPTION',
-      message: expect.stringMatching(/`policy`.*compiled/),
+      message: expect.stringMatching(/`policy`.*compilePolicy/),
     });
   });
 

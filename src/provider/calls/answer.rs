@@ -347,9 +347,9 @@ mod tests {
             ("99999999999999999999", None),
         ] {
             let response = Response { retry_after: Some(written.to_owned()), ..answer(429, "<html>") };
-            let told = graph(response, now()).unwrap();
-            assert_eq!((told.status, &*told.body), (429, "null"));
-            assert_eq!(told.retry_after, seconds.map(Duration::from_secs), "{written}");
+            let given = graph(response, now()).unwrap();
+            assert_eq!((given.status, &*given.body), (429, "null"));
+            assert_eq!(given.retry_after, seconds.map(Duration::from_secs), "{written}");
         }
         let error = r#"{"error":{"code":"x"}}"#;
         assert_eq!(graph(answer(503, error), now()).unwrap().body, error);

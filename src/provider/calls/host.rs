@@ -30,7 +30,7 @@ pub enum Refused {
 /// registrable domain, over no weaker scheme than the issuer's. A domain under a suffix that the Public Suffix List does not
 /// know (`.internal`, `.local`) is shared with nobody but the host itself, and an address or a name of this machine with nobody but
 /// its own port.
-pub fn judge(untrusted: &str, issuer: &Endpoint, listed: &[String]) -> Result<Endpoint, (Refused, Option<Box<str>>)> {
+pub fn admit(untrusted: &str, issuer: &Endpoint, listed: &[String]) -> Result<Endpoint, (Refused, Option<Box<str>>)> {
     let endpoint = Endpoint::parse(untrusted).ok_or((Refused::Url, None))?;
     let url = endpoint.url();
     let refused = |why| Err((why, url.host_str().map(Into::into)));
@@ -81,9 +81,9 @@ fn registrable(host: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn judged(endpoint: &str, issuer: &str, listed: &[&str]) -> Result<String, Refused> {
+    fn admitted(endpoint: &str, issuer: &str, listed: &[&str]) -> Result<String, Refused> {
         let listed: Vec<String> = listed.iter().map(|&entry| entry.to_owned()).collect();
-        judge(endpoint, &Endpoint::parse(issuer).unwrap(), &listed)
+        admit(endpoint, &Endpoint::parse(issuer).unwrap(), &listed)
             .map(|endpoint| endpoint.as_str().to_owned())
             .map_err(|(why, _)| why)
     }
@@ -105,7 +105,7 @@ mod tests {
             ("http://localhost:3000/u", "http://localhost:3000/realm"),
             ("https://localhost:3000/u", "https://localhost:3000"),
         ] {
-            assert!(judged(endpoint, issuer, &[]).is_ok(), "{endpoint} of {issuer}");
+            assert!(admitted(endpoint, issuer, &[]).is_ok(), "{endpoint} of {issuer}");
         }
     }
 
@@ -149,7 +149,7 @@ mod tests {
             ("ftp://idp.example.com/u", "https://idp.example.com", Url),
             ("data:,", "https://idp.example.com", Url),
         ] {
-            assert_eq!(judged(endpoint, issuer, &[]), Err(why), "{endpoint} of {issuer}");
+            assert_eq!(admitted(endpoint, issuer, &[]), Err(why), "{endpoint} of {issuer}");
         }
     }
 
@@ -158,7 +158,7 @@ mod tests {
         let issuer = "https://login.microsoftonline.com/t/v2.0";
         let graph = "https://graph.microsoft.com/oidc/userinfo";
         for listed in [&["graph.microsoft.com"][..], &["x.test", "GRAPH.microsoft.com:443"]] {
-            assert_eq!(judged(graph, issuer, listed).as_deref(), Ok(graph));
+            assert_eq!(admitted(graph, issuer, listed).as_deref(), Ok(graph));
         }
         for listed in [
             &["microsoft.com"][..],
@@ -169,12 +169,12 @@ mod tests {
             &["*.microsoft.com"],
             &[""],
         ] {
-            assert_eq!(judged(graph, issuer, listed), Err(Refused::Host), "{listed:?}");
+            assert_eq!(admitted(graph, issuer, listed), Err(Refused::Host), "{listed:?}");
         }
         // A list names hosts: it neither lets a scheme nor a user name in.
-        assert_eq!(judged("http://localhost:1/u", issuer, &["localhost:1"]), Err(Refused::Plain));
-        assert_eq!(judged("https://a@x.test/u", issuer, &["x.test"]), Err(Refused::Credentials));
-        assert!(judged("http://localhost:1/u", "http://localhost:2", &["localhost:1"]).is_ok());
+        assert_eq!(admitted("http://localhost:1/u", issuer, &["localhost:1"]), Err(Refused::Plain));
+        assert_eq!(admitted("https://a@x.test/u", issuer, &["x.test"]), Err(Refused::Credentials));
+        assert!(admitted("http://localhost:1/u", "http://localhost:2", &["localhost:1"]).is_ok());
         assert!(is_host("idp.example") && is_host("idp.example:8443") && is_host("[::1]:8443") && is_host("10.0.0.1"));
         for entry in ["", "https://a", "a/b", "a@b", "a?b", "*.a", "a b", "a:port", "a:99999", "a\\b", "a#b"] {
             assert!(!is_host(entry), "{entry}");

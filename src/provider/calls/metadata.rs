@@ -281,7 +281,7 @@ mod tests {
         while line.waiting.load(Ordering::SeqCst) < MOST_WAITING {
             tokio::task::yield_now().await;
         }
-        assert!(line.turn(late).await.is_none(), "one too many is told at once");
+        assert!(line.turn(late).await.is_none(), "one too many is refused at once");
         // Who goes away gives the place up.
         let (gone, staying) = waiting.split_at(1);
         gone[0].abort();

@@ -174,7 +174,7 @@ impl Calls {
         };
         let named = named.as_deref().ok_or_else(|| of_the_issuer(Cause::Missing(which)))?;
         let refused = |(why, host)| CallError { cause: Cause::Refused(which, why), host };
-        host::judge(named, &issuer_url, hosts).map_err(refused)
+        host::admit(named, &issuer_url, hosts).map_err(refused)
     }
 
     async fn send(&self, line: &Line, policy: &Policy, call: Call<'_>) -> Result<Response, CallError> {
