@@ -41,8 +41,12 @@ test.each([
   expect([response.status, response.headers.get('retry-after'), await response.json()]).toEqual([
     503,
     '1',
-    { error: 'Service unavailable' },
+    {
+      error: 'Service unavailable',
+      ...(options.responses === 'standard' && { reference: response.headers.get('auth-reference') }),
+    },
   ]);
+  expect(response.headers.get('auth-reference')).toMatch(/^[0-9A-Z]{10}$/);
   expect(response.headers.get('www-authenticate')).toBeNull();
   expect([app.calls.apiKey, app.calls.findUser, app.passed]).toEqual([[], [], []]);
   const [[level, , detail]] = app.logger.lines;

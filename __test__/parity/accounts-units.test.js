@@ -14,7 +14,6 @@ const { boundAccount, newAccount } = require('../../lib/accounts/resolution');
 const { createUserinfo } = require('../../lib/accounts/userinfo');
 const { normalizeIssuer } = require('../../lib/policy/issuer');
 const { recordingLogger } = require('../support/fakes');
-const { encode } = require('../support/issuer');
 const { duplicate } = require('../support/user-store');
 
 const ISSUER = 'https://auth.example.com/realms/test';
@@ -442,9 +441,12 @@ describe('the cache', () => {
     };
     const cache = new FederatedCache({ store, log: recordingLogger() });
     const itsPlan = plan(over);
-    const token = `${encode({ alg: 'ES256', kid: 'k' })}.b.c`;
     const slot = (of) =>
-      cache.slotOf(itsPlan, { key: 'policy' }, { tenantId: undefined, issuer: ISSUER, subject: 'sub-1', token, ...of });
+      cache.slotOf(
+        itsPlan,
+        { key: 'policy' },
+        { tenantId: undefined, issuer: ISSUER, subject: 'sub-1', signedBy: 'thumbprint', ...of },
+      );
     const write = async (user = {}) =>
       slot() && cache.write(slot(), itsPlan, { user: { openidId: 'sub-1', role: 'USER', ...user }, id: 'id-1' });
     return { cache, store, slot, write, read: async (of) => cache.read(slot(of), itsPlan), itsPlan };
