@@ -31,12 +31,17 @@ const OF_EVERY_NODE = Object.freeze({
 });
 
 /**
- * Suites whose answer is the same in every Node and on every platform, and folders of such, by the slash at their end; so once, on the
- * machine's own platform in the oldest. What remains goes through the native file, or depends on what a Node offers.
+ * Suites whose answer is the same in every Node and on every platform, and folders of such, by the slash at their end: `npm test` runs
+ * them, and `--all` on the machine's own platform in the oldest Node. What remains goes through the native file, or depends on what a
+ * Node offers.
  */
 const OF_ANY_NODE = Object.freeze({
   'field-cases/': 'rules on inputs',
   'journey/differential.test.js': 'the same decisions as the JavaScript it replaces',
+  'journey/mistakes/': 'what an operator reads',
+  'journey/peer-express-oauth2-jwt-bearer.test.js': 'the same answers as a peer',
+  'journey/replicas.test.js': 'a Redis, which it installs from Debian',
+  'journey/secrets-operators.test.js': 'what an operator reads',
   'journey/soak.test.js': 'what is kept over many checks',
   'journey/tenants-oracle.test.js': 'which policy checks which token',
   'parity/': "LibreChat's scenarios",
@@ -45,10 +50,16 @@ const OF_ANY_NODE = Object.freeze({
   'repo/provider-recipes.test.js': 'the blocks of the pages on providers',
   'repo/readme.test.js': 'the blocks of the README',
   'unit/accounts/': 'rules in JavaScript',
+  'unit/bearer-auth/': 'rules in JavaScript',
+  'unit/events/': 'rules in JavaScript',
   'unit/librechat/': 'rules in JavaScript',
+  'unit/logout/': 'rules in JavaScript',
   'unit/middleware/': 'rules in JavaScript',
   'unit/operations/': 'what an operator calls by hand',
   'unit/policy/': 'rules in JavaScript',
+  'unit/responses/': 'rules in JavaScript',
+  'unit/stores/': 'rules in JavaScript, and a Redis',
+  'unit/testing/': 'other test runners, which are not there for every platform',
 });
 
 /** The suites of `repo/` that are about the package in whichever Node loads it. */

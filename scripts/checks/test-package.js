@@ -6,6 +6,7 @@
 //   (nothing)         packs; this machine's platform on Node 20, 22 and 24, on Linux x64 the musl package as well
 //   -- NAME...        packs; these platforms
 //   -- --local        takes this checkout's own build where npm/<name>/ has no file
+//   -- --all          packs; on this machine's platform, in the oldest Node, also the suites that no package can change: `npm test` runs them
 //   -- --arm64        packs; the linux-arm64-gnu package under emulation
 //   -- --packages DIR the tarballs in DIR, on this machine's platform and in the Node that runs this
 //   -- --only A,B     these checks: jest, import, workers, refusals, types, bundle, bundlers, publint, attw, runtimes, newcomer
@@ -49,6 +50,7 @@ const EMULATED = Object.freeze({
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
+    all: { type: 'boolean', default: false },
     arm64: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     local: { type: 'boolean', default: false },
@@ -174,7 +176,7 @@ async function inNode(name, installation, { major, command }, { scratch, tarball
       node: executable,
       resolver: own ? undefined : resolverFor(name),
       otherNodes: own && oldest && !options.packages,
-      oldest: own && oldest,
+      oldest: own && oldest && (options.all || options.packages !== undefined),
       ...(command.length > 1 && EMULATED),
     }),
   );

@@ -67,7 +67,7 @@ async function jest() {
   try {
     const bin = path.join(root, 'node_modules', 'jest', 'bin', 'jest.js');
     const args = [bin, '--ci', '--json', `--outputFile=${report}`];
-    const jest = await run(process.execPath, args, { cwd: root, shown: true, done: JEST_IS_DONE });
+    const jest = await run(process.execPath, args, { cwd: root, shown: true, limit: 35 * 60_000, done: JEST_IS_DONE });
     const count = { passed: 0, failed: 0 };
     if (fs.existsSync(report)) {
       const result = JSON.parse(fs.readFileSync(report, 'utf8'));
