@@ -54,8 +54,8 @@ export function instrument(meter: Meter, options?: MetricsOptions & { tracer?: T
 
 export interface HealthOptions extends MetricsOptions {
   /**
-   * The issuers, or URLs of keys, that count, as `stats()` has them in `url`; one that nobody has asked for yet is down. Default: every
-   * source that was asked for.
+   * The issuers that count, with a slash at the end or without; with `jwksUri` an issuer is named by that URL, as `stats()` has it in `url`.
+   * One that nobody has asked for yet is down. Default: every source that was asked for.
    */
   issuers?: string[];
   /** Milliseconds since 1970; default the system clock. */

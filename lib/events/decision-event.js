@@ -21,10 +21,14 @@ function decisionEvent(parts) {
   const event = {};
   for (const name in parts) {
     const part = parts[/** @type {keyof Parts} */ (name)];
-    if (part !== undefined) event[name] = typeof part === 'string' ? printable(part) : part;
+    if (part !== undefined && part !== null) event[name] = typeof part === 'string' ? printable(part) : part;
   }
-  if (parts.providerKids !== undefined) {
-    event.providerKids = Object.freeze(parts.providerKids.slice(0, MOST_KIDS).map(printable));
+  if (Array.isArray(parts.providerKids)) {
+    // Of a host's own verifier they may be anything.
+    const kids = parts.providerKids.slice(0, MOST_KIDS).filter((kid) => typeof kid === 'string');
+    event.providerKids = Object.freeze(kids.map(printable));
+  } else {
+    delete event.providerKids;
   }
   return Object.freeze(event);
 }

@@ -8,8 +8,11 @@ const { printable } = require('./printable');
  * @typedef {VerifierStats['sources'][number]} Source
  * @typedef {import('../../index').KeyEvent} KeyEvent
  *
+ * Sources of one name are one: of an issuer that several policies ask with different settings, or of all the keys that configurations
+ * give. `source`: what the newest of them says of its age and failure.
+ *
  * What was known of a source. `kids`: by thumbprint.
- * @typedef {{ succeeded: number, failed: number, kids: Map<string, string> }} Known
+ * @typedef {{ succeeded: number, failed: number, kids: Map<string, string>, source: Source }} Known
  */
 
 /** Milliseconds between two looks, and how many times as long as the look itself takes: a host may have thousands of sources. */
@@ -38,12 +41,13 @@ class KeyWatch {
   look() {
     const began = this.#clock();
     if (began < this.#next) return;
+    // Also where the look fails.
+    this.#next = began + PAUSE;
     const before = this.#known;
-    const { sources } = this.#stats();
-    this.#known = new Map(sources.map((source) => [nameOf(source), knownOf(source)]));
+    const now = knownOf(this.#stats().sources);
+    this.#known = now;
     if (before !== undefined) {
-      for (const source of sources)
-        for (const event of changes(before.get(nameOf(source)), source)) channel.publish(event);
+      for (const [name, known] of now) for (const event of changes(before.get(name), known)) channel.publish(event);
     }
     const ended = this.#clock();
     this.#next = ended + Math.max(PAUSE, (ended - began) * SHARE);
@@ -53,26 +57,44 @@ class KeyWatch {
 /** @param {Source} source */
 const nameOf = ({ kind, url }) => `${kind} ${url}`;
 
-/** @param {Source} source @returns {Known} */
-function knownOf({ refreshes, keys }) {
-  const { succeeded, failed } = refreshes;
-  return { succeeded, failed, kids: new Map(keys.map(({ thumbprint, kid }) => [thumbprint, kid ?? ''])) };
+/** @param {Source[]} sources @returns {Map<string, Known>} by name: their sums, and all their keys */
+function knownOf(sources) {
+  /** @type {Map<string, Known>} */
+  const all = new Map();
+  for (const source of sources) {
+    const { refreshes, keys } = source;
+    const known = all.get(nameOf(source)) ?? { succeeded: 0, failed: 0, kids: new Map(), source };
+    known.succeeded += refreshes.succeeded;
+    known.failed += refreshes.failed;
+    for (const { thumbprint, kid } of keys) known.kids.set(thumbprint, kid ?? '');
+    known.source = newest(known.source, source);
+    all.set(nameOf(source), known);
+  }
+  return all;
 }
 
-/** @param {Known | undefined} before @param {Source} source @returns {KeyEvent[]} */
-function changes(before = { succeeded: 0, failed: 0, kids: new Map() }, source) {
-  const now = knownOf(source);
-  const { kind, url, age, lastFailure } = source;
+/** @param {Source} one @param {Source} other @returns {Source} with the younger keys, and the later failure */
+function newest(one, other) {
+  const ageOf = (/** @type {number | null | undefined} */ age) => age ?? Number.POSITIVE_INFINITY;
+  const younger = ageOf(other.age) < ageOf(one.age) ? other : one;
+  const failed = ageOf(other.lastFailure?.age) < ageOf(one.lastFailure?.age) ? other : one;
+  return { ...younger, lastFailure: failed.lastFailure };
+}
+
+/** @param {Known | undefined} before @param {Known} now @returns {KeyEvent[]} */
+function changes(before, now) {
+  const { kind, url, age, lastFailure } = now.source;
+  const { succeeded, failed, kids } = before ?? { succeeded: 0, failed: 0, kids: new Map() };
   /** @param {KeyEvent['event']} event @param {object} [more] @returns {KeyEvent} */
   const of = (event, more) => Object.freeze({ time: Date.now(), event, kind, source: printable(url), ...more });
   const events = [];
-  if (now.succeeded > before.succeeded) events.push(of('refreshed', age === null ? {} : { age }));
-  if (now.failed > before.failed && lastFailure !== null) {
+  if (now.succeeded > succeeded) events.push(of('refreshed', age === null ? {} : { age }));
+  if (now.failed > failed && lastFailure !== null) {
     const { code, reason, host } = lastFailure;
     events.push(of('failed', { code, ...(reason !== undefined && { reason }), ...(host !== undefined && { host }) }));
   }
-  const added = missing(now.kids, before.kids);
-  const withdrawn = missing(before.kids, now.kids);
+  const added = missing(now.kids, kids);
+  const withdrawn = missing(kids, now.kids);
   if (added !== undefined) events.push(of('added', { kids: added }));
   if (withdrawn !== undefined) events.push(of('withdrawn', { kids: withdrawn }));
   return events;
@@ -87,13 +109,20 @@ function missing(some, others) {
 /** @type {WeakMap<object, KeyWatch>} */
 const watches = new WeakMap();
 
-/** After a decision, and only while somebody listens. @param {object} verifier one without `stats` says nothing */
+/**
+ * After a decision, and only while somebody listens. Keys that cannot be looked at change nothing for the caller.
+ * @param {object} verifier one without `stats`, or whose `stats` fails, says nothing
+ */
 function lookAtKeys(verifier) {
-  const asked = /** @type {{ stats?(): VerifierStats }} */ (verifier);
-  if (typeof asked.stats !== 'function') return;
-  const watch = watches.get(verifier) ?? new KeyWatch(() => /** @type {any} */ (asked).stats());
-  watches.set(verifier, watch);
-  watch.look();
+  try {
+    const asked = /** @type {{ stats?(): VerifierStats }} */ (verifier);
+    if (typeof asked.stats !== 'function') return;
+    const watch = watches.get(verifier) ?? new KeyWatch(() => /** @type {any} */ (asked).stats());
+    watches.set(verifier, watch);
+    watch.look();
+  } catch {
+    // A host's own verifier, whose numbers have another shape.
+  }
 }
 
 module.exports = { KeyWatch, lookAtKeys };

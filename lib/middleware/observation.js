@@ -73,8 +73,13 @@ function refusalEvent(observed, decision, rejection, verifier) {
     clockDifference: evidence?.clockDifference ?? undefined,
     providerKids: evidence?.providerKids,
     keys: evidence?.keys,
-    subjectHash: observed.verified?.subject ? pseudonym(observed.verified.subject) : undefined,
+    subjectHash: hashOf(observed.verified?.subject),
   });
+}
+
+/** @param {unknown} subject of a host's own verifier it may be anything */
+function hashOf(subject) {
+  return typeof subject === 'string' && subject !== '' ? pseudonym(subject) : undefined;
 }
 
 /**
@@ -116,7 +121,7 @@ function keyStateOf(verified, entry, verifier) {
  * @param {{ code: import('../../index').RemoteAuthErrorCode, message: string, reason?: string }} failure
  */
 function actionOf({ code, message, reason }) {
-  if (reason !== undefined && message.includes(': ')) return message.slice(message.indexOf(': ') + 2);
+  if (reason !== undefined && message?.includes(': ')) return message.slice(message.indexOf(': ') + 2);
   return codes[code]?.action;
 }
 
@@ -172,7 +177,7 @@ function nameOf(entry) {
 
 /** @param {string | undefined} header a JOSE header that was read natively @returns {{ alg?: unknown, kid?: unknown }} */
 function headerOf(header) {
-  if (header === undefined || header.length > LONGEST_HEADER) return {};
+  if (typeof header !== 'string' || header.length > LONGEST_HEADER) return {};
   let known = headers.get(header);
   if (known === undefined) {
     known = parsed(header);

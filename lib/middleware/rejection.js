@@ -31,20 +31,33 @@ function unexpected(error) {
  * @param {Observed} observed
  * @param {Decision} decision
  * @param {Rejection} rejection
- * @returns {DecisionEvent | undefined}
+ * @returns {DecisionEvent | undefined} undefined also where it cannot be made
  */
 function report({ log, verifier }, observed, decision, rejection) {
   const { line, action } = decision;
   if (line === undefined && action === 'api-key' && !decisions.hasSubscribers) return undefined;
-  const event = refusalEvent(observed, decision, rejection, verifier);
+  const event = attempt(() => refusalEvent(observed, decision, rejection, verifier));
   if (line !== undefined) {
     const { code, about, error } = rejection;
     const text = code === undefined ? line.text : `${line.text} (${code})`;
     const said = about === undefined ? text : `${text}: ${about}`;
-    log[line.level](said + explanation(event, said), error);
+    const more = event === undefined ? undefined : attempt(() => explanation(event, said));
+    log[line.level](said + (more ?? ''), error);
   }
-  publish(event);
+  if (event !== undefined) publish(event);
   return event;
+}
+
+/**
+ * What is said of a decision never changes it: of a host's own verifier the parts may be anything.
+ * @template T @param {() => T} make @returns {T | undefined} undefined where it cannot be made
+ */
+function attempt(make) {
+  try {
+    return make();
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -75,4 +88,4 @@ function refuse(res, decision, rejection, context, observed = {}) {
   }
 }
 
-module.exports = { refuse, report, unexpected };
+module.exports = { attempt, refuse, report, unexpected };

@@ -10,7 +10,7 @@ const { createLog, limitOf } = require('./log');
 const { observedLookup } = require('./lookup-metrics');
 const { acceptedEvent, beginning, publish } = require('./observation');
 const { checkDeps, readOptions } = require('./options');
-const { refuse, report, unexpected } = require('./rejection');
+const { attempt, refuse, report, unexpected } = require('./rejection');
 const { sharedBy } = require('./shared-policies');
 const { isTenantConflict, requestConfigOptions } = require('./tenant');
 const { runThrough } = require('./tenant-context');
@@ -138,7 +138,7 @@ function accept(context, state) {
   const { next } = state;
   let isFirst = true;
   const told = (/** @type {unknown} */ value) => {
-    if (isFirst) publish(acceptedEvent(state, context.verifier));
+    if (isFirst) attempt(() => publish(acceptedEvent(state, context.verifier)));
     isFirst = false;
     next(value);
   };
@@ -178,7 +178,7 @@ function reject(context, state, rejection) {
   });
   if (decision.action !== 'api-key') return refuse(state.res, decision, rejection, context, state);
   const event = report(context, state, decision, rejection);
-  if (decision.line?.level === 'debug' && event?.code !== undefined) context.sumUp?.(event);
+  if (decision.line?.level === 'debug' && event?.code !== undefined) attempt(() => context.sumUp?.(event));
   warnings.ofOwnFault(state.issuer, rejection.error);
   return tryApiKey(context, state);
 }

@@ -3,7 +3,7 @@
 // What the console knows of the decisions of this process: counts by minute and code for an hour, and the newest refusals. All of it is in
 // memory, and bounded whatever callers send.
 
-const { subscribe } = require('node:diagnostics_channel');
+const { decisions, listen } = require('../events/channels');
 
 /**
  * @typedef {{ reference: string, time: number, outcome: 'accepted' | 'refused' | 'api-key' | 'error', code?: string, cause?: string,
@@ -16,7 +16,6 @@ const { subscribe } = require('node:diagnostics_channel');
  * @typedef {{ minute: number, counts: Map<string, number> }} Bucket `minute`: since 1970
  */
 
-const CHANNEL = 'remote-agent-auth:decision';
 const MINUTES = 60;
 const MINUTE_MS = 60_000;
 /** Kinds of refusals kept, the newest; a row is about 1 KB. */
@@ -124,7 +123,7 @@ let ofProcess;
 function processRecord() {
   if (ofProcess !== undefined) return ofProcess;
   const record = (ofProcess = new DecisionRecord());
-  subscribe(CHANNEL, (event) => record.add(/** @type {DecisionEvent} */ (event)));
+  listen(decisions, (event) => record.add(event));
   return record;
 }
 

@@ -1,5 +1,7 @@
 'use strict';
 
+const { isKnown } = require('./known-sources');
+
 /**
  * @typedef {import('../../index').VerifierStats} VerifierStats
  * @typedef {import('../../metrics').Health} Health
@@ -7,11 +9,14 @@
  * @typedef {import('../../metrics').HealthOptions} HealthOptions
  */
 
+/** The better first. */
+const ORDER = /** @type {const} */ (['ready', 'degraded', 'down']);
 /** Sources named in a report; the rest is counted in `ready` all the same. */
 const MOST_NAMED = 100;
 
 /**
- * Whether tokens of each issuer can be checked. Asks nobody: it is what is known of the keys of this process.
+ * Whether tokens of each issuer can be checked. Asks nobody: it is what is known of the keys of this process. An issuer that several
+ * policies ask with different settings is as well as the best of its sources.
  * @param {HealthOptions} [options]
  * @returns {Health}
  */
@@ -19,18 +24,40 @@ function health({ verifier, issuers, now = Date.now } = {}) {
   const asked = verifier ?? require('../verifier/shared-verifier').sharedVerifier();
   /** @type {VerifierStats} */
   const { sources } = asked.stats();
-  const wanted = issuers === undefined ? undefined : new Set(issuers);
-  const all = sources.filter(({ url }) => wanted?.has(url) ?? true).map((source) => healthOf(source, now()));
-  const unknown = [...(wanted ?? [])].filter((issuer) => !sources.some(({ url }) => url === issuer));
-  const missing = unknown.map((issuer) => /** @type {IssuerHealth} */ ({ issuer, status: 'down', keys: 0 }));
-  const found = [...all, ...missing];
+  const at = now();
+  /** @type {Map<string, IssuerHealth>} */
+  const reports = new Map();
+  for (const source of sources.filter(isKnown)) {
+    const report = healthOf(source, at);
+    const name = nameOf(report.issuer);
+    reports.set(name, better(reports.get(name), report));
+  }
+  const found = issuers === undefined ? [...reports.values()] : wanted(issuers, reports);
   return { ready: found.every(({ status }) => status !== 'down'), issuers: found.slice(0, MOST_NAMED) };
+}
+
+/** @param {string} url @returns {string} a slash at the end makes no other issuer here */
+function nameOf(url) {
+  return url.endsWith('/') ? url.slice(0, -1) : url;
+}
+
+/** @param {IssuerHealth | undefined} known @param {IssuerHealth} other @returns {IssuerHealth} */
+function better(known, other) {
+  return known !== undefined && ORDER.indexOf(known.status) <= ORDER.indexOf(other.status) ? known : other;
+}
+
+/** @param {string[]} issuers @param {Map<string, IssuerHealth>} reports @returns {IssuerHealth[]} of each issuer once */
+function wanted(issuers, reports) {
+  const named = new Map(issuers.map((issuer) => [nameOf(issuer), issuer]));
+  return [...named].map(([name, issuer]) => reports.get(name) ?? { issuer, status: 'down', keys: 0 });
 }
 
 /** @param {VerifierStats['sources'][number]} source @param {number} now milliseconds @returns {IssuerHealth} */
 function healthOf({ kind, url, age, lifeLeft, staleLeft, keys, lastFailure, nextAttempt }, now) {
-  const usable = (staleLeft ?? 0) > 0 && keys.length > 0;
-  const isFresh = usable && (lifeLeft ?? 0) > 0;
+  // Keys of the configuration are there however old they are.
+  const isGiven = kind === 'inline';
+  const usable = keys.length > 0 && (isGiven || (staleLeft ?? 0) > 0);
+  const isFresh = usable && (isGiven || (lifeLeft ?? 0) > 0);
   /** @type {IssuerHealth} */
   const report = {
     issuer: url || kind,

@@ -1,5 +1,6 @@
 'use strict';
 
+const { isKnown } = require('./known-sources');
 const { BOUNDS, MOST_ISSUERS, OTHER } = require('./tally');
 
 /**
@@ -49,19 +50,19 @@ const FAMILIES = [
     name: 'remote_agent_auth_key_age_seconds',
     help: 'Age of the keys at hand',
     type: 'gauge',
-    samples: (now) => ofSources(now, ({ age }) => age ?? undefined),
+    samples: (now) => ofSources(now, ({ age }) => age ?? undefined, Math.max),
   },
   {
     name: 'remote_agent_auth_key_stale_left_seconds',
     help: 'Time until the keys at hand are not used at all; 0 without keys',
     type: 'gauge',
-    samples: (now) => ofSources(now, ({ staleLeft }) => staleLeft ?? 0),
+    samples: (now) => least(now),
   },
   {
     name: 'remote_agent_auth_usable_keys',
     help: 'Keys that may be used',
     type: 'gauge',
-    samples: (now) => ofSources(now, ({ keys, staleLeft }) => ((staleLeft ?? 0) > 0 ? keys.length : 0)),
+    samples: (now) => ofSources(now, usableKeys, Math.max),
   },
   {
     name: 'remote_agent_auth_key_refreshes_total',
@@ -69,7 +70,7 @@ const FAMILIES = [
     type: 'counter',
     samples: (now) =>
       /** @type {const} */ (['succeeded', 'failed']).flatMap((result) =>
-        ofSources(now, ({ refreshes }) => refreshes[result], { result }),
+        ofSources(now, ({ refreshes }) => refreshes[result], sum, { result }),
       ),
   },
   {
@@ -100,23 +101,40 @@ const FAMILIES = [
 ];
 
 /**
- * One value for each source of keys; beyond MOST_ISSUERS the sum of the others. Sources are the operator's, never a token's.
+ * One value for each name of sources of keys; those beyond MOST_ISSUERS are one more. Policies with different settings have sources of
+ * one name. Sources are the operator's, never a token's.
  * @param {Reading} now
  * @param {(source: VerifierStats['sources'][number]) => number | undefined} read
+ * @param {(one: number, other: number) => number} combine values of one name
  * @param {Record<string, string>} [more]
  * @returns {Sample[]}
  */
-function ofSources({ stats }, read, more = {}) {
+function ofSources({ stats }, read, combine, more = {}) {
   /** @type {Map<string, number>} */
   const values = new Map();
-  for (const source of stats?.sources ?? []) {
+  for (const source of (stats?.sources ?? []).filter(isKnown)) {
     const value = read(source);
     if (value === undefined) continue;
     const name = source.url || source.kind;
     const place = values.has(name) || values.size < MOST_ISSUERS ? name : OTHER;
-    values.set(place, (values.get(place) ?? 0) + value);
+    const known = values.get(place);
+    values.set(place, known === undefined ? value : combine(known, value));
   }
   return [...values].map(([source, value]) => ({ labels: { source, ...more }, value }));
+}
+
+/** @param {number} one @param {number} other */
+const sum = (one, other) => one + other;
+
+/** @param {VerifierStats['sources'][number]} source */
+const usableKeys = ({ keys, staleLeft }) => ((staleLeft ?? 0) > 0 ? keys.length : 0);
+
+/** The least time that is left to sources with keys, 0 where a name has none with keys. @param {Reading} now */
+function least(now) {
+  const ofKeys = (/** @type {VerifierStats['sources'][number]} */ { keys, staleLeft }) =>
+    keys.length > 0 ? (staleLeft ?? 0) : Number.POSITIVE_INFINITY;
+  const samples = ofSources(now, ofKeys, Math.min);
+  return samples.map((sample) => (sample.value === Number.POSITIVE_INFINITY ? { ...sample, value: 0 } : sample));
 }
 
 /** @param {Record<string, string>} labels @param {import('./tally').Durations} durations @returns {Sample[]} */

@@ -3,7 +3,7 @@
 // `remote-agent-auth/metrics`. Nothing of prom-client or OpenTelemetry is required: a registry, a meter and a tracer are the host's own.
 
 const { createHealthHandler, health } = require('./health');
-const { accounts: accountChannel, decisions } = require('../events/channels');
+const { accounts: accountChannel, decisions, listen } = require('../events/channels');
 const { FAMILIES } = require('./metric-families');
 const { Counts, Tally } = require('./tally');
 const { recordSpan } = require('./decision-span');
@@ -28,24 +28,35 @@ function collectPrometheus(register, options = {}) {
     );
   }
   const { read, stop } = begin(options);
-  for (const { name, help, type, samples } of FAMILIES) {
-    const get = async () => ({
-      name,
-      help,
-      type,
-      aggregator: 'sum',
-      values: samples(read()).map(({ labels, value, suffix }) => ({
-        labels,
-        value,
-        metricName: name + (suffix ?? ''),
-      })),
-    });
-    register.registerMetric(/** @type {any} */ ({ name, help, type, aggregator: 'sum', get, reset() {}, remove() {} }));
-  }
-  return () => {
+  /** @type {string[]} */
+  const registered = [];
+  const end = () => {
     stop();
-    for (const { name } of FAMILIES) register.removeSingleMetric?.(name);
+    for (const name of registered) register.removeSingleMetric?.(name);
   };
+  try {
+    for (const family of FAMILIES) {
+      register.registerMetric(/** @type {any} */ (metricOf(family, read)));
+      registered.push(family.name);
+    }
+  } catch (error) {
+    // Such a name is registered already: what was begun here is undone.
+    end();
+    throw error;
+  }
+  return end;
+}
+
+/** What prom-client asks of a metric. @param {import('./metric-families').Family} family @param {() => Reading} read */
+function metricOf({ name, help, type, samples }, read) {
+  const get = async () => ({
+    name,
+    help,
+    type,
+    aggregator: 'sum',
+    values: samples(read()).map(({ labels, value, suffix }) => ({ labels, value, metricName: name + (suffix ?? '') })),
+  });
+  return { name, help, type, aggregator: 'sum', get, reset() {}, remove() {} };
 }
 
 /**
@@ -63,14 +74,15 @@ function instrument(meter, options = {}) {
   const { tracer, ...rest } = options;
   const check = meter.createHistogram('remote_agent_auth.check.duration', { unit: 's' });
   const callbacks = meter.createHistogram('remote_agent_auth.callback.duration', { unit: 's' });
-  const { read, stop, nameOf } = begin(rest, (event) => {
+  const spans = (/** @type {DecisionEvent} */ event) => tracer !== undefined && recordSpan(tracer, event);
+  const durations = (/** @type {DecisionEvent} */ event) => {
     const { durationMicros, callbackMicros = 0 } = event;
-    if (tracer !== undefined) recordSpan(tracer, event);
     if (durationMicros === 0) return;
     const attributes = { 'remote_agent_auth.issuer': nameOf(event) };
     check.record(Math.max(0, durationMicros - callbackMicros) / 1e6, attributes);
     callbacks.record(callbackMicros / 1e6, attributes);
-  });
+  };
+  const { read, stop, nameOf } = begin(rest, [spans, durations]);
   const observed = FAMILIES.filter(({ type }) => type !== 'histogram').map(({ name, help, type, samples }) => {
     const options = { description: help };
     const dotted = name.replace(/^remote_agent_auth_/, 'remote_agent_auth.').replace(/_total$/, '');
@@ -99,28 +111,24 @@ function attributesOf({ code, ...labels }) {
 /**
  * Begins to count.
  * @param {MetricsOptions} options
- * @param {(event: DecisionEvent) => void} [also]
+ * @param {((event: DecisionEvent) => void)[]} [also] each fails for itself
  */
-function begin({ verifier }, also) {
+function begin({ verifier }, also = []) {
   const tally = new Tally();
   const accounts = new Counts();
   const stats = statsOf(verifier);
-  const count = (/** @type {unknown} */ message) => {
-    const event = /** @type {DecisionEvent} */ (message);
-    tally.add(event);
-    also?.(event);
-  };
-  const countAccount = (/** @type {any} */ { event, reason }) => accounts.add({ event, reason: reason ?? '' });
-  decisions.subscribe(count);
-  accountChannel.subscribe(countAccount);
+  const ends = [
+    listen(decisions, (event) => tally.add(event)),
+    ...also.map((listener) => listen(decisions, listener)),
+    listen(accountChannel, ({ event, reason }) => accounts.add({ event, reason: reason ?? '' })),
+  ];
   return {
     /** @returns {Reading} */
     read: () => ({ tally, accounts, stats: stats() }),
     /** As it is counted, at most a hundred. @param {DecisionEvent} event */
     nameOf: ({ issuer = 'none' }) => (tally.issuers.has(issuer) ? issuer : 'other'),
     stop() {
-      decisions.unsubscribe(count);
-      accountChannel.unsubscribe(countAccount);
+      for (const end of ends) end();
     },
   };
 }
@@ -136,9 +144,13 @@ function statsOf(verifier) {
   return () => {
     const now = performance.now();
     if (now - at < 1000) return known;
-    const asked = verifier ?? require('../verifier/shared-verifier').sharedVerifier();
-    known = asked.stats();
     at = now;
+    try {
+      known = (verifier ?? require('../verifier/shared-verifier').sharedVerifier()).stats();
+    } catch {
+      // A host's own verifier: what was counted is read all the same.
+      known = undefined;
+    }
     return known;
   };
 }

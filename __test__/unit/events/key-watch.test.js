@@ -2,9 +2,9 @@
 
 const { subscribe, unsubscribe } = require('node:diagnostics_channel');
 const { RemoteTokenVerifier } = require('../../..');
-const { KeyWatch } = require('../../../lib/events/key-watch');
+const { KeyWatch, lookAtKeys } = require('../../../lib/events/key-watch');
 const { Issuer } = require('../../support/issuer');
-const { auth, isolateEnvironment, oidcOf, setUp } = require('../../support/flow');
+const { auth, isolateEnvironment, oidcOf, setUp, storedUser } = require('../../support/flow');
 
 isolateEnvironment();
 
@@ -82,4 +82,51 @@ test('the middleware looks after a decision, and asks nothing while nobody liste
   await app.call({ authorization: `Bearer ${issuer.token()}` });
   expect(asked).toHaveBeenCalledTimes(1);
   await issuer.stop();
+});
+
+test('sources of one name are one: keys of either are not withdrawn', () => {
+  const time = { now: 0 };
+  const inline = (thumbprint, succeeded = 1) =>
+    source({
+      kind: 'inline',
+      url: '',
+      keys: [{ thumbprint, kid: thumbprint }],
+      refreshes: { begun: 1, succeeded, failed: 0, notModified: 0 },
+    });
+  let sources = [inline('A'), inline('B')];
+  const watch = new KeyWatch(
+    () => ({ sources }),
+    () => time.now,
+  );
+  const next = (now) => {
+    sources = now;
+    time.now += 1000;
+    watch.look();
+    return events.splice(0).map(({ event, kids }) => [event, kids]);
+  };
+  expect(next([inline('A'), inline('B')])).toEqual([]);
+  expect(next([inline('B'), inline('A')])).toEqual([]);
+  expect(next([inline('B'), inline('A', 2)])).toEqual([['refreshed', undefined]]);
+  expect(next([inline('B', 2), inline('C', 1)])).toEqual([
+    ['added', ['C']],
+    ['withdrawn', ['A']],
+  ]);
+});
+
+test.each([
+  [
+    'that fails',
+    () => {
+      throw new Error('stats');
+    },
+  ],
+  ['of another shape', () => ({ hits: 1 })],
+  ['without anything', () => undefined],
+])('a verifier with statistics %s keeps no caller from being let in', async (_, stats) => {
+  const verifier = { ...new RemoteTokenVerifier(), stats };
+  expect(() => lookAtKeys(verifier)).not.toThrow();
+  const app = setUp({ user: storedUser() });
+  app.verifier.stats = stats;
+  expect((await app.call()).next.mock.calls).toEqual([[]]);
+  expect(events).toEqual([]);
 });

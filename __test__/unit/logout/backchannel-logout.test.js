@@ -2,6 +2,7 @@
 
 // Logout tokens by OpenID Connect Back-Channel Logout 1.0, 2.4 and 2.6: what counts, and what does not.
 
+const { randomUUID } = require('node:crypto');
 const express = require('express');
 const { once } = require('node:events');
 const { RemoteTokenVerifier, backchannelLogout } = require('../../..');
@@ -15,8 +16,8 @@ const signer = new Signer();
 const verifier = new RemoteTokenVerifier();
 const access = verifier.compile(policyOf([signer.jwk]));
 const now = () => Math.floor(Date.now() / 1000);
-let count = 0;
-const unique = () => `${process.pid}-${(count += 1)}`;
+// Revocations are shared by the suites of one worker.
+const unique = () => randomUUID();
 
 /** @param {Record<string, unknown>} [claims] @param {Record<string, unknown> | string} [header] */
 const logoutToken = (claims = {}, header = { typ: 'logout+jwt' }, by = signer) =>

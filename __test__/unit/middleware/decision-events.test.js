@@ -5,7 +5,7 @@
 const { subscribe, unsubscribe } = require('node:diagnostics_channel');
 const { RemoteTokenVerifier } = require('../../..');
 const { Issuer } = require('../../support/issuer');
-const { fullResponse, success } = require('../../support/fakes');
+const { failure, fullResponse, success } = require('../../support/fakes');
 const { auth, isolateEnvironment, oidcOf, setUp, storedUser, ISSUER } = require('../../support/flow');
 
 isolateEnvironment();
@@ -202,4 +202,67 @@ describe('over the native verifier', () => {
     expect(events[0]).toMatchObject({ check: 'form', outcome: 'refused' });
     expect(events[0]).not.toHaveProperty('kid');
   });
+});
+
+const throwing = () =>
+  new Proxy(
+    {},
+    {
+      get: () => {
+        throw new Error('odd');
+      },
+    },
+  );
+
+test.each([
+  ['key ids that are null', { providerKids: null }],
+  ['key ids that are no texts', { algorithm: 'RS256', providerKids: [null, 5, 'k'] }],
+  ['an object that fails when it is read', throwing()],
+  ['a text', 'evidence'],
+])('evidence of a host’s own verifier that is %s changes no answer', async (_, evidence) => {
+  const refused = failure('ERR_SIGNATURE_INVALID', 'token');
+  for (const listening of [true, false]) {
+    if (!listening) unsubscribe('remote-agent-auth:decision', listen);
+    const app = setUp({ config: auth({ apiKey: false }), answers: { agents: refused } });
+    app.verifier.evidence = () => evidence;
+    const { answer, answers } = await app.call();
+    expect([answer, answers]).toEqual([{ status: 401, body: { error: 'Unauthorized' } }, 1]);
+    expect(app.lines).toEqual([['error', expect.stringContaining('[remoteAgentAuth]'), expect.anything()]]);
+  }
+  for (const { providerKids = [] } of events) expect(providerKids.every((kid) => typeof kid === 'string')).toBe(true);
+});
+
+test('where the event cannot be made, the plain line and the API-key middleware are as without it', async () => {
+  const app = setUp({ answers: { agents: failure('ERR_SIGNATURE_INVALID', 'token') } });
+  app.verifier.evidence = throwing;
+  const { next } = await app.call();
+  expect(next.mock.calls).toEqual([[]]);
+  expect(app.apiKeyMiddleware).toHaveBeenCalledTimes(1);
+  expect(app.lines).toEqual([['debug', expect.not.stringContaining('reference'), expect.anything()]]);
+  expect(events).toEqual([]);
+});
+
+test.each([
+  ['without a message', { ok: false, code: 'ERR_CUSTOM', fault: 'token', reason: 'x' }, 401],
+  ['with a code that is no text', { ok: false, code: 5, fault: 'token', message: 'm' }, 401],
+  [
+    'with expected and got that are no texts',
+    { ...failure('ERR_TOKEN_AUDIENCE', 'token'), expected: [1], got: {} },
+    401,
+  ],
+  ['with a subject that is no text', success({ subject: 5 }), undefined],
+  ['with a header that is null', success({ header: null }), undefined],
+])('an outcome %s of a host’s own verifier is answered', async (_, outcome, status) => {
+  const app = setUp({ config: auth({ apiKey: false }), user: null, answers: { agents: outcome } });
+  const { answer, answers } = await app.call();
+  expect(answers).toBe(1);
+  expect([401, 500]).toContain(answer.status);
+  if (status !== undefined) expect(answer.status).toBe(status);
+});
+
+test('an event that cannot be made of a token let in keeps nobody out', async () => {
+  const app = setUp({ user: storedUser(), answers: { agents: success({ header: null }) } });
+  app.verifier.keyState = () => Symbol('odd');
+  expect((await app.call()).next.mock.calls).toEqual([[]]);
+  expect(events).toEqual([expect.objectContaining({ outcome: 'accepted' })]);
 });

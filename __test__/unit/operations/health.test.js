@@ -17,6 +17,7 @@ const source = (over = {}) => ({
   nextAttempt: null,
   lastFailure: null,
   keys: [{ kid: 'a' }],
+  refreshes: { begun: 1, succeeded: 1, failed: 0, notModified: 0 },
   ...over,
 });
 const of = (sources, issuers) => health({ verifier: { stats: () => ({ sources }) }, issuers, now: () => NOW });
@@ -65,6 +66,66 @@ test('only the issuers named count, and one that nobody asked for is down', () =
     ready: false,
     issuers: [expect.objectContaining({ status: 'ready' }), { issuer: 'https://new.example', status: 'down', keys: 0 }],
   });
+});
+
+const NOT_ASKED = {
+  age: null,
+  lifeLeft: null,
+  staleLeft: null,
+  keys: [],
+  refreshes: { begun: 0, succeeded: 0, failed: 0, notModified: 0 },
+};
+
+test('a place for keys that nobody was asked for says nothing, and is no key of an issuer that is named', () => {
+  expect(of([source(NOT_ASKED)])).toEqual({ ready: true, issuers: [] });
+  expect(of([source(), source(NOT_ASKED)])).toMatchObject({ ready: true, issuers: [{ status: 'ready', keys: 1 }] });
+  expect(of([source(NOT_ASKED)], ['https://a.example'])).toEqual({
+    ready: false,
+    issuers: [{ issuer: 'https://a.example', status: 'down', keys: 0 }],
+  });
+});
+
+test('keys of the configuration are there however old they are', () => {
+  const inline = source({ kind: 'inline', url: '', age: 90_000, lifeLeft: 0, staleLeft: 0 });
+  expect(of([inline])).toEqual({
+    ready: true,
+    issuers: [{ issuer: 'inline', status: 'ready', keys: 1, age: 90_000 }],
+  });
+});
+
+test('sources of one issuer are one, as well as the best of them', () => {
+  const [down, degraded] = [source({ staleLeft: null, keys: [] }), source({ lifeLeft: 0 })];
+  expect(of([down, degraded])).toMatchObject({ ready: true, issuers: [{ status: 'degraded' }] });
+  expect(of([down, degraded, source()])).toMatchObject({ ready: true, issuers: [{ status: 'ready' }] });
+  expect(of([down, down])).toMatchObject({ ready: false, issuers: [{ status: 'down' }] });
+});
+
+test('an issuer is named with a slash at the end or without', () => {
+  const name = 'https://a.example';
+  for (const [url, wanted] of [
+    [name, `${name}/`],
+    [`${name}/`, name],
+  ])
+    expect(of([source({ url })], [wanted, name])).toMatchObject({
+      ready: true,
+      issuers: [{ issuer: url, status: 'ready' }],
+    });
+});
+
+test('a token that nobody signed does not make a fresh process unready', async () => {
+  const issuer = await new Issuer().start();
+  const verifier = new RemoteTokenVerifier();
+  verifier.clear();
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const claims = part({ iss: issuer.url, aud: 'other', sub: 'a', exp: 9e9 });
+  const outcome = await verifier.check(
+    `${part({ alg: 'RS256', kid: 'x' })}.${claims}.AAAA`,
+    verifier.compile({ issuer: issuer.url, audience: 'agents' }),
+  );
+  await issuer.stop();
+  expect(outcome).toMatchObject({ ok: false, code: 'ERR_TOKEN_AUDIENCE' });
+  expect(verifier.stats().sources).toEqual([expect.objectContaining({ url: issuer.url, keys: [] })]);
+  expect(health({ verifier })).toEqual({ ready: true, issuers: [] });
 });
 
 test('the handler answers 200, or 503 where an issuer is down', () => {

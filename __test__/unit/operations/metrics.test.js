@@ -2,6 +2,7 @@
 
 // What a scrape of prom-client's own registry and OpenTelemetry's own SDK show of decisions.
 
+const { spawnSync } = require('node:child_process');
 const { readFileSync } = require('node:fs');
 const path = require('node:path');
 const { AsyncLocalStorageContextManager } = require('@opentelemetry/context-async-hooks');
@@ -118,9 +119,12 @@ test('100,000 junk issuers, codes and kids make no more labels than a hundred is
 });
 
 test('ended, it counts nothing and is out of the registry', async () => {
+  // Other suites of this worker may listen as well: the channels are the process's.
+  const others = DECISIONS._subscribers?.length ?? 0;
   const register = prometheus();
+  expect(DECISIONS._subscribers).toHaveLength(others + 1);
   ends.splice(0).forEach((end) => end());
-  expect(DECISIONS.hasSubscribers).toBe(false);
+  expect(DECISIONS._subscribers ?? []).toHaveLength(others);
   expect(await register.metrics()).toBe('\n');
 });
 
@@ -231,3 +235,108 @@ function holds(conditions, labels) {
     return (labels[name] === value) === (operator === '=');
   });
 }
+
+test('a tracer or a meter that fails keeps the other from nothing, and is said once without its words', () => {
+  const said = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+  const recorded = [];
+  const spans = [];
+  const meterOf = (record) => ({
+    createHistogram: () => ({ record }),
+    createObservableCounter: () => ({ addCallback() {}, removeCallback() {} }),
+    createObservableGauge: () => ({ addCallback() {}, removeCallback() {} }),
+  });
+  const failing = () => {
+    throw new Error('secret of an exporter');
+  };
+  const startSpan = (name) => spans.push(name) && { setStatus() {}, end() {} };
+  const verifier = verifierOf([]);
+  const stops = [
+    instrument(
+      meterOf((value) => recorded.push(value)),
+      { verifier, tracer: { startSpan: failing } },
+    ),
+    instrument(meterOf(failing), { verifier, tracer: { startSpan } }),
+  ];
+  publish({ outcome: 'accepted' });
+  publish({ outcome: 'accepted' });
+  for (const stop of stops) stop();
+  expect([recorded.length, spans.length]).toEqual([4, 2]);
+  // Once for each listener that fails.
+  expect(said).toHaveBeenCalledTimes(2);
+  expect(JSON.stringify(said.mock.calls)).not.toContain('secret');
+  said.mockRestore();
+});
+
+test('a tracer that fails does not end the process', () => {
+  const program = `
+    const { instrument } = require(${JSON.stringify(path.join(__dirname, '..', '..', '..', 'lib', 'operations', 'metrics'))});
+    const none = { addCallback() {}, removeCallback() {}, record() {} };
+    const meter = { createHistogram: () => none, createObservableCounter: () => none, createObservableGauge: () => none };
+    instrument(meter, { verifier: { stats() {} }, tracer: { startSpan() { throw new Error('exporter'); } } });
+    require('node:diagnostics_channel').channel('remote-agent-auth:decision').publish({ outcome: 'accepted', durationMicros: 1 });
+    setImmediate(() => console.log('goes on'));`;
+  const { status, stdout } = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8' });
+  expect([status, stdout]).toEqual([0, 'goes on\n']);
+});
+
+test('statistics that cannot be had leave the counts readable', async () => {
+  const register = new Registry();
+  const stop = collectPrometheus(register, {
+    verifier: {
+      stats() {
+        throw new Error('none');
+      },
+    },
+  });
+  publish({ outcome: 'accepted' });
+  const text = await register.metrics();
+  stop();
+  expect(text).toContain('remote_agent_auth_decisions_total{');
+  expect(text).not.toContain('remote_agent_auth_key_age_seconds{');
+});
+
+test('a registry that has the metrics already is left as it is, and nothing goes on counting', async () => {
+  const register = new Registry();
+  const stop = collectPrometheus(register, { verifier: verifierOf([]) });
+  const before = DECISIONS._subscribers.length;
+  expect(() => collectPrometheus(register, { verifier: verifierOf([]) })).toThrow(/already been registered/);
+  expect(DECISIONS._subscribers).toHaveLength(before);
+  publish({ outcome: 'accepted' });
+  expect(await register.metrics()).toContain('remote_agent_auth_decisions_total{');
+  stop();
+  const names = [];
+  const limited = {
+    registerMetric({ name }) {
+      if (names.length === 3) throw new Error('full');
+      names.push(name);
+    },
+    removeSingleMetric: (name) => names.splice(names.indexOf(name), 1),
+  };
+  expect(() => collectPrometheus(limited, { verifier: verifierOf([]) })).toThrow('full');
+  expect(names).toEqual([]);
+});
+
+test('sources of one name are one: the oldest keys, the least time left, the sum of the fetches', async () => {
+  const register = new Registry();
+  const none = { age: null, staleLeft: null, keys: [] };
+  const sources = [
+    source({ age: 10, staleLeft: 14_000 }),
+    source({ age: 400, staleLeft: 60, keys: [{ kid: 'a' }] }),
+    source({ ...none, refreshes: { begun: 1, succeeded: 0, failed: 1, notModified: 0 } }),
+    source({ ...none, refreshes: { begun: 0, succeeded: 0, failed: 0, notModified: 0 }, url: 'https://not-asked' }),
+    source({ ...none, url: 'https://down' }),
+  ];
+  const stop = collectPrometheus(register, { verifier: verifierOf(sources) });
+  const text = await register.metrics();
+  stop();
+  for (const line of [
+    `remote_agent_auth_key_age_seconds{source="${ISSUER}"} 400`,
+    `remote_agent_auth_key_stale_left_seconds{source="${ISSUER}"} 60`,
+    'remote_agent_auth_key_stale_left_seconds{source="https://down"} 0',
+    `remote_agent_auth_usable_keys{source="${ISSUER}"} 2`,
+    `remote_agent_auth_key_refreshes_total{source="${ISSUER}",result="succeeded"} 4`,
+    `remote_agent_auth_key_refreshes_total{source="${ISSUER}",result="failed"} 3`,
+  ])
+    expect(text).toContain(`${line}\n`);
+  expect(text).not.toContain('not-asked');
+});

@@ -1,5 +1,6 @@
 'use strict';
 
+const { randomUUID } = require('node:crypto');
 const { spawnSync } = require('node:child_process');
 const path = require('node:path');
 const { RemoteTokenVerifier, revoke } = require('../../..');
@@ -10,9 +11,9 @@ const { Signer, policyOf, ISSUER } = require('../../support/signer');
 const signer = new Signer();
 const now = () => Math.floor(Date.now() / 1000);
 const later = () => now() + 600;
-let count = 0;
 /** The list belongs to the process: each test has names of its own. */
-const unique = () => `${process.pid}-${(count += 1)}`;
+// Revocations are shared by the suites of one worker.
+const unique = () => randomUUID();
 const codeOf = async (checked) => {
   const outcome = await checked;
   return outcome.ok ? 'ok' : outcome.code;
