@@ -11,8 +11,10 @@ const { HttpException, SetMetadata, createParamDecorator } = peer('@nestjs/commo
 
 const RULES = 'remote-agent-auth:rules';
 const OPEN = 'remote-agent-auth:open';
+/** With what `reflect-metadata` adds, which Nest loads. */
+const reflect = /** @type {any} */ (Reflect);
 /** Of a class, or of one of its methods. @param {string} key @param {any} target */
-const metadataOf = (key, target) => /** @type {any} */ (Reflect).getMetadata(key, target);
+const metadataOf = (key, target) => reflect.getMetadata(key, target);
 
 class BearerAuthGuard {
   #protection;
@@ -56,7 +58,21 @@ function exceptionOf({ status, headers, body, error }, res) {
 }
 
 /** Of a class or a method: what its requests must have. @param {...import('../../index').Guard} guards */
-const Require = (...guards) => SetMetadata(RULES, checkGuards(guards, 'Require'));
+const Require = (...guards) => {
+  const added = checkGuards(guards, 'Require');
+  return (
+    /** @type {any} */ owner,
+    /** @type {any} */ _name,
+    /** @type {PropertyDescriptor | undefined} */ descriptor,
+  ) => {
+    const target = descriptor === undefined ? owner : descriptor.value;
+    if (typeof target !== 'function')
+      throw wrongOption('Require: it stands on a class or a method, and on nothing else');
+    // What stands there already, and what a class inherits, is asked for as well: SetMetadata alone would replace it.
+    reflect.defineMetadata(RULES, [...added, ...(metadataOf(RULES, target) ?? [])], target);
+    return descriptor ?? owner;
+  };
+};
 /** Of a class or a method: no token is needed, and none is looked at. */
 const Public = () => SetMetadata(OPEN, true);
 /** Of a parameter: whom the request comes from. */

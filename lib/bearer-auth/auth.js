@@ -28,7 +28,8 @@ function factsOf(outcome, { paths }) {
   // Here: who brings a verifier and asks for nothing needs no native file.
   const { claimFacts } = require('../verifier/native-check');
   const facts = JSON.parse(claimFacts(outcome.claims, paths.roles, paths.permissions, paths.clientId));
-  if (facts.actor) Object.freeze(facts.actor);
+  // Kept for the next request with the same token: nobody who is given a part of them may change what that one is checked by.
+  for (const fact of Object.values(facts)) Object.freeze(fact);
   known.set(outcome, { paths, facts: Object.freeze(facts) });
   return facts;
 }
@@ -68,7 +69,9 @@ class BearerAuth {
   }
 
   get scopes() {
-    return this.#outcome.scopes;
+    const { scopes } = this.#outcome;
+    // A verifier of the host's own may give the same list again and again.
+    return Object.isFrozen(scopes) ? scopes : Object.freeze([...scopes]);
   }
 
   get expiresAt() {

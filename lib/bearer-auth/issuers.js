@@ -18,7 +18,7 @@ const { wrongOption } = require('../verifier/errors');
  */
 
 /** Access tokens only: this API is asked for nothing else (RFC 8725 3.11). A policy may say otherwise. */
-const DEFAULTS = Object.freeze({ typ: 'preferred' });
+const DEFAULT_TYP = 'preferred';
 const PATHS = Object.freeze({ roles: ['roles', 'realm_access.roles'], permissions: ['permissions'], clientId: [] });
 /** Characters of a token's `iss` that are shown to the operator, as `details.rs` has it. */
 const SHOWN = 200;
@@ -91,8 +91,9 @@ class Issuers {
   /** @param {BearerPolicy} options @returns {Entry} */
   #entryOf(options) {
     const { claimPaths, ...written } = Object(options);
-    // A profile knows whether its provider issues more than ID tokens.
-    const policy = this.#compiled.find({ ...(written.profile === undefined && DEFAULTS), ...written });
+    // A profile knows whether its provider issues more than ID tokens. An option that is undefined or null says nothing.
+    const typ = written.typ ?? (written.profile === undefined ? DEFAULT_TYP : undefined);
+    const policy = this.#compiled.find({ ...written, typ });
     const { scope, issuer } = written;
     return {
       policy,
