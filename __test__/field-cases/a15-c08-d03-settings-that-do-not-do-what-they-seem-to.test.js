@@ -45,6 +45,17 @@ describe('A15 NO_PROXY', () => {
   });
 
   test.each([
+    ['http://user:hunter2@proxy.example:3128', '"http://***@proxy.example:3128"'],
+    ['user:hunter2@proxy.example', '"***@proxy.example"'],
+    ['http://user:hunter2,hunter2@x@proxy.example:3128', '"***@proxy.example:3128"'],
+  ])('A15 credentials in %s are not repeated', (list, shown) => {
+    const said = warnings({ NO_PROXY: list }).join();
+    expect(said).toContain(`the entry ${shown} of NO_PROXY is not understood`);
+    expect(said).not.toContain('hunter2');
+    expect(warnings({}, { policy: { proxy: { bypass: list } } }).join()).not.toContain('hunter2');
+  });
+
+  test.each([
     '10.0.0.0/33',
     '::/129',
     'https://a.example',

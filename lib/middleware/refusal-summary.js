@@ -1,5 +1,7 @@
 'use strict';
 
+const { AsyncResource } = require('node:async_hooks');
+
 /**
  * @typedef {import('../../index').DecisionEvent} DecisionEvent
  * @typedef {import('./log').Log} Log
@@ -13,6 +15,11 @@ const PERIOD = 60_000;
 /** Issuers counted in one period, as configured; those beyond are one more, `OTHER`. Codes are a closed set. */
 const MOST_ISSUERS = 100;
 const OTHER = 'other issuers';
+/**
+ * What a summary is written in: what was there when this file was loaded, which is with the middleware and in no request. A summary is
+ * about several requests, and the context of none of them (its tenant, its user) may stand at the line.
+ */
+const noRequest = new AsyncResource('RemoteAgentAuthSummary');
 
 /**
  * Sums up the refusals that are logged at debug alone, because API keys are tried instead: nobody has that level on. At most one line a
@@ -50,7 +57,7 @@ class RefusalSummary {
     if (this.#began === undefined) {
       const began = this.#clock();
       this.#began = began;
-      this.#later(() => this.#ended(began), PERIOD);
+      noRequest.runInAsyncScope(() => this.#later(() => this.#ended(began), PERIOD));
     }
     const codes = this.#codesOf(event.issuer ?? 'unknown');
     const code = String(event.code);
@@ -76,7 +83,9 @@ class RefusalSummary {
     const issuers = this.#issuers;
     this.#issuers = new Map();
     this.#began = undefined;
-    for (const [issuer, codes] of issuers) this.#log.warn(lineOf(issuer, codes));
+    noRequest.runInAsyncScope(() => {
+      for (const [issuer, codes] of issuers) this.#log.warn(lineOf(issuer, codes));
+    });
   }
 }
 
@@ -92,8 +101,11 @@ function lineOf(issuer, codes) {
 
 /** @param {DecisionEvent} event @returns {string} */
 function explained({ expected, got, action, reference }) {
-  const compared = expected === undefined && got === undefined ? '' : `expected ${expected}, got ${got}; `;
-  return `${compared}${action ?? ''} Example: reference ${reference}`;
+  const compared = [];
+  if (expected !== undefined) compared.push(`expected ${expected}`);
+  if (got !== undefined) compared.push(`got ${got}`);
+  const said = compared.length === 0 ? '' : `${compared.join(', ')}; `;
+  return `${said}${action === undefined ? '' : `${action} `}Example: reference ${reference}`;
 }
 
 /** One for all who write to one logger: hosts make a middleware per request. @type {WeakMap<object, RefusalSummary>} */

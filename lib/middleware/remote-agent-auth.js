@@ -10,6 +10,7 @@ const { createLog, limitOf } = require('./log');
 const { observedLookup } = require('./lookup-metrics');
 const { acceptedEvent, beginning, publish } = require('./observation');
 const { checkDeps, readOptions } = require('./options');
+const { summaryOf } = require('./refusal-summary');
 const { attempt, refuse, report, unexpected } = require('./rejection');
 const { sharedBy } = require('./shared-policies');
 const { isTenantConflict, requestConfigOptions } = require('./tenant');
@@ -211,7 +212,7 @@ function tryApiKey(context, state) {
  */
 function summarise(logger, log, event) {
   if (event.fault === 'config' || event.fault === 'upstream') return;
-  require('./refusal-summary').summaryOf(logger, log).add(event);
+  summaryOf(logger, log).add(event);
 }
 
 /** What nothing falls back from. @param {Context} context @param {RequestState} state @param {Rejection} rejection */

@@ -24,6 +24,12 @@ const CONFIGURATION_USAGE = `  FILE                  librechat.yaml (needs js-ya
   --policy FILE         JSON: what createRemoteAgentAuth is given as its option policy`;
 
 /**
+ * What is a token, or the header it is sent in, alone or as the value of an option. A word `Bearer` alone is one before the token.
+ */
+const SECRET =
+  /^--token(=|$)|^(--[\w-]+=)?(authorization:|bearer\s|(authorization:\s*)?(bearer\s+)?eyJ[\w-]*\.)|^bearer$/i;
+
+/**
  * @param {string[]} args
  * @param {ArgumentTypes} options beside those of the configuration
  * @returns {{ values: any, positionals: string[] }}
@@ -31,7 +37,7 @@ const CONFIGURATION_USAGE = `  FILE                  librechat.yaml (needs js-ya
  */
 function parse(args, options) {
   // Another process may list these arguments: a token is none of them, and is not repeated.
-  if (args.some((arg) => /^--token(=|$)|^(bearer\s+)?eyJ[\w-]*\./i.test(arg))) {
+  if (args.some((arg) => SECRET.test(arg.trim()))) {
     throw new UsageError(
       'a token is given by --token-file, never as an argument, which other users of this machine can see',
     );

@@ -20,6 +20,10 @@ const MINUTES = 60;
 const MINUTE_MS = 60_000;
 /** Kinds of refusals kept, the newest; a row is about 1 KB. */
 const MOST_ROWS = 200;
+/** Kinds of one code: callers who send other values each time do not remove the rows of other codes. */
+const MOST_ROWS_OF_CODE = 40;
+/** Checks before any claim: what came is whatever a stranger has written, and tells no kinds apart. */
+const BEFORE_CLAIMS = new Set(['form', 'algorithm', 'key']);
 /** The same, of requests about which the shadow policy says something else. */
 const MOST_SHADOW_ROWS = 50;
 /** References kept of one kind. */
@@ -91,7 +95,7 @@ class Rows {
   /** @param {DecisionEvent} event */
   add(event) {
     const kind = kindOf(event);
-    const row = this.#rows.get(kind) ?? { event, count: 0, first: event.time, references: [] };
+    const row = this.#rows.get(kind) ?? this.#begun(event);
     this.#rows.delete(kind);
     this.#rows.set(kind, row);
     row.event = event;
@@ -99,6 +103,14 @@ class Rows {
     row.references.unshift(event.reference);
     row.references.length = Math.min(row.references.length, MOST_REFERENCES);
     if (this.#rows.size > this.#most) this.#rows.delete(/** @type {string} */ (this.#rows.keys().next().value));
+  }
+
+  /** Takes the oldest row of that code out where there are too many. @param {DecisionEvent} event @returns {Row} */
+  #begun(event) {
+    const name = nameOf(event);
+    const alike = [...this.#rows].filter(([, row]) => nameOf(row.event) === name);
+    if (alike.length >= MOST_ROWS_OF_CODE) this.#rows.delete(/** @type {[string, Row]} */ (alike[0])[0]);
+    return { event, count: 0, first: event.time, references: [] };
   }
 
   newest() {
@@ -111,9 +123,11 @@ function nameOf({ outcome, code, cause }) {
   return outcome === ACCEPTED ? ACCEPTED : (code ?? cause ?? outcome);
 }
 
-/** @param {DecisionEvent} event */
-function kindOf({ outcome, issuer, policy, tenant, code, cause, kid, expected, got, shadow }) {
-  return JSON.stringify([outcome, issuer, policy, tenant, code, cause, kid, expected, got, shadow]);
+/** Without what is another in each token of a stranger: its `kid`, and what it has for checks before any claim. @param {DecisionEvent} event */
+function kindOf({ outcome, issuer, policy, tenant, code, cause, check, expected, got, shadow }) {
+  const came = BEFORE_CLAIMS.has(check ?? '') ? undefined : got;
+  const differs = shadow && [shadow.outcome, shadow.code, shadow.expected];
+  return JSON.stringify([outcome, issuer, policy, tenant, code, cause, expected, came, differs]);
 }
 
 /** @type {DecisionRecord | undefined} */

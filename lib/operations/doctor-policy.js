@@ -5,7 +5,7 @@
 const { warnOfNetworkSettings } = require('../policy/network-warnings');
 const { createPolicyExtra } = require('../policy/option');
 const { PolicyCache } = require('../policy/policy-cache');
-const { codes } = require('../verifier/errors');
+const { RemoteAuthError, codes } = require('../verifier/errors');
 
 /**
  * @typedef {import('./doctor').Line} Line
@@ -26,7 +26,7 @@ function policyOf(verifier, fields, policy, tenantId) {
   const lines = [];
   const warn = (/** @type {string} */ text) => void lines.push({ check: 'environment', status: 'warning', text });
   const log = { debug() {}, info() {}, warn, error: warn };
-  warnOfNetworkSettings(log, typeof policy === 'object' ? policy.proxy?.bypass : undefined);
+  warnOfNetworkSettings(log, typeof policy === 'object' ? policy?.proxy?.bypass : undefined);
   /** @type {PolicyOptions | undefined} */
   let options;
   const cache = new PolicyCache({
@@ -36,7 +36,7 @@ function policyOf(verifier, fields, policy, tenantId) {
       return verifier.compile(made);
     },
   });
-  const { failure } = cache.find(fields, createPolicyExtra(policy, 'doctor')(fields, tenantId));
+  const failure = failureOf(() => cache.find(fields, createPolicyExtra(policy, 'doctor')(fields, tenantId)));
   if (failure !== undefined) {
     const { code, message } = failure;
     return {
@@ -47,6 +47,19 @@ function policyOf(verifier, fields, policy, tenantId) {
     options,
     lines: [...lines, { check: 'policy', status: 'ok', text: 'issuer, audience and options are usable' }],
   };
+}
+
+/**
+ * @param {() => { failure?: RemoteAuthError }} find
+ * @returns {RemoteAuthError | undefined} also of an option that the middleware would not start with
+ */
+function failureOf(find) {
+  try {
+    return find().failure;
+  } catch (error) {
+    if (error instanceof RemoteAuthError) return error;
+    throw error;
+  }
 }
 
 module.exports = { policyOf };

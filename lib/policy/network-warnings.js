@@ -37,10 +37,20 @@ function warnOfNetworkSettings(log, bypass) {
   for (const [name, list] of Object.entries(lists)) {
     for (const entry of notUnderstood(list).slice(0, MOST_NAMED)) {
       once(
-        `the entry ${JSON.stringify(entry.slice(0, 200))} of ${name} is not understood and fits no host; expected a host name, an address or a range like 10.0.0.0/8`,
+        `the entry ${JSON.stringify(shown(entry, String(list)).slice(0, 200))} of ${name} is not understood and fits no host; expected a host name, an address or a range like 10.0.0.0/8`,
       );
     }
   }
+}
+
+/**
+ * An entry as it may be logged: a proxy's URL put in the wrong variable has a password in it, which a comma may have cut in two.
+ * @param {string} entry
+ * @param {string} list
+ */
+function shown(entry, list) {
+  if (!list.includes('@')) return entry;
+  return entry.includes('@') ? entry.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, '$1***@') : '***';
 }
 
 module.exports = { warnOfNetworkSettings };

@@ -1,5 +1,6 @@
 'use strict';
 
+const { AsyncLocalStorage } = require('node:async_hooks');
 const { execFileSync } = require('node:child_process');
 const path = require('node:path');
 const { RefusalSummary } = require('../../../lib/middleware/refusal-summary');
@@ -96,6 +97,65 @@ test('the middleware feeds it what is logged at debug, and nothing while the opt
   } finally {
     jest.useRealTimers();
   }
+});
+
+test.each([
+  [{ expected: '"agents"', action: 'Do it.' }, 'expected "agents"; Do it. Example: reference R1'],
+  [{ got: '"account"' }, 'got "account"; Example: reference R1'],
+  [{ action: 'Do it.' }, 'Do it. Example: reference R1'],
+  [{}, 'Example: reference R1'],
+])('names only what there is: %j', (event, said) => {
+  const { add, timers, lines } = create();
+  add({ issuer: 'i', code: 'ERR_JWKS_FETCH', ...event });
+  timers[0].run();
+  expect(lines[0][1]).toMatch(/tried instead: 1 ERR_JWKS_FETCH \(/);
+  expect(lines[0][1].endsWith(`(${said})`)).toBe(true);
+});
+
+test('is written in the context of no request, by the timer as by a late request', async () => {
+  const tenant = new AsyncLocalStorage();
+  const seen = [];
+  const time = { now: 0 };
+  const log = { warn: (text) => seen.push([text.includes('issuer a'), tenant.getStore()]) };
+  let ended;
+  const written = new Promise((resolve) => (ended = resolve));
+  const later = (run) => setImmediate(() => (seen.push(tenant.getStore()), run(), ended()));
+  const summary = new RefusalSummary(log, () => time.now, later);
+  tenant.run('acme', () => summary.add({ issuer: 'a', code: 'X', reference: 'R' }));
+  await written;
+  expect(seen.splice(0)).toEqual([undefined, [true, undefined]]);
+  const late = new RefusalSummary(
+    log,
+    () => time.now,
+    () => {},
+  );
+  tenant.run('acme', () => late.add({ issuer: 'a', code: 'X', reference: 'R' }));
+  time.now = 60_000;
+  tenant.run('other', () => late.add({ issuer: 'b', code: 'X', reference: 'R' }));
+  expect(seen).toEqual([[true, undefined]]);
+});
+
+test('the first request of a process is no exception', () => {
+  const root = path.join(__dirname, '..', '..', '..');
+  const script = `
+    const { AsyncLocalStorage } = require('node:async_hooks');
+    const { createRemoteAgentAuth } = require(${JSON.stringify(root)});
+    const tenant = new AsyncLocalStorage();
+    const { setTimeout: real } = globalThis;
+    globalThis.setTimeout = (run, after) => (after === 60_000 ? (setImmediate(run), { unref() {} }) : real(run, after));
+    const none = () => {};
+    const warn = (text) => text.includes('in the last minute') && console.log('tenant', tenant.getStore());
+    const refused = { ok: false, code: 'ERR_TOKEN_AUDIENCE', fault: 'token', message: 'm' };
+    const oidc = { enabled: true, issuer: 'https://a.example', audience: 'a' };
+    const handler = createRemoteAgentAuth({
+      getAppConfig: async () => ({ endpoints: { agents: { remoteApi: { auth: { apiKey: { enabled: true }, oidc } } } } }),
+      findUser: none, updateUser: none, apiKeyMiddleware: (req, res, next) => next(),
+      logger: { debug: none, info: none, warn, error: none },
+    }, { verifier: { compile: () => ({}), check: () => refused, recheck: none } });
+    tenant.run('acme', () => handler({ headers: { authorization: 'Bearer a.b.c' } }, {}, none));`;
+  expect(execFileSync(process.execPath, ['-e', script], { timeout: 20_000, encoding: 'utf8' })).toBe(
+    'tenant undefined\n',
+  );
 });
 
 test('keeps no process alive', () => {

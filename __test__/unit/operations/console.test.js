@@ -349,6 +349,35 @@ describe('decisions', () => {
     expect(counts.get('other')).toBeGreaterThan(900);
   });
 
+  test('what strangers write removes no row of another code, and tells no kinds apart before the claims', () => {
+    record.add(event({ code: 'ERR_TOKEN_AUDIENCE', check: 'audience', got: 'account', reference: 'REAL' }));
+    for (let index = 0; index < 1000; index += 1) {
+      const texts = { kid: `kid-${index}`, got: `got-${index}` };
+      record.add(event({ ...texts, code: 'ERR_TOKEN_ALGORITHM', check: 'algorithm' }));
+      record.add(event({ ...texts, code: 'ERR_TOKEN_MALFORMED', check: 'form' }));
+      record.add(event({ ...texts, code: 'ERR_KEY_NOT_FOUND', check: 'key' }));
+      record.add(event({ ...texts, code: 'ERR_SIGNATURE_INVALID', check: 'signature', got: undefined }));
+      record.add(event({ ...texts, code: 'ERR_TOKEN_ISSUER', check: 'issuer' }));
+    }
+    const rows = record.refusals();
+    expect(rows.some(({ references }) => references.includes('REAL'))).toBe(true);
+    const counts = new Map();
+    for (const {
+      event: { code },
+    } of rows)
+      counts.set(code, (counts.get(code) ?? 0) + 1);
+    expect(Object.fromEntries(counts)).toEqual({
+      ERR_TOKEN_AUDIENCE: 1,
+      ERR_TOKEN_ALGORITHM: 1,
+      ERR_TOKEN_MALFORMED: 1,
+      ERR_KEY_NOT_FOUND: 1,
+      ERR_SIGNATURE_INVALID: 1,
+      ERR_TOKEN_ISSUER: 40,
+    });
+    // The newest of that code are there.
+    expect(rows[0].event.got).toBe('got-999');
+  });
+
   test('alike ones are one row, with expected, got and the newest references', async () => {
     for (const reference of ['AAAAAAAAAA', 'BBBBBBBBBB', 'CCCCCCCCCC', 'DDDDDDDDDD'])
       record.add(

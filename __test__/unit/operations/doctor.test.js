@@ -370,6 +370,11 @@ describe('the command', () => {
     [['--token', 'eyJhbGciOi'], /--token-file, never as an argument/],
     [['eyJhbGciOi.eyJzdWIi.c2ln'], /^doctor: a token is given by --token-file, never as an argument[^.]*$/],
     [['--policy', 'Bearer eyJhbGciOi.eyJzdWIi.c2ln'], /^doctor: a token is given by --token-file, [^.]*$/],
+    [['Bearer opaque-secret'], /^doctor: a token is given by --token-file, [^.]*$/],
+    [['bearer', 'opaque-secret'], /^doctor: a token is given by --token-file, [^.]*$/],
+    [['Authorization: Bearer opaque-secret'], /^doctor: a token is given by --token-file, [^.]*$/],
+    [['authorization:', 'opaque-secret'], /^doctor: a token is given by --token-file, [^.]*$/],
+    [['--policy=Authorization: Bearer eyJhbGciOi.eyJzdWIi.c2ln'], /^doctor: a token is given by --token-file, [^.]*$/],
     [['--no-such'], /--no-such/],
     [['missing.yaml'], /missing\.yaml cannot be read \(ENOENT\)/],
     [['a.yaml', 'b.yaml'], /one FILE at most/],
@@ -379,7 +384,29 @@ describe('the command', () => {
     const { code, stdout, stderr } = await run(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(text);
-    expect(stderr).not.toContain('eyJhbGciOi');
+    expect(stderr).not.toMatch(/eyJhbGciOi|opaque-secret/);
+  });
+
+  test('a policy that the middleware would not start with is a line that failed, and 1', async () => {
+    const secret = 'the-client-secret';
+    const policy = { introspection: { clientId: 'c', clientSecret: secret } };
+    fs.writeFileSync(path.join(folder, 'policy.json'), JSON.stringify(policy));
+    const { code, stdout, stderr } = await run([...flags(), '--policy', 'policy.json', '--json']);
+    expect([code, stderr]).toEqual([1, '']);
+    expect(failedOf(JSON.parse(stdout))).toEqual([
+      {
+        check: 'policy',
+        status: 'failed',
+        code: 'ERR_POLICY_OPTION',
+        text: expect.stringContaining('must be a function to set "introspection"'),
+        action: expect.any(String),
+      },
+    ]);
+    expect(stdout).not.toContain(secret);
+    for (const wrong of [5, null, 'text', []]) {
+      const lines = await diagnose({ config: block(), policy: wrong });
+      expect(failedOf(lines)).toEqual([expect.objectContaining({ check: 'policy', code: 'ERR_POLICY_OPTION' })]);
+    }
   });
 
   test('a file that cannot be parsed is not quoted', async () => {
