@@ -3,14 +3,16 @@
 // The sources of keys, as `stats()` of the verifier has them.
 
 const { html } = require('./console-markup');
+const { isKnown } = require('./known-sources');
 
 /** Sources shown; a server of many tenants may have thousands. */
 const MOST_SOURCES = 100;
 /** Keys shown of one source. */
 const MOST_KEYS = 50;
 
-/** @param {any[]} sources */
-function sourcesSection(sources) {
+/** @param {any[]} all */
+function sourcesSection(all) {
+  const sources = all.filter(isKnown);
   const more = sources.length - MOST_SOURCES;
   return html`<section id="keys" aria-labelledby="keys-title"><h2 id="keys-title">Issuers and their keys</h2>
 ${sources.length === 0 ? html`<p>No provider was asked for keys yet.</p>` : undefined}

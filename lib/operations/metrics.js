@@ -82,14 +82,18 @@ function instrument(meter, options = {}) {
     check.record(Math.max(0, durationMicros - callbackMicros) / 1e6, attributes);
     callbacks.record(callbackMicros / 1e6, attributes);
   };
-  const { read, stop, nameOf } = begin(rest, [spans, durations]);
-  const observed = FAMILIES.filter(({ type }) => type !== 'histogram').map(({ name, help, type, samples }) => {
+  // Before anything listens: a meter that refuses an instrument leaves nothing behind.
+  const made = FAMILIES.filter(({ type }) => type !== 'histogram').map(({ name, help, type, samples }) => {
     const options = { description: help };
     const dotted = name.replace(/^remote_agent_auth_/, 'remote_agent_auth.').replace(/_total$/, '');
     const instrument =
       type === 'counter'
         ? meter.createObservableCounter(dotted, options)
         : meter.createObservableGauge(dotted, options);
+    return { instrument, samples };
+  });
+  const { read, stop, nameOf } = begin(rest, [spans, durations]);
+  const observed = made.map(({ instrument, samples }) => {
     const observe = (/** @type {import('../../metrics').Observation} */ result) => {
       for (const { labels, value } of samples(read())) result.observe(value, attributesOf(labels));
     };

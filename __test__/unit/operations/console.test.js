@@ -442,3 +442,17 @@ describe('decisions', () => {
     );
   });
 });
+
+test('a place for keys that nobody was asked for is no issuer that is down', () => {
+  const { sourcesSection } = require('../../../lib/operations/console-sources');
+  const refreshes = (begun) => ({ begun, succeeded: 0, failed: begun, notModified: 0 });
+  const of = (begun) =>
+    String(
+      sourcesSection([
+        { kind: 'discovery', url: 'https://a.example', age: null, keys: [], refreshes: refreshes(begun) },
+      ]),
+    );
+  expect(of(0)).toContain('No provider was asked for keys yet.');
+  expect(of(0)).not.toContain('a.example');
+  expect(of(1)).toContain('there is no usable key');
+});

@@ -316,6 +316,19 @@ test('a registry that has the metrics already is left as it is, and nothing goes
   expect(names).toEqual([]);
 });
 
+test('a meter that refuses an instrument leaves nothing that goes on counting', () => {
+  const before = DECISIONS._subscribers?.length ?? 0;
+  const meter = {
+    createHistogram: () => ({ record() {} }),
+    createObservableCounter: () => ({ addCallback() {}, removeCallback() {} }),
+    createObservableGauge() {
+      throw new Error('full');
+    },
+  };
+  expect(() => instrument(meter, { verifier: verifierOf([]) })).toThrow('full');
+  expect(DECISIONS._subscribers ?? []).toHaveLength(before);
+});
+
 test('sources of one name are one: the oldest keys, the least time left, the sum of the fetches', async () => {
   const register = new Registry();
   const none = { age: null, staleLeft: null, keys: [] };
