@@ -72,10 +72,10 @@ export interface BearerAuthSettings {
   bodies?: ErrorBodies;
   /** Whether the middleware answers a refusal (default), or hands an error with `status` and `headers` to `next`. */
   onError?: 'answer' | 'next';
-  /** Told of every refusal, for a log line. What it throws costs nothing. */
+  /** Told of every refusal, for a log line. What it throws, or rejects with, changes nothing. */
   onRefusal?: (error: BearerError, req: any) => unknown;
   /**
-   * Whether a CORS preflight passes without a token, and without `auth`. Default true. Guards let none pass. `false` where CORS is dealt with
+   * Whether a CORS preflight passes without a token, and without `auth`. Default true, of `requestVerifier` false. Guards let none pass. `false` where CORS is dealt with
    * before, or where a handler of every method would answer OPTIONS with more than headers.
    */
   preflight?: boolean;
@@ -109,7 +109,10 @@ export type PolicyResolver = (
   req: any,
 ) => BearerPolicy | null | undefined | Promise<BearerPolicy | null | undefined>;
 
-/** The error of a refusal, as `next` and `onRefusal` get it: for the operator, never for the client. */
+/**
+ * The error of a refusal, as `onRefusal` gets it: for the operator, never for the client. `next` gets one with the status's phrase as its
+ * message, `expose: false` and this one as its `cause`.
+ */
 export type BearerError = RemoteAuthError & {
   /** That of the answer. */
   readonly status: number;

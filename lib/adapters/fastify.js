@@ -2,6 +2,7 @@
 
 // `remote-agent-auth/fastify`: a plugin that protects all routes of the instance it is registered on, and of its children.
 
+const { handedOn } = require('../bearer-auth');
 const { wrongOption } = require('../verifier/errors');
 const { checkGuards, protect } = require('./protection');
 
@@ -35,11 +36,19 @@ function bearerAuth(fastify, options, done) {
       return undefined;
     }
     reply.code(answer.status).headers(answer.headers);
-    if (protection.throws && answer.error !== undefined)
-      throw Object.assign(answer.error, { statusCode: answer.status });
+    if (protection.throws && answer.error !== undefined) throw thrown(answer.error);
     return reply.send(answer.body);
   });
   done();
+}
+
+/**
+ * Fastify's own error handler sends `message` and `code` to the client: the code, which names the cause, is in `cause` alone.
+ * @param {import('../../index').BearerError} error
+ */
+function thrown(error) {
+  const { message, status, headers, cause } = handedOn(error);
+  return Object.assign(new Error(message, { cause }), { statusCode: status, status, headers, expose: false });
 }
 
 /** @typedef {{ open: boolean, guards?: readonly import('../../index').Guard[], authRequired?: boolean }} RouteRule */

@@ -2,6 +2,7 @@
 
 // `remote-agent-auth/hono`: for Hono, and for whatever else is given a Request and gives a Response.
 
+const { handedOn } = require('../bearer-auth');
 const { checkGuards, protect } = require('./protection');
 
 /** @typedef {import('./protection').Answer} Answer */
@@ -32,7 +33,7 @@ function bearerAuth(options, ...guards) {
     const response = responseOf(answer, request.method);
     if (!protection.throws || answer.error === undefined) return response;
     // What Hono's HTTPException offers: app.onError may send the answer as it is.
-    throw Object.assign(answer.error, { getResponse: () => response });
+    throw Object.assign(handedOn(answer.error), { getResponse: () => response });
   };
 }
 
@@ -42,7 +43,8 @@ function bearerAuth(options, ...guards) {
  * @returns {(request: Request) => Promise<any>}
  */
 function requestVerifier(options, ...guards) {
-  const protection = protect(options, 'requestVerifier');
+  // One handler answers every method: a preflight that passed would be answered as a request that was let in.
+  const protection = protect({ ...options, preflight: options?.preflight ?? false }, 'requestVerifier');
   const rules = checkGuards(guards, 'requestVerifier');
   return async function verifyRequest(request) {
     const { auth, answer } = await protection.decide(seen(request), request, rules);

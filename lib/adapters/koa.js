@@ -2,6 +2,7 @@
 
 // `remote-agent-auth/koa`.
 
+const { handedOn } = require('../bearer-auth');
 const { checkGuards, protect } = require('./protection');
 
 /**
@@ -23,7 +24,7 @@ function bearerAuth(options, ...guards) {
       ctx.state[property] = auth;
       return next();
     }
-    if (protection.throws && answer.error !== undefined) throw answer.error;
+    if (protection.throws && answer.error !== undefined) throw handedOn(answer.error);
     ctx.status = answer.status;
     ctx.set(answer.headers);
     ctx.body = answer.body;

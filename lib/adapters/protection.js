@@ -18,6 +18,8 @@ class Protection {
   #factory;
   #metadata;
   #authenticator;
+  /** What was seen of a request, for the metadata: its function is given the same for the document and for the challenge. */
+  #seen = new WeakMap();
   /** The same with the other `authRequired`, for routes that differ. @type {ReturnType<typeof createAuthenticator> | undefined} */
   #other;
 
@@ -29,7 +31,8 @@ class Protection {
     }
     this.#factory = factory;
     this.#metadata = metadata;
-    this.#options = metadata === undefined ? own : { resourceMetadata: metadata.urlFor, ...own };
+    const urlFor = (/** @type {any} */ req) => metadata.urlFor(this.#seen.get(req) ?? req);
+    this.#options = metadata === undefined ? own : { ...own, resourceMetadata: own.resourceMetadata ?? urlFor };
     this.#authenticator = createAuthenticator(this.#options, factory);
   }
 
@@ -50,9 +53,10 @@ class Protection {
    * @returns {Promise<Decision>}
    */
   async decide(request, req, guards = [], authRequired) {
-    const document = this.#document(request);
-    if (document !== undefined) return { answer: document };
+    if (this.#metadata !== undefined) this.#seen.set(req, request);
     const authenticator = this.#authenticatorFor(authRequired);
+    const document = this.#document(request, req);
+    if (document !== undefined) return { answer: document };
     const result = await authenticator.authenticate(request, req);
     if (!result.ok) return { answer: result };
     for (const guard of guards) {
@@ -71,10 +75,23 @@ class Protection {
     return this.#other;
   }
 
-  /** Public (RFC 9728 3.1): clients read it before they have a token. @param {BearerRequest} request @returns {Answer | undefined} */
-  #document(request) {
+  /**
+   * Public (RFC 9728 3.1): clients read it before they have a token.
+   * @param {BearerRequest} request
+   * @param {any} req
+   * @returns {Answer | undefined}
+   */
+  #document(request, req) {
     if (this.#metadata === undefined || (request.method !== 'GET' && request.method !== 'HEAD')) return undefined;
-    const document = this.#metadata.documentFor(request);
+    let document;
+    try {
+      document = this.#metadata.documentFor(request);
+    } catch (cause) {
+      return this.#authenticator.refuse(
+        { code: 'ERR_INTERNAL', message: 'the metadata could not be given', cause },
+        req,
+      );
+    }
     if (document === undefined) return undefined;
     const headers = { 'Content-Type': 'application/json', 'Access-Control-Allow-Origin': '*' };
     return { status: 200, headers, body: document.text };

@@ -1,8 +1,10 @@
 'use strict';
 
+const { isAsynchronous } = require('../responses/asynchronous');
 const { RemoteAuthError } = require('../verifier/errors');
 const { sharedVerifier } = require('../verifier/shared-verifier');
 const { authOf, factsOf } = require('./auth');
+const { warnOfBoundToken } = require('./bound-token');
 const { credentialsOf, isPreflight } = require('./credentials');
 const { Issuers, isFailure } = require('./issuers');
 const { readOptions } = require('./options');
@@ -63,11 +65,11 @@ class Authenticator {
    * @returns {BearerResult | Promise<BearerResult>}
    */
   authenticate(request, req = request) {
-    if (this.#settings.preflight && isPreflight(request)) return PREFLIGHT;
-    const credentials = credentialsOf(request);
-    if (credentials === 'malformed') return this.refuse(MALFORMED, req);
-    if (credentials === 'none') return this.#settings.authRequired ? this.refuse(MISSING, req) : NOBODY;
     try {
+      if (this.#settings.preflight && isPreflight(request)) return PREFLIGHT;
+      const credentials = credentialsOf(request);
+      if (credentials === 'malformed') return this.refuse(MALFORMED, req);
+      if (credentials === 'none') return this.#settings.authRequired ? this.refuse(MISSING, req) : NOBODY;
       const chosen = this.#issuers.choose(credentials.token, req);
       const result =
         'then' in chosen ? this.#later(credentials.token, chosen, req) : this.#check(credentials.token, chosen, req);
@@ -98,6 +100,7 @@ class Authenticator {
   /** @param {string} token @param {Outcome} outcome @param {Entry} entry @param {any} req @returns {BearerResult} */
   #result(token, outcome, entry, req) {
     if (!outcome.ok) return this.refuse({ ...outcome, scope: entry.scope }, req);
+    if (outcome.isBound) warnOfBoundToken(entry.accepted?.[0] ?? entry.issuer);
     const auth = authOf(token, outcome, factsOf(outcome, entry), this.#now);
     return auth === undefined ? this.refuse(UNREADABLE_ACTOR, req) : { ok: true, auth };
   }
@@ -112,7 +115,7 @@ class Authenticator {
     const { realm, bodies, onRefusal } = this.#settings;
     const refusal = refusalOf(cause, { realm, bodies, resourceMetadata: this.#metadataUrl(req) });
     try {
-      onRefusal?.(refusal.error, req);
+      isAsynchronous(onRefusal?.(refusal.error, req));
     } catch {
       // An observer's failure is no reason to answer otherwise.
     }
@@ -124,7 +127,8 @@ class Authenticator {
     const { resourceMetadata } = this.#settings;
     if (typeof resourceMetadata !== 'function') return resourceMetadata;
     try {
-      return resourceMetadata(req);
+      const url = resourceMetadata(req);
+      return isAsynchronous(url) ? undefined : url;
     } catch {
       return undefined;
     }

@@ -31,7 +31,7 @@ function credentialsOf(request) {
 
 /** @param {BearerRequest} request @returns {string | string[] | undefined} a list where there is more than one header */
 function authorizationOf({ headers, rawHeaders }) {
-  const values = rawHeaders === undefined ? [] : valuesOf(rawHeaders);
+  const values = valuesOf(rawHeaders ?? []);
   if (values.length > 1) return values;
   if (typeof headers?.get === 'function') return headers.get('authorization') ?? undefined;
   const { authorization } = headers ?? {};
@@ -92,7 +92,7 @@ function hasTokenInForm({ headers, body }) {
  * @param {BearerRequest} request
  */
 function isPreflight({ method, headers }) {
-  if (method !== 'OPTIONS' || headers === undefined) return false;
+  if (method !== 'OPTIONS' || headers === undefined || headers === null) return false;
   const has = (/** @type {string} */ name) =>
     typeof headers.get === 'function' ? headers.get(name) !== null : headers[name] !== undefined;
   return has('origin') && has('access-control-request-method');

@@ -4,6 +4,7 @@
 
 const { createAuthenticator } = require('./authenticator');
 const { createBearerAuth, send } = require('./middleware');
+const { handedOn } = require('./refusal');
 const { protectedResourceMetadata } = require('./resource-metadata');
 
-module.exports = { createAuthenticator, createBearerAuth, protectedResourceMetadata, send };
+module.exports = { createAuthenticator, createBearerAuth, handedOn, protectedResourceMetadata, send };

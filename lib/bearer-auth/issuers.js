@@ -72,17 +72,24 @@ class Issuers {
     if (typeof issuer !== 'string') return issuer;
     const entry = this.#byIssuer.get(issuer);
     if (entry !== undefined || this.#resolve === undefined) return entry ?? unknownIssuer(issuer);
-    return this.#resolved(issuer, this.#resolve(issuer, req));
+    return this.#resolved(issuer, this.#resolve, req);
   }
 
   /**
    * A function may give any policy: one of another issuer is not used at all, so that no keys of that one are asked for either.
    * @param {string} issuer
-   * @param {ReturnType<Resolve>} answer
+   * @param {Resolve} resolve
+   * @param {any} req
    * @returns {Promise<Entry | Failure>}
    */
-  async #resolved(issuer, answer) {
-    const policy = await answer;
+  async #resolved(issuer, resolve, req) {
+    let policy;
+    try {
+      policy = await resolve(issuer, req);
+    } catch (cause) {
+      // Whatever it threw, an error of this package as well, says nothing of this token.
+      return failedResolve(cause);
+    }
     if (policy === undefined || policy === null) return unknownIssuer(issuer);
     const entry = this.#entryOf(policy);
     return entry.accepted?.includes(issuer) ? entry : unknownIssuer(issuer);
@@ -100,13 +107,13 @@ class Issuers {
       scope,
       issuer: [issuer].flat()[0],
       accepted: acceptedBy(policy),
-      paths: this.#pathsOf(written.profile === undefined ? claimPaths : { ...profilePaths(written), ...claimPaths }),
+      paths: this.#pathsOf({ ...(written.profile !== undefined && profilePaths(written)), ...said(claimPaths) }),
     };
   }
 
-  /** @param {BearerPolicy['claimPaths']} written @returns {Entry['paths']} */
+  /** @param {NonNullable<BearerPolicy['claimPaths']>} written @returns {Entry['paths']} */
   #pathsOf(written) {
-    const key = JSON.stringify(written) ?? '';
+    const key = JSON.stringify(written);
     const known = this.#paths.get(key);
     if (known !== undefined) return known;
     const paths = readPaths(written);
@@ -143,8 +150,16 @@ function acceptedBy(policy) {
   return policyIssuers(policy) ?? undefined;
 }
 
+/** What `claimPaths` says: what is undefined or null in it takes nothing away from a profile. @param {any} claimPaths */
+function said(claimPaths = {}) {
+  if (typeof claimPaths !== 'object' || claimPaths === null || Array.isArray(claimPaths)) {
+    throw wrongOption('claimPaths must be an object of roles, permissions, clientId');
+  }
+  return Object.fromEntries(Object.entries(claimPaths).filter(([, path]) => path !== undefined && path !== null));
+}
+
 /** @param {any} written @returns {Entry['paths']} */
-function readPaths(written = {}) {
+function readPaths(written) {
   const unknown = Object.keys(Object(written)).find((name) => !Object.hasOwn(PATHS, name));
   if (unknown !== undefined)
     throw wrongOption(`claimPaths: there is no "${unknown}", but roles, permissions, clientId`);
@@ -167,6 +182,12 @@ function unknownIssuer(issuer) {
     message: '`iss` is none of the configured issuers',
     ...got,
   };
+}
+
+/** @param {unknown} cause @returns {Failure} */
+function failedResolve(cause) {
+  const failure = { ok: false, code: 'ERR_INTERNAL', fault: 'internal', message: '`resolvePolicy` failed', cause };
+  return /** @type {Failure} */ (failure);
 }
 
 /** @param {string} text @returns {string} printable and short */

@@ -2,6 +2,7 @@
 
 const { bind } = require('../guards/binding');
 const { createAuthenticator } = require('./authenticator');
+const { handedOn } = require('./refusal');
 
 /**
  * @typedef {import('../../index').BearerRefusal} BearerRefusal
@@ -18,7 +19,7 @@ function createBearerAuth(options) {
   const { onError, property } = authenticator.settings;
 
   /** @param {BearerRefusal} refusal @param {any} res @param {(error?: any) => void} next */
-  const answer = (refusal, res, next) => (onError === 'next' ? next(refusal.error) : send(res, refusal));
+  const answer = (refusal, res, next) => (onError === 'next' ? next(handedOn(refusal.error)) : send(res, refusal));
 
   /** @type {import('../guards/binding').Binding['refuse']} */
   const refuse = (cause, req, res, next) => answer(authenticator.refuse(cause, req), res, next);

@@ -1,5 +1,6 @@
 'use strict';
 
+const { STATUS_CODES } = require('node:http');
 const { BODIES, bodyOf } = require('../responses/bodies');
 const { challengeHeader } = require('../responses/challenge');
 const { RemoteAuthError, codes } = require('../verifier/errors');
@@ -84,4 +85,17 @@ function errorOf(cause, fault, status, headers) {
   return /** @type {any} */ (Object.assign(error, { status, headers }));
 }
 
-module.exports = { refusalOf };
+/**
+ * The error as a host's error handler gets it. Such handlers send `message` to clients, or the stack, whose first line it is: it says no
+ * more than the status does. What was wrong is in `cause`.
+ * @param {import('../../index').BearerError} cause
+ * @returns {import('../../index').BearerError}
+ */
+function handedOn(cause) {
+  const { code, fault, status, headers } = cause;
+  const error = new RemoteAuthError({ code, fault, message: STATUS_CODES[status] ?? 'Error' });
+  Object.defineProperty(error, 'cause', { value: cause, configurable: true });
+  return /** @type {any} */ (Object.assign(error, { status, headers, expose: false }));
+}
+
+module.exports = { handedOn, refusalOf };

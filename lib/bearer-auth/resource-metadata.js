@@ -1,7 +1,8 @@
 'use strict';
 
 const { isUrlText } = require('../responses/challenge');
-const { wrongOption } = require('../verifier/errors');
+const { isAsynchronous } = require('../responses/asynchronous');
+const { RemoteAuthError, wrongOption } = require('../verifier/errors');
 
 /**
  * @typedef {import('../../index').ProtectedResource} ProtectedResource
@@ -51,13 +52,27 @@ function protectedResourceMetadata(resources) {
   /** @param {any} req @param {any} res @param {(value?: any) => void} [next] */
   const handler = (req, res, next) => {
     const isRead = req.method === 'GET' || req.method === 'HEAD';
-    const document = isRead ? askedFor(req) : undefined;
+    let document;
+    try {
+      document = isRead ? askedFor(req) : undefined;
+    } catch (cause) {
+      // The function's own failure, or a resource made of a `Host` that a stranger wrote: in node:http it would end the process.
+      if (next !== undefined) return next(failed(cause));
+      res.statusCode = 500;
+      return res.end();
+    }
     if (document !== undefined) return sendDocument(res, document);
     if (next !== undefined) return next();
     res.statusCode = 404;
     return res.end();
   };
   return Object.assign(handler, { url: fixed.length === 1 ? fixed[0]?.url : undefined, urlFor, documentFor: askedFor });
+}
+
+/** @param {unknown} cause @returns {Error} that says nothing of its cause to a client */
+function failed(cause) {
+  const error = new RemoteAuthError({ code: 'ERR_INTERNAL', fault: 'internal', message: 'Internal Server Error' });
+  return Object.defineProperty(error, 'cause', { value: cause, configurable: true });
 }
 
 /** @param {any} res @param {Document} document */
@@ -76,6 +91,8 @@ function remembering(resolve) {
   const known = new Map();
   return (req) => {
     const resource = resolve(req);
+    if (isAsynchronous(resource))
+      throw wrongOption('protectedResourceMetadata: the function must give its value at once');
     if (resource === undefined || resource === null) return undefined;
     const key = JSON.stringify(resource);
     const document = known.get(key) ?? documentOf(resource);
@@ -117,7 +134,8 @@ function checkList(members, name, isRight) {
 
 /** @param {any} req @returns {string} path and query as the client sent them; of the Fetch API, without what stands before the path */
 function targetOf(req) {
-  const url = `${req?.originalUrl ?? req?.url ?? ''}`;
+  // A context of Hono has the request inside.
+  const url = `${req?.originalUrl ?? req?.url ?? req?.req?.url ?? ''}`;
   if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) return url;
   const { pathname, search } = new URL(url);
   return `${pathname}${search}`;

@@ -1,5 +1,7 @@
 'use strict';
 
+const { isAsynchronous } = require('./asynchronous');
+
 /**
  * The bodies a client can see. The texts are API; no cause ever goes into them.
  * @type {Readonly<Record<'authenticationRequired' | 'bearerRequired' | 'badRequest' | 'unauthorized' | 'forbidden' | 'unavailable'
@@ -64,6 +66,8 @@ function bodyOf({ status, body, reference }, style) {
   if (typeof style === 'function') {
     try {
       const own = style({ status, ...body, ...named });
+      // The answer is sent now.
+      if (isAsynchronous(own)) return { body: { ...body, ...named } };
       // What cannot be written is found here, where there still is another body.
       JSON.stringify(own);
       return { body: own };

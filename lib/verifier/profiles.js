@@ -85,7 +85,12 @@ function cognito({ audience, ...options }) {
     const [, region] = /^([a-z]{2}(?:-[a-z]+)+-\d)_[A-Za-z0-9]+$/.exec(issuer) ?? [];
     return region === undefined ? issuer : `https://cognito-idp.${region}.amazonaws.com/${issuer}`;
   });
-  if (audience === undefined) return { tokenUse: 'access', ...found };
+  if (audience === undefined) {
+    if (found.allowedClients !== undefined) return { tokenUse: 'access', ...found };
+    throw wrongOption(
+      '`profile: "cognito"` needs the app client as `audience` or in `allowedClients`: every client of the pool can ask for the same scope',
+    );
+  }
   if (found.allowedClients !== undefined) {
     throw wrongOption('`profile: "cognito"` takes the app client as `audience` or in `allowedClients`, not both');
   }
@@ -104,7 +109,9 @@ function google(options) {
       '`profile: "google"` needs `allowedClients` with this audience: every service account can ask for it, and only `azp` says which one did',
     );
   }
-  return { issuer: 'https://accounts.google.com', ...options };
+  // A client of one's own can be named as audience by any service account as well: `azp` says for whom Google made the token.
+  const clients = options.allowedClients === undefined && audiences.length > 0 ? { allowedClients: audiences } : {};
+  return { issuer: 'https://accounts.google.com', ...options, ...clients };
 }
 
 /**
@@ -185,7 +192,7 @@ function claimPathsOf(policy) {
 }
 
 /**
- * What the options say, as native code reads them: what is undefined is not there. A member that a copy would lose is refused.
+ * What the options say, as native code reads them: what is undefined or null is not there. A member that a copy would lose is refused.
  * @param {Options} given
  */
 function written(given) {
@@ -194,13 +201,14 @@ function written(given) {
   if (!isPlain || Reflect.ownKeys(given).length !== Object.keys(given).length) {
     throw wrongOption('a policy with a `profile` must be a plain object');
   }
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined && value !== null));
 }
 
 /** @param {unknown} rule @param {string | string[]} claim */
 function withClaim(rule, claim) {
   if (Array.isArray(rule)) return { all: rule, claim };
-  const names = typeof rule === 'object' && rule !== null && /** @type {Options} */ (rule).claim === undefined;
+  const { claim: own = null } = /** @type {Options} */ (Object(rule));
+  const names = typeof rule === 'object' && rule !== null && own === null;
   return names ? { ...rule, claim } : rule;
 }
 

@@ -39,3 +39,35 @@ test('what is said is what counts', async () => {
   const token = issuer.token({ nonce: 'n', at_hash: 'x' });
   expect(await codeOf({ ...issuer.policy(), typ: 'off' }, token)).toBe('accepted');
 });
+
+describe('claimPaths', () => {
+  const verifier = () => new RemoteTokenVerifier();
+  const policy = { issuer: 'https://a.example', audience: 'b', jwks: { keys: [{ kty: 'EC' }] } };
+
+  test.each([[null], ['roles'], [7], [['roles']], [false]])('%j is an error that says so', (claimPaths) => {
+    const wrong = { code: 'ERR_POLICY_OPTION', message: expect.stringMatching(/^claimPaths must be an object/) };
+    for (const options of [{ ...policy, claimPaths }, { issuers: [{ ...policy, claimPaths }] }]) {
+      expect(() => createAuthenticator({ ...options, verifier: verifier() })).toThrow(expect.objectContaining(wrong));
+    }
+  });
+
+  test.each([[{}], [{ clientId: undefined }], [{ clientId: null, roles: undefined }], [undefined]])(
+    '%j takes nothing away from a profile',
+    async (claimPaths) => {
+      const okta = await createTestIssuer({ profile: 'okta', alg: 'ES256' });
+      try {
+        const options = { profile: 'okta', ...okta.policy(), claimPaths };
+        const authenticator = createAuthenticator({
+          ...options,
+          verifier: new RemoteTokenVerifier({ clock: okta.clock }),
+        });
+        const headers = { authorization: `Bearer ${okta.token()}` };
+        const { auth } = await authenticator.authenticate({ method: 'GET', url: '/', headers });
+        expect([auth.clientId, auth.roles]).toEqual([auth.claims.cid, auth.claims.groups ?? []]);
+        expect(auth.clientId).toMatch(/^0oa/);
+      } finally {
+        await okta.stop();
+      }
+    },
+  );
+});

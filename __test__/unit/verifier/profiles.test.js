@@ -52,6 +52,41 @@ test('what the policy says comes first, and what is undefined is not said', () =
   );
 });
 
+test('null is as absent as undefined', () => {
+  for (const policy of documented) {
+    const nothing = Object.fromEntries(['typ', 'clientClaim', 'tokenUse', 'scope'].map((name) => [name, null]));
+    expect(expandProfile({ ...nothing, ...policy })).toEqual(expandProfile(policy));
+  }
+  const required = { requiredRoles: { any: ['a'], claim: null } };
+  expect(expandProfile({ ...documented[3], ...required }).requiredRoles.claim).toBe('groups');
+});
+
+test('an own client of Google as audience is also the only client, unless others are named', async () => {
+  const audience = '9999-own.apps.googleusercontent.com';
+  const google = await createTestIssuer({ profile: 'google', audience });
+  try {
+    const verifier = new RemoteTokenVerifier({ clock: google.clock });
+    const codeFor = async (azp, more = {}) => {
+      const { issuer: url } = google.policy();
+      const policy = verifier.compile({ profile: 'google', issuer: url, audience, ...more });
+      const outcome = await verifier.check(google.token({ azp }, { kind: 'app' }), policy);
+      return outcome.ok ? 'accepted' : outcome.code;
+    };
+    // Every service account of the world can ask for an ID token with this audience.
+    expect(await codeFor('100200300400500600700')).toBe('ERR_TOKEN_CLIENT');
+    expect(await codeFor(undefined)).toBe('ERR_TOKEN_CLIENT');
+    expect(await codeFor(audience)).toBe('accepted');
+    const android = '9999-android.apps.googleusercontent.com';
+    expect(await codeFor(android)).toBe('ERR_TOKEN_CLIENT');
+    expect(await codeFor(android, { allowedClients: [android] })).toBe('accepted');
+    expect(await codeFor(android, { allowedClients: null })).toBe('ERR_TOKEN_CLIENT');
+  } finally {
+    await google.stop();
+  }
+  const several = expandProfile({ profile: 'google', audience: [audience, 'b.apps.googleusercontent.com'] });
+  expect(several.allowedClients).toEqual(several.audience);
+});
+
 test('a policy says nothing less with a profile than without', () => {
   for (const policy of documented) {
     const { profile: _profile, ...given } = policy;
@@ -79,6 +114,16 @@ describe('is refused, by every way a policy comes in', () => {
       /allowedClients/,
     ],
     ['GitHub without a repository', { ...documented[9], requiredRoles: undefined }, /owner\/repository/],
+    ['an audience of Google, callers null', { ...documented[5], allowedClients: null }, /allowedClients/],
+    ['GitHub, repository null', { ...documented[9], requiredRoles: null }, /owner\/repository/],
+    ['GitHub, permissions null', { ...documented[9], requiredRoles: undefined, requiredPermissions: null }, /owner/],
+    [
+      'Entra of several tenants, those null',
+      { ...documented[0], issuer: 'https://login.microsoftonline.com/common/v2.0', allowedTenants: null },
+      /allowedTenants/,
+    ],
+    ['no client of Cognito', { ...documented[4], audience: undefined }, /needs the app client/],
+    ['no client of Cognito, but null', { ...documented[4], audience: null, allowedClients: null }, /needs the app/],
     ['two clients of Cognito', { ...documented[4], allowedClients: ['a'] }, /not both/],
     ['what a copy would lose', Object.assign(Object.create({ scope: 'a' }), documented[2]), /plain object/],
     [
