@@ -102,7 +102,9 @@ class Authenticator {
     if (!outcome.ok) return this.refuse({ ...outcome, scope: entry.scope }, req);
     if (outcome.isBound) warnOfBoundToken(entry.accepted?.[0] ?? entry.issuer);
     const auth = authOf(token, outcome, factsOf(outcome, entry), this.#now);
-    return auth === undefined ? this.refuse(UNREADABLE_ACTOR, req) : { ok: true, auth };
+    if (auth === undefined) return this.refuse(UNREADABLE_ACTOR, req);
+    this.#issuers.remember(token, entry);
+    return { ok: true, auth };
   }
 
   /**

@@ -2,6 +2,7 @@
 
 const { CompiledPolicies } = require('../verifier/compiled-policies');
 const { wrongOption } = require('../verifier/errors');
+const { KnownTokens } = require('./known-tokens');
 
 /**
  * @typedef {import('../../native').CompiledPolicy} CompiledPolicy
@@ -33,6 +34,9 @@ class Issuers {
   #only;
   /** @type {Map<string, Entry>} */
   #byIssuer = new Map();
+  /** Those of the list as it is now, each an object of its own: one of an earlier list is none of them. @type {Set<Entry>} */
+  #current = new Set();
+  #known = new KnownTokens();
   /** The same object for the same paths, so that facts read before count. @type {Map<string, Entry['paths']>} */
   #paths = new Map();
 
@@ -57,6 +61,17 @@ class Issuers {
     const byIssuer = isOnly ? new Map() : placed(entries);
     this.#only = isOnly ? entries[0] : undefined;
     this.#byIssuer = byIssuer;
+    this.#current = new Set(byIssuer.values());
+    this.#known.clear();
+  }
+
+  /**
+   * Of a token that was accepted. A request that began before the list was replaced remembers nothing.
+   * @param {string} token
+   * @param {Entry} entry
+   */
+  remember(token, entry) {
+    if (this.#current.has(entry)) this.#known.keep(token, entry);
   }
 
   /**
@@ -66,6 +81,8 @@ class Issuers {
    */
   choose(token, req) {
     if (this.#only !== undefined) return this.#only;
+    const known = this.#known.find(token);
+    if (known !== undefined) return known;
     const { untrustedIssuer } = require('../verifier/native-check');
     const issuer = untrustedIssuer(token);
     if (issuer === null) return unknownIssuer(undefined);

@@ -249,3 +249,63 @@ describe('delegated tokens', () => {
     expect(await actorOf(undefined, { allowedActors: [] })).toBe('nobody');
   });
 });
+
+describe('of a token that was accepted the issuer is not read again', () => {
+  const native = require('../../../lib/verifier/native-check');
+  const [a, b] = parties;
+  let read;
+  beforeEach(() => (read = jest.spyOn(native, 'untrustedIssuer')));
+  afterEach(() => read.mockRestore());
+  const both = (more) =>
+    createAuthenticator({ issuers: [a.policy, b.policy], verifier: new RemoteTokenVerifier(), ...more });
+
+  test('nor does another that ends alike go by it', async () => {
+    const authenticator = both();
+    const token = a.token();
+    for (let round = 0; round < 3; round += 1) expect(await outcomeOf(authenticator, token)).toBe(a.issuer);
+    expect(read).toHaveBeenCalledTimes(1);
+    const [header, , signature] = token.split('.');
+    const [, claims] = b.token().split('.');
+    expect(await outcomeOf(authenticator, `${header}.${claims}.${signature}`)).toBe('ERR_SIGNATURE_INVALID');
+    expect(read).toHaveBeenCalledTimes(2);
+  });
+
+  test('one that was refused is not remembered', async () => {
+    const authenticator = both();
+    const token = a.token({ aud: 'other' });
+    for (let round = 0; round < 2; round += 1) expect(await outcomeOf(authenticator, token)).toBe('ERR_TOKEN_AUDIENCE');
+    expect(read).toHaveBeenCalledTimes(2);
+  });
+
+  test('a list that is replaced counts for it at once, also for a check that ends later', async () => {
+    const token = a.token();
+    let settle;
+    const inner = new RemoteTokenVerifier();
+    const verifier = {
+      compile: (options) => inner.compile(options),
+      check: (text, policy) => new Promise((resolve) => (settle = () => resolve(inner.check(text, policy)))),
+    };
+    const authenticator = both({ verifier });
+    const underWay = outcomeOf(authenticator, token);
+    authenticator.setIssuers([b.policy, parties[2].policy]);
+    settle();
+    expect(await underWay).toBe(a.issuer);
+    expect(await outcomeOf(authenticator, token)).toBe('ERR_TOKEN_ISSUER');
+    const kept = both();
+    expect(await outcomeOf(kept, token)).toBe(a.issuer);
+    kept.setIssuers([b.policy, parties[2].policy]);
+    expect(await outcomeOf(kept, token)).toBe('ERR_TOKEN_ISSUER');
+  });
+
+  test('what is kept has a bound', () => {
+    const { KnownTokens } = require('../../../lib/bearer-auth/known-tokens');
+    const known = new KnownTokens();
+    const tokenOf = (n) => `x.${String(n).padStart(40, '0')}`;
+    for (let n = 0; n < 20_000; n += 1) known.keep(tokenOf(n), a);
+    const kept = Array.from({ length: 20_000 }, (_, n) => known.find(tokenOf(n))).filter(Boolean).length;
+    expect(kept).toBeGreaterThan(0);
+    expect(kept).toBeLessThanOrEqual(10_000);
+    for (let n = 0; n < 20; n += 1) known.keep(`${'y'.repeat(4_000_000)}${tokenOf(n)}`, a);
+    expect(known.find(tokenOf(19_999))).toBe(undefined);
+  });
+});
