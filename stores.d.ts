@@ -17,11 +17,15 @@ export interface SharedStore {
   /** Hands the members of a list to `page`, some at a time, in any order. */
   read?(list: string, page: (members: string[]) => void): Promise<void>;
   publish?(channel: string, message: string): Promise<void>;
-  /** `onConnect` is called each time the subscription counts (again): what was published meanwhile is lost. Resolves to what ends it. */
+  /**
+   * `onConnect` is called each time the subscription counts (again): what was published meanwhile is lost. `onProblem`: each time one could
+   * not be made; it is tried again. Resolves to what ends it.
+   */
   subscribe?(
     channel: string,
     listener: (message: string) => void,
     onConnect?: () => void,
+    onProblem?: (error: Error) => void,
   ): Promise<() => Promise<void>>;
 }
 
@@ -54,7 +58,10 @@ export interface SharedRevocationsOptions {
   store: SharedStore;
   /** The same for all replicas, at least 32 bytes: who can write to the store but lacks it revokes nothing. */
   sharedSecret: string;
-  /** Called when the store cannot be used, or has what is not authentic, at most once a second. It names no subject. */
+  /**
+   * Called when the store cannot be used or subscribed to, or has what is not authentic, at most once a second. It names no subject. What it
+   * throws is ignored.
+   */
   onProblem?: (error: Error) => void;
 }
 

@@ -54,11 +54,15 @@ async function freePort() {
   return port;
 }
 
+/** What makes it a cluster of one. */
+const CLUSTER = ['--cluster-enabled', 'yes', '--cluster-config-file'];
+
 /**
  * One on loopback, that keeps nothing on disk. `kill` ends it as a crash would; `start` begins anew at the same port, empty.
+ * @param {{ isCluster?: boolean }} [options]
  * @returns {Promise<{ port: number, start: () => Promise<void>, kill: () => Promise<void>, pause: () => void, resume: () => void }>}
  */
-async function startRedis() {
+async function startRedis({ isCluster = false } = {}) {
   const port = await freePort();
   /** @type {import('node:child_process').ChildProcess | undefined} */
   let server;
@@ -73,6 +77,7 @@ async function startRedis() {
   const killNow = () => server?.kill('SIGKILL');
   const start = async () => {
     const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--daemonize', 'no'];
+    if (isCluster) args.push(...CLUSTER, path.join(os.tmpdir(), `redis-${process.pid}-${port}-${Date.now()}.conf`));
     const begun = spawn(binary(), args, { cwd: os.tmpdir(), stdio: ['ignore', 'pipe', 'inherit'] });
     server = begun;
     process.once('exit', killNow);

@@ -3,9 +3,10 @@
 // Back-channel logout (OpenID Connect Back-Channel Logout 1.0) as an Express handler.
 
 const { BoundedMap } = require('../stores/bounded-map');
+const { tell } = require('../stores/host-callback');
 const { listOf } = require('../stores/shared-revocations');
 const { wrongOption } = require('../verifier/errors');
-const { compilePolicy } = require('../verifier/native-check');
+const { compilePolicy, prepared } = require('../verifier/native-check');
 const { addRevocations, checkLogout } = require('../verifier/revocation');
 const { logoutTokenOf } = require('./logout-request');
 
@@ -21,6 +22,9 @@ const LONGEST = 366 * 86_400;
 const REMEMBERED = 20 * 60_000;
 /** `jti`s remembered in this process. Only a good token has one. */
 const MOST_JTIS = 100_000;
+/** Of a `jti`: its token counts or is being dealt with; or it could not be shared and may come again. */
+const TAKEN = 'taken';
+const AGAIN = 'again';
 
 /** @param {Options} options */
 function readOptions(options) {
@@ -34,14 +38,19 @@ function readOptions(options) {
     throw wrongOption('backchannelLogout: `lasts` must be a number of seconds, at most a year');
   }
   if (typeof onLogout !== 'function') throw wrongOption('backchannelLogout: `onLogout` must be a function');
-  if (store !== undefined && typeof store?.setIfAbsent !== 'function') {
-    throw wrongOption('backchannelLogout: `store` must have `setIfAbsent`');
+  if (store !== undefined && !(typeof store?.setIfAbsent === 'function' && typeof store.delete === 'function')) {
+    throw wrongOption('backchannelLogout: `store` must have `setIfAbsent` and `delete`');
   }
   const list = revocations === undefined ? undefined : listOf(revocations);
   if (revocations !== undefined && list === undefined) {
     throw wrongOption('backchannelLogout: `revocations` must be what shareRevocations gave');
   }
-  return { policy: compilePolicy(policy), list, store, bySubject: extent === 'subject', lasts, onLogout };
+  const compiled = compilePolicy(policy);
+  // 2.6: without it a token for any other client of the provider would count.
+  if (!((prepared(policy).audience?.length ?? 0) > 0)) {
+    throw wrongOption('backchannelLogout: `policy` must name the client id as `audience`');
+  }
+  return { policy: compiled, list, store, bySubject: extent === 'subject', lasts, onLogout };
 }
 
 /** @type {typeof import('../../index').backchannelLogout} */
@@ -49,15 +58,36 @@ function backchannelLogout(options) {
   const { policy, list, store, bySubject, lasts, onLogout } = readOptions(options);
   const jtis = new BoundedMap({ most: MOST_JTIS });
 
-  /** Whether a token that has come once comes again. @param {string} once */
+  /** Whether a token comes again that has come or is being dealt with; if not, it is from now on. @param {string} once */
   async function isKnown(once) {
-    if (jtis.get(once) !== undefined) return true;
+    const known = jtis.get(once);
+    if (known === TAKEN) return true;
+    // Before anything is awaited: of two that come at once, one counts.
+    jtis.set(once, TAKEN, REMEMBERED);
+    // One of an earlier try: the mark in the store, if it is still there, is ours.
+    if (store === undefined || known === AGAIN) return false;
     try {
-      return store !== undefined && !(await store.setIfAbsent(`logout:${once}`, '1', REMEMBERED));
+      const isFirst = await store.setIfAbsent(`logout:${once}`, '1', REMEMBERED);
+      // Another replica has it, and takes its mark back where it fails.
+      if (!isFirst) jtis.delete(once);
+      return !isFirst;
     } catch {
       // Without the store a token that comes twice to two replicas revokes the same again, and nothing else.
       return false;
     }
+  }
+
+  /** Not remembered as done: the provider may send it again, here or to another replica. @param {string} once */
+  async function mayComeAgain(once) {
+    jtis.set(once, AGAIN, REMEMBERED);
+    await store?.delete(`logout:${once}`).catch(() => {});
+  }
+
+  /** @param {string[]} revocations @returns {Promise<boolean>} whether they count wherever they should */
+  async function add(revocations) {
+    if (list !== undefined) return (await list.add(revocations)).shared;
+    addRevocations(revocations);
+    return true;
   }
 
   /** @param {import('node:http').IncomingMessage} req @returns {Promise<{ status: number, code?: string }>} */
@@ -69,21 +99,15 @@ function backchannelLogout(options) {
     if ('code' in checked) return { status: isOurs(checked.fault) ? 503 : 400, code: checked.code };
     const { once, revocations } = checked;
     if (await isKnown(once)) return { status: 400, code: 'ERR_LOGOUT_INVALID' };
-    if (list === undefined) {
-      addRevocations(revocations);
-    } else {
-      const { shared } = await list.add(revocations);
-      // Not remembered as done: the provider may send it again.
-      if (!shared) return { status: 503, code: 'ERR_STORE_UNAVAILABLE' };
-    }
-    jtis.set(once, true, REMEMBERED);
-    return { status: 200 };
+    if (await add(revocations)) return { status: 200 };
+    await mayComeAgain(once);
+    return { status: 503, code: 'ERR_STORE_UNAVAILABLE' };
   }
 
   return async function logout(req, res) {
     const answer = await answerTo(req).catch(() => ({ status: 503, code: 'ERR_INTERNAL' }));
     respond(res, answer);
-    onLogout(answer.code === undefined ? {} : { code: answer.code });
+    tell(onLogout, answer.code === undefined ? {} : { code: answer.code });
   };
 }
 

@@ -14,11 +14,14 @@ const { wrongOption } = require('../verifier/errors');
  * @property {(key: string, milliseconds: number) => Promise<unknown>} expire
  * @property {(key: string, cursor: string) => Promise<{ cursor: string, texts: string[] }>} scan
  * @property {(channel: string, message: string) => Promise<unknown>} publish
- * @property {(channel: string, listener: (message: string) => void, onConnect: () => void) => Promise<() => Promise<void>>} subscribe
+ * @property {(channel: string, listener: (message: string) => void, onConnect: () => void, onProblem: (error: Error) => void) =>
+ *   Promise<() => Promise<void>>} subscribe
  */
 
 /** Members of a page of a sorted set, about. */
 const PAGE = 1_000;
+/** Milliseconds until a subscription that could not be made is tried again. */
+const AGAIN = 1_000;
 
 /** ioredis, 4 and newer, a cluster too. @param {any} client @returns {Commands} */
 function ofIoredis(client) {
@@ -38,7 +41,7 @@ function ofIoredis(client) {
       };
     },
     publish: (channel, message) => client.publish(channel, message),
-    subscribe: async (channel, listener, onConnect) => {
+    subscribe: async (channel, listener, onConnect, onProblem) => {
       // A subscribed connection can do nothing else.
       const own = client.duplicate();
       // Reported by the commands; without a listener it would end the process.
@@ -46,12 +49,24 @@ function ofIoredis(client) {
       own.on('message', (/** @type {string} */ from, /** @type {string} */ message) => {
         if (from === channel) listener(message);
       });
-      const subscribe = () => own.subscribe(channel).then(onConnect, () => {});
+      /** @type {NodeJS.Timeout | undefined} */
+      let timer;
+      let hasEnded = false;
+      const subscribe = () => {
+        clearTimeout(timer);
+        return own.subscribe(channel).then(onConnect, (/** @type {Error} */ error) => {
+          if (hasEnded) return;
+          timer = setTimeout(subscribe, AGAIN).unref();
+          onProblem(error);
+        });
+      };
       // Each time the connection is made: what was published meanwhile has to be read.
       own.on('ready', subscribe);
       if (own.status === 'ready') await subscribe();
       else if (own.status === 'wait') own.connect().catch(() => {});
       return async () => {
+        hasEnded = true;
+        clearTimeout(timer);
         own.removeAllListeners('ready');
         own.disconnect();
       };
@@ -78,21 +93,60 @@ function ofNodeRedis(client) {
       return { cursor: String(page.cursor), texts: page.members.map((/** @type {any} */ member) => member.value) };
     },
     publish: (channel, message) => client.publish(channel, message),
-    subscribe: async (channel, listener, onConnect) => {
-      const own = client.duplicate();
-      own.on('error', () => {});
-      // It subscribes anew by itself when it has connected again.
-      own.on('ready', () => setImmediate(onConnect));
-      // Where there is no server yet, it goes on trying.
-      own.connect().catch(() => {});
-      own.subscribe(channel, listener).catch(() => {});
-      return async () => {
-        own.removeAllListeners('ready');
-        if (typeof own.destroy === 'function') own.destroy();
-        else await own.disconnect();
-      };
-    },
+    subscribe: async (channel, listener, onConnect, onProblem) =>
+      nodeRedisSubscription(client, channel, { listener, onConnect, onProblem }),
   };
+}
+
+/**
+ * A subscription over a connection of its own, made anew until it counts. A cluster refuses to subscribe before it has connected, and tells
+ * of no `ready`; a single client waits in `connect` for a server that is not there yet.
+ * @param {any} client
+ * @param {string} channel
+ * @param {{ listener: (message: string) => void, onConnect: () => void, onProblem: (error: Error) => void }} callbacks
+ * @returns {() => Promise<void>} what ends it
+ */
+function nodeRedisSubscription(client, channel, { listener, onConnect, onProblem }) {
+  /** @type {any} */
+  let own;
+  /** @type {NodeJS.Timeout | undefined} */
+  let timer;
+  let hasEnded = false;
+  const attempt = async () => {
+    try {
+      const made = client.duplicate();
+      own = made;
+      made.on('error', () => {});
+      await made.connect();
+      await made.subscribe(channel, listener);
+      if (hasEnded) return;
+      // It subscribes anew by itself when it has connected again.
+      made.on('ready', () => setImmediate(onConnect));
+      onConnect();
+    } catch (error) {
+      await closed(own);
+      if (hasEnded) return;
+      timer = setTimeout(attempt, AGAIN).unref();
+      onProblem(/** @type {Error} */ (error));
+    }
+  };
+  void attempt();
+  return async () => {
+    hasEnded = true;
+    clearTimeout(timer);
+    await closed(own);
+  };
+}
+
+/** Closed at once, whatever its state. @param {any} own */
+async function closed(own) {
+  try {
+    own.removeAllListeners('ready');
+    if (typeof own.destroy === 'function') await own.destroy();
+    else await own.disconnect();
+  } catch {
+    // There is none, or it was not open.
+  }
 }
 
 /** @param {any} client @returns {Commands} */

@@ -67,8 +67,8 @@ function redisStore(client, { prefix = PREFIX, timeoutMs = TIMEOUT_MS } = {}) {
       } while (cursor !== '0' && count < MOST_MEMBERS);
     },
     publish: async (channel, message) => void (await guarded(() => redis.publish(named(channel), message))),
-    subscribe: (channel, listener, onConnect) =>
-      redis.subscribe(named(channel), (message) => listener(String(message)), onConnect ?? (() => {})),
+    subscribe: (channel, listener, onConnect = () => {}, onProblem = () => {}) =>
+      redis.subscribe(named(channel), (message) => listener(String(message)), onConnect, onProblem),
   };
   return Object.freeze(store);
 }

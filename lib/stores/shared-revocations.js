@@ -5,6 +5,7 @@
 const { createHmac, timingSafeEqual } = require('node:crypto');
 const { wrongOption } = require('../verifier/errors');
 const { addRevocations, revocationText } = require('../verifier/revocation');
+const { tell } = require('./host-callback');
 
 /**
  * @typedef {import('../../stores').SharedStore} SharedStore
@@ -21,14 +22,27 @@ const LONGEST_MESSAGE = 131_072;
 const MOST_OWN = 10_000;
 /** Milliseconds until what could not be written is tried again. */
 const AGAIN = 1_000;
+/** Milliseconds between two readings of the list, for messages that are lost without a sign; more where reading takes long. */
+const READ_EVERY = 15_000;
+/** The part of the time that may be spent reading: one in so many. */
+const READING_SHARE = 20;
 /** Milliseconds between two problems that the host is told of. */
 const BETWEEN_PROBLEMS = 1_000;
 
+/** What runs later; it keeps no process alive. @typedef {(work: () => void, milliseconds: number) => () => void} Timer */
+
+/** @type {Timer} */
+const later = (work, milliseconds) => {
+  const timer = setTimeout(work, milliseconds).unref();
+  return () => clearTimeout(timer);
+};
+
 /**
  * @param {Options} options
+ * @param {Timer} [timer]
  * @returns {SharedRevocations}
  */
-function shareRevocations({ store, sharedSecret, onProblem = () => {} }) {
+function shareRevocations({ store, sharedSecret, onProblem = () => {} }, timer = later) {
   for (const name of /** @type {const} */ (['append', 'read', 'publish', 'subscribe'])) {
     if (typeof store?.[name] !== 'function')
       throw wrongOption(`shareRevocations: \`store\` has no function \`${name}\``);
@@ -36,7 +50,7 @@ function shareRevocations({ store, sharedSecret, onProblem = () => {} }) {
   if (typeof sharedSecret !== 'string' || Buffer.byteLength(sharedSecret) < SHORTEST_SECRET) {
     throw wrongOption(`shareRevocations: \`sharedSecret\` must be text of at least ${SHORTEST_SECRET} bytes`);
   }
-  const shared = new SharedList(/** @type {Required<SharedStore>} */ (store), sharedSecret, onProblem);
+  const shared = new SharedList(/** @type {Required<SharedStore>} */ (store), sharedSecret, onProblem, timer);
   const revocations = Object.freeze({
     ready: shared.begin(),
     revoke: (/** @type {import('../../index').Revocation} */ revocation) => shared.add([revocationText(revocation)]),
@@ -62,18 +76,22 @@ class SharedList {
   #own = new Map();
   /** Not written yet. @type {Set<string>} */
   #unwritten = new Set();
-  /** @type {NodeJS.Timeout | undefined} */
   #timer;
+  /** What stops the next try. @type {(() => void) | undefined} */
+  #stopTrying;
+  /** What stops the next reading. @type {(() => void) | undefined} */
+  #stopReading;
   /** @type {(() => Promise<void>) | undefined} */
   #unsubscribe;
   #isClosed = false;
   #reportedAt = Number.NEGATIVE_INFINITY;
 
-  /** @param {Required<SharedStore>} store @param {string} secret @param {(error: Error) => void} onProblem */
-  constructor(store, secret, onProblem) {
+  /** @param {Required<SharedStore>} store @param {string} secret @param {(error: Error) => void} onProblem @param {Timer} timer */
+  constructor(store, secret, onProblem, timer) {
     this.#store = store;
     this.#key = secret;
     this.#onProblem = onProblem;
+    this.#timer = timer;
   }
 
   /** Whether the list has been read: false where the store could not be, and what is known here counts alone until it can. */
@@ -86,12 +104,35 @@ class SharedList {
       return done;
     };
     try {
-      this.#unsubscribe = await this.#store.subscribe(LIST, (message) => this.#heard(message), onConnect);
+      this.#unsubscribe = await this.#store.subscribe(
+        LIST,
+        (message) => this.#heard(message),
+        onConnect,
+        (error) => this.#problem(error),
+      );
       if (this.#isClosed) await this.#unsubscribe();
     } catch (error) {
       this.#problem(error);
     }
+    this.#readAgain(0);
     return (await first) ?? this.#synchronise();
+  }
+
+  /** A connection of a cluster may be lost without a word: what was said meanwhile is in the list. @param {number} took milliseconds */
+  #readAgain(took) {
+    if (this.#isClosed) return;
+    this.#stopReading = this.#timer(
+      async () => {
+        const began = performance.now();
+        try {
+          await this.#store.read(LIST, (members) => this.#take(members));
+        } catch (error) {
+          this.#problem(error);
+        }
+        this.#readAgain(performance.now() - began);
+      },
+      Math.max(READ_EVERY, READING_SHARE * took),
+    );
   }
 
   /** @param {string[]} texts @returns {Promise<{ shared: boolean }>} */
@@ -104,7 +145,8 @@ class SharedList {
 
   async close() {
     this.#isClosed = true;
-    clearTimeout(this.#timer);
+    this.#stopTrying?.();
+    this.#stopReading?.();
     await this.#unsubscribe?.();
   }
 
@@ -128,8 +170,8 @@ class SharedList {
       for (const own of this.#own.keys()) this.#unwritten.add(own);
       return this.#write();
     } catch (error) {
-      this.#problem(error);
       this.#later();
+      this.#problem(error);
       return false;
     }
   }
@@ -154,18 +196,18 @@ class SharedList {
       for (const text of texts) this.#unwritten.delete(text);
       return true;
     } catch (error) {
-      this.#problem(error);
       this.#later();
+      this.#problem(error);
       return false;
     }
   }
 
   #later() {
-    if (this.#isClosed || this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
+    if (this.#isClosed || this.#stopTrying !== undefined) return;
+    this.#stopTrying = this.#timer(() => {
+      this.#stopTrying = undefined;
       this.#synchronise();
-    }, AGAIN).unref();
+    }, AGAIN);
   }
 
   /** @param {string} message */
@@ -205,7 +247,7 @@ class SharedList {
     // Whoever can write to the store decides how often it is wrong.
     if (performance.now() - this.#reportedAt < BETWEEN_PROBLEMS) return;
     this.#reportedAt = performance.now();
-    this.#onProblem(/** @type {Error} */ (error));
+    tell(this.#onProblem, /** @type {Error} */ (error));
   }
 }
 

@@ -186,7 +186,8 @@ test('with a store it counts once in all replicas, and without that it still cou
   const [first, second] = [await listening({ store }), await listening({ store })];
   const token = logoutToken({ sub: unique() });
   expect([(await first.post(token)).status, (await second.post(token)).status]).toEqual([200, 400]);
-  const down = await listening({ store: { setIfAbsent: () => Promise.reject(new Error('down')) } });
+  const rejected = () => Promise.reject(new Error('down'));
+  const down = await listening({ store: { setIfAbsent: rejected, delete: rejected } });
   const sub = unique();
   const other = logoutToken({ sub });
   expect([(await down.post(other)).status, (await down.post(other)).status]).toEqual([200, 400]);
@@ -214,6 +215,43 @@ test('shared, and while that cannot be written 503: it counts here, and may come
   expect(members).toHaveLength(1);
   expect(members[0]).not.toContain(sub);
   await revocations.close();
+});
+
+test('of one that comes several times at once, one counts', async () => {
+  const { post } = await listening();
+  const token = logoutToken({ sub: unique() });
+  const answers = await Promise.all([1, 2, 3].map(() => post(token)));
+  expect(answers.map(({ status }) => status).sort()).toEqual([200, 400, 400]);
+});
+
+test.each(['the same replica', 'another replica'])('after 503 the provider’s retry counts at %s', async (which) => {
+  const store = memoryStore();
+  let isDown = true;
+  const flaky = {
+    ...store,
+    append: async (...args) => (isDown ? Promise.reject(new Error('down')) : store.append(...args)),
+  };
+  const revocations = shareRevocations({ store: flaky, sharedSecret: 's'.repeat(32) });
+  const [first, second] = [await listening({ revocations, store }), await listening({ revocations, store })];
+  const again = which === 'the same replica' ? first : second;
+  const token = logoutToken({ sub: unique() });
+  expect((await first.post(token)).status).toBe(503);
+  isDown = false;
+  expect((await again.post(token)).status).toBe(200);
+  expect([(await first.post(token)).status, (await second.post(token)).status]).toContain(400);
+  expect((await again.post(token)).status).toBe(400);
+  await revocations.close();
+});
+
+test('`onLogout` that throws or rejects changes no answer', async () => {
+  const thrown = () => {
+    throw new Error('the host’s');
+  };
+  for (const onLogout of [thrown, async () => thrown()]) {
+    const { post } = await listening({ onLogout });
+    const token = logoutToken({ sub: unique() });
+    expect([(await post(token)).status, (await post(token)).status]).toEqual([200, 400]);
+  }
 });
 
 test('what is no form, or has two tokens, or is no POST', async () => {
@@ -244,6 +282,8 @@ test.each([
   undefined,
   {},
   { policy: {} },
+  { policy: policyOf([signer.jwk], { audience: undefined, tokenUse: 'access', scope: 'read' }) },
+  { policy: policyOf([signer.jwk]), store: { setIfAbsent() {} } },
   { policy: policyOf([signer.jwk]), more: 1 },
   { policy: policyOf([signer.jwk]), extent: 'all' },
   { policy: policyOf([signer.jwk]), lasts: 0 },

@@ -3,9 +3,10 @@
 // Every store by the same table; Redis is a real one, over both clients.
 
 const IORedis = require('ioredis');
-const { createClient } = require('redis');
+const { createClient, createCluster } = require('redis');
 const { memoryStore, redisStore } = require('../../../lib/stores');
 const { circuitBreaker } = require('../../../lib/stores/circuit-breaker');
+const { shareRevocations } = require('../../../lib/stores/shared-revocations');
 const { describeWith } = require('../../support/needs');
 const { installRedis, startRedis } = require('../../support/redis');
 
@@ -152,6 +153,178 @@ describeWith('redis-server', missing, { required: true })('redisStore', () => {
       expect(await again()).toBe('back');
     },
   );
+});
+
+describeWith('redis-server', missing, { required: true })('redisStore over a cluster', () => {
+  /** @type {Awaited<ReturnType<typeof startRedis>>} */
+  let redis;
+  let admin;
+  let node;
+  beforeAll(async () => {
+    redis = await startRedis({ isCluster: true });
+    admin = new IORedis.Redis(redis.port, '127.0.0.1');
+    await admin.call('CLUSTER', 'ADDSLOTSRANGE', 0, 16_383);
+    while (!String(await admin.call('CLUSTER', 'INFO')).includes('cluster_state:ok'));
+    node = createCluster({ rootNodes: [{ url: `redis://127.0.0.1:${redis.port}` }] });
+    node.on('error', () => {});
+    await node.connect();
+  }, 200_000);
+  afterAll(async () => {
+    node.destroy();
+    admin.disconnect();
+    await redis.kill();
+  });
+  beforeEach(() => admin.flushall());
+
+  describe('of node-redis', () => fulfils(() => redisStore(node)));
+});
+
+/** A client of node-redis as far as a subscription needs it. @param {object} connection */
+const subscribing = (connection) => ({
+  zScan() {},
+  duplicate: () => ({ on() {}, removeAllListeners() {}, ...connection }),
+});
+
+describe('a subscription that cannot be made', () => {
+  beforeEach(() => jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'performance'] }));
+  afterEach(() => jest.useRealTimers());
+
+  test.each(['connect', 'subscribe'])(
+    'over node-redis: a failure of `%s` is reported and tried again',
+    async (which) => {
+      let isDown = true;
+      const said = [];
+      const failing = { connect: async () => {}, subscribe: async () => {}, destroy: () => said.push('closed') };
+      failing[which] = async () => {
+        if (isDown) throw new Error('NOPERM');
+      };
+      const client = subscribing(failing);
+      const store = redisStore(client);
+      const onConnect = () => said.push('connected');
+      const end = await store.subscribe(
+        'a',
+        () => {},
+        onConnect,
+        (error) => said.push(error.message),
+      );
+      await jest.advanceTimersByTimeAsync(0);
+      expect(said).toEqual(['closed', 'NOPERM']);
+      isDown = false;
+      await jest.advanceTimersByTimeAsync(1_000);
+      expect(said).toEqual(['closed', 'NOPERM', 'connected']);
+      await end();
+      expect(said.at(-1)).toBe('closed');
+      expect(jest.getTimerCount()).toBe(0);
+    },
+  );
+
+  test('over ioredis: it is reported and tried again', async () => {
+    let isDown = true;
+    const said = [];
+    const own = {
+      status: 'ready',
+      on() {},
+      removeAllListeners() {},
+      disconnect() {},
+      subscribe: async () => {
+        if (isDown) throw new Error('NOPERM');
+      },
+    };
+    const store = redisStore({ defineCommand() {}, zscan() {}, duplicate: () => own });
+    const onConnect = () => said.push('connected');
+    const end = await store.subscribe(
+      'a',
+      () => {},
+      onConnect,
+      (error) => said.push(error.message),
+    );
+    expect(said).toEqual(['NOPERM']);
+    isDown = false;
+    await jest.advanceTimersByTimeAsync(1_000);
+    expect(said).toEqual(['NOPERM', 'connected']);
+    await end();
+    expect(jest.getTimerCount()).toBe(0);
+  });
+});
+
+describe('shareRevocations', () => {
+  const sharedSecret = 's'.repeat(32);
+  const until = Math.floor(Date.now() / 1000) + 600;
+  /** Timers that a test runs by hand. */
+  function timers() {
+    const due = [];
+    const timer = (work, milliseconds) => {
+      const entry = { work, milliseconds };
+      due.push(entry);
+      return () => due.splice(due.indexOf(entry), 1);
+    };
+    const run = (milliseconds) =>
+      due
+        .splice(
+          due.findIndex((entry) => entry.milliseconds === milliseconds),
+          1,
+        )[0]
+        ?.work();
+    return { due, run, timer };
+  }
+
+  test('what no message told is read from the list', async () => {
+    const store = memoryStore();
+    const reads = [];
+    const deaf = {
+      ...store,
+      subscribe: async () => async () => {},
+      read: (list, page) => store.read(list, (members) => (reads.push(members.length), page(members))),
+    };
+    const { due, run, timer } = timers();
+    const [told, reader] = [
+      { store, sharedSecret },
+      { store: deaf, sharedSecret },
+    ];
+    const revocations = shareRevocations(reader, timer);
+    expect(await revocations.ready).toBe(true);
+    const other = shareRevocations(told, timers().timer);
+    await other.revoke({ sub: 'read-again', issuer: 'https://idp.example', until });
+    expect(reads).toEqual([]);
+    for (const round of [1, 2]) {
+      await run(15_000);
+      expect([reads.length, due.map(({ milliseconds }) => milliseconds)]).toEqual([round, [15_000]]);
+    }
+    await Promise.all([revocations.close(), other.close()]);
+    expect(due).toEqual([]);
+  });
+
+  test.each([
+    [
+      'throws',
+      () => {
+        throw new Error('the host’s');
+      },
+    ],
+    [
+      'rejects',
+      async () => {
+        throw new Error('the host’s');
+      },
+    ],
+  ])('`onProblem` that %s neither stops the retry nor fails the call', async (_name, onProblem) => {
+    let isDown = true;
+    const memory = memoryStore();
+    const append = async (...args) => (isDown ? Promise.reject(new Error('down')) : memory.append(...args));
+    const { run, timer } = timers();
+    const revocations = shareRevocations({ store: { ...memory, append }, sharedSecret, onProblem }, timer);
+    await revocations.ready;
+    const sub = 'told-later';
+    expect(await revocations.revoke({ sub, issuer: 'https://idp.example', until })).toEqual({ shared: false });
+    await expect(memory.publish('revocations', 'junk')).resolves.toBeUndefined();
+    isDown = false;
+    run(1_000);
+    await new Promise(setImmediate);
+    const members = [];
+    await memory.read('revocations', (page) => members.push(...page));
+    expect(members).toHaveLength(1);
+    await revocations.close();
+  });
 });
 
 test.each([{}, null, { get() {} }, undefined])('redisStore refuses %p, which is no client', (client) => {
