@@ -276,7 +276,26 @@ export interface BackchannelLogoutOptions {
  */
 export function backchannelLogout(
   options: BackchannelLogoutOptions,
-): (req: import('node:http').IncomingMessage, res: import('node:http').ServerResponse) => Promise<void>;
+): (req: BackchannelLogoutRequest, res: BackchannelLogoutResponse) => Promise<void>;
+
+/** The part of a request of Express or `node:http` that is used. */
+export interface BackchannelLogoutRequest {
+  method?: string | undefined;
+  headers: { [name: string]: string | string[] | undefined };
+  /** As a parser of the host's left it; without one the body is read here. */
+  body?: any;
+  on(event: string, listener: (...values: any[]) => void): unknown;
+  once(event: string, listener: (...values: any[]) => void): unknown;
+  off(event: string, listener: (...values: any[]) => void): unknown;
+  resume(): unknown;
+}
+
+/** The part of their response that is used. */
+export interface BackchannelLogoutResponse {
+  statusCode: number;
+  setHeader(name: string, value: string): unknown;
+  end(text?: string): unknown;
+}
 
 // ---- errors
 

@@ -117,7 +117,7 @@ async function types({ folder }) {
   const alone = {
     name: 'by themselves',
     file: 'alone.mts',
-    source: ['', '/native', '/librechat', '/testing', '/koa', '/nest']
+    source: ['', '/native', '/librechat', '/testing', '/koa', '/nest', '/console', '/metrics', '/stores']
       .map((entry, n) => `export * as entry${n} from 'remote-agent-auth${entry}';\n`)
       .join(''),
     options: { module: 'NodeNext', moduleResolution: 'NodeNext', skipLibCheck: false, types: [] },

@@ -90,7 +90,7 @@ function backchannelLogout(options) {
     return true;
   }
 
-  /** @param {import('node:http').IncomingMessage} req @returns {Promise<{ status: number, code?: string }>} */
+  /** @param {import('../../index').BackchannelLogoutRequest} req @returns {Promise<{ status: number, code?: string }>} */
   async function answerTo(req) {
     if (req.method !== 'POST') return { status: 405, code: 'ERR_LOGOUT_INVALID' };
     const token = await logoutTokenOf(req);
@@ -116,7 +116,7 @@ function isOurs(fault) {
   return fault === 'upstream' || fault === 'capacity' || fault === 'internal' || fault === 'config';
 }
 
-/** 2.8. @param {import('node:http').ServerResponse} res @param {{ status: number }} answer */
+/** 2.8. @param {import('../../index').BackchannelLogoutResponse} res @param {{ status: number }} answer */
 function respond(res, { status }) {
   res.statusCode = status;
   res.setHeader('Cache-Control', 'no-store');

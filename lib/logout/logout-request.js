@@ -7,7 +7,7 @@ const PATIENCE = 10_000;
 
 /**
  * The logout token of a request (OpenID Connect Back-Channel Logout 1.0, 2.5): a form with `logout_token`, parsed by the host or not yet.
- * @param {import('node:http').IncomingMessage & { body?: unknown }} req
+ * @param {import('../../index').BackchannelLogoutRequest & { body?: unknown }} req
  * @returns {Promise<string | undefined>} undefined where there is none, or more than one
  */
 async function logoutTokenOf(req) {
@@ -23,7 +23,7 @@ async function logoutTokenOf(req) {
   return tokens.length === 1 ? tokens[0] : undefined;
 }
 
-/** @param {import('node:http').IncomingMessage} req @returns {Promise<string | undefined>} undefined where it is too long or cut */
+/** @param {import('../../index').BackchannelLogoutRequest} req @returns {Promise<string | undefined>} undefined where it is too long or cut */
 function bodyOf(req) {
   return new Promise((resolve) => {
     let text = '';
