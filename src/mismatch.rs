@@ -33,7 +33,8 @@ impl Mismatch {
             .iter()
             .flat_map(|ours| got.iter().map(move |theirs| near_miss(ours, theirs)))
             .find_map(|near| near);
-        Self::new(&listed(expected), &listed(got)).noting(near)
+        Self::new(&listed(expected), &listed(&got.iter().map(|name| without_address(name)).collect::<Vec<_>>()))
+            .noting(near)
     }
 
     /// Adds a note, unless there is one.
@@ -83,7 +84,7 @@ pub struct Seen {
 impl Seen {
     /// What came instead of `expected`.
     pub fn instead_of(expected: &str, got: &str) -> Self {
-        let shown = printable(got, SEEN_BYTES);
+        let shown = printable(without_address(got), SEEN_BYTES);
         let ends = shown.char_indices().map(|(begin, letter)| begin.saturating_add(letter.len_utf8()));
         let length = ends.take_while(|end| *end <= SEEN_BYTES).last().unwrap_or_default();
         let mut bytes = [0; SEEN_BYTES];
@@ -119,6 +120,11 @@ impl fmt::Display for Seen {
         write!(f, "\"{}\"", self.name())?;
         self.note.map_or(Ok(()), |note| write!(f, " ({note})"))
     }
+}
+
+/// What came, without what may be the address of a person: nothing of a text that has an `@`.
+pub fn without_address(text: &str) -> &str {
+    if text.contains('@') { "<address>" } else { text }
 }
 
 /// Names in quotation marks, or that there is none.
@@ -191,6 +197,13 @@ mod tests {
         let many = vec!["name"; 1000];
         let mismatch = Mismatch::of_names(&many, &many);
         assert_eq!([mismatch.expected(), mismatch.got()].map(|shown| shown.chars().count()), [MOST_CHARACTERS; 2]);
+    }
+
+    #[test]
+    fn shows_no_address_that_came_and_every_one_that_was_expected() {
+        let said = Mismatch::of_names(&["us@example.com"], &["ada@example.com", "api"]);
+        assert_eq!([said.expected(), said.got()], [r#""us@example.com""#, r#""<address>", "api""#]);
+        assert_eq!(Seen::instead_of("https://a", "https://ada@a").name(), "<address>");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::sync::{PoisonError, RwLock};
 
 use crate::base64url::{decode, encode};
 use crate::keys::signature::sha256;
+use crate::policy::MAX_CLOCK_TOLERANCE;
 use crate::policy::issuer::normalise;
 use crate::time::UnixSeconds;
 
@@ -58,6 +59,11 @@ impl Named {
         name.iter_mut().zip(sha256(text.as_bytes())).for_each(|(to, from)| *to = from);
         Some(Self(name))
     }
+
+    /// As text; it tells nothing of the value, and not when it was made.
+    pub fn to_text(self) -> String {
+        encode(&self.0)
+    }
 }
 
 /// One revocation.
@@ -69,8 +75,9 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Tokens of that name that were issued before `before`, or all of them, are refused until `until`. Fractions are rounded up: one
-    /// more token is refused rather than one too few. `None` for times that are none.
+    /// Tokens of that name that were issued before `before`, or all of them, are refused until `until`, and for as long after it as a policy's
+    /// clock tolerance may keep a token that ends then. Fractions are rounded up: one more token is refused rather than one too few. `None`
+    /// for times that are none.
     pub fn new(named: Named, before: Option<f64>, until: f64) -> Option<Self> {
         let before = match before {
             None => WHENEVER,
@@ -86,7 +93,7 @@ impl Entry {
 
     /// As text, for a shared store.
     pub fn to_text(self) -> String {
-        format!("{}.{}.{}", encode(&self.named.0), self.before, self.until)
+        format!("{}.{}.{}", self.named.to_text(), self.before, self.until)
     }
 
     /// What [`Self::to_text`] wrote, and nothing else.
@@ -105,6 +112,11 @@ fn whole(seconds: f64) -> Option<u32> {
     // In range, so that nothing is lost. The largest number stands for `WHENEVER`.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     (0.0..f64::from(WHENEVER)).contains(&seconds).then_some(seconds as u32)
+}
+
+/// Whether a revocation until `until` counts no more: a token that ended then may be accepted up to the largest clock tolerance later.
+fn has_ended(until: u32, now: UnixSeconds) -> bool {
+    f64::from(until) + MAX_CLOCK_TOLERANCE <= now.get()
 }
 
 /// What a token says of itself; read only after its signature and claims are found good.
@@ -169,7 +181,7 @@ impl Revocations {
 
     /// Adds an entry. Two of one name are joined, so that what either refuses is refused.
     pub fn add(&self, entry: Entry, now: UnixSeconds) -> Added {
-        if f64::from(entry.until) <= now.get() {
+        if has_ended(entry.until, now) {
             return Added::Ended;
         }
         let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
@@ -211,7 +223,7 @@ impl Revocations {
         let is_revoked = |(_, named): &(Claim, Named)| {
             list.entries.get(named).is_some_and(|&(before, until)| {
                 let is_old = facts.issued_at.is_none_or(|issued_at| issued_at < f64::from(before));
-                now.get() < f64::from(until) && (before == WHENEVER || is_old)
+                !has_ended(until, now) && (before == WHENEVER || is_old)
             })
         };
         names.into_iter().flatten().find(is_revoked).map(|(claim, _)| claim)
@@ -240,7 +252,7 @@ impl Revocations {
 
 impl List {
     fn drop_ended(&mut self, now: UnixSeconds) {
-        while self.by_end.first().is_some_and(|(until, _)| f64::from(*until) <= now.get()) {
+        while self.by_end.first().is_some_and(|(until, _)| has_ended(*until, now)) {
             self.drop_first();
         }
     }
@@ -287,7 +299,10 @@ mod tests {
             ("", "", "", None),
         ] {
             assert_eq!(list.is_revoked(&facts(jti, sid, subject, None), at(99.9)), revoked, "{jti} {sid} {subject}");
-            assert_eq!(list.is_revoked(&facts(jti, sid, subject, None), at(100.0)), None);
+            // A policy's clock tolerance may keep the token that long.
+            let tolerated = at(100.0 + MAX_CLOCK_TOLERANCE - 0.1);
+            assert_eq!(list.is_revoked(&facts(jti, sid, subject, None), tolerated), revoked);
+            assert_eq!(list.is_revoked(&facts(jti, sid, subject, None), at(100.0 + MAX_CLOCK_TOLERANCE)), None);
         }
         let other = Facts { issuer: "https://idp.example/other", ..facts("a", "s", "u", None) };
         assert_eq!(list.is_revoked(&other, at(1.0)), None);
@@ -320,9 +335,9 @@ mod tests {
         assert_eq!(list.is_revoked(&facts("soon", "", "", None), at(1.0)), None);
         assert!(list.is_revoked(&facts("late", "", "", None), at(1.0)).is_some());
         // What has ended makes room.
-        assert_eq!(list.add(entry(Claim::Jti, "next", None, 500.0), at(350.0)), Added::New);
+        assert_eq!(list.add(entry(Claim::Jti, "next", None, 2e3), at(350.0 + MAX_CLOCK_TOLERANCE)), Added::New);
         assert_eq!((list.len(), list.displaced()), (2, 1));
-        assert_eq!(list.add(entry(Claim::Jti, "past", None, 350.0), at(350.0)), Added::Ended);
+        assert_eq!(list.add(entry(Claim::Jti, "past", None, 350.0), at(350.0 + MAX_CLOCK_TOLERANCE)), Added::Ended);
     }
 
     #[test]
@@ -333,7 +348,7 @@ mod tests {
         let after = list.changes();
         assert!(after > before);
         list.add(entry(Claim::Jti, "a", None, 100.0), at(1.0));
-        list.add(entry(Claim::Jti, "b", None, 1.0), at(1.0));
+        list.add(entry(Claim::Jti, "b", None, 1.0), at(1.0 + MAX_CLOCK_TOLERANCE));
         assert_eq!(list.changes(), after);
     }
 

@@ -24,6 +24,9 @@ const { NEXT_STEPS } = require('./next-steps');
 /** Codes that the key ids of the provider explain. */
 const OF_KEYS = new Set(['ERR_KEY_NOT_FOUND', 'ERR_KEY_NOT_ASKED', 'ERR_KEY_UNSUITABLE', 'ERR_SIGNATURE_INVALID']);
 
+/** What a URL may have before its host: a name and a password, which no event shows. */
+const USERINFO = /^([^/?#]*\/\/)[^/?#]*@/;
+
 /** Names of policies: the same for equal policies of one process. @type {WeakMap<Entry, string>} */
 const policyNames = new WeakMap();
 
@@ -130,7 +133,7 @@ function commonOf({ issuer, tenantId, began, checked = 0, shadow }, entry) {
   const took = began === undefined ? undefined : performance.now() - began;
   return {
     // The configured one: a token cannot choose what is counted under which name.
-    issuer: typeof issuer === 'string' ? issuer : undefined,
+    issuer: typeof issuer === 'string' ? issuer.replace(USERINFO, '$1') : undefined,
     policy: entry === undefined ? undefined : nameOf(entry),
     tenant: typeof tenantId === 'string' ? tenantId : undefined,
     shadow,

@@ -98,10 +98,11 @@ impl RequiredGrants {
         (self.any.is_empty() || self.any.iter().any(has)) && self.all.iter().all(has)
     }
 
-    /// What is required and what is granted instead, for the operator; `first` is what explains it, where something is known to.
+    /// What is required and what is granted instead, for the operator, as `shown` has it; `first` is what explains it, where something is known to.
     pub fn mismatch<'v, 'a: 'v>(
         &self,
         claim: impl Fn(&str) -> Option<&'v Value<'a>>,
+        shown: impl Fn(Vec<&str>) -> Vec<String>,
         first: Option<&'static str>,
     ) -> Mismatch {
         let granted = self.granted(&claim);
@@ -111,6 +112,8 @@ impl RequiredGrants {
             None => Some("the token has no such claim; `claim` says where else to look"),
             Some(_) => None,
         };
+        let granted = shown(granted);
+        let granted: Vec<&str> = granted.iter().map(String::as_str).collect();
         Mismatch::of_names(&expected, &granted).noting(first.or(note))
     }
 }

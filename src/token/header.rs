@@ -112,7 +112,10 @@ fn named(value: &Value<'_>) -> Result<Algorithm, Option<Box<str>>> {
 #[cold]
 fn unknown_algorithm(name: Option<&str>) -> TokenError {
     let known = Algorithm::ALL.map(Algorithm::name);
-    TokenError::Algorithm(Mismatch::of_names(&known, &name.into_iter().collect::<Vec<_>>()))
+    // Real names are short, and nothing else is shown: the header may hold whatever its writer likes.
+    let is_plain = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '+' | '-');
+    let shown: Option<String> = name.map(|name| name.chars().take_while(is_plain).take(20).collect());
+    TokenError::Algorithm(Mismatch::of_names(&known, &shown.as_deref().into_iter().collect::<Vec<_>>()))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Verifier;
 use crate::details::{MOST_CHARACTERS, printable};
+use crate::mismatch::without_address;
 use crate::policy::Policy;
 use crate::time::UnixSeconds;
 use crate::token::UnverifiedToken;
@@ -74,5 +75,5 @@ impl Verifier {
 }
 
 fn shown(text: &str) -> Box<str> {
-    printable(text, MOST_CHARACTERS)
+    printable(without_address(text), MOST_CHARACTERS)
 }

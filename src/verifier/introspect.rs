@@ -55,6 +55,7 @@ impl Verifier {
         self: &Arc<Self>,
         token: &str,
         policy: &Arc<Policy>,
+        now: UnixSeconds,
         checked: Checked<Later<Waiting>>,
     ) -> Checked<Later<Waiting>> {
         let Some(asked) = policy.introspection().filter(|asked| asked.also_jwts) else { return checked };
@@ -64,11 +65,16 @@ impl Verifier {
             Checked::Later(Later { future, offloaded }) => (future, offloaded),
         };
         let known = self.ask(token, policy, asked);
+        let (this, policy) = (Arc::clone(self), Arc::clone(policy));
         // Asked only about a token that is good by itself.
         let future = async move {
             let verified = future.await?;
             match known.await {
-                Ok(Some(_)) => Ok(verified),
+                Ok(Some(answer)) => {
+                    verify::agrees(&answer, &verified, &policy, now)?;
+                    // It may have been revoked while the provider was asked.
+                    this.unless_revoked(verified, &policy, now)
+                }
                 Ok(None) => Err(Refusal::Inactive),
                 Err(error) => Err(Refusal::Introspection(error)),
             }

@@ -7,13 +7,12 @@ use super::{Checked, Claim, Entry, Memory, Named, Verified, Verifier};
 use crate::error::Refusal;
 use crate::policy::Policy;
 use crate::time::UnixSeconds;
-use crate::verify::logout::MAX_AGE;
 
 /// What a good logout token asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logout {
-    /// A name of its `jti` that tells nothing else, and when it may be forgotten. A token counts once (2.6).
-    pub once: Entry,
+    /// A name of its `jti` that tells nothing else, and is the same whenever the token comes. A token counts once (2.6).
+    pub once: Named,
     /// What is revoked by it.
     pub revocations: Vec<Entry>,
 }
@@ -54,9 +53,7 @@ impl Logout {
     fn of(verified: &Verified, now: UnixSeconds, extent: Extent, lasts: f64) -> Option<Self> {
         let facts = verified.revocable();
         let named = |claim, value: Option<&str>| Named::new(claim, facts.issuer, value?);
-        // It is refused as too old by then, whatever the clocks' difference that the policy allows.
-        let forgotten = now.get() + 2.0 * (MAX_AGE + crate::policy::MAX_CLOCK_TOLERANCE);
-        let once = Entry::new(named(Claim::Jti, facts.jti)?, None, forgotten)?;
+        let once = named(Claim::Jti, facts.jti)?;
         let until = now.get() + lasts;
         // A session that has ended does not begin again.
         let session = named(Claim::Sid, facts.sid).and_then(|named| Entry::new(named, None, until));

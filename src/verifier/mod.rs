@@ -164,7 +164,7 @@ impl Verifier {
             },
         };
         let checked = self.begin(caller, presented, policy, now);
-        self.also_introspected(token, policy, checked)
+        self.also_introspected(token, policy, now, checked)
     }
 
     /// Checks a token that is known to be signed against another policy, or at another time. Its signature is only
@@ -188,7 +188,7 @@ impl Verifier {
     ) -> Checked<Later<impl Future<Output = Answer> + Send + use<>>> {
         let presented = Presented { token: Arc::clone(signed.token()), signed: Some(signed.clone()), cached: false };
         let checked = self.begin(caller, presented, policy, now);
-        self.also_introspected(signed.token().text(), policy, checked)
+        self.also_introspected(signed.token().text(), policy, now, checked)
     }
 
     /// Fetches the keys of a policy before anybody needs them.

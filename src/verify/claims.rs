@@ -239,7 +239,10 @@ pub fn check_answer(payload: &str, policy: &Policy, now: UnixSeconds) -> Result<
     }
     audience(&claims, policy)?;
     let (issuer, iss) = match claims.get("iss") {
-        None if !policy.issuers().is_multi_tenant() => (0, policy.issuers().first().configured()),
+        // Of several, the answer has to say which one it is.
+        None if !policy.issuers().is_multi_tenant() && policy.issuers().all().count() == 1 => {
+            (0, policy.issuers().first().configured())
+        }
         _ => (issuer_place(&claims, policy)?, claims.text("iss").unwrap_or_default()),
     };
     let looks_like_id_token = kind::looks_like_id_token(&claims);
@@ -255,6 +258,26 @@ pub fn check_answer(payload: &str, policy: &Policy, now: UnixSeconds) -> Result<
     };
     let looks = (looks_like_id_token, issuer, iss);
     checked(&claims, payload, policy, (times, scopes, subject), looks).map(|checked| (checked, holds))
+}
+
+/// Checks what a provider says of an active JWT besides that it is active: what the answer names of times, audience, issuer and subject must
+/// satisfy the policy too, and be of the same subject.
+///
+/// # Errors
+/// [`ClaimsError`], the first rule that fails.
+pub fn check_agreement(payload: &str, subject: &str, policy: &Policy, now: UnixSeconds) -> Result<(), ClaimsError> {
+    let claims = parse(payload, policy)?;
+    timely_with(&Times::of(&claims), policy, false, now)?;
+    if claims.get("aud").is_some() {
+        audience(&claims, policy)?;
+    }
+    if claims.get("iss").is_some() {
+        issuer_place(&claims, policy)?;
+    }
+    match claims.get("sub") {
+        Some(said) if said.as_str() != Some(subject) => Err(ClaimsError::Subject),
+        _ => Ok(()),
+    }
 }
 
 /// What stays to be read of claims that the rules have passed.
@@ -387,7 +410,8 @@ fn audience(claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsError> {
         Some(single) => ours(single),
         None => false,
     };
-    if policy.has_audience() && !for_us {
+    // Nothing takes the place of `aud` in a logout token: without one it is for another client.
+    if (policy.has_audience() || policy.expects() == Expected::LogoutToken) && !for_us {
         return Err(other_audience(claims, policy));
     }
     Ok(())
@@ -400,7 +424,7 @@ fn issuer_place(claims: &Claims<'_>, policy: &Policy) -> Result<usize, ClaimsErr
     let place = iss.and_then(|iss| policy.issuers().place_of(iss, tid));
     place.ok_or_else(|| {
         let expected: Vec<&str> = policy.issuers().all().map(Issuer::configured).collect();
-        ClaimsError::Issuer(Mismatch::of_names(&expected, &iss.into_iter().collect::<Vec<_>>()))
+        ClaimsError::Issuer(Mismatch::of_names(&expected, &shown(claims, iss)))
     })
 }
 
@@ -414,7 +438,13 @@ fn other_audience(claims: &Claims<'_>, policy: &Policy) -> ClaimsError {
         single => single.and_then(Value::as_str).into_iter().collect(),
     };
     let expected: Vec<&str> = policy.audiences().collect();
-    ClaimsError::Audience(Mismatch::of_names(&expected, &got))
+    ClaimsError::Audience(Mismatch::of_names(&expected, &shown(claims, got)))
+}
+
+/// What a claim has, as an operator may see it: the subject, which clients and audiences may be named by, is not shown.
+fn shown<'t>(claims: &'t Claims<'_>, got: impl IntoIterator<Item = &'t str>) -> Vec<&'t str> {
+    let subject = claims.subject();
+    got.into_iter().map(|text| if subject == Some(text) { "<subject>" } else { text }).collect()
 }
 
 fn is_of_type(token: &UnverifiedToken, name: &str) -> bool {
@@ -436,7 +466,7 @@ fn access_token(token: &UnverifiedToken, claims: &Claims<'_>, policy: &Policy) -
         TypeRule::Required => (is("at+jwt"), &["at+jwt"]),
     };
     if !right {
-        return Err(ClaimsError::Type(Mismatch::of_names(expected, &typ.into_iter().collect::<Vec<_>>())));
+        return Err(ClaimsError::Type(Mismatch::of_names(expected, &shown(claims, typ))));
     }
     use_and_client(claims, policy)
 }
@@ -446,7 +476,7 @@ fn use_and_client(claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsErro
     let rules = policy.rules();
     let token_use = claims.text("token_use");
     if let Some(wanted) = rules.token_use.as_deref().filter(|wanted| token_use != Some(wanted)) {
-        return Err(ClaimsError::Type(Mismatch::of_names(&[wanted], &token_use.into_iter().collect::<Vec<_>>())));
+        return Err(ClaimsError::Type(Mismatch::of_names(&[wanted], &shown(claims, token_use))));
     }
     let client = match rules.client_claim.as_deref() {
         Some(name) => claims.text(name),
@@ -457,7 +487,7 @@ fn use_and_client(claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsErro
         None => Ok(()),
         Some(clients) => {
             let expected: Vec<&str> = clients.iter().map(String::as_str).collect();
-            Err(ClaimsError::Client(Mismatch::of_names(&expected, &client.into_iter().collect::<Vec<_>>())))
+            Err(ClaimsError::Client(Mismatch::of_names(&expected, &shown(claims, client))))
         }
     }
 }
@@ -489,13 +519,14 @@ fn granted_scopes(claims: &Claims<'_>, policy: &Policy, payload: &str) -> Result
     };
     if let Some(missing) = policy.scope().first_missing(&scopes) {
         let note = id_token_note(claims);
-        let got: Vec<&str> = words(&scopes).collect();
+        let got = shown(claims, words(&scopes));
         return Err(ClaimsError::ScopeMissing(Mismatch::of_names(&[missing], &got).noting(note)));
     }
     match policy.rules().grants.iter().find(|required| !required.satisfied(|name| claims.get(name))) {
         None => Ok(PayloadText::new(&scopes, payload)),
         Some(required) => {
-            let mismatch = required.mismatch(|name| claims.get(name), id_token_note(claims));
+            let shown = |granted: Vec<&str>| shown(claims, granted).iter().map(|text| (*text).to_owned()).collect();
+            let mismatch = required.mismatch(|name| claims.get(name), shown, id_token_note(claims));
             Err(match required.kind {
                 GrantKind::Role => ClaimsError::RoleMissing(mismatch),
                 GrantKind::Permission => ClaimsError::PermissionMissing(mismatch),

@@ -14,7 +14,7 @@ use crate::token::kind;
 /// The event that makes it one.
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 /// Seconds that may have passed since `iat`: for so long a `jti` is remembered. Providers send a logout at once.
-pub const MAX_AGE: f64 = 300.0;
+const MAX_AGE: f64 = 300.0;
 
 /// Checks what makes a token a logout token, after the rules on `exp`, `nbf`, `aud` and `iss`.
 ///

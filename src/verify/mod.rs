@@ -302,6 +302,14 @@ pub fn check_introspected(answer: Arc<str>, policy: &Policy, now: UnixSeconds) -
     Ok(Verified { basis: Basis::Introspected(answer), claims: Arc::new(claims), holds })
 }
 
+/// Whether what the provider says of an active JWT contradicts the JWT: each of `exp`, `aud`, `iss` and `sub` may be left out.
+///
+/// # Errors
+/// [`ClaimsError`], the first that contradicts.
+pub fn agrees(answer: &str, verified: &Verified, policy: &Policy, now: UnixSeconds) -> Result<(), ClaimsError> {
+    claims::check_agreement(answer, verified.subject(), policy, now)
+}
+
 /// Signature, then, and only then, claims.
 ///
 /// # Errors

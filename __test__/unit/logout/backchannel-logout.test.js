@@ -217,6 +217,16 @@ test('shared, and while that cannot be written 503: it counts here, and may come
   await revocations.close();
 });
 
+test('it counts once, whenever it comes again', async () => {
+  const { post } = await listening();
+  const token = logoutToken({ sub: unique() });
+  expect((await post(token)).status).toBe(200);
+  const time = Date.now();
+  const clock = jest.spyOn(Date, 'now').mockImplementation(() => time + 60_000);
+  const again = await post(token).finally(() => clock.mockRestore());
+  expect(again.status).toBe(400);
+});
+
 test('of one that comes several times at once, one counts', async () => {
   const { post } = await listening();
   const token = logoutToken({ sub: unique() });

@@ -269,6 +269,50 @@ test('with `also`, a JWT is asked about once it is found good', async () => {
   expect(asked).toHaveLength(calls);
 });
 
+test.each([
+  ['nothing more', {}, 'ok'],
+  ['all of it', { aud: AUDIENCE, sub: 'subject-1', exp: now() + 300 }, 'ok'],
+  ['an end that has passed', { exp: now() - 1 }, 'ERR_TOKEN_EXPIRED'],
+  ['an end that is text', { exp: 'x' }, 'ERR_TOKEN_CLAIMS'],
+  ['another issuer', { iss: 'https://other.example' }, 'ERR_TOKEN_ISSUER'],
+  ['another audience', { aud: 'other' }, 'ERR_TOKEN_AUDIENCE'],
+  ['another subject', { sub: 'other' }, 'ERR_TOKEN_SUBJECT'],
+  ['no subject', { sub: null }, 'ERR_TOKEN_SUBJECT'],
+])('with `also`, an answer that has %s', async (_name, said, code) => {
+  const signer = new Signer();
+  const { policy, verifier } = await provider(() => ({ active: true, ...said }));
+  const introspection = { ...policy.introspection, also: true };
+  const compiled = verifier.compile({ ...policy, jwks: { keys: [signer.jwk] }, introspection });
+  expect(await codeOf(verifier.check(signer.token({ iss: policy.issuer }), compiled))).toBe(code);
+});
+
+test('with `also`, a token that is revoked while the provider is asked is refused', async () => {
+  const signer = new Signer();
+  const sub = opaque();
+  const { policy, verifier } = await provider((_token, issuer) => {
+    revoke({ sub, issuer, until: now() + 600 });
+    return { active: true };
+  });
+  const introspection = { ...policy.introspection, also: true };
+  const compiled = verifier.compile({ ...policy, jwks: { keys: [signer.jwk] }, introspection });
+  const token = signer.token({ iss: policy.issuer, sub });
+  expect(await codeOf(verifier.check(token, compiled))).toBe('ERR_TOKEN_REVOKED');
+});
+
+test('under several issuers an answer has to name one of them', async () => {
+  let named = true;
+  const { issuer, policy, verifier } = await provider((_token, from) => ({
+    ...good(from),
+    ...(named ? {} : { iss: undefined }),
+  }));
+  const introspection = { ...policy.introspection, endpoint: `${issuer}/introspect` };
+  const several = { ...policy, issuer: [issuer, `${issuer}/other`], introspection };
+  const compiled = verifier.compile(several);
+  expect(await codeOf(verifier.check(opaque(), compiled))).toBe('ok');
+  named = false;
+  expect(await codeOf(verifier.check(opaque(), compiled))).toBe('ERR_TOKEN_ISSUER');
+});
+
 test('what is no bearer token is sent to nobody, and without the option nothing is', async () => {
   const { asked, check, policy, verifier } = await provider((_token, issuer) => good(issuer));
   for (const token of ['', 'a b', 'é', 'a\u0000b', '=', `a\r\nb`])

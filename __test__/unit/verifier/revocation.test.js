@@ -78,6 +78,26 @@ test('the refusal names the claim, and neither message nor code names the subjec
   expect(refused.message).not.toContain(sub);
 });
 
+test('a token that a clock tolerance keeps past `until` stays refused', async () => {
+  const sub = unique();
+  const verifier = new RemoteTokenVerifier();
+  const policy = policyOf([signer.jwk], { clockTolerance: 300 });
+  const token = signer.token({ sub, exp: now() - 2 });
+  expect(await codeOf(verifier.check(token, policy))).toBe('ok');
+  revoke({ sub, issuer: ISSUER, until: now() - 2 });
+  expect(await codeOf(verifier.check(token, policy))).toBe('ERR_TOKEN_REVOKED');
+});
+
+test('what came is shown without addresses and without the subject', async () => {
+  const verifier = new RemoteTokenVerifier();
+  const gotOf = async (claims, more = {}) =>
+    (await verifier.check(signer.token(claims), policyOf([signer.jwk], more))).got;
+  expect(await gotOf({ aud: ['ada@example.com', 'web'] })).toBe('"<address>", "web"');
+  expect(await gotOf({ aud: 'ada', sub: 'ada' })).toBe('"<subject>"');
+  expect(await gotOf({ scope: 'ada read', sub: 'ada' }, { scope: 'write' })).toBe('"<subject>", "read"');
+  expect(await gotOf({ azp: 'ada', sub: 'ada' }, { allowedClients: ['web'] })).toBe('"<subject>"');
+});
+
 test.each([
   undefined,
   null,
