@@ -44,6 +44,7 @@ const OF_ANY_NODE = Object.freeze({
   'journey/secrets-operators.test.js': 'what an operator reads',
   'journey/soak.test.js': 'what is kept over many checks',
   'journey/tenants-oracle.test.js': 'which policy checks which token',
+  'journey/test-kit.test.js': 'other test runners, which are not there for every platform',
   'parity/': "LibreChat's scenarios",
   'repo/docs-examples.test.js': 'what the documents tell somebody to do',
   'repo/option-tables.test.js': 'the tables of the documents against the types',
