@@ -92,7 +92,7 @@ codes! {
     RequestMalformed "ERR_REQUEST_MALFORMED" Request "The request has more than one credential, or one that is no bearer token." "Send one `Authorization` header with one token, and no `access_token` elsewhere (RFC 6750 2).";
     TokenTooLarge "ERR_TOKEN_TOO_LARGE" Token "The token is longer than `maxTokenBytes` (16 KiB) allows." "Have the provider put fewer groups or claims into access tokens.";
     TokenMalformed "ERR_TOKEN_MALFORMED" Token "The token is not a JWS in compact form: three parts of strict base64url, JSON with unique members." "Send the access token unchanged; opaque and encrypted tokens cannot be checked here.";
-    TokenOpaque "ERR_TOKEN_OPAQUE" Token "The token is no JWT: it is an opaque token or an API key." "Have the provider issue JWT access tokens for this audience; API keys belong to the API-key middleware.";
+    TokenOpaque "ERR_TOKEN_OPAQUE" Token "The token is no JWT: it is an opaque token or an API key." "Have the provider issue JWT access tokens for this audience, or set the policy's `introspection`; API keys belong to the API-key middleware.";
     TokenEncrypted "ERR_TOKEN_ENCRYPTED" Token "The token is encrypted (a JWE)." "Have the provider sign access tokens for this audience and not encrypt them.";
     TokenAlgorithm "ERR_TOKEN_ALGORITHM" Token "The token's `alg` is not allowed." "Sign with an algorithm the policy allows; `none` and HS256 never are.";
     TokenCritical "ERR_TOKEN_CRITICAL" Token "The token's header has `crit`." "No extension is understood; have the provider leave it out.";
@@ -114,11 +114,11 @@ codes! {
     GraphToken "ERR_GRAPH_TOKEN" Token "The token is one for Microsoft Graph, which nobody else can verify." "Request the token for this API's own scope or application id.";
     TokenType "ERR_TOKEN_TYPE" Token "`typ` or `token_use` says something else than that the token is an access token." "Send an access token; where the policy's `typ` or `tokenUse` asks for more than the provider writes, loosen it.";
     TokenClient "ERR_TOKEN_CLIENT" Token "The token was issued to a client that `allowedClients` does not name." "Add the client's id, or use another client.";
-    TokenActor "ERR_TOKEN_ACTOR" Token "The token is used by an actor (`act`, RFC 8693) that `allowedActors` does not name, or by one that is not named at all." "Add the actor's subject, or send a token of the user's own.";
+    TokenActor "ERR_TOKEN_ACTOR" Token "The token is used by an actor (`act`, RFC 8693) that `allowedActors` does not name, or by one that is not named at all." "Add the actor's subject to the policy's `allowedActors`, or send a token of the user's own.";
     TokenAudience "ERR_TOKEN_AUDIENCE" Token "`aud` does not name the policy's audience." "Request the token for this API, or correct the policy's `audience`.";
     TokenIssuer "ERR_TOKEN_ISSUER" Token "`iss` is not the policy's issuer." "Compare `iss` with the policy's `issuer`, to the letter.";
     TokenSubject "ERR_TOKEN_SUBJECT" Token "`sub` is missing or blank." "Have the provider put a subject into access tokens.";
-    TokenBound "ERR_TOKEN_BOUND" Token "The token is bound to a key of its holder's (`cnf`), and the policy has `requireUnbound`." "Have the provider issue this client plain bearer tokens for this audience, without DPoP or certificate binding.";
+    TokenBound "ERR_TOKEN_BOUND" Token "The token is bound to a key of its holder's (`cnf`), and the policy has `requireUnbound`." "Have the provider issue this client plain bearer tokens for this audience, without DPoP or certificate binding, or leave out the policy's `requireUnbound`.";
     TokenInactive "ERR_TOKEN_INACTIVE" Token "The provider, asked by introspection, does not call the token active." "Get a new token; check that the token is of this provider, and that the client may introspect it.";
     TokenRevoked "ERR_TOKEN_REVOKED" Token "The token, its session or its subject has been revoked." "Log in again; the details name the claim by which it was revoked.";
     ScopeMalformed "ERR_SCOPE_MALFORMED" Token "The scope claim is neither text nor a list of texts." "Check the provider's claim mapping for `scp` and `scope`.";

@@ -43,7 +43,10 @@ function createShared(verifier, logger) {
     said: new Remembered(),
     prove({ options, key }) {
       if (key !== undefined && proven.has(key)) return;
-      verifier.compile({ ...PROBE, ...options });
+      const { profile, ...rest } = /** @type {Record<string, unknown>} */ (options);
+      // What a profile makes of issuer, audience and scope can be checked only where the configuration names them: by the first request.
+      if (profile !== undefined && profile !== null) require('../verifier/profiles').profileNamed(profile);
+      verifier.compile(/** @type {any} */ ({ ...PROBE, ...rest }));
       if (key !== undefined) proven.add(key);
     },
     policies(reader, environment, prefix) {

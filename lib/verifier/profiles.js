@@ -161,14 +161,24 @@ const PROFILES = Object.freeze({
 });
 
 /**
+ * @param {unknown} name
+ * @returns {Profile}
+ * @throws {import('./errors').RemoteAuthError} where there is none of that name
+ */
+function profileNamed(name) {
+  const known = typeof name === 'string' && Object.hasOwn(PROFILES, name) ? PROFILES[name] : undefined;
+  if (known === undefined) throw wrongOption(`\`profile\` must be one of ${Object.keys(PROFILES).join(', ')}`);
+  return known;
+}
+
+/**
  * @param {Options} given with a `profile`
  * @returns {Options} the same policy without one
  * @throws {import('./errors').RemoteAuthError}
  */
 function expandProfile(given) {
   const { profile, ...options } = written(given);
-  const known = typeof profile === 'string' && Object.hasOwn(PROFILES, profile) ? PROFILES[profile] : undefined;
-  if (known === undefined) throw wrongOption(`\`profile\` must be one of ${Object.keys(PROFILES).join(', ')}`);
+  const known = profileNamed(profile);
   const formed = known.form?.(options) ?? options;
   const { requiredRoles } = formed;
   return {
@@ -212,4 +222,4 @@ function withClaim(rule, claim) {
   return names ? { ...rule, claim } : rule;
 }
 
-module.exports = { PROFILES, claimPathsOf, expandProfile };
+module.exports = { PROFILES, claimPathsOf, expandProfile, profileNamed };

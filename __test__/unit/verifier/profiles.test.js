@@ -239,6 +239,43 @@ describe('hints', () => {
   });
 });
 
+describe('under the middleware, with a profile in its option `policy`', () => {
+  /** What these need besides, by docs/profiles.md. */
+  const BESIDE = {
+    google: { allowedClients: ['100200300400500600700'] },
+    'github-actions': { requiredRoles: { any: ['octo-org/octo-repo'] } },
+  };
+  const SCOPES = { cognito: 'agents/use' };
+
+  test.each(NAMES)("%s: it starts before it knows the issuer, and lets the provider's token in", async (profile) => {
+    const issuer = await createTestIssuer({ profile, alg: 'ES256' });
+    const logger = recordingLogger();
+    const oidc = { enabled: true, issuer: issuer.issuer, audience: issuer.audience, scope: SCOPES[profile] };
+    const auth = createRemoteAgentAuth(
+      {
+        getAppConfig: async () => configOf({ apiKey: { enabled: false }, oidc }),
+        findUser: async (filter) => ({ _id: 'id-1', provider: 'openid', role: 'USER', ...filter }),
+        updateUser: async () => null,
+        apiKeyMiddleware: () => {},
+        logger,
+      },
+      { policy: { profile, ...BESIDE[profile] } },
+    );
+    const next = jest.fn();
+    await auth({ headers: { authorization: `Bearer ${issuer.token()}` } }, fullResponse(), next);
+    expect(logger.lines.filter(([level]) => level === 'error')).toEqual([]);
+    expect(next).toHaveBeenCalledWith();
+    await issuer.stop();
+  });
+
+  test('a name that is none stops the start', () => {
+    const deps = { getAppConfig() {}, findUser() {}, updateUser() {}, apiKeyMiddleware() {} };
+    expect(() => createRemoteAgentAuth(deps, { policy: { profile: 'keyclok' } })).toThrow(
+      expect.objectContaining({ code: 'ERR_POLICY_OPTION', message: expect.stringContaining('keycloak') }),
+    );
+  });
+});
+
 describe('under createBearerAuth', () => {
   const { createAuthenticator } = require('../../../lib/bearer-auth');
 
