@@ -4,17 +4,7 @@
  */
 
 /** Providers whose tokens can be imitated: their claims and kinds. */
-export type TestProfile =
-  | 'entra'
-  | 'keycloak'
-  | 'auth0'
-  | 'okta'
-  | 'cognito'
-  | 'google'
-  | 'zitadel'
-  | 'authentik'
-  | 'kubernetes'
-  | 'github-actions';
+export type TestProfile = import('./native').ProviderProfile;
 
 /** What can be wrong with an answer of the issuer; `docs/testing.md` says what each is. */
 export type Poison =

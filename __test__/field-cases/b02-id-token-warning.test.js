@@ -2,37 +2,16 @@
 
 // An ID token whose audience is the configured one passes, as in LibreChat; the operator hears of it once.
 
-const { RemoteTokenVerifier, createRemoteAgentAuth } = require('../../index');
+const { RemoteTokenVerifier } = require('../../index');
 const { AUDIENCE, ISSUER, Signer } = require('../support/signer');
-const { configOf, fullResponse, recordingLogger } = require('../support/fakes');
 const { isolateEnvironment } = require('../support/flow');
+const { warningApp } = require('../support/warning-app');
 
 isolateEnvironment();
 const verifier = new RemoteTokenVerifier();
 const signer = new Signer();
+const app = warningApp(verifier, signer, 'ID token', { typ: 'JWT' });
 afterAll(() => verifier.clear());
-
-function app(policy = {}) {
-  const logger = recordingLogger();
-  const user = { _id: 'id-1', openidId: 'subject-1', openidIssuer: ISSUER, role: 'USER' };
-  const deps = {
-    apiKeyMiddleware: jest.fn(),
-    findUser: async () => user,
-    updateUser: jest.fn(async () => null),
-    getAppConfig: async () =>
-      configOf({ apiKey: { enabled: false }, oidc: { enabled: true, issuer: ISSUER, audience: AUDIENCE } }),
-    logger,
-  };
-  const auth = createRemoteAgentAuth(deps, { verifier, policy: () => ({ ...policy, jwks: { keys: [signer.jwk] } }) });
-  return async (claims, header = { typ: 'JWT' }) => {
-    const [res, next] = [fullResponse(), jest.fn()];
-    await auth({ headers: { authorization: `Bearer ${signer.token(claims, header)}` } }, res, next);
-    return {
-      passed: next.mock.calls.length === 1,
-      warnings: logger.lines.filter(([level, text]) => level === 'warn' && text.includes('ID token')),
-    };
-  };
-}
 
 const LOOKS = [{ nonce: 'n' }, { at_hash: 'h' }, { typ: 'ID' }, { token_use: 'id' }, { auth_time: 1, azp: AUDIENCE }];
 

@@ -3,14 +3,13 @@
 // A headless Chromium, Debian's, driven over the DevTools protocol by a pipe: no port, and no package for it. In CI it is installed where
 // it is not there; elsewhere the tests that need it say so.
 
-const { spawn, spawnSync } = require('node:child_process');
+const { spawn } = require('node:child_process');
 const { once } = require('node:events');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
+const debian = require('./debian');
 
-/** For apt, which waits for another one's lock, and for what may wait for a network. */
-const PATIENCE_MS = 300_000;
 /** For one command of the protocol. */
 const COMMAND_MS = 30_000;
 /** For the browser to end of itself. */
@@ -28,19 +27,15 @@ const FLAGS = [
   '--remote-debugging-pipe',
 ];
 
-const run = (command, args, options = {}) =>
-  spawnSync(command, args, { encoding: 'utf8', timeout: PATIENCE_MS, ...options });
-const isThere = () => run(PROGRAM, ['--version']).status === 0;
+const isThere = () => debian.run(PROGRAM, ['--version']).status === 0;
 
 /** @returns {string | undefined} why it is not there */
 function install() {
   if (isThere()) return undefined;
   if (process.env.CI !== 'true') return 'it is not installed (Debian: apt-get install chromium)';
-  if (run('apt-get', ['--version']).error) return 'no apt-get';
-  run('apt-get', ['update']);
-  const installed = run('apt-get', ['install', '-y', '--no-install-recommends', 'chromium', 'fonts-dejavu-core'], {
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-  });
+  if (!debian.hasApt()) return 'no apt-get';
+  debian.run('apt-get', ['update']);
+  const installed = debian.install(['chromium', 'fonts-dejavu-core']);
   return isThere() ? undefined : `apt-get could not install it: ${installed.stderr?.slice(-500)}`;
 }
 

@@ -3,55 +3,26 @@
 // A real Redis, from Debian's package: the machine's own, or unpacked into target/. The libraries it links to are Debian's; only CI
 // installs those.
 
-const { spawn, spawnSync } = require('node:child_process');
+const { spawn } = require('node:child_process');
 const { once } = require('node:events');
-const fs = require('node:fs');
-const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
+const { freePort, hasApt, run, unpack } = require('./debian');
 
 const ROOT = path.join(__dirname, '..', '..', 'target', 'redis');
 const UNPACKED = path.join(ROOT, 'usr', 'bin', 'redis-server');
 const PACKAGES = ['redis-server', 'redis-tools'];
-/** For apt, which waits for another one's lock, and for what may wait for a network. */
-const PATIENCE_MS = 180_000;
-
-const run = (command, args, options = {}) =>
-  spawnSync(command, args, { encoding: 'utf8', timeout: PATIENCE_MS, ...options });
 const runs = (binary) => run(binary, ['--version']).status === 0;
 const binary = () => ['redis-server', UNPACKED].find(runs);
 
 /** @returns {string | undefined} why it is not there */
 function installRedis() {
   if (binary() !== undefined) return undefined;
-  if (run('apt-get', ['--version']).error) return 'no apt-get';
-  if (process.env.CI === 'true') {
-    run('apt-get', ['update']);
-    const depends = run('apt-cache', ['depends', ...PACKAGES]).stdout ?? '';
-    const libraries = [...depends.matchAll(/Depends: (lib\S+|lua-\S+)$/gm)].map(([, name]) => name);
-    run('apt-get', ['install', '-y', '--no-install-recommends', ...new Set(libraries)], {
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-    });
-  }
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'redis-'));
-  try {
-    run('apt-get', ['download', ...PACKAGES], { cwd: folder });
-    for (const file of fs.readdirSync(folder)) run('dpkg', ['-x', path.join(folder, file), ROOT]);
-  } finally {
-    fs.rmSync(folder, { recursive: true, force: true });
-  }
+  if (!hasApt()) return 'no apt-get';
+  unpack(ROOT, PACKAGES);
   return binary() === undefined
     ? 'Debian’s package could not be downloaded, or its libraries are not installed'
     : undefined;
-}
-
-async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** What makes it a cluster of one. */

@@ -2,8 +2,8 @@
 
 /** Milliseconds that a deletion is waited for: an administrator may wait longer than a request. */
 const PATIENCE = 5_000;
-/** Deletions owed to one store; beyond that everything it holds from before is ignored. */
-const MOST_OWED = 1_000;
+/** Deletions remembered for one store; beyond that everything it holds from before is ignored. */
+const MOST_PENDING = 1_000;
 /** Milliseconds: no entry lives longer than a day. */
 const LONGEST_LIFE = 86_400_000;
 /** Milliseconds by which the clock of the machine that wrote an entry may be ahead of ours. */
@@ -16,7 +16,7 @@ class Deletions {
   #store;
   #clock;
   /** Keys, each with the time of the order. @type {Map<string, number>} */
-  #owed = new Map();
+  #pending = new Map();
   /** What is older than this is ignored, whatever its key. */
   #ignoredBefore = -Infinity;
   #isRepeating = false;
@@ -29,51 +29,51 @@ class Deletions {
 
   /**
    * @param {string} key
-   * @returns {Promise<void>} rejects where the store has not done it within `PATIENCE`; it is owed then
+   * @returns {Promise<void>} rejects where the store has not done it within `PATIENCE`; it is asked again then
    */
   async order(key) {
-    this.#owe(key);
+    this.#remember(key);
     await this.#deleted(key);
   }
 
   /** Whether an entry is one that should be gone. @param {string} key @param {number} createdAt */
-  isOwed(key, createdAt) {
-    const ordered = this.#owed.get(key) ?? -Infinity;
+  isPending(key, createdAt) {
+    const ordered = this.#pending.get(key) ?? -Infinity;
     return createdAt <= Math.max(ordered, this.#ignoredBefore) + CLOCKS_APART;
   }
 
-  /** The store has answered: what it owes is asked for again, one after the other. Never rejects. */
+  /** The store has answered: what it has not deleted is asked for again, one after the other. Never rejects. */
   async repeat() {
-    if (this.#owed.size === 0 || this.#isRepeating) return;
+    if (this.#pending.size === 0 || this.#isRepeating) return;
     this.#isRepeating = true;
     try {
-      for (const [key, ordered] of [...this.#owed]) {
-        if (this.#clock() - ordered > LONGEST_LIFE + CLOCKS_APART) this.#owed.delete(key);
+      for (const [key, ordered] of [...this.#pending]) {
+        if (this.#clock() - ordered > LONGEST_LIFE + CLOCKS_APART) this.#pending.delete(key);
         else await this.#deleted(key);
       }
     } catch {
-      // It is still owed.
+      // It is asked again.
     } finally {
       this.#isRepeating = false;
     }
   }
 
   /** @param {string} key */
-  #owe(key) {
-    this.#owed.delete(key);
-    if (this.#owed.size >= MOST_OWED) {
+  #remember(key) {
+    this.#pending.delete(key);
+    if (this.#pending.size >= MOST_PENDING) {
       this.#ignoredBefore = this.#clock();
-      this.#owed.delete(/** @type {string} */ (this.#owed.keys().next().value));
+      this.#pending.delete(/** @type {string} */ (this.#pending.keys().next().value));
     }
-    this.#owed.set(key, this.#clock());
+    this.#pending.set(key, this.#clock());
   }
 
   /** @param {string} key */
   async #deleted(key) {
-    const ordered = this.#owed.get(key);
+    const ordered = this.#pending.get(key);
     await within(PATIENCE, (async () => this.#store.delete(key))());
     // Unless it was ordered again meanwhile.
-    if (this.#owed.get(key) === ordered) this.#owed.delete(key);
+    if (this.#pending.get(key) === ordered) this.#pending.delete(key);
   }
 }
 
@@ -88,4 +88,4 @@ function within(milliseconds, asked) {
   });
 }
 
-module.exports = { Deletions, LateError, MOST_OWED, PATIENCE, within };
+module.exports = { Deletions, LateError, MOST_PENDING, PATIENCE, within };

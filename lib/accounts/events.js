@@ -1,6 +1,7 @@
 'use strict';
 
 const { accounts: channel } = require('../events/channels');
+const { notify } = require('../events/notify');
 const { printable } = require('../events/printable');
 const { pseudonym } = require('../events/pseudonym');
 
@@ -14,14 +15,13 @@ const { pseudonym } = require('../events/pseudonym');
  * @returns {(event: AccountEvent) => void}
  */
 function createEvents(onAccount) {
-  const ignore = () => {};
   return (event) => {
     if (channel.hasSubscribers) channel.publish(published(event));
-    if (onAccount !== undefined) (async () => onAccount(event))().catch(ignore);
+    notify(onAccount, event);
   };
 }
 
-/** Whoever listens on the channel is not the host's own code: an account is a keyed hash there. @param {AccountEvent} event */
+/** Listeners of the channel need not be the host's own code: an account is a keyed hash there. @param {AccountEvent} event */
 function published({ event, reason, userId, tenantId }) {
   return Object.freeze({
     time: Date.now(),

@@ -89,7 +89,7 @@ class FederatedCache {
     if (!this.#isOwn)
       return this.#asked('read', () => this.#store.get(key)).then((value) => {
         const entry = validated(unsealed(value, plan), slot, this.#clock());
-        return this.#given(entry && this.#deletions.isOwed(key, entry.createdAt) ? undefined : entry);
+        return this.#given(entry && this.#deletions.isPending(key, entry.createdAt) ? undefined : entry);
       });
     const own = /** @type {Entry | undefined} */ (this.#store.get(key));
     return this.#given(own !== undefined && isOf(own, slot, this.#clock()) ? own : undefined);

@@ -1,5 +1,6 @@
 'use strict';
 
+const { notify } = require('../events/notify');
 const { isAsynchronous } = require('../responses/asynchronous');
 const { RemoteAuthError } = require('../verifier/errors');
 const { sharedVerifier } = require('../verifier/shared-verifier');
@@ -116,11 +117,7 @@ class Authenticator {
   refuse(cause, req) {
     const { realm, bodies, onRefusal } = this.#settings;
     const refusal = refusalOf(cause, { realm, bodies, resourceMetadata: this.#metadataUrl(req) });
-    try {
-      isAsynchronous(onRefusal?.(refusal.error, req));
-    } catch {
-      // An observer's failure is no reason to answer otherwise.
-    }
+    notify(onRefusal, refusal.error, req);
     return refusal;
   }
 

@@ -3,7 +3,7 @@
 // Back-channel logout (OpenID Connect Back-Channel Logout 1.0) as an Express handler.
 
 const { BoundedMap } = require('../stores/bounded-map');
-const { tell } = require('../stores/host-callback');
+const { notify } = require('../events/notify');
 const { listOf } = require('../stores/shared-revocations');
 const { wrongOption } = require('../verifier/errors');
 const { compilePolicy, prepared } = require('../verifier/native-check');
@@ -107,7 +107,7 @@ function backchannelLogout(options) {
   return async function logout(req, res) {
     const answer = await answerTo(req).catch(() => ({ status: 503, code: 'ERR_INTERNAL' }));
     respond(res, answer);
-    tell(onLogout, answer.code === undefined ? {} : { code: answer.code });
+    notify(onLogout, answer.code === undefined ? {} : { code: answer.code });
   };
 }
 

@@ -1,11 +1,11 @@
 'use strict';
 
-// Revocations that every replica knows: one list in the shared store, and a channel on which each new one is said.
+// Revocations that every replica knows: one list in the shared store, and a channel on which each new one is published.
 
-const { createHmac, timingSafeEqual } = require('node:crypto');
+const { notify } = require('../events/notify');
 const { wrongOption } = require('../verifier/errors');
 const { addRevocations, revocationText } = require('../verifier/revocation');
-const { tell } = require('./host-callback');
+const { proofs } = require('./proof');
 
 /**
  * @typedef {import('../../stores').SharedStore} SharedStore
@@ -14,6 +14,7 @@ const { tell } = require('./host-callback');
  */
 
 const LIST = 'revocations';
+const PURPOSE = 'remote-agent-auth/revocation/1';
 /** Bytes of a secret: less can be guessed. */
 const SHORTEST_SECRET = 32;
 /** Characters of a message that are looked at: 500 members. */
@@ -26,7 +27,7 @@ const AGAIN = 1_000;
 const READ_EVERY = 15_000;
 /** The part of the time that may be spent reading: one in so many. */
 const READING_SHARE = 20;
-/** Milliseconds between two problems that the host is told of. */
+/** Milliseconds between two problems that are reported to the host. */
 const BETWEEN_PROBLEMS = 1_000;
 
 /** What runs later; it keeps no process alive. @typedef {(work: () => void, milliseconds: number) => () => void} Timer */
@@ -70,7 +71,7 @@ function listOf(revocations) {
 
 class SharedList {
   #store;
-  #key;
+  #proofs;
   #onProblem;
   /** Made here, and when they end. @type {Map<string, number>} */
   #own = new Map();
@@ -89,7 +90,7 @@ class SharedList {
   /** @param {Required<SharedStore>} store @param {string} secret @param {(error: Error) => void} onProblem @param {Timer} timer */
   constructor(store, secret, onProblem, timer) {
     this.#store = store;
-    this.#key = secret;
+    this.#proofs = proofs(secret, PURPOSE);
     this.#onProblem = onProblem;
     this.#timer = timer;
   }
@@ -106,7 +107,7 @@ class SharedList {
     try {
       this.#unsubscribe = await this.#store.subscribe(
         LIST,
-        (message) => this.#heard(message),
+        (message) => this.#receive(message),
         onConnect,
         (error) => this.#problem(error),
       );
@@ -118,7 +119,7 @@ class SharedList {
     return (await first) ?? this.#synchronise();
   }
 
-  /** A connection of a cluster may be lost without a word: what was said meanwhile is in the list. @param {number} took milliseconds */
+  /** A connection of a cluster may be lost without a sign: what was published meanwhile is in the list. @param {number} took milliseconds */
   #readAgain(took) {
     if (this.#isClosed) return;
     this.#stopReading = this.#timer(
@@ -137,7 +138,7 @@ class SharedList {
 
   /** @param {string[]} texts @returns {Promise<{ shared: boolean }>} */
   async add(texts) {
-    // Here first: what the store does, this process refuses the token from now on.
+    // Here first: whatever the store does, this process refuses the token from now on.
     addRevocations(texts);
     for (const text of texts) this.#remember(text);
     return { shared: await this.#write() };
@@ -181,9 +182,9 @@ class SharedList {
     const texts = [...this.#unwritten];
     if (texts.length === 0) return true;
     try {
-      const members = texts.map((text) => ({ text: this.#signed(text), until: endOf(text) }));
+      const members = texts.map((text) => ({ text: this.#proofs.signed(text), until: endOf(text) }));
       await this.#store.append(LIST, members);
-      // Each is known to be in the list before anybody hears of it.
+      // A replica that receives one can read it from the list already.
       for (let at = 0; at < members.length; at += 500) {
         await this.#store.publish(
           LIST,
@@ -211,35 +212,15 @@ class SharedList {
   }
 
   /** @param {string} message */
-  #heard(message) {
+  #receive(message) {
     if (message.length <= LONGEST_MESSAGE) this.#take(message.split('\n'));
   }
 
   /** Those with a proof that one of us made them. Whoever can write to the store alone revokes nothing. @param {string[]} members */
   #take(members) {
-    const texts = members.map((member) => this.#proven(member)).filter((text) => text !== undefined);
+    const texts = members.map((member) => this.#proofs.proven(member)).filter((text) => text !== undefined);
     if (texts.length < members.length) this.#problem(new Error('a revocation in the shared store is not authentic'));
     if (texts.length > 0) addRevocations(texts);
-  }
-
-  /** @param {string} text */
-  #signed(text) {
-    return `${text}.${this.#proofOf(text)}`;
-  }
-
-  /** @param {string} text */
-  #proofOf(text) {
-    // The purpose is part of what is signed: a proof of one thing is none of another.
-    return createHmac('sha256', this.#key).update(`remote-agent-auth/revocation/1 ${text}`).digest('base64url');
-  }
-
-  /** @param {string} member @returns {string | undefined} */
-  #proven(member) {
-    const end = member.lastIndexOf('.');
-    const text = member.slice(0, Math.max(0, end));
-    const given = Buffer.from(member.slice(end + 1));
-    const proof = Buffer.from(this.#proofOf(text));
-    return given.length === proof.length && timingSafeEqual(given, proof) ? text : undefined;
   }
 
   /** @param {unknown} error */
@@ -247,7 +228,7 @@ class SharedList {
     // Whoever can write to the store decides how often it is wrong.
     if (performance.now() - this.#reportedAt < BETWEEN_PROBLEMS) return;
     this.#reportedAt = performance.now();
-    tell(this.#onProblem, /** @type {Error} */ (error));
+    notify(this.#onProblem, /** @type {Error} */ (error));
   }
 }
 

@@ -4,13 +4,13 @@
 // its own API. The libraries it needs are Debian's; only CI installs those.
 
 const { generateKeyPairSync } = require('node:crypto');
-const { spawnSync } = require('node:child_process');
 const { once } = require('node:events');
 const fs = require('node:fs');
 const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const { setTimeout } = require('node:timers/promises');
+const { freePort, hasApt, run, unpack } = require('../debian');
 const { startServer } = require('../server-process');
 
 const TARGET = path.join(__dirname, '..', '..', '..', 'target');
@@ -19,47 +19,20 @@ const BINARY = path.join(ROOT, 'usr', 'bin', 'glewlwyd');
 const TABLES = path.join(ROOT, 'usr', 'share', 'dbconfig-common', 'data', 'glewlwyd', 'install', 'sqlite3');
 const PACKAGES = ['glewlwyd', 'glewlwyd-common'];
 
-/** For apt, which waits for another one's lock, and for what may wait for a network. */
-const PATIENCE_MS = 180_000;
 /** From its first word to its last setting. */
 const CONFIGURE_MS = 15_000;
 
-const run = (command, args, options = {}) =>
-  spawnSync(command, args, { encoding: 'utf8', timeout: PATIENCE_MS, ...options });
 const runs = () =>
   run(BINARY, ['--version']).error === undefined && run('ldd', [BINARY]).stdout?.includes('not found') === false;
 
 /** Unpacks the packages, and in CI installs the libraries they link to. @returns {string | undefined} why it is not there */
 function install() {
   if (fs.existsSync(BINARY) && runs() && run('sqlite3', ['--version']).status === 0) return undefined;
-  if (run('apt-get', ['--version']).error) return 'no apt-get';
-  if (process.env.CI === 'true') {
-    run('apt-get', ['update']);
-    const depends = run('apt-cache', ['depends', 'glewlwyd']).stdout ?? '';
-    const libraries = [...depends.matchAll(/Depends: (lib\S+|zlib\S+)$/gm)].map(([, name]) => name);
-    run('apt-get', ['install', '-y', '--no-install-recommends', 'sqlite3', ...libraries], {
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-    });
-  }
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'glewlwyd-'));
-  try {
-    run('apt-get', ['download', ...PACKAGES], { cwd: folder });
-    for (const file of fs.readdirSync(folder)) run('dpkg', ['-x', path.join(folder, file), ROOT]);
-  } finally {
-    fs.rmSync(folder, { recursive: true, force: true });
-  }
+  if (!hasApt()) return 'no apt-get';
+  unpack(ROOT, PACKAGES, ['sqlite3']);
   if (!fs.existsSync(BINARY)) return 'Debian’s package could not be downloaded';
   if (!runs()) return 'its libraries are not installed';
   return run('sqlite3', ['--version']).status === 0 ? undefined : 'no sqlite3';
-}
-
-async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** It says that it has started, and then begins to listen. @param {number} port @param {AbortSignal} limit */

@@ -389,17 +389,17 @@ describe('a deletion that a store does not do', () => {
   });
 
   test('beyond a thousand of them, everything from before is ignored', () => {
-    const { Deletions, MOST_OWED } = require('../../../lib/accounts/deletions');
+    const { Deletions, MOST_PENDING } = require('../../../lib/accounts/deletions');
     let now = NOW;
-    const owed = new Deletions({ delete: () => new Promise(() => {}) }, () => now);
+    const deletions = new Deletions({ delete: () => new Promise(() => {}) }, () => now);
     jest.useFakeTimers();
     try {
-      for (let n = 0; n < MOST_OWED; n += 1) void owed.order(`key-${n}`);
-      expect([owed.isOwed('key-0', NOW), owed.isOwed('another', NOW)]).toEqual([true, false]);
+      for (let n = 0; n < MOST_PENDING; n += 1) void deletions.order(`key-${n}`);
+      expect([deletions.isPending('key-0', NOW), deletions.isPending('another', NOW)]).toEqual([true, false]);
       now += 60_000;
-      void owed.order('one more');
-      expect([owed.isOwed('key-0', NOW), owed.isOwed('another', NOW)]).toEqual([true, true]);
-      expect(owed.isOwed('another', now + 5_001)).toBe(false);
+      void deletions.order('one more');
+      expect([deletions.isPending('key-0', NOW), deletions.isPending('another', NOW)]).toEqual([true, true]);
+      expect(deletions.isPending('another', now + 5_001)).toBe(false);
     } finally {
       jest.clearAllTimers();
       jest.useRealTimers();

@@ -2,37 +2,16 @@
 
 // A token bound to a key of its holder's passes as a bearer token, and the operator hears of it once; revoked ones do not pass.
 
-const { RemoteTokenVerifier, createRemoteAgentAuth, revoke } = require('../../../index');
-const { AUDIENCE, ISSUER, Signer } = require('../../support/signer');
-const { configOf, fullResponse, recordingLogger } = require('../../support/fakes');
+const { RemoteTokenVerifier, revoke } = require('../../../index');
+const { ISSUER, Signer } = require('../../support/signer');
 const { isolateEnvironment } = require('../../support/flow');
+const { warningApp } = require('../../support/warning-app');
 
 isolateEnvironment();
 const verifier = new RemoteTokenVerifier();
 const signer = new Signer();
+const app = warningApp(verifier, signer, 'cnf');
 afterAll(() => verifier.clear());
-
-function app(policy = {}) {
-  const logger = recordingLogger();
-  const user = { _id: 'id-1', openidId: 'subject-1', openidIssuer: ISSUER, role: 'USER' };
-  const deps = {
-    apiKeyMiddleware: jest.fn(),
-    findUser: async () => user,
-    updateUser: jest.fn(async () => null),
-    getAppConfig: async () =>
-      configOf({ apiKey: { enabled: false }, oidc: { enabled: true, issuer: ISSUER, audience: AUDIENCE } }),
-    logger,
-  };
-  const auth = createRemoteAgentAuth(deps, { verifier, policy: () => ({ ...policy, jwks: { keys: [signer.jwk] } }) });
-  return async (claims) => {
-    const [res, next] = [fullResponse(), jest.fn()];
-    await auth({ headers: { authorization: `Bearer ${signer.token(claims)}` } }, res, next);
-    return {
-      passed: next.mock.calls.length === 1,
-      warnings: logger.lines.filter(([level, text]) => level === 'warn' && text.includes('cnf')),
-    };
-  };
-}
 
 test.each([{ jkt: 'a' }, { 'x5t#S256': 'a' }])(
   'a token with cnf %j passes, with one warning for its issuer',
