@@ -72,7 +72,7 @@ export interface BearerAuthSettings {
   bodies?: ErrorBodies;
   /** Whether the middleware answers a refusal (default), or hands an error with `status` and `headers` to `next`. */
   onError?: 'answer' | 'next';
-  /** Told of every refusal, for a log line. What it throws, or rejects with, changes nothing. */
+  /** Called with every refusal, for a log line. What it throws, or rejects with, changes nothing. */
   onRefusal?: (error: BearerError, req: any) => unknown;
   /**
    * Whether a CORS preflight passes without a token, and without `auth`. Default true, of `requestVerifier` false. Guards let none pass. `false` where CORS is dealt with

@@ -5,7 +5,7 @@
 /** Tokens of one generation, and their characters together; at most twice as many are kept. */
 const CAPACITY = 5_000;
 const CHARACTERS = 16_000_000;
-/** Characters at a token's end that tell tokens apart well enough to look one up: part of the signature. */
+/** Characters at a token's end by which tokens differ, enough to look one up: part of the signature. */
 const TAIL = 24;
 
 /**

@@ -29,8 +29,8 @@ function listen(channel, listener) {
 }
 
 /**
- * What is published, and where. Whoever publishes asks `hasSubscribers` before it makes an event: with nobody listening, that question
- * is all there is to pay for.
+ * What is published, and where. Whoever publishes asks `hasSubscribers` before it makes an event: with nobody listening, that check
+ * is the only cost.
  */
 module.exports = {
   listen,

@@ -36,7 +36,7 @@ const headers = new Map();
 const MOST_HEADERS = 64;
 const LONGEST_HEADER = 1024;
 
-/** @returns {number | undefined} when a request began, if somebody will be told */
+/** @returns {number | undefined} when a request began, where somebody listens */
 function beginning() {
   return decisions.hasSubscribers ? performance.now() : undefined;
 }

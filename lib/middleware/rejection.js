@@ -26,7 +26,7 @@ function unexpected(error) {
 }
 
 /**
- * The event and the log line of a decision. What nobody hears of, for there is neither line nor answer nor listener, is not made.
+ * The event and the log line of a decision. An event that would go into no line, no answer and to no listener is not made.
  * @param {Context} context
  * @param {Observed} observed
  * @param {Decision} decision

@@ -138,12 +138,12 @@ function accept(context, state) {
   // Where the host's tenant middleware does not go on, the request has not been let in.
   const { next } = state;
   let isFirst = true;
-  const told = (/** @type {unknown} */ value) => {
+  const forwarded = (/** @type {unknown} */ value) => {
     if (isFirst) attempt(() => publish(acceptedEvent(state, context.verifier)));
     isFirst = false;
     next(value);
   };
-  return proceed(context, { ...state, next: told });
+  return proceed(context, { ...state, next: forwarded });
 }
 
 /**

@@ -22,7 +22,7 @@ const MINUTE_MS = 60_000;
 const MOST_ROWS = 200;
 /** Kinds of one code: callers who send other values each time do not remove the rows of other codes. */
 const MOST_ROWS_OF_CODE = 40;
-/** Checks before any claim: what came is whatever a stranger has written, and tells no kinds apart. */
+/** Checks before any claim: what came is any text of a stranger's, and is no reason for a row of its own. */
 const BEFORE_CLAIMS = new Set(['form', 'algorithm', 'key']);
 /** The same, of requests about which the shadow policy says something else. */
 const MOST_SHADOW_ROWS = 50;

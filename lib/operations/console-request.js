@@ -16,7 +16,7 @@ const LOOPBACK_ADDRESS = /^(::ffff:)?127\.|^::1$/;
 const LOOPBACK_NAME = /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /**
- * DNS rebinding: a name of somebody else's that leads to this machine makes a foreign page same-origin with ours, and only its Host tells.
+ * DNS rebinding: a name of somebody else's that leads to this machine makes a foreign page same-origin with ours, and only the header Host shows it.
  * A request that came over loopback must name this machine, or a host that the operator lists.
  * @param {Request} req
  * @param {readonly string[] | undefined} hosts with which the rule holds for every connection

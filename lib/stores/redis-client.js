@@ -99,8 +99,8 @@ function ofNodeRedis(client) {
 }
 
 /**
- * A subscription over a connection of its own, made anew until it counts. A cluster refuses to subscribe before it has connected, and tells
- * of no `ready`; a single client waits in `connect` for a server that is not there yet.
+ * A subscription over a connection of its own, made anew until it counts. A cluster refuses to subscribe before it has connected, and has
+ * no event `ready`; a single client waits in `connect` for a server that is not there yet.
  * @param {any} client
  * @param {string} channel
  * @param {{ listener: (message: string) => void, onConnect: () => void, onProblem: (error: Error) => void }} callbacks

@@ -70,7 +70,7 @@ const codes = Object.freeze({
   ERR_TOKEN_OPAQUE: Object.freeze({
     fault: 'token',
     meaning: 'The token is no JWT: it is an opaque token or an API key.',
-    action: 'Have the provider issue JWT access tokens for this audience; API keys belong to the API-key middleware.',
+    action: 'Have the provider issue JWT access tokens for this audience, or set the policy\'s `introspection`; API keys belong to the API-key middleware.',
   }),
   ERR_TOKEN_ENCRYPTED: Object.freeze({
     fault: 'token',
@@ -180,7 +180,7 @@ const codes = Object.freeze({
   ERR_TOKEN_ACTOR: Object.freeze({
     fault: 'token',
     meaning: 'The token is used by an actor (`act`, RFC 8693) that `allowedActors` does not name, or by one that is not named at all.',
-    action: 'Add the actor\'s subject, or send a token of the user\'s own.',
+    action: 'Add the actor\'s subject to the policy\'s `allowedActors`, or send a token of the user\'s own.',
   }),
   ERR_TOKEN_AUDIENCE: Object.freeze({
     fault: 'token',
@@ -200,7 +200,7 @@ const codes = Object.freeze({
   ERR_TOKEN_BOUND: Object.freeze({
     fault: 'token',
     meaning: 'The token is bound to a key of its holder\'s (`cnf`), and the policy has `requireUnbound`.',
-    action: 'Have the provider issue this client plain bearer tokens for this audience, without DPoP or certificate binding.',
+    action: 'Have the provider issue this client plain bearer tokens for this audience, without DPoP or certificate binding, or leave out the policy\'s `requireUnbound`.',
   }),
   ERR_TOKEN_INACTIVE: Object.freeze({
     fault: 'token',

@@ -35,11 +35,11 @@ function holds(entry, now, monotonic, epoch) {
 const CAPACITY = 5_000;
 /** Characters of tokens kept per verifier, at most twice as many: what keeps 10,000 tokens of 16 KB from taking 400 MB. */
 const CHARACTERS = 16_000_000;
-/** Characters at a token's end that tell tokens apart well enough to look one up: part of the signature. */
+/** Characters at a token's end by which tokens differ, enough to look one up: part of the signature. */
 const TAIL = 24;
 
 /**
- * Outcomes of a moment ago, so that the same token under the same policy need not be checked by native code
+ * Recent outcomes, so that the same token under the same policy need not be checked by native code
  * again. Not a cache of trust: an entry answers only while nothing it rests on can have changed. The native
  * side counts every change of any keys (`epoch`), keys are asked for in time (`freshUntil`), and the claims' own
  * times are compared at every use.

@@ -149,7 +149,7 @@ const PROFILES = Object.freeze({
     roles: ['urn:zitadel:iam:org:project:roles'],
     form: (options) => withIssuer(options, asUrl),
   },
-  // Its access tokens cannot be told from its ID tokens by what OpenID Connect says of these: a nonce stays in them.
+  // Its access tokens cannot be distinguished from its ID tokens by the rules of OpenID Connect: they keep the nonce.
   authentik: {
     name: 'authentik',
     roles: 'groups',

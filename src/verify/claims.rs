@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
+use super::claims_error::ClaimsError;
 use super::facts::Actor;
 use super::logout;
-use super::times::{Times, Window, timely, timely_with};
+use super::times::{Times, Window, timely};
 use crate::json::{JsonError, JsonFault, Value};
 use crate::mismatch::Mismatch;
 use crate::policy::grant::GrantKind;
@@ -16,88 +17,6 @@ use crate::token::claims::{Claims, MalformedScope};
 use crate::token::email::EmailSource;
 use crate::token::kind::{self, OtherKind};
 use crate::whitespace::words;
-
-/// The claims are not what the policy asks for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum ClaimsError {
-    #[error("the claims cannot be read: {0}")]
-    Malformed(JsonFault),
-    #[error("the payload is not a JSON object")]
-    NotAnObject,
-    #[error("`{0}` is not a number")]
-    NotANumber(&'static str),
-    #[error("`{0}` is missing")]
-    Missing(&'static str),
-    #[error("the token has expired: {0}")]
-    Expired(Mismatch),
-    #[error("the token is not valid yet: {0}")]
-    NotYetValid(Mismatch),
-    #[error("the token was issued too long ago: {0}")]
-    TooOld(Mismatch),
-    #[error("the token is valid for too long a time: {0}")]
-    Lifetime(Mismatch),
-    #[error("`aud` names no audience of ours: {0}")]
-    Audience(Mismatch),
-    #[error("this is an ID token, not an access token")]
-    IdToken,
-    #[error("this is a refresh token, not an access token")]
-    RefreshToken,
-    #[error("this is a logout token or another security event, not an access token")]
-    SecurityEvent,
-    #[error("this is a signed userinfo answer, not an access token")]
-    UserInfo,
-    #[error("this is an authorization answer (JARM), not an access token")]
-    AuthorizationResponse,
-    #[error("the token says that it is something else than an access token: {0}")]
-    OtherKind(Mismatch),
-    #[error("the token's `typ` or `token_use` is not an access token's: {0}")]
-    Type(Mismatch),
-    #[error("the token was issued to a client that is not allowed: {0}")]
-    Client(Mismatch),
-    #[error("the token is used by an actor (`act`) that is not allowed")]
-    Actor,
-    #[error("`iss` is not the policy's issuer: {0}")]
-    Issuer(Mismatch),
-    #[error("the key that signed is not published for the token's issuer: {0}")]
-    KeyIssuer(Mismatch),
-    #[error("the scope claim is neither a string nor a list of strings")]
-    ScopeMalformed,
-    #[error("a required scope is not granted: {0}")]
-    ScopeMissing(Mismatch),
-    #[error("a required role is not granted: {0}")]
-    RoleMissing(Mismatch),
-    #[error("a required permission is not granted: {0}")]
-    PermissionMissing(Mismatch),
-    #[error("`sub` is missing or blank")]
-    Subject,
-    #[error("this is no logout token that counts: {0}")]
-    Logout(&'static str),
-    #[error("the token is bound to a key of its holder's (`cnf`), and no proof of that key is asked for here")]
-    Bound,
-}
-
-impl ClaimsError {
-    /// What was expected and what came, where that says more.
-    pub const fn mismatch(&self) -> Option<&Mismatch> {
-        match self {
-            Self::Expired(mismatch)
-            | Self::NotYetValid(mismatch)
-            | Self::TooOld(mismatch)
-            | Self::Lifetime(mismatch)
-            | Self::Audience(mismatch)
-            | Self::OtherKind(mismatch)
-            | Self::Type(mismatch)
-            | Self::Client(mismatch)
-            | Self::Issuer(mismatch)
-            | Self::KeyIssuer(mismatch)
-            | Self::ScopeMissing(mismatch)
-            | Self::RoleMissing(mismatch)
-            | Self::PermissionMissing(mismatch) => Some(mismatch),
-            _ => None,
-        }
-    }
-}
 
 /// What one policy found in one token's claims. Since neither changes, all of it stays true except when the claims hold.
 pub struct CheckedClaims {
@@ -225,63 +144,8 @@ pub fn check(
     checked(&claims, payload, policy, (times, scopes, subject), looks).map(|checked| (checked, holds))
 }
 
-/// Checks what a provider says of an active token (RFC 7662 2.2): the rules on time, kind, audience, issuer, client, actor, scopes and
-/// subject. `exp` and `iss` may be left out there: the provider says that the token has not ended, and speaks for itself.
-///
-/// # Errors
-/// [`ClaimsError`], the first rule that fails.
-pub fn check_answer(payload: &str, policy: &Policy, now: UnixSeconds) -> Result<(CheckedClaims, Window), ClaimsError> {
-    let claims = parse(payload, policy)?;
-    let times = Times::of(&claims);
-    let holds = timely_with(&times, policy, false, now)?;
-    if let Some(kind) = kind::of_claims(&claims, payload) {
-        return Err(refused_as(kind));
-    }
-    audience(&claims, policy)?;
-    let (issuer, iss) = match claims.get("iss") {
-        // Of several, the answer has to say which one it is.
-        None if !policy.issuers().is_multi_tenant() && policy.issuers().all().count() == 1 => {
-            (0, policy.issuers().first().configured())
-        }
-        _ => (issuer_place(&claims, policy)?, claims.text("iss").unwrap_or_default()),
-    };
-    let looks_like_id_token = kind::looks_like_id_token(&claims);
-    if looks_like_id_token && policy.rules().want_access_token() {
-        return Err(ClaimsError::IdToken);
-    }
-    use_and_client(&claims, policy)?;
-    actor(&claims, policy)?;
-    let scopes = granted_scopes(&claims, policy, payload)?;
-    let subject = match claims.subject() {
-        None if policy.require_subject() => return Err(ClaimsError::Subject),
-        subject => subject.unwrap_or_default(),
-    };
-    let looks = (looks_like_id_token, issuer, iss);
-    checked(&claims, payload, policy, (times, scopes, subject), looks).map(|checked| (checked, holds))
-}
-
-/// Checks what a provider says of an active JWT besides that it is active: what the answer names of times, audience, issuer and subject must
-/// satisfy the policy too, and be of the same subject.
-///
-/// # Errors
-/// [`ClaimsError`], the first rule that fails.
-pub fn check_agreement(payload: &str, subject: &str, policy: &Policy, now: UnixSeconds) -> Result<(), ClaimsError> {
-    let claims = parse(payload, policy)?;
-    timely_with(&Times::of(&claims), policy, false, now)?;
-    if claims.get("aud").is_some() {
-        audience(&claims, policy)?;
-    }
-    if claims.get("iss").is_some() {
-        issuer_place(&claims, policy)?;
-    }
-    match claims.get("sub") {
-        Some(said) if said.as_str() != Some(subject) => Err(ClaimsError::Subject),
-        _ => Ok(()),
-    }
-}
-
 /// What stays to be read of claims that the rules have passed.
-fn checked(
+pub(super) fn checked(
     claims: &Claims<'_>,
     payload: &str,
     policy: &Policy,
@@ -345,7 +209,7 @@ fn read<'t>(token: &'t UnverifiedToken, policy: &Policy) -> Result<(&'t str, Cla
     parse(payload, policy).map(|claims| (payload, claims))
 }
 
-fn parse<'t>(payload: &'t str, policy: &Policy) -> Result<Claims<'t>, ClaimsError> {
+pub(super) fn parse<'t>(payload: &'t str, policy: &Policy) -> Result<Claims<'t>, ClaimsError> {
     match Claims::parse(payload, |name| policy.looks_at(name)) {
         Ok(claims) => Ok(claims),
         Err(JsonError::Malformed(fault)) => Err(ClaimsError::Malformed(fault)),
@@ -359,7 +223,7 @@ fn other_kind(token: &UnverifiedToken, claims: &Claims<'_>, payload: &str) -> Op
     Some(refused_as(said))
 }
 
-fn refused_as(kind: OtherKind) -> ClaimsError {
+pub(super) fn refused_as(kind: OtherKind) -> ClaimsError {
     match kind {
         OtherKind::IdToken => ClaimsError::IdToken,
         OtherKind::RefreshToken => ClaimsError::RefreshToken,
@@ -403,7 +267,7 @@ fn kind_audience_issuer(
 }
 
 /// `aud` (RFC 7519 4.1.3).
-fn audience(claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsError> {
+pub(super) fn audience(claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsError> {
     let ours = |value: &Value<'_>| value.as_str().is_some_and(|audience| policy.accepts_audience(audience));
     let for_us = match claims.get("aud") {
         Some(Value::Array(audiences)) => audiences.iter().any(ours),
@@ -418,7 +282,7 @@ fn audience(claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsError> {
 }
 
 /// `iss` (RFC 7519 4.1.1): its place among the policy's issuers.
-fn issuer_place(claims: &Claims<'_>, policy: &Policy) -> Result<usize, ClaimsError> {
+pub(super) fn issuer_place(claims: &Claims<'_>, policy: &Policy) -> Result<usize, ClaimsError> {
     let tid = claims.text("tid");
     let iss = claims.text("iss");
     let place = iss.and_then(|iss| policy.issuers().place_of(iss, tid));
@@ -472,7 +336,7 @@ fn access_token(token: &UnverifiedToken, claims: &Claims<'_>, policy: &Policy) -
 }
 
 /// `token_use`, and the client it was issued to.
-fn use_and_client(claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsError> {
+pub(super) fn use_and_client(claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsError> {
     let rules = policy.rules();
     let token_use = claims.text("token_use");
     if let Some(wanted) = rules.token_use.as_deref().filter(|wanted| token_use != Some(wanted)) {
@@ -494,7 +358,7 @@ fn use_and_client(claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsErro
 
 /// The current actor of a delegated token (RFC 8693 4.1) must be one the policy names; those of earlier steps, nested in it, decide
 /// nothing there. A token that nobody else uses has no `act`. The error says nothing of the actor, which may be a person.
-fn actor(claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsError> {
+pub(super) fn actor(claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsError> {
     let (Some(actors), Some(act)) = (&policy.rules().actors, claims.get("act")) else { return Ok(()) };
     let actor = Actor::read(act, claims.text("iss")).filter(Actor::is_of_the_tokens_issuer);
     let is_known = |subject: &str| actors.iter().any(|known| known == subject);
@@ -511,7 +375,7 @@ fn id_token_note(claims: &Claims<'_>) -> Option<&'static str> {
 }
 
 /// The scopes, which must be those the policy requires; then its required roles and permissions.
-fn granted_scopes(claims: &Claims<'_>, policy: &Policy, payload: &str) -> Result<PayloadText, ClaimsError> {
+pub(super) fn granted_scopes(claims: &Claims<'_>, policy: &Policy, payload: &str) -> Result<PayloadText, ClaimsError> {
     // LibreChat looks at the scope claim only where scopes are required: otherwise a malformed one is no error.
     let scopes = match claims.scopes() {
         Err(MalformedScope) if !policy.scope().is_empty() => return Err(ClaimsError::ScopeMalformed),

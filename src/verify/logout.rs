@@ -1,7 +1,7 @@
 //! The rules for logout tokens: OpenID Connect Back-Channel Logout 1.0, 2.4 and 2.6. Signature, issuer and audience are those of the
 //! policy.
 
-use super::claims::ClaimsError;
+use super::claims_error::ClaimsError;
 use super::times::Times;
 use crate::json::Value;
 use crate::mismatch::Mismatch;

@@ -1,7 +1,9 @@
 //! Token, keys, policy and time in; a verified token or the reason out. No input or output and no clock. A signed token
 //! carries what a policy last found in its claims; the rules on time are applied on every use.
 
+mod answer;
 mod claims;
+mod claims_error;
 pub mod facts;
 pub mod logout;
 mod times;
@@ -20,7 +22,8 @@ use crate::whitespace;
 use claims::CheckedClaims;
 
 pub use crate::token::email::EmailSource;
-pub use claims::{ClaimsError, untrusted_clock_difference, untrusted_issued_at, untrusted_plausible};
+pub use claims::{untrusted_clock_difference, untrusted_issued_at, untrusted_plausible};
+pub use claims_error::ClaimsError;
 pub use times::Window;
 
 /// The keys did not confirm the token.
@@ -298,16 +301,17 @@ pub fn check_claims(signed: SignedToken, policy: &Policy, now: UnixSeconds) -> R
 /// # Errors
 /// [`ClaimsError`], the first rule that fails.
 pub fn check_introspected(answer: Arc<str>, policy: &Policy, now: UnixSeconds) -> Result<Verified, ClaimsError> {
-    let (claims, holds) = claims::check_answer(&answer, policy, now)?;
+    let (claims, holds) = answer::check(&answer, policy, now)?;
     Ok(Verified { basis: Basis::Introspected(answer), claims: Arc::new(claims), holds })
 }
 
-/// Whether what the provider says of an active JWT contradicts the JWT: each of `exp`, `aud`, `iss` and `sub` may be left out.
+/// Checks what the provider says of an active JWT: of `exp`, `aud` and `iss`, those that are there must satisfy the policy, and a `sub` be the
+/// JWT's.
 ///
 /// # Errors
-/// [`ClaimsError`], the first that contradicts.
+/// [`ClaimsError`], the first rule that fails.
 pub fn agrees(answer: &str, verified: &Verified, policy: &Policy, now: UnixSeconds) -> Result<(), ClaimsError> {
-    claims::check_agreement(answer, verified.subject(), policy, now)
+    answer::agrees(answer, verified.subject(), policy, now)
 }
 
 /// Signature, then, and only then, claims.

@@ -1,6 +1,6 @@
 //! When a token's claims hold, and by how much they miss.
 
-use super::claims::ClaimsError;
+use super::claims_error::ClaimsError;
 use crate::json::Value;
 use crate::mismatch::Mismatch;
 use crate::policy::{MAX_CLOCK_TOLERANCE, Policy};
