@@ -113,7 +113,7 @@ codes! {
     AuthorizationResponse "ERR_AUTHORIZATION_RESPONSE" Token "The token is an authorization answer (JARM)." "Exchange the code in it at the provider and send the access token.";
     GraphToken "ERR_GRAPH_TOKEN" Token "The token is one for Microsoft Graph, which nobody else can verify." "Request the token for this API's own scope or application id.";
     TokenType "ERR_TOKEN_TYPE" Token "`typ` or `token_use` says something else than that the token is an access token." "Send an access token; where the policy's `typ` or `tokenUse` asks for more than the provider writes, loosen it.";
-    TokenClient "ERR_TOKEN_CLIENT" Token "The token was issued to a client that `allowedClients` does not name." "Add the client's id, or use another client.";
+    TokenClient "ERR_TOKEN_CLIENT" Token "The token was issued to a client that `allowedClients` does not name." "Add the client's id to the policy's `allowedClients`, or use another client.";
     TokenActor "ERR_TOKEN_ACTOR" Token "The token is used by an actor (`act`, RFC 8693) that `allowedActors` does not name, or by one that is not named at all." "Add the actor's subject to the policy's `allowedActors`, or send a token of the user's own.";
     TokenAudience "ERR_TOKEN_AUDIENCE" Token "`aud` does not name the policy's audience." "Request the token for this API, or correct the policy's `audience`.";
     TokenIssuer "ERR_TOKEN_ISSUER" Token "`iss` is not the policy's issuer." "Compare `iss` with the policy's `issuer`, to the letter.";

@@ -175,7 +175,7 @@ const codes = Object.freeze({
   ERR_TOKEN_CLIENT: Object.freeze({
     fault: 'token',
     meaning: 'The token was issued to a client that `allowedClients` does not name.',
-    action: 'Add the client\'s id, or use another client.',
+    action: 'Add the client\'s id to the policy\'s `allowedClients`, or use another client.',
   }),
   ERR_TOKEN_ACTOR: Object.freeze({
     fault: 'token',
