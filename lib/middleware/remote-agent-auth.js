@@ -138,10 +138,11 @@ function accept(context, state) {
   // Where the host's tenant middleware does not go on, the request has not been let in.
   const { next } = state;
   let isFirst = true;
-  const forwarded = (/** @type {unknown} */ value) => {
+  // Hosts distinguish `next()` from `next(undefined)`.
+  const forwarded = (/** @type {any[]} */ ...values) => {
     if (isFirst) attempt(() => publish(acceptedEvent(state, context.verifier)));
     isFirst = false;
-    next(value);
+    next(...values);
   };
   return proceed(context, { ...state, next: forwarded });
 }

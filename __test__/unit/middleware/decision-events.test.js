@@ -43,6 +43,13 @@ test('a request let in is one event, with the configured issuer and the headerâ€
   expect(events.every(Object.isFrozen)).toBe(true);
 });
 
+test('whoever listens, `next` has no argument: hosts take any for an error', async () => {
+  const app = setUp({ user: storedUser(), answers: { agents: success() } });
+  const { next } = await app.call();
+  expect(events.length).toBe(1);
+  expect(next.mock.calls).toEqual([[]]);
+});
+
 test('a refusal has its reference in the header, in the line and in the event, and not in LibreChatâ€™s body', async () => {
   const app = setUp({ config: auth({ apiKey: false }), answers: {} });
   const { res, answer } = await app.call();
