@@ -7,10 +7,12 @@ const os = require('node:os');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
 const { ALGORITHMS, runAlgorithm } = require('./cases');
+const { comparison, runCompare } = require('./compare');
 const { runExpress } = require('./express');
 const { startProvider } = require('./provider');
 const { gates } = require('./gates');
 const { tables } = require('./report');
+const { rounded } = require('./format');
 const { Keys } = require('./tokens');
 
 const root = path.join(__dirname, '..');
@@ -18,6 +20,7 @@ const root = path.join(__dirname, '..');
 function readArguments() {
   const { values } = parseArgs({
     options: {
+      compare: { type: 'string' },
       json: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
@@ -34,6 +37,12 @@ function readArguments() {
     rounds: number(values.rounds, quick ? 2 : 7),
     millis: number(values.millis, quick ? 6 : 100),
     poolSize: quick ? 200 : 4000,
+    express: {
+      rounds: number(values.rounds, quick ? 1 : 5),
+      // V8 needs seconds of work before it has compiled a server, and a window needs many of its turns.
+      millis: quick ? 60 : 1500,
+      warmMillis: quick ? 60 : 3000,
+    },
   };
 }
 
@@ -52,9 +61,18 @@ function circumstances() {
   };
 }
 
-/** `{ ratios: { case: { peer: r } } }`, r our throughput over theirs. */
+/**
+ * `{ ratios: { case: { peer: r } }, aboveNoAuth: { case: { row: { median, min, max } } } }`: r our throughput over theirs; microseconds of the
+ * server's main thread for a request, above those of the server without a check.
+ */
 function ratiosOf(cases) {
   const ratios = {};
+  const aboveNoAuth = {};
+  for (const [title, { rows }] of Object.entries(cases)) {
+    const above = Object.entries(rows).filter(([, row]) => row.aboveMicros);
+    if (above.length > 0)
+      aboveNoAuth[title] = Object.fromEntries(above.map(([name, row]) => [name, rounded(row.aboveMicros)]));
+  }
   for (const [title, { ratios: bySuffix }] of Object.entries(cases)) {
     for (const [suffix, byPeer] of Object.entries(bySuffix)) {
       const [name, alg] = title.split(' ');
@@ -63,7 +81,7 @@ function ratiosOf(cases) {
       );
     }
   }
-  return { ratios };
+  return { ratios, aboveNoAuth };
 }
 
 /** As JSON text, a line per case, four digits a figure: more than any of them is good for. */
@@ -75,9 +93,17 @@ function written(result) {
   return `${JSON.stringify(head, short, 1).slice(0, -2)},\n "cases": {\n${lines.join(',\n')}\n }\n}\n`;
 }
 
+/** This build beside an earlier one. */
+async function compare(options, say) {
+  const rows = await runCompare({ ...options, say });
+  if (options.json) console.log(JSON.stringify({ here: 'this build', beside: options.compare, rows }, undefined, 2));
+  else console.log(comparison(rows, options.compare));
+}
+
 async function main() {
   const options = readArguments();
   const say = (line) => process.stderr.write(`${line}\n`);
+  if (options.compare !== undefined) return compare(options, say);
   const began = Date.now();
   const result = { ...circumstances(), rounds: options.rounds, asserted: 0, cases: {} };
   const algorithms = Object.keys(ALGORITHMS);
@@ -91,7 +117,7 @@ async function main() {
       result.asserted += asserted;
       Object.assign(result.cases, cases);
     }
-    const { asserted, cases } = await runExpress(shared);
+    const { asserted, cases } = await runExpress({ ...shared, rounds: options.express.rounds });
     result.asserted += asserted;
     Object.assign(result.cases, cases);
   } finally {
