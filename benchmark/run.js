@@ -46,7 +46,7 @@ function readArguments() {
   };
 }
 
-/** What a reader needs to judge the figures. */
+/** What a reader needs to assess the figures. */
 function circumstances() {
   const peers = require('./package.json').dependencies;
   const own = require('../package.json').version;

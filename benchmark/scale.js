@@ -47,7 +47,7 @@ async function issuers() {
   const provider = await startProvider(keys.jwks);
   const rows = [];
   let held = '';
-  // The largest first, while the process is still small and its memory tells something.
+  // The largest first, while the process is still small and its memory means something.
   for (const count of [10_000, 1000, 100, 10, 1]) {
     const verifier = new RemoteTokenVerifier();
     verifier.clear();
@@ -161,10 +161,10 @@ async function remembered() {
           ),
         ),
       );
-    const { verdicts } = verifier.stats();
+    const { verdicts: signatures } = verifier.stats();
     rows.push([
       perSecond(count),
-      perSecond(verdicts),
+      perSecond(signatures),
       await again(verifier),
       await again(native),
       (megabytes() - before).toFixed(0),
@@ -174,9 +174,9 @@ async function remembered() {
   return table(
     [
       'tokens shown',
-      'verdicts held',
+      'signatures held',
       'one of the last 1,000 again, us',
-      'the same by the native verdict, us',
+      'the same by the native signature cache, us',
       'memory over start, MB',
     ],
     rows,

@@ -20,19 +20,19 @@ beforeEach(() => verifier.clear());
 afterAll(() => issuer.stop());
 
 const policy = () => ({ issuer: issuer.url, audience: 'agents', jwksUri: issuer.jwksUri });
-const judge = (token) =>
+const resultOf = (token) =>
   verifier.verify(token, policy()).then(
     () => 'ok',
     (error) => error,
   );
 const outcome = async (token) => {
-  const judged = await judge(token);
-  return judged === 'ok' ? 'ok' : judged.code;
+  const result = await resultOf(token);
+  return result === 'ok' ? 'ok' : result.code;
 };
 let serial = 0;
 const junk = () => issuer.token({}, { header: { kid: `junk-${(serial += 1)}` } });
 
-test('A1 tokens of withdrawn keys buy nothing, and good ones of the newest key are never refused', async () => {
+test('A1 tokens of withdrawn keys cause no fetch, and good ones of the newest key are never refused', async () => {
   const stale = [issuer.token()];
   expect(await outcome(stale[0])).toBe('ok');
   const before = issuer.requests.keys;
@@ -47,7 +47,7 @@ test('A1 tokens of withdrawn keys buy nothing, and good ones of the newest key a
     stale.push(good);
   }
   expect(issuer.requests.keys - before).toBe(3);
-  const { message } = await judge(stale[0]);
+  const { message } = await resultOf(stale[0]);
   expect(message).toMatch(
     /^the provider's keys, fetched \d+ s ago, have none for the token's `kid`; it is not asked again for this one for \d+ s$/,
   );
@@ -79,7 +79,7 @@ test('A3 of those beyond the 256 that wait each hears when to come back, and nev
   expect(await outcome(issuer.token())).toBe('ok');
   for (let n = 0; n < 3; n += 1) await outcome(junk());
   const waiting = Array.from({ length: 256 }, () => outcome(junk()));
-  const refused = await judge(junk());
+  const refused = await resultOf(junk());
   expect(refused).toMatchObject({ code: 'ERR_KEY_NOT_ASKED', fault: 'upstream' });
   expect(refused.message).toMatch(/not asked again for [1-8] s$/);
   expect(refused.retryAfter).toBeGreaterThan(0);
@@ -102,7 +102,7 @@ test('A3 of those beyond the 256 that wait each hears when to come back, and nev
     );
     const res = fullResponse();
     await middleware({ headers: { authorization: `Bearer ${junk()}` } }, res, () => {});
-    return { res, told: JSON.stringify(logger.lines.map(([level, text, error]) => [level, text, error?.message])) };
+    return { res, logged: JSON.stringify(logger.lines.map(([level, text, error]) => [level, text, error?.message])) };
   };
   const standard = await answer({ responses: 'standard' }, false);
   expect(standard.res.code).toBe(503);
@@ -110,9 +110,9 @@ test('A3 of those beyond the 256 that wait each hears when to come back, and nev
   expect((await answer({}, false)).res.code).toBe(401);
   const withKeys = await answer({}, true);
   expect(withKeys.res.code).toBe(299);
-  for (const { told } of [standard, withKeys]) {
-    expect(told).toMatch(/not asked again for [1-8] s/);
-    expect(told).not.toMatch(/no key|publishes no/);
+  for (const { logged } of [standard, withKeys]) {
+    expect(logged).toMatch(/not asked again for [1-8] s/);
+    expect(logged).not.toMatch(/no key|publishes no/);
   }
   expect(new Set(await Promise.all(waiting))).toEqual(new Set(['ERR_KEY_NOT_FOUND']));
 }, 30_000);

@@ -1,12 +1,12 @@
 'use strict';
 
-// RFC 7517 4.5: keys of one `kid` are told apart by `kty`, `alg`, `crv` and `use`.
+// RFC 7517 4.5: keys of one `kid` are distinguished by `kty`, `alg`, `crv` and `use`.
 
 const { RemoteTokenVerifier } = require('../../index');
-const { Signer, judged, policyOf } = require('../support/signer');
+const { Signer, resultOf, policyOf } = require('../support/signer');
 
 const verifier = new RemoteTokenVerifier();
-const code = async (token, policy) => judged(verifier, token, policy).then((result) => result.code ?? result);
+const code = async (token, policy) => resultOf(verifier, token, policy).then((result) => result.code ?? result);
 const rsa = new Signer({ alg: 'RS256' });
 const other = new Signer({ alg: 'RS256' });
 

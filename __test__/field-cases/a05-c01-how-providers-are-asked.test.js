@@ -136,7 +136,7 @@ test('A7 a kept connection that is reset at its next use costs nobody anything',
 });
 
 describe('C1 a connection that fails', () => {
-  test('C1 is told by its reason and host in the error, in stats() and in the log', async () => {
+  test('C1 is named by its reason and host in the error, in stats() and in the log', async () => {
     const gone = net.createServer();
     const url = await listening(gone);
     gone.close();

@@ -1,7 +1,7 @@
 'use strict';
 
 // Providers that write `nbf` = `iat`, and a clock that is a little behind theirs: the tolerance can be set where nothing but the environment
-// can be changed, and whoever is refused is told by how much.
+// can be changed, and a refusal says by how much.
 
 const { readFileSync, readdirSync } = require('node:fs');
 const path = require('node:path');

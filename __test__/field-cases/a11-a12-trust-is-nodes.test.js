@@ -1,6 +1,6 @@
 'use strict';
 
-// Every way in which Node can be told whom to trust, each in every Node this package is for, with Node's own https as the judge.
+// Every way to configure which certificates Node trusts, each in every Node this package is for, compared with Node's own https.
 
 const { execFile } = require('node:child_process');
 const { generateKeyPairSync } = require('node:crypto');
@@ -43,7 +43,7 @@ const nowhere = made.at('nowhere.pem');
 const extra = (where) => ({ env: { NODE_EXTRA_CA_CERTS: where } });
 const openssl = (env, args = ['--use-openssl-ca']) => ({ env, args });
 
-/** What is shown, what Node is told; `needs` a switch of newer Nodes. */
+/** The server's certificate, and Node's settings; `needs` a switch of newer Nodes. */
 const ROWS = [
   ['nothing', ofRoot, {}],
   ['the root, NODE_EXTRA_CA_CERTS', ofRoot, extra(root.file)],
@@ -121,7 +121,7 @@ const ROWS = [
   ],
 ];
 
-/** @returns {Promise<string>} stdout, or '' where this Node does not know what it was told */
+/** @returns {Promise<string>} stdout, or '' where this Node does not know the switch */
 const run = (node, args, env = {}) =>
   new Promise((resolve, reject) => {
     const clean = Object.fromEntries(
@@ -179,15 +179,19 @@ test('A11, A12 every certificate that Node accepts is accepted, and no other', a
     const { node, reason } = nodeOf(major);
     if (node === undefined) throw new Error(`Node ${major}: ${reason}`);
     const answers = await inTurn(ROWS, async ([name, identity, { env, args = [], set }]) => {
-      const told = await run(node, [...args, CHILD, await urlOf(identity), ...(set ? [JSON.stringify(set)] : [])], env);
-      return [name, told === '' ? undefined : JSON.parse(told)];
+      const answer = await run(
+        node,
+        [...args, CHILD, await urlOf(identity), ...(set ? [JSON.stringify(set)] : [])],
+        env,
+      );
+      return [name, answer === '' ? undefined : JSON.parse(answer)];
     });
-    for (const [name, told] of answers) {
-      if (told === undefined) continue;
+    for (const [name, answer] of answers) {
+      if (answer === undefined) continue;
       asked += 1;
-      if (told.node === 'ok') accepted.add(name);
-      if ((told.node === 'ok') !== (told.ours === 'ok'))
-        wrong.push(`Node ${major}, ${name}: Node ${told.node}, we ${told.ours}`);
+      if (answer.node === 'ok') accepted.add(name);
+      if ((answer.node === 'ok') !== (answer.ours === 'ok'))
+        wrong.push(`Node ${major}, ${name}: Node ${answer.node}, we ${answer.ours}`);
     }
   }
   expect(wrong).toEqual([]);

@@ -95,8 +95,8 @@ const KINDS = [
 test.each(KINDS)(
   'A13 %s is refused by its reason, with the host, and stands in docs/keys.md',
   async (_what, { cert, key }, options, reason) => {
-    const told = await reasonAt(await serving({ cert, key, ...options }), cert);
-    expect(told).toEqual([reason, 'localhost', expect.any(String)]);
+    const refusal = await reasonAt(await serving({ cert, key, ...options }), cert);
+    expect(refusal).toEqual([reason, 'localhost', expect.any(String)]);
     const section = fs
       .readFileSync(path.join(ROOT, 'docs', 'keys.md'), 'utf8')
       .split('### ')

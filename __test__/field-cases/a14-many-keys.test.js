@@ -5,10 +5,10 @@
 const http = require('node:http');
 const { once } = require('node:events');
 const { RemoteTokenVerifier } = require('../../index');
-const { Signer, judged, policyOf } = require('../support/signer');
+const { Signer, resultOf, policyOf } = require('../support/signer');
 
 const verifier = new RemoteTokenVerifier();
-const code = async (token, policy) => judged(verifier, token, policy).then((result) => result.code ?? result);
+const code = async (token, policy) => resultOf(verifier, token, policy).then((result) => result.code ?? result);
 const signers = [1, 101, 500, 1000, 1001].map((place) => ({
   place,
   signer: new Signer({ kid: `kid-${place}`, alg: 'RS256' }),

@@ -3,13 +3,13 @@
 // Zitadel's roles claim is an object: its members' names are the roles, their values the organisations that grant them.
 
 const { RemoteTokenVerifier } = require('../../index');
-const { Signer, judged, policyOf } = require('../support/signer');
+const { Signer, resultOf, policyOf } = require('../support/signer');
 
 const CLAIM = 'urn:zitadel:iam:org:project:roles';
 const verifier = new RemoteTokenVerifier();
 const signer = new Signer();
 const code = async (claims, requiredRoles) => {
-  const result = await judged(verifier, signer.token(claims), policyOf([signer.jwk], { requiredRoles }));
+  const result = await resultOf(verifier, signer.token(claims), policyOf([signer.jwk], { requiredRoles }));
   return result.code ?? result;
 };
 afterAll(() => verifier.clear());

@@ -3,7 +3,7 @@
 // One Entra tenant has two issuers, of version 1 and version 2; an ADFS names itself by an address nobody fetches.
 
 const { RemoteTokenVerifier, createRemoteAgentAuth } = require('../../index');
-const { AUDIENCE, Signer, judged, policyOf } = require('../support/signer');
+const { AUDIENCE, Signer, resultOf, policyOf } = require('../support/signer');
 const { configOf, fullResponse, recordingLogger } = require('../support/fakes');
 const { isolateEnvironment } = require('../support/flow');
 const { Issuer } = require('../support/issuer');
@@ -14,7 +14,7 @@ const V2 = 'https://login.microsoftonline.com/7f5c/v2.0';
 const verifier = new RemoteTokenVerifier();
 const signer = new Signer();
 const keys = [signer.jwk];
-const code = async (token, policy) => judged(verifier, token, policy).then((result) => result.code ?? result);
+const code = async (token, policy) => resultOf(verifier, token, policy).then((result) => result.code ?? result);
 afterAll(() => verifier.clear());
 
 test('A17 each issuer of a list is accepted, to the letter', async () => {

@@ -3,7 +3,7 @@
 // A provider signs more than access tokens with the same keys. RFC 8725 3.11: none of the others passes for one.
 
 const { RemoteTokenVerifier } = require('../../index');
-const { AUDIENCE, Signer, judged, policyOf } = require('../support/signer');
+const { AUDIENCE, Signer, resultOf, policyOf } = require('../support/signer');
 const { score } = require('../support/score');
 
 const verifier = new RemoteTokenVerifier();
@@ -11,7 +11,7 @@ const signer = new Signer();
 const EVENT = { 'http://schemas.openid.net/event/backchannel-logout': {} };
 const NO_EXP = { exp: undefined, iat: undefined };
 const code = async (token, more) => {
-  const result = await judged(verifier, token, policyOf([signer.jwk], more));
+  const result = await resultOf(verifier, token, policyOf([signer.jwk], more));
   return result.code ?? result;
 };
 const anywhere = [
@@ -167,7 +167,7 @@ test('B1 claims that only look a little like those of other kinds do no harm', a
 });
 
 test.each([{}, { typ: 'preferred' }])(
-  'B1 without an end, a date, an id and a grant nothing tells a token from a userinfo answer, under %j',
+  'B1 a token without `exp`, `iat`, `jti` and a grant is taken for a userinfo answer, under %j',
   async (more) => {
     const policy = { ...more, requireExp: false };
     expect(await code(signer.token(NO_EXP), policy)).toBe('ERR_USERINFO_TOKEN');

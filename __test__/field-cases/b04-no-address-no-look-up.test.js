@@ -55,7 +55,7 @@ describe('B4 what is not of the form local@domain is no address', () => {
     expect(await asked({ preferred_username: address })).toEqual([address]);
   });
 
-  test('B4 a service account goes on to the API keys as a user nobody knows', async () => {
+  test('B4 a service account is passed to the API keys as an unknown user', async () => {
     const world = new World(issuer, { deps: { findUser: jest.fn(async () => null) } });
     expectPassed(await world.send(world.token({ preferred_username: 'service-account-x' })));
     expect(world.deps.apiKeyMiddleware).toHaveBeenCalledTimes(1);

@@ -3,13 +3,13 @@
 // A refusal says what was expected and what came, to the operator alone.
 
 const { RemoteTokenVerifier, createAgentManagementAuth, createRemoteAgentAuth } = require('../../index');
-const { AUDIENCE, ISSUER, Signer, judged, policyOf } = require('../support/signer');
+const { AUDIENCE, ISSUER, Signer, resultOf, policyOf } = require('../support/signer');
 const { configOf, fullResponse, recordingLogger } = require('../support/fakes');
 const { Issuer } = require('../support/issuer');
 
 const verifier = new RemoteTokenVerifier();
 const signer = new Signer({ alg: 'RS256' });
-const of = (claims, more, header) => judged(verifier, signer.token(claims, header), policyOf([signer.jwk], more));
+const of = (claims, more, header) => resultOf(verifier, signer.token(claims, header), policyOf([signer.jwk], more));
 afterAll(() => verifier.clear());
 
 /** What, claims, policy, header; code, expected, got, what the message points out. */
@@ -196,7 +196,11 @@ test.each(TABLE)(
 );
 
 test('C2 the key of the kid says which algorithms it is for', async () => {
-  const error = await judged(verifier, signer.token({}, { alg: 'PS256' }), policyOf([{ ...signer.jwk, alg: 'RS512' }]));
+  const error = await resultOf(
+    verifier,
+    signer.token({}, { alg: 'PS256' }),
+    policyOf([{ ...signer.jwk, alg: 'RS512' }]),
+  );
   expect(error).toMatchObject({ code: 'ERR_KEY_UNSUITABLE', expected: '"RS512"', got: '"PS256"' });
 });
 
@@ -230,7 +234,7 @@ test.each([
   const provider = await new Issuer().start();
   try {
     provider.metadata = { issuer: written(provider.url) };
-    const error = await judged(verifier, provider.token(), { issuer: provider.url, audience: AUDIENCE });
+    const error = await resultOf(verifier, provider.token(), { issuer: provider.url, audience: AUDIENCE });
     expect(error).toMatchObject({
       code: 'ERR_DISCOVERY_ISSUER',
       expected: `"${provider.url}"`,
@@ -252,7 +256,7 @@ test.each([
   const provider = await new Issuer().start();
   try {
     provider.metadata = { issuer };
-    const error = await judged(verifier, provider.token(), { issuer: provider.url, audience: AUDIENCE });
+    const error = await resultOf(verifier, provider.token(), { issuer: provider.url, audience: AUDIENCE });
     expect(error.code).toBe('ERR_DISCOVERY_ISSUER');
     expect(error.got.length).toBeLessThanOrEqual(200);
     // eslint-disable-next-line no-control-regex

@@ -5,11 +5,11 @@ const http = require('node:http');
 const { RemoteTokenVerifier } = require('../../index');
 const { failure } = require('../support/fakes');
 const { setUp } = require('../support/flow');
-const { Signer, judged, policyOf } = require('../support/signer');
+const { Signer, resultOf, policyOf } = require('../support/signer');
 
 const verifier = new RemoteTokenVerifier();
 const signer = new Signer();
-const of = (token, more) => judged(verifier, token, policyOf([signer.jwk], more));
+const of = (token, more) => resultOf(verifier, token, policyOf([signer.jwk], more));
 const encode = (text) => Buffer.from(text).toString('base64url');
 afterAll(() => verifier.clear());
 
@@ -77,7 +77,7 @@ test('C4 a list, and bytes that are no text, have words of their own, and a name
   expect(error.message).not.toContain('\n');
 });
 
-test('C5 an ID token with the right audience and without the scope is told what it is', async () => {
+test('C5 an ID token with the right audience and without the scope is named as one', async () => {
   for (const claims of [{ nonce: 'n' }, { at_hash: 'h' }, { typ: 'ID' }]) {
     const error = await of(signer.token(claims, { typ: 'JWT' }), { scope: 'agents:use' });
     expect(error).toMatchObject({ code: 'ERR_SCOPE_MISSING', fault: 'scope', expected: '"agents:use"' });
@@ -125,7 +125,7 @@ test.each([
 test.each([
   ['a role', { requiredRoles: ['agents'] }, 'ERR_ROLE_MISSING'],
   ['a permission', { requiredPermissions: ['agents'] }, 'ERR_PERMISSION_MISSING'],
-])('C5 an ID token that lacks %s is told what it is', async (_what, more, code) => {
+])('C5 an ID token that lacks %s is named as one', async (_what, more, code) => {
   const error = await of(signer.token({ nonce: 'n', at_hash: 'h' }, { typ: 'JWT' }), more);
   expect(error).toMatchObject({ code, message: expect.stringContaining('this is an ID token: send the access token') });
   const other = await of(signer.token({}, { typ: 'JWT' }), more);

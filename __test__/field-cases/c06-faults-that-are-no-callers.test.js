@@ -1,6 +1,6 @@
 'use strict';
 
-// With API keys on, a refused token is told at debug alone. Where the configuration or the provider is at fault, the operator is warned.
+// With API keys on, a refused token is logged at debug alone. Where the configuration or the provider is at fault, the operator is warned.
 
 const { createRemoteAgentAuth } = require('../../lib/middleware/remote-agent-auth');
 const { configOf, failure, fakeVerifier, fullResponse, recordingLogger } = require('../support/fakes');
@@ -41,16 +41,19 @@ test.each([
   ['ERR_JWKS_DOCUMENT', 'upstream', /must be a JWK Set/],
   ['ERR_ADDRESS_REFUSED', 'upstream', /check DNS/],
   ['ERR_POLICY_OPTION', 'config', /the configuration is wrong/],
-])('C6 %s is a warning once a minute, and the caller goes on to the API keys as before', async (code, fault, text) => {
-  const app = setUp({ answers: { agents: failure(code, fault) } });
-  const now = jest.spyOn(performance, 'now').mockReturnValue(1_000);
-  for (let n = 0; n < 50; n += 1) await app.call();
-  expect(warnings(app)).toEqual([['warn', expect.stringMatching(text), expect.objectContaining({ code, fault })]]);
-  expect(app.apiKeyMiddleware).toHaveBeenCalledTimes(50);
-  now.mockReturnValue(61_000);
-  await app.call();
-  expect(warnings(app)).toHaveLength(2);
-});
+])(
+  'C6 %s is a warning once a minute, and the caller is passed to the API keys as before',
+  async (code, fault, text) => {
+    const app = setUp({ answers: { agents: failure(code, fault) } });
+    const now = jest.spyOn(performance, 'now').mockReturnValue(1_000);
+    for (let n = 0; n < 50; n += 1) await app.call();
+    expect(warnings(app)).toEqual([['warn', expect.stringMatching(text), expect.objectContaining({ code, fault })]]);
+    expect(app.apiKeyMiddleware).toHaveBeenCalledTimes(50);
+    now.mockReturnValue(61_000);
+    await app.call();
+    expect(warnings(app)).toHaveLength(2);
+  },
+);
 
 test('C6 a policy that cannot be used is a warning once a minute', async () => {
   const logger = recordingLogger();
@@ -69,19 +72,19 @@ test('C6 a policy that cannot be used is a warning once a minute', async () => {
   ]);
 });
 
-test('C6 causes are told apart by code, reason, host and issuer', async () => {
+test('C6 causes are distinguished by code, reason, host and issuer', async () => {
   let issuer = 'https://a.example';
   const answers = { agents: failure('ERR_JWKS_FETCH', 'upstream') };
   const app = setUp({ config: () => auth({ oidc: oidcOf({ issuer }) }), answers });
-  const told = async () => {
+  const warned = async () => {
     await app.call();
     return warnings(app).length;
   };
-  expect(await told()).toBe(1);
+  expect(await warned()).toBe(1);
   issuer = 'https://b.example';
-  expect([await told(), await told()]).toEqual([2, 2]);
+  expect([await warned(), await warned()]).toEqual([2, 2]);
   answers.agents = { ...failure('ERR_JWKS_FETCH', 'upstream'), reason: 'refused', host: 'b.example' };
-  expect([await told(), await told()]).toEqual([3, 3]);
+  expect([await warned(), await warned()]).toEqual([3, 3]);
 });
 
 test('C6 what is the token’s fault stays a line at debug', async () => {

@@ -1,7 +1,7 @@
 'use strict';
 
 const { RemoteTokenVerifier } = require('../../index');
-const { Signer, judged, policyOf } = require('../support/signer');
+const { Signer, resultOf, policyOf } = require('../support/signer');
 
 const verifier = new RemoteTokenVerifier();
 const signer = new Signer();
@@ -15,7 +15,7 @@ test('C7 where no entry of a set can be used, the error and stats() say why for 
     { ...signer.jwk, key_ops: ['sign'] },
     5,
   ];
-  const error = await judged(verifier, signer.token(), policyOf(keys));
+  const error = await resultOf(verifier, signer.token(), policyOf(keys));
   expect(error).toMatchObject({ code: 'ERR_JWKS_DOCUMENT', fault: 'upstream' });
   for (const reason of ['`use` is not `sig`', 'private or symmetric', '`key_ops`', 'not a JSON object'])
     expect(error.message).toContain(reason);
@@ -31,7 +31,7 @@ test('C7 where no entry of a set can be used, the error and stats() say why for 
 
 test('C7 the list is bounded', async () => {
   const keys = Array.from({ length: 500 }, () => ({ ...signer.jwk, use: 'enc' }));
-  const error = await judged(verifier, signer.token(), policyOf(keys));
+  const error = await resultOf(verifier, signer.token(), policyOf(keys));
   expect(error.code).toBe('ERR_JWKS_DOCUMENT');
   expect(error.message.length).toBeLessThan(500);
   expect(verifier.stats().sources[0].skipped).toHaveLength(8);

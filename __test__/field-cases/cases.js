@@ -3,7 +3,7 @@
 // Inputs that failed in the field with 0.1.0, each in one sentence. A test of this folder whose name begins with the id shows what is right.
 
 module.exports = Object.freeze({
-  A1: 'signing keys rotate every minute while old clients go on sending tokens of withdrawn keys: no good token is refused',
+  A1: 'signing keys rotate every minute while old clients keep sending tokens of withdrawn keys: no good token is refused',
   A2: 'fetches that fail during an outage leave the budget of unknown key ids untouched',
   A3: 'a flood of invented key ids delays a rotation by ten seconds at most, at a bounded number of fetches, and the log says why',
   A4: 'of several entries under one key id the one that fits the algorithm, curve and use of the token is taken',
@@ -25,7 +25,7 @@ module.exports = Object.freeze({
   B2: 'an ID token that passes is warned of once for each issuer',
   B3: 'a user name that looks like an address links no account',
   B4: 'what is not of the form of an address is not looked up as one',
-  C1: 'faults of connections are told apart, with the host',
+  C1: 'faults of connections are distinguished, with the host',
   C2: 'refusals say what was expected and what came',
   C3: 'opaque tokens with dots and encrypted tokens are called what they are',
   C4: 'what makes JSON unreadable is named',
@@ -35,7 +35,7 @@ module.exports = Object.freeze({
   C8: 'that NODE_TLS_REJECT_UNAUTHORIZED=0 is not honoured is said once',
   C9: 'how to test without a network is written down, and works',
   D1: 'tools that trace or bundle an application find the native file',
-  D2: 'whatever keeps the native file from being loaded is told by its true cause',
+  D2: 'whatever keeps the native file from being loaded is reported with its true cause',
   D3: 'a snapshot path that is no regular file is refused',
   E: 'the Keycloak page leads to a working installation',
   F1: 'tenants stay apart when an import is changed, whichever line of LibreChat calls',

@@ -50,7 +50,7 @@ test('D1 the loader names each platform package in a literal require, and the pa
   );
 });
 
-test('D1 an application that was copied without its native file is told so', async () => {
+test('D1 an application that was copied without its native file fails with that cause', async () => {
   const file = installApplication(path.join(folder, 'copied'), { platform: false });
   const failed = promisify(execFile)(process.execPath, [file], {
     cwd: path.dirname(file),

@@ -1,6 +1,6 @@
 'use strict';
 
-// Whatever keeps the native file away is told by its true cause, with what mends it.
+// Whatever keeps the native file from loading is reported with its true cause, and with what mends it.
 
 const { execFile } = require('node:child_process');
 const fs = require('node:fs');
@@ -151,7 +151,7 @@ const REFUSED = [
   ],
 ];
 
-test.each(REFUSED)('D2 %s is told by its true cause', async (_what, machine, cause, fix) => {
+test.each(REFUSED)('D2 %s is reported with its true cause', async (_what, machine, cause, fix) => {
   const there = JSON.parse(JSON.stringify(machine).replaceAll('MODULES', modules));
   const { code, message } = await load(there);
   const [, , reason, advice] = message.split('\n');
@@ -175,7 +175,7 @@ describe('without the platform package anywhere above', () => {
     expect(message).not.toMatch(/omit=optional/);
   });
 
-  test('D2 a bundle without the native file is told by its name, and a copy beside the bundle is taken', async () => {
+  test('D2 the native file that a bundle lacks is named, and a copy beside the bundle is taken', async () => {
     const bundle = path.join(alone, 'node_modules', 'remote-agent-auth');
     const manifest = JSON.parse(fs.readFileSync(path.join(bundle, 'package.json'), 'utf8'));
     fs.writeFileSync(path.join(bundle, 'package.json'), JSON.stringify({ ...manifest, name: 'server' }));

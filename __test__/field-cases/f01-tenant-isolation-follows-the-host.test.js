@@ -193,13 +193,13 @@ describe('F1 the option compat', () => {
   test('F1 the log says once which line it is', () => {
     jest.isolateModules(() => {
       const fresh = require('remote-agent-auth/librechat');
-      const told = [];
-      const ownLogger = { info: (text) => told.push(text) };
+      const lines = [];
+      const ownLogger = { info: (text) => lines.push(text) };
       for (let index = 0; index < 3; index++) {
         fresh.createRemoteAgentAuth(newerDeps('a', { logger: ownLogger }));
         fresh.createRemoteAgentAuth(olderDeps('a', { logger: ownLogger }));
       }
-      expect(told).toEqual([
+      expect(lines).toEqual([
         expect.stringMatching(
           /^\[remoteAgentAuth\] behaves as LibreChat v0\.8\.8 \(deps\.isPrincipalActive is given\)/,
         ),

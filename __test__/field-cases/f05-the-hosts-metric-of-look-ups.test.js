@@ -1,6 +1,6 @@
 'use strict';
 
-// A host with METRICS_SECRET counts user look-ups; remote calls must go on being counted after the import has changed.
+// A host with METRICS_SECRET counts user look-ups; remote calls must still be counted after the import has changed.
 
 process.env.LOG_TO_FILE = 'false';
 
@@ -27,7 +27,7 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-/** One request through the adapter's middleware; whether it went on. */
+/** One request through the adapter's middleware; whether it passed. */
 async function request(findUser, deps = {}) {
   const { createRemoteAgentAuth } = require('../../lib/librechat');
   const next = jest.fn();
@@ -87,7 +87,7 @@ describe('F5 with METRICS_SECRET', () => {
         },
       }),
     ],
-  ])('F5 %s: the request goes on', async (_name, api) => {
+  ])('F5 %s: the request passes', async (_name, api) => {
     mockApi = api;
     expect(await request(async () => knownUser(issuer))).toBe(true);
   });

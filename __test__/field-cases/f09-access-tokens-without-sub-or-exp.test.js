@@ -1,6 +1,6 @@
 'use strict';
 
-// LibreChat's own verifyOidcAccessToken resolves tokens without `sub` or `exp`: its callers judge these claims themselves.
+// LibreChat's own verifyOidcAccessToken resolves tokens without `sub` or `exp`: its callers check these claims themselves.
 
 process.env.LOG_TO_FILE = 'false';
 

@@ -1,7 +1,7 @@
 'use strict';
 
 // Userinfo and Microsoft Graph through the whole way: the middleware's accounts, the native client, real HTTP on loopback. Graph is played
-// by a server that pages, answers in parts, tells to come later, and hangs.
+// by a server that pages, answers in parts, answers with `Retry-After`, and hangs.
 
 const { createServer } = require('node:http');
 const { once } = require('node:events');
@@ -193,7 +193,7 @@ describe('groups from Microsoft Graph', () => {
     );
   }, 60_000);
 
-  test('what is told to come later by Retry-After comes later', async () => {
+  test('a call is repeated after the time that Retry-After names', async () => {
     graph(2);
     const busy = [{ status: 429, headers: { 'retry-after': '7' } }, { status: 503 }];
     const answer = routes['/v1.0/me/getMemberGroups'];

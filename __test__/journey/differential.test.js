@@ -13,7 +13,7 @@ const { RemoteTokenVerifier } = require('../../lib/verifier');
 const { long } = require('../support/score');
 
 const SEED = Number(process.env.DIFFERENTIAL_SEED ?? 20_261_123);
-/** How many fetches unknown `kid`s buy at once (docs/keys.md). */
+/** How many fetches unknown `kid`s may cause at once (docs/keys.md). */
 const BURST = 3;
 const TOKENS = long ? 200_000 : 20_000;
 
@@ -112,7 +112,7 @@ test(
     const tally = new Map();
     const count = (what) => tally.set(what, (tally.get(what) ?? 0) + 1);
     const unexplained = [];
-    let [tried, bought] = [0, 0];
+    let [tried, caused] = [0, 0];
     try {
       for await (const line of readline.createInterface({ input: child.stdout })) {
         if (line === 'done') break;
@@ -125,12 +125,12 @@ test(
         now = made.now;
         const outcome = await verifier.check(made.token, verifier.compile(policy));
         const ours = outcome.ok ? 'ok' : outcome.code;
-        if (ours === 'ERR_KEY_NOT_FOUND') bought += 1;
-        if (bought === BURST) {
+        if (ours === 'ERR_KEY_NOT_FOUND') caused += 1;
+        if (caused === BURST) {
           // From now on tokens of unknown keys would wait for their turn.
           verifier.clear();
           prefetched.clear();
-          bought = 0;
+          caused = 0;
         }
         tried += 1;
         count(`ours ${outcome.ok ? 'accepted' : 'refused'}`);

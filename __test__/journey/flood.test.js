@@ -15,7 +15,7 @@ const MOST_FORGED = 30_000;
 
 const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-/** A signature of the right form, which nothing but the dear arithmetic tells from a good one. */
+/** A signature of the right form, which only the costly signature check can distinguish from a good one. */
 function forged() {
   const numbers = [66, 66].map((length) => randomBytes(length).fill(0, 0, 1).fill(1, 1, 2));
   return Buffer.concat(numbers).toString('base64url');
@@ -23,12 +23,12 @@ function forged() {
 
 test('keys are fetched in the middle of a flood of ES512 tokens, and a good token passes', async () => {
   const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-521', publicKeyEncoding: { format: 'jwk' } });
-  const jwk = { ...publicKey, kid: 'dear', alg: 'ES512' };
+  const jwk = { ...publicKey, kid: 'costly', alg: 'ES512' };
   const verifier = new RemoteTokenVerifier();
   const flooded = verifier.compile({ issuer: 'https://flooded.example', audience: 'agents', jwks: { keys: [jwk] } });
   await verifier.prefetch({ issuer: 'https://flooded.example', audience: 'agents', jwks: { keys: [jwk] } });
   const claims = part({ iss: 'https://flooded.example', aud: 'agents', sub: 's', exp: 4e9 });
-  const head = `${part({ alg: 'ES512', kid: 'dear' })}.${claims}.`;
+  const head = `${part({ alg: 'ES512', kid: 'costly' })}.${claims}.`;
 
   // As many as wait at once, each followed by another: without end, but for a server that never comes to the keys.
   let answered = 0;

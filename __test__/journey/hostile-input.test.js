@@ -74,7 +74,7 @@ test('no other spelling of a good token passes', async () => {
       const row = rows.find(({ recipe }) => recipe.sign.alg === alg);
       const fixed = new RemoteTokenVerifier({ clock: () => row.now });
       const policy = fixed.compile({ ...row.policy, jwksUri: `http://127.0.0.1:${server.address().port}/` });
-      // Twice: the second time, the good token's verdict is remembered.
+      // Twice: the second time, the good token's signature is remembered.
       expect(await fixed.check(row.token, policy)).toMatchObject({ ok: true });
       const spelled = spellings(row.token);
       forms += spelled.length;

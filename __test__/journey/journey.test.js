@@ -313,7 +313,7 @@ describe('a request, by the first table of docs/requests.md', () => {
     await expectRejected(app.get(issuer.token()), 500, S, null, [line('error', /Unexpected error/, 'database down')]);
   });
 
-  test('row 19: the request goes on with the user, its id and its tokens', async () => {
+  test('row 19: the request passes with the user, its id and its tokens', async () => {
     const exp = now() + 120;
     const token = issuer.token({ exp });
     expect(await app.get(token)).toEqual({ status: 200, body: { id: 'id-1' }, challenge: null });
@@ -390,7 +390,7 @@ describe('an API key, by the second table of docs/requests.md', () => {
     await expectRejected(app.get('sk-acme'), 500, S, null, [line('error', /Unexpected error/, 'config down')]);
   });
 
-  test('row 6: an allowed key goes on', async () => {
+  test('row 6: an allowed key passes', async () => {
     expect(await app.get('sk-good')).toEqual({ status: 200, body: { id: 'key-user' }, challenge: null });
     expect(logged()).toEqual([]);
   });
@@ -408,7 +408,7 @@ describe('an API key, by the second table of docs/requests.md', () => {
     await expectRejected(app.get('sk-broken'), 500, S, null, [line('error', /Unexpected error/, 'broken')]);
   });
 
-  test('row 8: next called after the promise has settled is judged all the same', async () => {
+  test('row 8: next called after the promise has settled counts all the same', async () => {
     app.apiKeys['sk-late'] = (req, res, next) => {
       req.user = { id: 'key-user', tenantId: 'acme' };
       setImmediate(next);
@@ -547,7 +547,7 @@ describe('what dependencies and options switch on', () => {
       logger: app.logger,
     });
 
-  test('role sync: the role of the token, spelt as stored, is judged, written and on the request', async () => {
+  test('role sync: the role of the token, spelt as stored, is checked, written and on the request', async () => {
     for (const [name, value] of Object.entries(ROLE_SYNC)) process.env[`OPENID_ROLE_SYNC_${name}`] = value;
     await restart({ deps: { getRolesByNames: async () => [{ name: 'Boss' }] } });
     app.users[0].tenantId = 'acme';

@@ -68,7 +68,7 @@ test('a known token needs no place in the queue', async () => {
   const checked = roomy.check(token, roomy.compile(policy()));
   expect(checked).toHaveProperty('then');
   expect((await checked).ok).toBe(true);
-  // Verdicts belong to the process.
+  // The signature cache belongs to the process.
   expect(full.check(token, full.compile(policy()))).toMatchObject({ ok: true, subject: 'subject-1' });
 });
 

@@ -1,6 +1,6 @@
 'use strict';
 
-// No panic crosses from Rust to Node, from any kind of export: seen in a native file built with exports that panic.
+// No panic reaches Node from Rust, from any kind of export: seen in a native file built with exports that panic.
 
 const { spawnSync } = require('node:child_process');
 const { readdirSync } = require('node:fs');

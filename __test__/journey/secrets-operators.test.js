@@ -50,10 +50,10 @@ function leakIn(text, token) {
   for (let at = 0; at + WINDOW <= text.length; at += 1)
     if (windows.has(text.slice(at, at + WINDOW))) return 'a part of the token';
   const { sub, email, preferred_username: name, upn, aud, iss, azp, scope } = claimsOf(token);
-  // What an operator is told of all the same: for whom, by whom, and what it may.
-  const told = JSON.stringify([aud, iss, azp, scope]);
+  // What operators may see: the audience, the issuer, the client and the scope.
+  const shown = JSON.stringify([aud, iss, azp, scope]);
   const person = [sub, email, name, upn].filter((value) => typeof value === 'string' && value.length >= SHORTEST);
-  if (person.some((value) => text.includes(value) && !told.includes(value))) return 'a person';
+  if (person.some((value) => text.includes(value) && !shown.includes(value))) return 'a person';
   return /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/.test(text) ? 'a control character' : undefined;
 }
 

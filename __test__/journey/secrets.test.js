@@ -74,8 +74,8 @@ function leaks(text, token, allowed) {
   return false;
 }
 
-/** What an operator is told of a refused token: which kind it is, whose, for whom, when and what it may; never who it is about. */
-const TOLD = [
+/** Members of a refused token that operators may see: its kind, issuer, audience, times and scope; never the person. */
+const SHOWN = [
   'typ',
   'alg',
   'kid',
@@ -94,14 +94,14 @@ const TOLD = [
 ];
 
 /** @param {string} token @returns {string} the values of those members, where header and claims can be read */
-function told(token) {
+function shown(token) {
   const values = token
     .split('.')
     .slice(0, 2)
     .flatMap((part) => {
       try {
         const members = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
-        return TOLD.map((name) => members[name]).filter((value) => value !== undefined);
+        return SHOWN.map((name) => members[name]).filter((value) => value !== undefined);
       } catch {
         return [];
       }
@@ -161,7 +161,7 @@ test('no hostile token leaves a trace in logs and errors', async () => {
     // With a budget of its own for each: from the fourth unknown `kid` on, a token would wait for its turn.
     verifier.clear();
     const policy = { ...row.policy, jwksUri: `${origin}/${NAMES.indexOf(row.keys)}` };
-    const allowed = `${JSON.stringify(policy)} ${told(row.token)} ${FIXED}`;
+    const allowed = `${JSON.stringify(policy)} ${shown(row.token)} ${FIXED}`;
     await verifier.verify(row.token, policy).then(
       () => {},
       (error) => {

@@ -20,7 +20,7 @@ test('one that says it is ready is there until it is stopped', async () => {
   expect(isThere(Number(found))).toBe(false);
 });
 
-test('one that never is ready is ended, and what it printed is told', async () => {
+test('one that never becomes ready is ended, and the error holds what it printed', async () => {
   const error = await inNode("console.error('I am ' + process.pid + '.'); setInterval(() => {}, 1000)", {
     patience: 3000,
   }).catch((it) => it);
@@ -28,7 +28,7 @@ test('one that never is ready is ended, and what it printed is told', async () =
   expect(isThere(Number(/I am (\d+)/.exec(error.message)[1]))).toBe(false);
 });
 
-test('one that ends at once, and one that is not there, are told as such', async () => {
+test('one that ends at once and one that does not exist are reported as such', async () => {
   await expect(inNode("console.error('no database'); process.exitCode = 3")).rejects.toThrow(/ended: 3\nno database/);
   await expect(startServer('/no/such/program', [], /x/)).rejects.toThrow(
     /ended: Error: spawn \/no\/such\/program ENOENT/,

@@ -1,6 +1,6 @@
 'use strict';
 
-// Everything that crosses, again and again, in a process of its own: what is made for a check must go with it.
+// Every call into native code, again and again, in a process of its own: what is allocated for a check must be freed with it.
 
 const { spawnSync } = require('node:child_process');
 const path = require('node:path');

@@ -81,7 +81,7 @@ function believed({ issuer, keysOf }, { loginIssuer }) {
 }
 
 /** @returns {'ok' | 'scope' | 'no'} */
-function oracleJudges(policy, made, phase) {
+function expectedResult(policy, made, phase) {
   if (made.expired || made.signer !== believed(policy, phase)) return 'no';
   if (made.iss !== policy.issuer || made.aud !== policy.audience) return 'no';
   return policy.scope !== undefined && made.scope !== policy.scope ? 'scope' : 'ok';
@@ -90,13 +90,13 @@ function oracleJudges(policy, made, phase) {
 /** What must happen to a token under a tenant: an account's id, `key` (the API-key middleware) or `401`. */
 function oracle(tenant, made, phase) {
   const policy = POLICIES[tenant ?? 'base'];
-  const verdict = oracleJudges(policy, made, phase);
-  if (verdict === 'scope') return '401';
+  const result = expectedResult(policy, made, phase);
+  if (result === 'scope') return '401';
   const otherwise = policy.apiKey ? 'key' : '401';
-  if (verdict === 'no') return otherwise;
+  if (result === 'no') return otherwise;
   const account = ACCOUNTS.find(({ sub, issuer }) => sub === made.sub && issuer === policy.issuer);
   if (account === undefined) return otherwise;
-  return oracleJudges(POLICIES[account.tenantId ?? 'base'], made, phase) === 'ok' ? account._id : '401';
+  return expectedResult(POLICIES[account.tenantId ?? 'base'], made, phase) === 'ok' ? account._id : '401';
 }
 
 function mintAll() {

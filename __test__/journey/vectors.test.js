@@ -29,7 +29,7 @@ beforeAll(async () => {
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   origin = `http://127.0.0.1:${server.address().port}`;
-  // With keys at hand every row is judged by its own rule, never by whether it may buy a fetch. A set that cannot be
+  // With keys at hand every row meets its own rule, never the budget of fetches. A set that cannot be
   // read fails here, and again in its rows.
   await Promise.allSettled(
     NAMES.map((name) => verifier.prefetch({ issuer: origin, audience: 'api', jwksUri: jwksUri(name) })),

@@ -17,7 +17,7 @@ const TSC = path.join(TOOLS, 'typescript', 'bin', 'tsc');
 const TIME_LIMIT_MS = 180_000;
 
 /** @typedef {import('./installation').Installation} Installation */
-/** @typedef {{ ok: boolean, figure: string, detail?: string }} Verdict */
+/** @typedef {{ ok: boolean, figure: string, detail?: string }} TrialResult */
 
 /**
  * @param {string} command
@@ -53,7 +53,7 @@ const EXPECTED = {
  * Named imports of all entries, one token let in and one refused.
  * @param {Installation} installation
  * @param {string[]} command the runtime, and its arguments before the file
- * @returns {Promise<Verdict>}
+ * @returns {Promise<TrialResult>}
  */
 async function importsByName(installation, [program = '', ...before]) {
   const { folder, env } = installation;
@@ -69,7 +69,7 @@ async function importsByName(installation, [program = '', ...before]) {
   };
 }
 
-/** @param {Installation} installation @param {string[]} command @returns {Promise<Verdict>} */
+/** @param {Installation} installation @param {string[]} command @returns {Promise<TrialResult>} */
 async function workerThreads(installation, [program = '', ...before]) {
   const { folder, env } = installation;
   const { code, stdout, stderr } = await run(program, [...before, place(installation, 'workers.js')], {
@@ -95,7 +95,7 @@ const RESOLUTIONS = [
 /**
  * The installed types, strictly: as a host on Express 4 and 5 uses them, and by themselves with nobody else's types at hand.
  * @param {Installation} installation
- * @returns {Promise<Verdict>}
+ * @returns {Promise<TrialResult>}
  */
 async function types({ folder }) {
   const types = path.join(ROOT, 'node_modules', '@types');
@@ -144,7 +144,7 @@ async function types({ folder }) {
 /**
  * A package like LibreChat's packages/api: rollup leaves ours to Node, and what it wrote runs.
  * @param {Installation} installation
- * @returns {Promise<Verdict>}
+ * @returns {Promise<TrialResult>}
  */
 async function bundled({ folder, env }) {
   const project = path.join(folder, 'bundled');
@@ -193,7 +193,7 @@ async function bundled({ folder, env }) {
  * Bundles that hold ours and its native file, started away from every node_modules.
  * @param {Installation} installation
  * @param {string} nativeFile
- * @returns {Promise<Verdict>}
+ * @returns {Promise<TrialResult>}
  */
 async function bundlers({ folder, env }, nativeFile) {
   const application = path.join(folder, 'application.js');
@@ -224,7 +224,7 @@ async function bundlers({ folder, env }, nativeFile) {
   }
 }
 
-/** @param {string} tarball @returns {Promise<Verdict>} */
+/** @param {string} tarball @returns {Promise<TrialResult>} */
 async function publint(tarball) {
   const bin = path.join(TOOLS, 'publint', 'src', 'cli.js');
   const { code, stdout, stderr } = await run(
@@ -236,7 +236,7 @@ async function publint(tarball) {
   return { ok, figure: ok ? 'no error, warning or suggestion' : 'not content', detail: ok ? '' : stdout + stderr };
 }
 
-/** @param {string} tarball @returns {Promise<Verdict>} */
+/** @param {string} tarball @returns {Promise<TrialResult>} */
 async function attw(tarball) {
   const bin = path.join(TOOLS, '@arethetypeswrong', 'cli', 'dist', 'index.js');
   const { code, stdout, stderr } = await run(process.execPath, [bin, tarball, '--format', 'json'], { cwd: ROOT });

@@ -24,7 +24,7 @@ async function outcome({ folder, env }, node, more = {}) {
  * @param {import('./installation').Installation} installation of the platform of `node`
  * @param {string} node
  * @param {{ tarballs: string[], foreign: { name: string, file: string }[] }} given native files of other platforms
- * @returns {Promise<import('./entry-points').Verdict>}
+ * @returns {Promise<import('./entry-points').TrialResult>}
  */
 async function refusals(installation, node, { tarballs, foreign }) {
   const problems = [];
@@ -44,7 +44,7 @@ async function refusals(installation, node, { tarballs, foreign }) {
     if (!said.startsWith('ERR_NATIVE_FILE') || !cause.test(said)) problems.push(`${name}: ${said}`);
     fs.rmSync(copy);
   }
-  const figure = `without the platform package (--omit=optional), and with the file of ${foreign.map(({ name }) => name).join(', ') || 'no other platform'}: refused, cause told`;
+  const figure = `without the platform package (--omit=optional), and with the file of ${foreign.map(({ name }) => name).join(', ') || 'no other platform'}: refused with the cause`;
   return { ok: problems.length === 0, figure, detail: problems.join('\n') };
 }
 

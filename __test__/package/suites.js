@@ -46,7 +46,7 @@ const OF_ANY_NODE = Object.freeze({
   'journey/tenants-oracle.test.js': 'which policy checks which token',
   'journey/test-kit.test.js': 'other test runners, which are not there for every platform',
   'parity/': "LibreChat's scenarios",
-  'repo/docs-examples.test.js': 'what the documents tell somebody to do',
+  'repo/docs-examples.test.js': 'what the documents instruct somebody to do',
   'repo/option-tables.test.js': 'the tables of the documents against the types',
   'repo/provider-recipes.test.js': 'the blocks of the pages on providers',
   'repo/readme.test.js': 'the blocks of the README',

@@ -245,7 +245,7 @@ describe('userinfo', () => {
     });
     return { client, result };
   };
-  const failed = (reason, code = 'ERR_ENDPOINT_FETCH') => ({ ok: false, reason, code, message: 'as told' });
+  const failed = (reason, code = 'ERR_ENDPOINT_FETCH') => ({ ok: false, reason, code, message: 'as the double says' });
 
   test.each(['[280]', '[281]'])('%s is not asked where it is off; a token there always is', () => {
     expect(readAccounts({ userInfo: { fetch: false } }, 'oidc')).toBeUndefined();
@@ -376,7 +376,7 @@ describe('groups of Entra ID', () => {
   });
 
   test.each(['[295]', '[296]'])(
-    '%s the whole of it: exchange, member and owned groups, details, writes, and what is stale taken away',
+    '%s the whole of it: exchange, member and owned groups, details, writes, and stale groups removed',
     async () => {
       const { result, client, writes } = await run({ env: { ENTRA_ID_INCLUDE_OWNERS_AS_MEMBERS: 'true' } });
       expect(result.is).toBe('synced');
@@ -399,17 +399,17 @@ describe('groups of Entra ID', () => {
     },
   );
 
-  test('[297] one told to come later comes after a second', async () => {
+  test('[297] one answered with Retry-After is repeated after a second', async () => {
     const { result, slept } = await run({ items: { new: [{ status: 429 }] } });
     expect([result.is, slept]).toEqual(['synced', [1_000]]);
   });
 
-  test('[298] one told so again and again fails all: nothing is written, and the log says so', async () => {
+  test('[298] one answered so again and again fails all: nothing is written, and the log says so', async () => {
     const { result, writes, log } = await run({ items: { new: Array.from({ length: 5 }, () => ({ status: 429 })) } });
     expect([result.is, writes, log.lines[0][0]]).toEqual(['failed', [], 'error']);
   });
 
-  test('[300] none at all is a failure, and nothing is taken away', async () => {
+  test('[300] none at all is a failure, and nothing is removed', async () => {
     const { result, writes } = await run({ members: [] });
     expect([result.is, writes]).toEqual(['failed', []]);
   });

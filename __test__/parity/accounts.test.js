@@ -258,7 +258,7 @@ describe('groups', () => {
     expect(world.logged('debug', 'are in line')).toHaveLength(1);
   });
 
-  test('[95] that cannot be read are told in the log; the request succeeds, and nothing is cached', async () => {
+  test('[95] that cannot be read are logged; the request succeeds, and nothing is cached', async () => {
     graphAnswers([]);
     const world = worldOf({ accounts: { ...accounts, ...CACHE }, user: member() });
     const token = tokenOf(world);

@@ -1,7 +1,7 @@
 'use strict';
 
 // LibreChat's suite of the API-key middleware (scenarios 241 to 249), as far as it concerns what wraps it: a double of that
-// middleware answers or goes on as LibreChat's does, and neither is changed on the way.
+// middleware answers or calls next as LibreChat's does, and neither is changed on the way.
 
 const { Issuer, World, expectPassed, isolateEnvironment } = require('./world');
 
@@ -47,7 +47,7 @@ test('[241] an account being deleted: its 409 stands and the request ends', asyn
   expect(result.next).not.toHaveBeenCalled();
 });
 
-test('[242] an active account goes on, with its string id and key', async () => {
+test('[242] an active account passes, with its string id and key', async () => {
   use({});
   const result = await world.send('sk-1');
   expectPassed(result);
@@ -80,7 +80,7 @@ test('[244] two factors wanted and missing: its 403 stands, there is no user', a
 test.each([
   ['[245] two factors wanted and there', { twoFactorEnabled: true }],
   ['[246] an owner who signs in elsewhere', { provider: 'openid' }],
-])('%s: goes on', async (_title, over) => {
+])('%s: passes', async (_title, over) => {
   use({ twoFactors: true, findUser: async () => owner(over) });
   expectPassed(await world.send('sk-1'));
 });

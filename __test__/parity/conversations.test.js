@@ -26,7 +26,7 @@ afterEach(async () => {
   jest.restoreAllMocks();
 });
 
-/** A server with this authentication before a route; gives a function that asks it and tells status and body. */
+/** A server with this authentication before a route; gives a function that asks it and returns status and body. */
 async function serve(auth, route = (req, res) => res.sendStatus(204)) {
   const app = express();
   app.use(auth);

@@ -103,7 +103,7 @@ describe('which method is on', () => {
     expect(world.deps.apiKeyMiddleware).not.toHaveBeenCalled();
   });
 
-  test('[10] OIDC on, no header, API keys on: the API-key middleware is asked and the request goes on', async () => {
+  test('[10] OIDC on, no header, API keys on: the API-key middleware is called and the request passes', async () => {
     expectPassed(await world.send());
     expect(world.deps.apiKeyMiddleware).toHaveBeenCalledTimes(1);
   });

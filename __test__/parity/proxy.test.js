@@ -14,12 +14,12 @@ class Proxy {
   async start() {
     this.server = createServer((request, response) => {
       this.requests.push(request.url);
-      const onward = forward(request.url, { headers: request.headers, host: '127.0.0.1' }, (answer) => {
+      const forwarded = forward(request.url, { headers: request.headers, host: '127.0.0.1' }, (answer) => {
         response.writeHead(answer.statusCode, answer.headers);
         answer.pipe(response);
       });
-      onward.on('error', () => response.writeHead(502).end());
-      onward.end();
+      forwarded.on('error', () => response.writeHead(502).end());
+      forwarded.end();
     });
     this.server.on('connect', (request, socket) => {
       this.tunnels.push(request.url);

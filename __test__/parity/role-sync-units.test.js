@@ -72,7 +72,7 @@ describe('the variables', () => {
     expect(() => getOpenIdRoleSyncOptions(env)).toThrow(new Error(`[openidRoleSync] ${problem}`));
   });
 
-  test('[155] switched off nothing is judged, and everything is given as it stands', () => {
+  test('[155] switched off nothing is checked, and all options keep their values', () => {
     const env = variables({ SOURCE: 'profile', ROLE_PRIORITY: 'ADMIN', FALLBACK_ROLE: 'ADMIN' });
     const options = {
       enabled: false,

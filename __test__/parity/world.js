@@ -134,7 +134,7 @@ class World {
   }
 }
 
-/** The request went on: `next()` without arguments, once, nothing answered. */
+/** The request passed: `next()` without arguments, once, nothing answered. */
 function expectPassed({ next, sent }) {
   expect(sent).toEqual([]);
   expect(next.mock.calls).toEqual([[]]);

@@ -217,7 +217,7 @@ testWithAddon('[needs the addon of Linux x64] a development build is not fit to 
 });
 
 describe('the trial in a Node of the platform', () => {
-  testWithAddon('[needs the addon of Linux x64] tells what the file did', () => {
+  testWithAddon('[needs the addon of Linux x64] reports what the file did', () => {
     const result = trial(development, [process.execPath]);
     expect(result).toEqual({
       figures: expect.objectContaining({

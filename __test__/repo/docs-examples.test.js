@@ -1,6 +1,6 @@
 'use strict';
 
-// What the documents tell somebody to do or to look for, done and found.
+// What the documents instruct somebody to do or to look for, done and found.
 
 const { execFile } = require('node:child_process');
 const fs = require('node:fs');
@@ -52,14 +52,14 @@ async function bash(command, cwd) {
 
 const withTokenFile = blocks.filter(({ marker }) => marker === 'run in a folder with token.txt');
 
-test('the blocks about a token in a file read it and judge it', async () => {
+test('the blocks about a token in a file read it and check it', async () => {
   const script = withTokenFile.find(({ language }) => language === 'js');
-  const [print, judge] = withTokenFile.filter(({ language }) => language === 'sh');
+  const [print, check] = withTokenFile.filter(({ language }) => language === 'sh');
   expect(withTokenFile.length).toBe(3);
   await withToken(async ({ folder, issuer }) => {
     expect(JSON.parse(await bash(print.text, folder))).toMatchObject({ iss: issuer, sub: 'subject-1' });
     fs.writeFileSync(path.join(folder, 'check.js'), script.text);
-    const here = judge.text.replace('https://auth.example.com', issuer);
+    const here = check.text.replace('https://auth.example.com', issuer);
     expect(here).toContain(issuer);
     expect(await bash(here, folder)).toMatch(/^accepted \{ subject: 'subject-1', scopes: \[ 'agents:use' \] \}/);
     expect(await bash(here.replace('agents:use', 'agents:all'), folder)).toMatch(/^refused ERR_SCOPE_MISSING /);
@@ -111,7 +111,7 @@ describe('docs/database.md', () => {
   });
 });
 
-test('the log lines docs/migration.md tells to watch are ours, at that level', () => {
+test('the log lines that docs/migration.md says to watch are ours, at that level', () => {
   const rows = [...read('docs/migration.md').matchAll(/^\| `(\w+)` \.\.\. `(.*?)` \|/gm)];
   const ours = fs
     .readdirSync(path.join(ROOT, 'lib'), { encoding: 'utf8', recursive: true })

@@ -35,7 +35,7 @@ test('every block of JavaScript and TypeScript agrees with our types, and one th
   };
   expect(blocks.filter(isCode).length).toBeGreaterThan(8);
   const said = await compiled([...blocks.filter(isCode), wrong], fs.mkdtempSync(path.join(scratch, 'code-')));
-  // What goes on about an error is indented.
+  // Further lines of an error are indented.
   expect(said.split('\n').filter((line) => /^\S/.test(line))).toEqual([
     expect.stringMatching(/^wrong-md-1\.js\(2,.*audiense/),
   ]);

@@ -65,7 +65,7 @@ test.each(['INPUT', 'ACCEPTED', 'REFUSED'])('the numbers of %s lie side by side 
   expect(places).toEqual(places.map((_, place) => place));
 });
 
-test('an accepted token and a refusal are told apart by their first number', () => {
+test('an accepted token and a refusal differ in their first number', () => {
   expect([layout.ACCEPTED.claims, layout.REFUSED.mark]).toEqual([0, 0]);
 });
 

@@ -11,7 +11,7 @@ let folder;
 beforeEach(() => (folder = mkdtempSync(path.join(os.tmpdir(), 'notices-'))));
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** A crate with these files, as `cargo metadata` would tell it. */
+/** A crate with these files, as `cargo metadata` would list it. */
 function crate(license, files, authors = []) {
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });

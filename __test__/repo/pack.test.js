@@ -33,8 +33,8 @@ test('a checkout asks npm for no platform package', () => {
 
 test('a platform that has not been built is named, not left out', () => {
   const { name } = platforms.find((platform) => nativeFileOf(platform.name, false) === undefined);
-  const told = `remote-agent-auth.${name}.node is not there: build it with \`npm run build:platforms -- ${name}\``;
-  expect(() => pack({ names: [name] })).toThrow(told);
+  const problem = `remote-agent-auth.${name}.node is not there: build it with \`npm run build:platforms -- ${name}\``;
+  expect(() => pack({ names: [name] })).toThrow(problem);
   expect(() => pack({ names: ['linux-x64'] })).toThrow(/linux-x64 is no platform of ours/);
 });
 

@@ -107,7 +107,7 @@ function keysOf(recipe) {
 }
 
 /**
- * One request through the middleware, and the code of the verifier that judged it.
+ * One request through the middleware, and the code that the verifier gave it.
  * @param {Recipe} recipe
  * @param {string} [cell]
  * @param {import('node:crypto').KeyObject} [key]

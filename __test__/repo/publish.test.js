@@ -104,7 +104,7 @@ test('a version with a hyphen goes out under next, not latest', () => {
   for (const args of publishes()) expect(args).toEqual(expect.arrayContaining(['--tag', 'next']));
 });
 
-test('goes on where it stopped, over what is there in the same bytes', () => {
+test('resumes where it stopped, and passes over what is published with the same bytes', () => {
   const files = everyTarball();
   const first = /** @type {string} */ (files[0]);
   const integrity = `sha512-${createHash('sha512').update(readFileSync(first)).digest('base64')}`;

@@ -6,7 +6,7 @@ const fs = require('node:fs');
 const { JEST_IS_DONE, run } = require('../../scripts/checks/run');
 
 const inNode = (script, limits) => run(process.execPath, ['-e', script], limits);
-/** Its child holds the other end of the same pipes, and tells its number there. */
+/** Its child holds the other end of the same pipes, and writes its process id there. */
 const CHILD = `const child = require('node:child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'inherit' });
   console.log('child ' + child.pid);`;
 /** One that was killed is in the list until its parent has asked for its status, which not every container's first process does. */
@@ -19,7 +19,7 @@ const isThere = (pid) => {
   }
 };
 
-test('what exits by itself is told as it is', async () => {
+test('what exits by itself is reported with its code', async () => {
   expect(await inNode(`process.stdout.write('one\\n'); process.exitCode = 3`)).toEqual({
     code: 3,
     output: 'one\n',

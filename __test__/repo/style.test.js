@@ -1,6 +1,6 @@
 'use strict';
 
-// What formatters, linter and editors are told: one length of line for both languages, the same in each file that says it.
+// The configuration of formatters, linter and editors: one length of line for both languages, the same in each file that says it.
 
 const fs = require('node:fs');
 const path = require('node:path');

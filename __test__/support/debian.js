@@ -46,7 +46,7 @@ function unpack(folder, packages, also = []) {
   }
 }
 
-/** For a program that cannot be told to choose one: free a moment ago. */
+/** For a program that cannot choose one itself: free a moment ago. */
 async function freePort() {
   const server = net.createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

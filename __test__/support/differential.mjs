@@ -568,8 +568,8 @@ function token(material) {
 
 const acceptedIssuers = (issuer) => [...new Set([issuer, normaliseIssuer(issuer)])];
 
-/** What LibreChat asks of claims once jsonwebtoken is content; jose is asked for the same, so that only its own rules differ. */
-function judge(payload, policy) {
+/** What LibreChat asks of claims once jsonwebtoken accepts; jose is asked for the same, so that only its own rules differ. */
+function checkClaims(payload, policy) {
   const required = split(policy.scope ?? '');
   if (required.length > 0) {
     const held = scopesOf(payload);
@@ -597,7 +597,7 @@ async function librechat(keysFor, { token, policy, now }) {
       problem = error;
       continue;
     }
-    return judge(payload, policy);
+    return checkClaims(payload, policy);
   }
   throw problem;
 }
@@ -620,13 +620,13 @@ async function jose(remote, { token, policy, now }) {
     currentDate: new Date(Math.floor(now) * 1000),
   };
   try {
-    return judge((await jwtVerify(token, remote, options)).payload, policy);
+    return checkClaims((await jwtVerify(token, remote, options)).payload, policy);
   } catch (error) {
     if (error?.code !== 'ERR_JWKS_MULTIPLE_MATCHING_KEYS') throw error;
     let problem = error;
     for await (const key of error) {
       try {
-        return judge((await jwtVerify(token, key, options)).payload, policy);
+        return checkClaims((await jwtVerify(token, key, options)).payload, policy);
       } catch (inner) {
         problem = inner;
       }

@@ -1,6 +1,6 @@
 'use strict';
 
-// What the documents hold that a test can judge: fenced blocks, links, headings, tables. As much of Markdown as they use.
+// What the documents hold that a test can check: fenced blocks, links, headings, tables. As much of Markdown as they use.
 
 const { readFileSync, readdirSync } = require('node:fs');
 const path = require('node:path');

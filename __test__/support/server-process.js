@@ -4,7 +4,7 @@
 
 const { spawn } = require('node:child_process');
 
-/** Less than the tests give it, so that what it printed is told. */
+/** Less than the tests give it, so that the error holds what it printed. */
 const PATIENCE_MS = 45_000;
 
 /**

@@ -55,13 +55,13 @@ class Signer {
 const policyOf = (keys, more = {}) => ({ issuer: ISSUER, audience: AUDIENCE, jwks: { keys }, ...more });
 
 /**
- * What becomes of a token: `ok`, or the error.
+ * The result of verifying a token: `ok`, or the error.
  * @param {import('../../index').RemoteTokenVerifier} verifier
  */
-const judged = async (verifier, token, policy) =>
+const resultOf = async (verifier, token, policy) =>
   verifier.verify(token, policy).then(
     () => 'ok',
     (error) => error,
   );
 
-module.exports = { AUDIENCE, ISSUER, Signer, judged, policyOf };
+module.exports = { AUDIENCE, ISSUER, Signer, resultOf, policyOf };

@@ -139,7 +139,7 @@ export async function own(token: string, policy: PolicyOptions): Promise<boolean
 }
 
 // What must not compile.
-// @ts-expect-error the issuer is required; what may stand in for an audience is judged at run time
+// @ts-expect-error the issuer is required; what may stand in for an audience is checked at run time
 void verifyRemoteToken('t', { audience: 'agents' });
 // @ts-expect-error an unknown option is an error at run time, too
 createRemoteAgentAuth(deps, { requireExpiry: true });

@@ -1,7 +1,7 @@
 'use strict';
 
 // Every call of the demo, in the order they are made. A call says what it sends, and what must come back: the status, the code or
-// reason for it, the body's error where that tells apart who answered, and the user who got in.
+// reason for it, the body's error where that shows who answered, and the user who got in.
 
 const { resigned, flipped, unsigned, signedWithPublicKey, decode } = require('./tokens.js');
 

@@ -1,4 +1,4 @@
-// A real OpenID provider (oidc-provider, certified) on a free port of 127.0.0.1, in a process of its own. It is told what to
+// A real OpenID provider (oidc-provider, certified) on a free port of 127.0.0.1, in a process of its own. Its parent says what to
 // do over the process channel, and lives no longer than its parent.
 //
 //   parent -> { id, do: 'rotate' }     new signing key, the old one is withdrawn

@@ -30,7 +30,7 @@ const MODELS = '/api/agents/v1/models';
  * @typedef {object} Trace
  * @property {{ level: string, message: string, detail?: any }[]} log
  * @property {number} verifyingMs
- * @property {string} [verdict] the code of a failed verification
+ * @property {string} [refusal] the code of a failed verification
  * @property {number} lookups
  * @property {object[]} updates
  * @property {any} user
@@ -57,7 +57,7 @@ class NotingVerifier extends RemoteTokenVerifier {
     const note = (outcome) => {
       if (trace === undefined) return;
       trace.verifyingMs += performance.now() - started;
-      if (!outcome.ok) trace.verdict = outcome.code;
+      if (!outcome.ok) trace.refusal = outcome.code;
     };
     const outcome = super.check(token, policy);
     // At once when the keys are at hand, a promise when they must be fetched.
@@ -84,10 +84,10 @@ const logger = Object.fromEntries(
  * @param {Trace} trace
  * @returns {string | null}
  */
-function reasonOf(status, body, { log, verdict }) {
+function reasonOf(status, body, { log, refusal }) {
   if (status < 400) return null;
   const logged = log.find(({ detail }) => typeof detail?.code === 'string');
-  if (logged || verdict) return logged?.detail.code ?? verdict;
+  if (logged || refusal) return logged?.detail.code ?? refusal;
   const text = log.map(({ message }) => message).join('\n');
   if (/\bauth_failed\b/.test(text)) return 'auth_failed';
   if (text.includes('no matching LibreChat user')) return 'no_matching_user';
@@ -203,7 +203,7 @@ function linkedTo({ user, updates }) {
 }
 
 /**
- * Makes every call and tells `report` about each.
+ * Makes every call and gives each to `report`.
  * @param {Awaited<ReturnType<typeof start>>} running
  * @param {(line: { call: import('./calls.js').Call, status: number, code: string | null, ok: boolean, who: string, ms: number, said: string }) => void} report
  */

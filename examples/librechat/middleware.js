@@ -1,7 +1,7 @@
 'use strict';
 
 // What LibreChat puts in front of its agents routes (api/server/routes/agents/middleware.js there), with the remote caller
-// authenticated by this package. `~/...` and `@librechat/api` are LibreChat's own modules; README.md tells what differs.
+// authenticated by this package. `~/...` and `@librechat/api` are LibreChat's own modules; README.md says what differs.
 
 const { Permissions, PermissionTypes } = require('librechat-data-provider');
 const {

@@ -88,7 +88,7 @@ fn leads_to_keys(asked: &Asked, answers: &[Response]) -> bool {
                 next = Next::Fetch(at);
             }
             Err(error) => {
-                // Of two documents the first one's error is told.
+                // Of two documents the first one's error is reported.
                 assert!(expected.is_err_and(|own| own == error || requests > 1), "{answer:?}: {error}");
                 return false;
             }

@@ -1,4 +1,4 @@
-//! A provider with one Ed25519 key, whose signatures follow from the message alone: what it signed can be told from what it
+//! A provider with one Ed25519 key, whose signatures follow from the message alone: what it signed can be distinguished from what it
 //! did not by signing again.
 
 use std::sync::{Arc, LazyLock};

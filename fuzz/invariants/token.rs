@@ -20,7 +20,7 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| {
     })
 });
 
-/// Everything a token tells before its signature is checked.
+/// Everything that is read of a token before its signature is checked.
 #[derive(Debug, Clone, PartialEq)]
 struct Parts {
     signing_input: String,

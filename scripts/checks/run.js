@@ -1,7 +1,7 @@
 'use strict';
 
 // Runs a test runner to its end, and ends one that does not come to it: a provider or a socket that a failed test has left open keeps jest
-// alive for ever, and a check that hangs tells nobody which test it was.
+// alive for ever, and a check that hangs does not show which test it was.
 
 const { spawn } = require('node:child_process');
 

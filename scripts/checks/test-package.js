@@ -40,7 +40,7 @@ const { versionOf, wrapped } = require('../../__test__/package/wrapped-node');
 const TOOLS = path.join(root, '__test__', 'package');
 /**
  * Emulated, everything takes many times as long: more patience, and the suites in which the native file does most. Not those with the
- * OpenID provider of the demo, which does not start in time there, nor those that tell what is answered at once, which depends on speed.
+ * OpenID provider of the demo, which does not start in time there, nor those that assert what is answered at once, which depends on speed.
  */
 const EMULATED = Object.freeze({
   timeFactor: 20,
@@ -79,23 +79,23 @@ const wanted = options.only?.split(',');
 /**
  * @param {string} check
  * @param {string} where
- * @param {() => Promise<import('../../__test__/package/entry-points').Verdict>} trial
+ * @param {() => Promise<import('../../__test__/package/entry-points').TrialResult>} trial
  */
 async function report(check, where, trial) {
   if (wanted && !wanted.includes(check) && check !== 'install') return;
   const started = Date.now();
-  /** @type {import('../../__test__/package/entry-points').Verdict} */
-  let verdict;
+  /** @type {import('../../__test__/package/entry-points').TrialResult} */
+  let result;
   try {
-    verdict = await trial();
+    result = await trial();
   } catch (error) {
-    verdict = { ok: false, figure: 'broke off', detail: error instanceof Error ? error.stack : String(error) };
+    result = { ok: false, figure: 'broke off', detail: error instanceof Error ? error.stack : String(error) };
   }
   const seconds = (Date.now() - started) / 1000;
-  results.push({ check, where, seconds, ...verdict });
-  const line = `${verdict.ok ? 'ok  ' : 'FAIL'}  ${check.padEnd(8)}  ${where}: ${verdict.figure} (${seconds.toFixed(1)} s)`;
+  results.push({ check, where, seconds, ...result });
+  const line = `${result.ok ? 'ok  ' : 'FAIL'}  ${check.padEnd(8)}  ${where}: ${result.figure} (${seconds.toFixed(1)} s)`;
   (options.json ? say : console.log)(line);
-  if (!verdict.ok && verdict.detail) say(verdict.detail.replace(/^/gm, '      '));
+  if (!result.ok && result.detail) say(result.detail.replace(/^/gm, '      '));
 }
 
 /** @param {string[]} names @returns {string[]} the tarballs, the main one first */
@@ -120,7 +120,7 @@ function mainOf(tarballs) {
   return found;
 }
 
-/** What tells npm to install for a platform. @param {string} name */
+/** The arguments by which npm installs for a platform. @param {string} name */
 function flagsOf(name) {
   const { os: system, cpu, libc } = platformNamed(name);
   return [`--os=${system}`, `--cpu=${cpu}`, ...(libc ? [`--libc=${libc}`] : [])];

@@ -129,7 +129,7 @@ function contentProblems(bytes) {
 }
 
 /**
- * What is wrong with a file, as far as its bytes tell.
+ * What is wrong with a file, as far as its bytes show.
  * @param {Buffer} bytes
  * @param {Platform} platform
  * @returns {string[]}

@@ -12,7 +12,7 @@ const tools = path.join(root, 'target', 'tools');
 const PYTHON_TOOLS = ['cargo-zigbuild==0.24.0', 'ziglang==0.17.1'];
 
 /**
- * @param {string} what is told
+ * @param {string} what is shown
  * @param {string} command
  * @param {string[]} args
  * @param {string} [cwd]

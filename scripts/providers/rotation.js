@@ -1,6 +1,6 @@
 'use strict';
 
-// Rotation under load: at each interval a new signing key, the old one deleted at once; one client for each old generation goes on
+// Rotation under load: at each interval a new signing key, the old one deleted at once; one client for each old generation keeps
 // sending its token, which has not expired. Nobody with a token of the published key may notice.
 
 const { setTimeout: after } = require('node:timers/promises');

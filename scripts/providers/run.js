@@ -12,7 +12,7 @@ const { closingLine, skipLine, table } = require('./table');
 
 const NAMES = { keycloak: 'Keycloak', hydra: 'Ory Hydra' };
 
-const tell = (/** @type {string} */ line) => process.stderr.write(`${line}\n`);
+const say = (/** @type {string} */ line) => process.stderr.write(`${line}\n`);
 
 async function main() {
   const options = parseOptions(process.argv.slice(2));
@@ -26,16 +26,16 @@ async function main() {
   for (const name of /** @type {('keycloak' | 'hydra')[]} */ (options.only)) {
     const provider = NAMES[name];
     try {
-      tell(`providers  ${provider}`);
+      say(`providers  ${provider}`);
       rows.push(
         ...(await /** @type {any} */ (checks)[name](options, (/** @type {string} */ line) =>
-          tell(`providers  ${provider} ${line}`),
+          say(`providers  ${provider} ${line}`),
         )),
       );
     } catch (error) {
       if (!(error instanceof Missing)) throw error;
       skipped.push({ provider, why: error.message });
-      tell(skipLine({ provider, why: error.message }));
+      say(skipLine({ provider, why: error.message }));
     }
   }
   if (options.json) console.log(JSON.stringify(rows, null, 2));
@@ -47,7 +47,7 @@ async function main() {
 }
 
 main().catch((error) => {
-  tell(`providers failed: ${error instanceof SetupError ? error.message : inspect(error)}`);
-  // Not by itself: a load that was under way when something failed would go on for ever.
+  say(`providers failed: ${error instanceof SetupError ? error.message : inspect(error)}`);
+  // Not by itself: a load that was under way when something failed would continue for ever.
   process.exit(1);
 });

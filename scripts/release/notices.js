@@ -115,7 +115,7 @@ const tidy = (text) =>
     .replace(/^\n+|\n+$/g, '');
 
 /**
- * @param {{ name: string, version: string, license: string | null, authors: string[], manifest_path: string }} pack as `cargo metadata` tells it
+ * @param {{ name: string, version: string, license: string | null, authors: string[], manifest_path: string }} pack as `cargo metadata` lists it
  * @returns {Crate}
  */
 function crateOf({ name, version, license, authors, manifest_path: manifest }) {

@@ -78,7 +78,7 @@ row('refuses a numeric kid where the policy requires one', 'ERR_TOKEN_KID', { he
 row('refuses an empty kid where the policy requires one', 'ERR_TOKEN_KID', { header: header({ kid: '' }), policy: { requireKid: true } });
 row('accepts a token with kid where the policy requires one', 'ok', { policy: { requireKid: true } });
 row('accepts a token without kid where the policy does not require one', 'ok', { header: header({ kid: undefined }), policy: { requireKid: false } });
-row('judges the algorithm before a missing kid', ALGORITHM, { ...unsigned('none', { kid: undefined }), policy: { requireKid: true } });
+row('checks the algorithm before a missing kid', ALGORITHM, { ...unsigned('none', { kid: undefined }), policy: { requireKid: true } });
 row('finds a kid of 256 bytes', 'ok', { header: header({ kid: 'k'.repeat(256) }), keys: 'long kids' });
 row('refuses a kid of 257 bytes', 'ERR_TOKEN_KID', { header: header({ kid: 'k'.repeat(257) }), sign: { key: 'rsa-b', alg: 'RS256' }, keys: 'long kids', differs: DIFFERS.limits });
 row('counts the kid in bytes: 128 letters of two bytes pass', 'ok', { header: header({ kid: 'é'.repeat(128) }), sign: { key: 'rsa-c', alg: 'RS256' }, keys: 'long kids', differs: DIFFERS.utf8 });
@@ -210,7 +210,7 @@ row('refuses an ES256 signature in DER', INVALID, { header: header({ alg: 'ES256
 row('refuses an ES384 signature in DER', INVALID, { header: header({ alg: 'ES384', kid: 'ec-384' }), sign: { key: 'ec-384', alg: 'ES384', encoding: 'der' } });
 row('refuses an ES512 signature in DER', INVALID, { header: header({ alg: 'ES512', kid: 'ec-521' }), sign: { key: 'ec-521', alg: 'ES512', encoding: 'der' } });
 for (const how of ['all-zero', 'zero-r', 'zero-s', 'swap-halves', 'r-plus-order', 'drop-last', 'append-zero', 'prepend-zero']) row(`refuses an ES256 signature changed by ${how}`, INVALID, ES({ how }));
-row('accepts the other half of an ECDSA pair, n - s: nothing may tell tokens apart by their signature', 'ok', ES({ how: 'negate-s' }));
+row('accepts the other half of an ECDSA pair, n - s: tokens must not be identified by their signature', 'ok', ES({ how: 'negate-s' }));
 row('refuses an ES256 signature by another P-256 key', INVALID, { header: header({ alg: 'ES256', kid: 'ec-256' }), sign: { key: 'ec-256-b', alg: 'ES256' } });
 row('refuses an ES384 signature over SHA-256', INVALID, { header: header({ alg: 'ES384', kid: 'ec-384' }), sign: { key: 'ec-384', alg: 'ES256' } });
 row('refuses an ES512 signature over SHA-256', INVALID, { header: header({ alg: 'ES512', kid: 'ec-521' }), sign: { key: 'ec-521', alg: 'ES256' } });

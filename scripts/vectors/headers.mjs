@@ -126,6 +126,6 @@ row('refuses a signature that is not base64url before it looks for a key', MALFO
 row('refuses one flipped bit in the header', 'ERR_SIGNATURE_INVALID', { header: header({ x: 'a' }), mutate: [{ op: 'flip-bit', part: 0, byte: -3, bit: 1 }] });
 row('refuses one flipped bit in the payload', 'ERR_SIGNATURE_INVALID', { mutate: [{ op: 'flip-bit', part: 1, byte: 10, bit: 0 }] });
 row('refuses one flipped bit in the signature', 'ERR_SIGNATURE_INVALID', { mutate: [{ op: 'flip-bit', part: 2, byte: 100, bit: 3 }] });
-row('judges the payload only after the signature', 'ERR_SIGNATURE_INVALID', { claims: raw('not json'), mutate: [{ op: 'flip-bit', part: 2, byte: 0, bit: 0 }] });
-row('judges exp only after the signature', 'ERR_SIGNATURE_INVALID', { claims: claims({ exp: 1 }), mutate: [{ op: 'flip-bit', part: 2, byte: 0, bit: 0 }] });
-row('judges a duplicate claim only after the signature', 'ERR_SIGNATURE_INVALID', { claims: claimsText({ a: '1,"a":2' }), mutate: [{ op: 'flip-bit', part: 2, byte: 0, bit: 0 }] });
+row('checks the payload only after the signature', 'ERR_SIGNATURE_INVALID', { claims: raw('not json'), mutate: [{ op: 'flip-bit', part: 2, byte: 0, bit: 0 }] });
+row('checks exp only after the signature', 'ERR_SIGNATURE_INVALID', { claims: claims({ exp: 1 }), mutate: [{ op: 'flip-bit', part: 2, byte: 0, bit: 0 }] });
+row('checks for a duplicate claim only after the signature', 'ERR_SIGNATURE_INVALID', { claims: claimsText({ a: '1,"a":2' }), mutate: [{ op: 'flip-bit', part: 2, byte: 0, bit: 0 }] });

@@ -34,7 +34,7 @@ row('counts the signature part too', LARGE, { mutate: [{ op: 'append', part: 2, 
 row('counts bytes, not characters', LARGE, { mutate: [{ op: 'token', text: 'é'.repeat(9000) }] });
 row('measures before it looks at the parts', LARGE, { mutate: [{ op: 'token', text: '.'.repeat(16385) }] });
 row('looks at the parts of a token of dots within the limit', MALFORMED, { mutate: [{ op: 'token', text: '.'.repeat(16384) }] });
-row('judges a large token before its algorithm', LARGE, { ...ofSize(16385), header: raw('{"alg":"none"}'), claims: parts(`${base},"p":"`, times('x', 12400), '"}'), sign: 'none' });
+row('checks the size of a token before its algorithm', LARGE, { ...ofSize(16385), header: raw('{"alg":"none"}'), claims: parts(`${base},"p":"`, times('x', 12400), '"}'), sign: 'none' });
 
 row('accepts claims nested 16 deep in arrays', 'ok', { claims: raw(`${base},"x":${nest('[', ']', 15)}}`) });
 row('refuses claims nested 17 deep in arrays', MALFORMED, { claims: raw(`${base},"x":${nest('[', ']', 16)}}`), differs: DIFFERS.limits });

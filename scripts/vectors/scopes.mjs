@@ -10,8 +10,8 @@ const scope = (required, members, scopes) => ({ ...(required === undefined ? {} 
 row('checks nothing where no scope is configured', 'ok', scope(undefined, {}));
 row('checks nothing where the configured scope is empty', 'ok', scope('', {}));
 row('checks nothing where the configured scope is blank', 'ok', scope(' \t\u00a0\ufeff', {}));
-row('does not judge a malformed scope where none is configured', 'ok', scope(undefined, { scope: 5 }));
-row('does not judge a malformed scope where the configured one is blank', 'ok', scope(' ', { scp: { a: 1 } }));
+row('does not check a malformed scope where none is configured', 'ok', scope(undefined, { scope: 5 }));
+row('does not check a malformed scope where the configured one is blank', 'ok', scope(' ', { scp: { a: 1 } }));
 
 row('accepts a scope string', 'ok', scope('agents', { scope: 'agents' }, ['agents']));
 row('accepts a scope among others', 'ok', scope('agents', { scope: 'openid agents profile' }, ['openid', 'agents', 'profile']));
@@ -55,7 +55,7 @@ for (const value of [false, 0]) {
   row(`takes a scope of ${value} for no scope at all`, MISSING, scope('agents', { scope: value }));
   row(`lets an scp of ${value} hide a good scope`, MISSING, scope('agents', { scp: value, scope: 'agents' }));
 }
-row('does not judge scope where scp decides', 'ok', scope('agents', { scp: 'agents', scope: 5 }, ['agents']));
+row('does not check scope where scp decides', 'ok', scope('agents', { scp: 'agents', scope: 5 }, ['agents']));
 row('reads roles nowhere as scopes', MISSING, scope('agents', { roles: ['agents'], permissions: ['agents'], scopes: 'agents' }));
 row('refuses a duplicate scope claim', 'ERR_TOKEN_MALFORMED', { policy: { scope: 'agents' }, claims: { $text: claimsText({ scope: '"openid"' }).$text.replace(/}$/, ',"scope":"agents"}') }, differs: 'duplicate members in header or claims' });
 row('accepts a scope written with escapes', 'ok', { policy: { scope: 'agents' }, claims: claimsText({ scope: '"\\u0061gents"' }), scopes: ['agents'] });

@@ -106,8 +106,8 @@ async fn an_exchange_sends_the_form_that_entra_wants() {
         (error.reason(), error.status(), error.host.as_deref()),
         ("service_error", Some(400), Some("idp.example"))
     );
-    let told = format!("{error:?} {}", error.cause);
-    assert!(told.contains("invalid_grant") && !told.contains(TOKEN), "{told}");
+    let printed = format!("{error:?} {}", error.cause);
+    assert!(printed.contains("invalid_grant") && !printed.contains(TOKEN), "{printed}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -214,7 +214,7 @@ async fn metadata_are_fetched_once_for_everybody_and_again_when_their_life_ends(
     world.network.on(OIDC_METADATA, Reply::Slow(Duration::from_secs(2), ok(&described(&json!({})))));
     let calls: Vec<_> =
         (0..50).map(|_| tokio::spawn(world.verifier.userinfo(&world.policy, of_user(), LIMIT))).collect();
-    // Whoever goes away takes nothing from the others.
+    // A caller that is dropped leaves the call to the others.
     calls[0].abort();
     for call in calls.into_iter().skip(1) {
         assert!(call.await.unwrap().is_ok());

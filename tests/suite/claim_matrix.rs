@@ -129,14 +129,14 @@ async fn every_value_of_every_claim_has_its_code_to_the_second() {
     // The ends, to the second; the wall clock's fractions are cut.
     for tolerance in [0.0, 1.0, 60.0, 300.0] {
         let policy = strict(tolerance);
-        let (ending, beginning) = (mint("exp", "1800000000"), mint("nbf", "1800000000"));
+        let (expiring, beginning) = (mint("exp", "1800000000"), mint("nbf", "1800000000"));
         let (last, first) = (NOW + tolerance, NOW - tolerance);
         for (token, moment, expected) in [
-            (&ending, last - 1.0, None),
-            (&ending, last - 0.001, None),
-            (&ending, last, Some(Code::TokenExpired)),
-            (&ending, last + 0.001, Some(Code::TokenExpired)),
-            (&ending, last + 1.0, Some(Code::TokenExpired)),
+            (&expiring, last - 1.0, None),
+            (&expiring, last - 0.001, None),
+            (&expiring, last, Some(Code::TokenExpired)),
+            (&expiring, last + 0.001, Some(Code::TokenExpired)),
+            (&expiring, last + 1.0, Some(Code::TokenExpired)),
             (&beginning, first - 1.0, Some(Code::TokenNotYetValid)),
             (&beginning, first - 0.001, Some(Code::TokenNotYetValid)),
             (&beginning, first, None),

@@ -137,7 +137,7 @@ fn answering_any(answer: &'static [u8]) -> u16 {
 }
 
 /// Reason, host and message of a failed fetch, as an operator gets them.
-async fn told(case: &Case, ours: &Authority) -> (Option<String>, Option<String>, String) {
+async fn reported(case: &Case, ours: &Authority) -> (Option<String>, Option<String>, String) {
     let fetch = Arc::new(HttpFetch::with_resolver(Arc::new(Names)));
     let verifier = Verifier::new(fetch, Arc::new(SystemClock::default()), tokio::runtime::Handle::current());
     let mut options = options(Some(&case.url), "api");
@@ -159,32 +159,27 @@ async fn told(case: &Case, ours: &Authority) -> (Option<String>, Option<String>,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn s43_every_connection_fault_is_told_apart_with_its_host_and_what_to_do() {
+async fn s43_every_connection_fault_is_named_with_its_host_and_what_to_do() {
     trust_certificates(&[&Authority::new().pem]);
     let ours = Arc::new(Authority::new());
     let cases = Arc::new(cases(&ours));
     let all = (0..cases.len()).map(|index| {
         let (cases, ours) = (Arc::clone(&cases), Arc::clone(&ours));
-        tokio::spawn(async move { told(&cases[index], &ours).await })
+        tokio::spawn(async move { reported(&cases[index], &ours).await })
     });
     let mut good = 0;
-    for (case, told) in cases.iter().zip(all.collect::<Vec<_>>()) {
-        let (reason, host, message) = told.await.unwrap();
+    for (case, report) in cases.iter().zip(all.collect::<Vec<_>>()) {
+        let (reason, host, message) = report.await.unwrap();
         assert_eq!((reason.as_deref(), host.as_deref()), (Some(case.reason), Some(case.host)), "{message}");
         assert!(message.contains(case.advice) && message.contains(case.host), "{}: {message}", case.reason);
         assert!(!message.contains("secret"));
         good += 1;
     }
-    score(
-        "S43",
-        &format!("{good} of 20 connection faults told apart, with host and what to do"),
-        "20 of 20",
-        good == 20,
-    );
+    score("S43", &format!("{good} of 20 connection faults named, with host and what to do"), "20 of 20", good == 20);
 }
 
 #[tokio::test]
-async fn a_proxy_that_forwards_does_not_get_through_or_never_answers_is_told_from_the_provider() {
+async fn a_proxys_refusal_failure_or_silence_is_not_taken_for_the_providers() {
     let ours = Authority::new();
     let silent = raw(|mut socket| drop(socket.read_to_end(&mut Vec::new())));
     let forwarding = Case::new("proxy-auth", 443, "user:password@").at("http://localhost:9/jwks", "");
@@ -196,7 +191,7 @@ async fn a_proxy_that_forwards_does_not_get_through_or_never_answers_is_told_fro
             .through(proxy_answering("403 Forbidden")),
         Case::new("proxy-refused", 443, "did not answer in time").through(silent),
     ] {
-        let (reason, host, message) = told(&case, &ours).await;
+        let (reason, host, message) = reported(&case, &ours).await;
         assert_eq!((reason.as_deref(), host.as_deref()), (Some(case.reason), Some(case.host)), "{message}");
         assert!(message.contains(case.advice), "{message}");
     }

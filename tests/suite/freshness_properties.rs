@@ -143,9 +143,9 @@ impl Fetch for Net {
             log.push(Fetched { began: self.0.start.elapsed(), ended: None, answer: None });
             log.len() - 1
         };
-        let ending = Ended(Arc::clone(&self.0), place);
+        let guard = Ended(Arc::clone(&self.0), place);
         Box::pin(async move {
-            let ending = ending;
+            let guard = guard;
             match world.mode {
                 Mode::Up(ms) | Mode::Slow(ms) => sleep(Duration::from_millis(ms.into())).await,
                 Mode::Refuses => return Err(FetchError::Refused),
@@ -157,11 +157,11 @@ impl Fetch for Net {
             let etag = format!("\"{:?}\"", world.published);
             let unchanged = known.as_ref() == Some(&etag);
             if !signers.is_empty() {
-                let mut log = ending.0.log.lock().unwrap();
+                let mut log = guard.0.log.lock().unwrap();
                 // What 304 does not say anew stands as it was.
                 let before = log.iter().rev().find_map(|fetch| fetch.answer).and_then(|(_, advice)| advice);
                 let advice = world.advice.or(before.filter(|_| unchanged));
-                log[ending.1].answer = Some((world.published, advice));
+                log[guard.1].answer = Some((world.published, advice));
             }
             let answer = if unchanged { status(304) } else { jwks(&signers) };
             let cache_control = world.advice.map(|life| format!("max-age={life}"));
@@ -185,8 +185,8 @@ struct Run {
     fetches: Vec<Fetched>,
     asked: Vec<Asked>,
     history: History,
-    /// When tokens came that may buy a fetch: of an unknown `kid`, or with a bad signature.
-    buyers: Vec<Duration>,
+    /// When tokens came that may cause a fetch: of an unknown `kid`, or with a bad signature.
+    causes: Vec<Duration>,
 }
 
 async fn play(events: &[Event]) -> Run {
@@ -197,7 +197,7 @@ async fn play(events: &[Event]) -> Run {
     let verifier = Verifier::new(Arc::new(Net(Arc::clone(&provider))), clock, tokio::runtime::Handle::current());
     let policy = policy(Some(JWKS), "api");
     let asked = Arc::new(Mutex::new(Vec::new()));
-    let (mut history, mut buyers, mut wall, mut tasks) = (vec![(Duration::ZERO, first)], Vec::new(), NOW, Vec::new());
+    let (mut history, mut causes, mut wall, mut tasks) = (vec![(Duration::ZERO, first)], Vec::new(), NOW, Vec::new());
     let mut ask = |token: &str, key: Option<usize>, wall: f64| {
         let came = start.elapsed();
         let record = {
@@ -230,11 +230,11 @@ async fn play(events: &[Event]) -> Run {
                     remote_agent_auth::base64url::encode(format!(r#"{{"alg":"ES256","kid":"j{n}"}}"#).as_bytes());
                 let rest = cast().tokens[0].split_once('.').unwrap().1;
                 ask(&format!("{header}.{rest}"), None, wall);
-                buyers.push(start.elapsed());
+                causes.push(start.elapsed());
             }
             Event::Forged => {
                 ask(&cast().forged, None, wall);
-                buyers.push(start.elapsed());
+                causes.push(start.elapsed());
             }
             Event::WallClock(seconds) => wall = NOW + f64::from(*seconds),
         }
@@ -247,7 +247,7 @@ async fn play(events: &[Event]) -> Run {
     }
     let fetches = provider.log.lock().unwrap().clone();
     let asked = asked.lock().unwrap().clone();
-    Run { fetches, asked, history, buyers }
+    Run { fetches, asked, history, causes }
 }
 
 fn life(advice: Option<u32>) -> Duration {
@@ -318,7 +318,7 @@ impl Run {
     }
 
     fn check_fetches(&self) -> Result<usize, TestCaseError> {
-        let mut bought = Vec::new();
+        let mut caused = Vec::new();
         for (place, fetch) in self.fetches.iter().enumerate() {
             if place > 0 {
                 let before = self.fetches[place - 1].ended;
@@ -327,19 +327,19 @@ impl Run {
             prop_assert!(fetch.ended.is_none_or(|ended| ended - fetch.began <= DEADLINE + Duration::from_millis(2)));
             if !self.due(place) {
                 let near =
-                    self.buyers.iter().chain(self.asked.iter().map(|it| &it.came)).any(|when| *when <= fetch.began);
+                    self.causes.iter().chain(self.asked.iter().map(|it| &it.came)).any(|when| *when <= fetch.began);
                 prop_assert!(near, "a fetch for nobody: {fetch:?}");
-                bought.push(fetch.began);
+                caused.push(fetch.began);
             }
         }
-        for (place, first) in bought.iter().enumerate() {
-            let within = bought[place..].iter().filter(|it| **it < *first + MINUTE).count();
-            prop_assert!(within <= 12, "{within} bought in the minute from {first:?}");
+        for (place, first) in caused.iter().enumerate() {
+            let within = caused[place..].iter().filter(|it| **it < *first + MINUTE).count();
+            prop_assert!(within <= 12, "{within} caused in the minute from {first:?}");
         }
-        Ok(bought.len())
+        Ok(caused.len())
     }
 
-    /// Whether a fetch needs no buyer: no keys, or old ones, and no failure just before.
+    /// Whether a fetch needs no token that causes it: no keys, or old ones, and no failure just before.
     fn due(&self, place: usize) -> bool {
         let began = self.fetches[place].began;
         let past = &self.fetches[..place];
@@ -384,10 +384,10 @@ fn keys_serve_as_long_as_they_may_and_no_longer_whatever_happens() {
     let config =
         Config { cases, failure_persistence: Some(Box::new(FileFailurePersistence::Off)), ..Config::default() };
     let mut runner = TestRunner::new(config);
-    let (requests, fetches, bought) = (Mutex::new([0; 2]), Mutex::new(0), Mutex::new(0));
+    let (requests, fetches, caused) = (Mutex::new([0; 2]), Mutex::new(0), Mutex::new(0));
     let result = runner.run(&prop::collection::vec(event(), 1..120), |events| {
         let run = run(&events);
-        *bought.lock().unwrap() += run.check()?;
+        *caused.lock().unwrap() += run.check()?;
         *fetches.lock().unwrap() += run.fetches.len();
         for asked in &run.asked {
             requests.lock().unwrap()[usize::from(asked.accepted)] += 1;
@@ -395,8 +395,8 @@ fn keys_serve_as_long_as_they_may_and_no_longer_whatever_happens() {
         Ok(())
     });
     println!(
-        "{cases} schedules, {:?} refused and accepted, {:?} fetches, {:?} of them bought",
-        requests, fetches, bought
+        "{cases} schedules, {:?} refused and accepted, {:?} fetches, {:?} of them caused",
+        requests, fetches, caused
     );
     result.unwrap_or_else(|error| panic!("{error}"));
 }

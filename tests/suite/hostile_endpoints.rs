@@ -25,7 +25,7 @@ const PLENTY: Duration = Duration::from_secs(30);
 
 type Answer = Arc<dyn Fn(&mut dyn Stream) -> io::Result<()> + Send + Sync>;
 
-/// A provider whose metadata and endpoints do as they are told.
+/// A provider whose metadata and endpoints answer as the test sets.
 struct Provider {
     server: Server,
     /// Bodies it got at its own endpoints.
@@ -156,7 +156,7 @@ fn leaks(text: &str) -> bool {
     text.contains(TOKEN) || text.contains("the-users") || text.contains(SECRET)
 }
 
-fn told(error: &CallError) -> String {
+fn printed(error: &CallError) -> String {
     format!("{error:?} {} {:?} {:?}", error.cause, error.host, error.connection())
 }
 
@@ -207,8 +207,8 @@ async fn s47_no_metadata_and_no_redirect_lead_a_token_elsewhere() {
         {
             rows.push(endpoint.clone());
             let error = answer.expect_err(&endpoint);
-            if Code::of_call(&error.cause) != expected || error.reason() != "service_error" || leaks(&told(&error)) {
-                wrong.push(format!("{call} {endpoint}: {}", told(&error)));
+            if Code::of_call(&error.cause) != expected || error.reason() != "service_error" || leaks(&printed(&error)) {
+                wrong.push(format!("{call} {endpoint}: {}", printed(&error)));
             }
         }
         let strangers = caller.names.admitted.lock().unwrap().iter().filter(|address| !address.is_loopback()).count();
@@ -240,8 +240,8 @@ async fn s47_no_metadata_and_no_redirect_lead_a_token_elsewhere() {
                 rows.push(format!("{status} {location}"));
                 let error = answer.expect_err(&location);
                 let is_right = Code::of_call(&error.cause) == Code::EndpointStatus && error.status().is_some();
-                if !is_right || leaks(&told(&error)) {
-                    wrong.push(format!("{call} {status} {location}: {}", told(&error)));
+                if !is_right || leaks(&printed(&error)) {
+                    wrong.push(format!("{call} {status} {location}: {}", printed(&error)));
                 }
             }
             // Metadata, userinfo, exchange, Graph: nothing twice, nothing at /elsewhere.
@@ -359,10 +359,10 @@ async fn an_answer_that_cannot_be_used_has_its_own_cause() {
             (Code::of_call(&error.cause), error.connection()),
             (expected, connection),
             "{what}: {}",
-            told(&error)
+            printed(&error)
         );
         assert_eq!(error.host.as_deref(), Some("idp.example.com"), "{what}");
-        assert!(!leaks(&told(&error)), "{what}: {}", told(&error));
+        assert!(!leaks(&printed(&error)), "{what}: {}", printed(&error));
     }
 }
 
@@ -404,7 +404,7 @@ async fn secrets_go_by_the_tunnel_and_never_to_a_proxy() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn private_addresses_and_certificates_are_the_policys_to_judge() {
+async fn private_addresses_and_certificates_are_decided_by_the_policy() {
     node();
     let ours = Authority::new();
     let provider =

@@ -342,7 +342,7 @@ async fn every_form_of_kid_has_its_code_and_shapeless_ones_fetch_nothing() {
     use Code::{KeyNotFound, TokenKid, TokenMalformed, TokenTooLarge};
     let signer = Signer::new("k");
     let text = |text: &str| json!(text).to_string();
-    // The `kid` as JSON text; the code, `None` where the token passes; whether it may buy a fetch.
+    // The `kid` as JSON text; the code, `None` where the token passes; whether it may cause a fetch.
     let mut rows: Vec<(String, Option<Code>, bool)> = vec![
         (text("k"), None, false),
         ("\"\\u006b\"".into(), None, false),
@@ -415,9 +415,9 @@ async fn every_form_of_kid_has_its_code_and_shapeless_ones_fetch_nothing() {
                 wrong.push(format!("{shown}: {said:?} instead of {code:?}"));
             }
         }
-        let bought = world.network.fetches() - before;
-        if bought > usize::from(*may_fetch) {
-            wrong.push(format!("{shown}: {bought} fetches"));
+        let caused = world.network.fetches() - before;
+        if caused > usize::from(*may_fetch) {
+            wrong.push(format!("{shown}: {caused} fetches"));
         }
     }
     let figure = format!("{} forms, {} wrong codes or fetches{}", rows.len(), wrong.len(), listed(&wrong));

@@ -1,4 +1,4 @@
-//! Keys come, go and are replaced; callers with good tokens do not notice, others buy nothing.
+//! Keys come, go and are replaced; callers with good tokens do not notice, others cause no fetch.
 
 use crate::support;
 
@@ -414,7 +414,7 @@ async fn a_flood_of_junk_key_ids_buys_next_to_nothing_and_harms_nobody() {
                 }
             }
             refused_good += usize::from(world.code(&good).await.is_some());
-            // In the second minute the provider turns to a new key, and goes on publishing the old one.
+            // In the second minute the provider changes to a new key, and still publishes the old one.
             if minute == 1 && tenth == 100 {
                 world.network.answer(JWKS, jwks(&[&new, &old]));
                 rotated = Some(start.elapsed());
@@ -457,14 +457,14 @@ async fn a_flood_of_junk_key_ids_buys_next_to_nothing_and_harms_nobody() {
     score(
         "S13",
         &figure,
-        "100,000 a minute: at most 12 fetches a minute; good tokens 100 %; rotation within 10 s; withdrawn kids buy nothing",
+        "100,000 a minute: at most 12 fetches a minute; good tokens 100 %; rotation within 10 s; withdrawn kids cause no fetch",
         ok,
     );
 }
 
-/// What an earlier set held and the newest lacks: those who go on sending it buy nothing, and cost nobody anything.
+/// What an earlier set held and the newest lacks: those who keep sending it cause no fetch, and delay nobody.
 #[tokio::test(start_paused = true)]
-async fn a_withdrawn_key_id_buys_nothing() {
+async fn a_withdrawn_key_id_causes_no_fetch() {
     let (old, new) = (Signer::new("old"), Signer::new("new"));
     let world = World::with_jwks_uri();
     let advised = |signers: &[&Signer]| Response { cache_control: Some("max-age=600".to_owned()), ..jwks(signers) };
@@ -480,19 +480,19 @@ async fn a_withdrawn_key_id_buys_nothing() {
         pass(0).await;
         tokio::time::advance(Duration::from_millis(100)).await;
     }
-    let bought = world.network.fetches() - 2;
-    let ok = bought == 0 && answers == [Code::KeyNotFound; 590];
+    let caused = world.network.fetches() - 2;
+    let ok = caused == 0 && answers == [Code::KeyNotFound; 590];
     score(
         "S13",
-        &format!("590 tokens of a withdrawn kid in 59 s bought {bought} fetches"),
-        "withdrawn kids buy nothing",
+        &format!("590 tokens of a withdrawn kid in 59 s caused {caused} fetches"),
+        "withdrawn kids cause no fetch",
         ok,
     );
     let refusal = refusal.unwrap().to_string();
     assert!(refusal.starts_with("the provider's keys, fetched 58 s ago, have none for the token's `kid`"), "{refusal}");
 }
 
-/// Some providers replace a key under its `kid`. Whoever goes on sending tokens of the one before must not spend what the next good
+/// Some providers replace a key under its `kid`. Whoever still sends tokens of the one before must not spend what the next good
 /// token needs; and where the provider turns back, a look a minute is enough to find out.
 #[tokio::test(start_paused = true)]
 async fn tokens_of_a_key_replaced_under_its_kid_leave_the_pause_to_those_of_the_next() {
@@ -650,7 +650,7 @@ async fn a_withdrawn_key_outlives_its_life_nowhere() {
                 Checked::Later(future) => future.await,
             };
             if again.is_ok() || remembered.is_ok() {
-                late.push(format!("{advice:?}: a verdict outlived its key"));
+                late.push(format!("{advice:?}: a remembered signature outlived its key"));
             }
         }
     }
@@ -660,5 +660,5 @@ async fn a_withdrawn_key_outlives_its_life_nowhere() {
         late.len(),
         listed(&late)
     );
-    score("S17", &figure, "last accept within the key's life, verdicts included", late.is_empty());
+    score("S17", &figure, "last accept within the key's life, remembered signatures included", late.is_empty());
 }

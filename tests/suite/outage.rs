@@ -1,4 +1,4 @@
-//! The provider is slow, down or talks nonsense; known keys go on working and nobody waits for ever.
+//! The provider is slow, down or answers nonsense; known keys keep working and nobody waits for ever.
 
 use std::time::Duration;
 
@@ -165,7 +165,7 @@ async fn a_bad_answer_takes_no_key_away() {
         let fault = cold.check(&signer.token()).await.unwrap_err().code().fault().name();
         assert!(fault == "upstream" || name == "a panic" && fault == "internal", "{name}: {fault}");
     }
-    let figure = format!("{kinds} kinds of bad answer, known keys went on working after each");
+    let figure = format!("{kinds} kinds of bad answer, known keys kept working after each");
     score("S11", &figure, "20 kinds, known keys keep working", kinds >= 20);
 }
 

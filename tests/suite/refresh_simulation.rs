@@ -207,16 +207,16 @@ impl Sim {
     }
 
     /// The most fetches begun within any minute, those left out whose time had come: no keys, or old ones.
-    fn most_bought(&self) -> usize {
+    fn most_caused(&self) -> usize {
         let fetches = self.provider.fetches.lock().unwrap();
-        let mut bought = Vec::new();
+        let mut caused = Vec::new();
         for (place, fetch) in fetches.iter().enumerate() {
             let newest = fetches[..place].iter().rev().find(|it| it.good.is_some_and(|good| good <= fetch.began));
             if newest.is_some_and(|newest| fetch.began - newest.began < ms(45_000)) {
-                bought.push(fetch.began);
+                caused.push(fetch.began);
             }
         }
-        most_in_a_minute(&bought)
+        most_in_a_minute(&caused)
     }
 
     fn most_begun(&self) -> usize {
@@ -229,7 +229,7 @@ fn most_in_a_minute(times: &[Duration]) -> usize {
     times.iter().map(within).max().unwrap_or_default()
 }
 
-/// A1: every 75 s a new key, the old one deleted; one client per old generation goes on sending its unexpired token.
+/// A1: every 75 s a new key, the old one deleted; one client per old generation keeps sending its unexpired token.
 #[tokio::test(start_paused = true)]
 async fn a1_stale_clients_of_eight_rotations_cost_good_tokens_nothing() {
     let mut sim = Sim::new().await;
@@ -256,16 +256,16 @@ async fn a1_stale_clients_of_eight_rotations_cost_good_tokens_nothing() {
         sleep(ms(250)).await;
     }
     let refused = sim.end().await;
-    let (most, begun, waited) = (sim.most_bought(), sim.most_begun(), *sim.longest_wait.lock().unwrap());
+    let (most, begun, waited) = (sim.most_caused(), sim.most_begun(), *sim.longest_wait.lock().unwrap());
     let figure = format!(
-        "8 rotations, {} good tokens, {} refused{}, longest wait {waited:?}, at most {most} fetches a minute bought, {begun} in all",
+        "8 rotations, {} good tokens, {} refused{}, longest wait {waited:?}, at most {most} fetches a minute caused by tokens, {begun} in all",
         sim.good,
         refused.len(),
         listed(&refused.iter().map(|it| format!("{it:?}")).take(3).collect::<Vec<_>>())
     );
     // One for each rotation, and nothing for those who are behind.
     let ok = refused.is_empty() && most <= 1 && waited < ms(100);
-    score("S41", &figure, "8 rotations, 0 good tokens refused; stale clients buy nothing", ok);
+    score("S41", &figure, "8 rotations, 0 good tokens refused; stale clients cause no fetch", ok);
 }
 
 /// A2: the provider is down for 15 s while one client sends an unknown `kid`; it comes back with a new key.
@@ -292,7 +292,7 @@ async fn a2_failed_fetches_are_not_charged_to_those_who_come_after() {
         }
         let refused = sim.end().await;
         assert!(refused.is_empty(), "{restarts} restarts, junk every {every} ms, key {newest}: {refused:?}");
-        assert!(sim.most_bought() <= 12, "{}", sim.most_bought());
+        assert!(sim.most_caused() <= 12, "{}", sim.most_caused());
     }
 }
 
@@ -322,9 +322,9 @@ async fn a3_under_junk_no_good_token_is_refused_for_long() {
         sim.good,
         refused.len(),
         sim.longest_wait.lock().unwrap(),
-        sim.most_bought()
+        sim.most_caused()
     );
-    let ok = longest < ms(10_000) && codes.is_empty() && sim.most_bought() <= 12 && sim.most_begun() <= 13;
+    let ok = longest < ms(10_000) && codes.is_empty() && sim.most_caused() <= 12 && sim.most_begun() <= 13;
     score("S42", &figure, "longest refusal of a good token under 10 s; at most 12 fetches a minute", ok);
 }
 
@@ -465,7 +465,7 @@ fn cases(few: u32) -> u32 {
 fn without_junk_no_good_token_of_a_published_key_is_refused() {
     schedules(cases(120), &quiet(), false, |sim, refused| {
         prop_assert!(refused.is_empty(), "{refused:?}");
-        prop_assert!(sim.most_bought() <= 12);
+        prop_assert!(sim.most_caused() <= 12);
         prop_assert!(*sim.longest_wait.lock().unwrap() <= ms(10_010));
         Ok(())
     });
@@ -481,7 +481,7 @@ fn under_junk_none_is_refused_for_longer_than_ten_seconds_after_its_publication(
             let Some(published) = sim.published.get(&refused.key) else { continue };
             prop_assert!(refused.came < *published + ms(10_000), "published at {published:?}: {refused:?}");
         }
-        prop_assert!(sim.most_bought() <= 12, "{}", sim.most_bought());
+        prop_assert!(sim.most_caused() <= 12, "{}", sim.most_caused());
         Ok(())
     });
 }
@@ -489,7 +489,7 @@ fn under_junk_none_is_refused_for_longer_than_ten_seconds_after_its_publication(
 #[test]
 fn whatever_happens_the_provider_is_asked_at_most_twelve_times_a_minute_and_nobody_waits_past_the_deadline() {
     schedules(cases(60), &wild(), false, |sim, _| {
-        prop_assert!(sim.most_bought() <= 12, "{}", sim.most_bought());
+        prop_assert!(sim.most_caused() <= 12, "{}", sim.most_caused());
         // Beside them, those whose time has come: two in a minute, and more only after failures, which are paced.
         prop_assert!(sim.most_begun() <= 22, "{}", sim.most_begun());
         prop_assert!(*sim.longest_wait.lock().unwrap() <= ms(10_010));

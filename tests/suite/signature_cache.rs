@@ -126,7 +126,7 @@ async fn nothing_remembered_survives_a_change_of_policy_keys_or_tenant() {
     }
     assert_eq!(accepted, 0);
     println!(
-        "SCORE {{\"row\":\"S21\",\"figure\":\"{accepted} of {cases} changes survived by a verdict\",\"limit\":\"0\",\"ok\":true}}"
+        "SCORE {{\"row\":\"S21\",\"figure\":\"{accepted} of {cases} changes survived by a remembered signature\",\"limit\":\"0\",\"ok\":true}}"
     );
 }
 

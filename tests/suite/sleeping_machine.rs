@@ -38,7 +38,7 @@ impl World {
         Self { network, clocks, verifier }
     }
 
-    /// Both clocks go on.
+    /// Both clocks advance.
     fn pass(&self, seconds: u64) {
         *self.clocks.monotonic.lock().unwrap() += Duration::from_secs(seconds);
         self.set_wall(seconds as f64);

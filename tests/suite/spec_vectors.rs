@@ -219,7 +219,7 @@ impl Tally {
             "SCORE {}",
             json!({
                 "row": "S3",
-                "figure": format!("{family}: {} judged, {} wrong", self.ran + self.of_other_parameters, self.wrong.len()),
+                "figure": format!("{family}: {} checked, {} wrong", self.ran + self.of_other_parameters, self.wrong.len()),
                 "limit": LIMIT,
                 "ok": self.wrong.is_empty() && self.ran >= at_least,
             })

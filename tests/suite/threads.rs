@@ -65,7 +65,7 @@ fn said(answer: &Answer) -> Result<impl PartialEq + std::fmt::Debug + use<>, (Co
             it.holds(),
         )
     };
-    // Without the time until another try, which goes on.
+    // Without the time until another try, which passes.
     answer.as_ref().map(all).map_err(|refusal| (refusal.code(), refusal.to_string()))
 }
 

@@ -166,23 +166,23 @@ async fn refuses_another_kind_of_token_whatever_the_policy_asks() {
             }
         }
     }
-    // It buys no fetch either: its own claims condemn it.
+    // It causes no fetch either: its own claims show that it would be refused.
     let world = World::with_jwks_uri();
     let token = Signer::new("k").token_with(json!({ "events": event }));
     assert_eq!(world.code(&token).await, Some(Code::LogoutToken));
     assert_eq!(world.network.fetches(), 0);
 }
 
-/// Without an end and without a word of what it is for, nothing says that a token is one of access.
+/// A token without `exp` and without a sign of its kind is not known to be an access token.
 #[tokio::test(start_paused = true)]
-async fn asks_a_token_without_an_end_for_some_sign_of_access_where_that_is_preferred() {
+async fn refuses_a_token_without_exp_and_without_a_sign_of_access_where_typ_is_preferred() {
     let policy =
         |typ: Option<&str>| PolicyOptions { typ: typ.map(str::to_owned), require_exp: Some(false), ..options() };
     let dated = || json!({ "exp": null, "iat": NOW });
     assert_eq!(code(policy(None), json!({}), dated()).await, None);
     assert_eq!(code(policy(Some("preferred")), json!({}), dated()).await, Some(Code::TokenType));
     assert_eq!(code(policy(Some("preferred")), json!({ "typ": "at+jwt" }), dated()).await, None);
-    // Nor does anything tell it from a userinfo answer that names the subject alone.
+    // Nor is it distinguishable from a userinfo answer that names the subject alone.
     let bare = || json!({ "exp": null });
     for rule in [None, Some("preferred")] {
         assert_eq!(code(policy(rule), json!({}), bare()).await, Some(Code::UserinfoToken));

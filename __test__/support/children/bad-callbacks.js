@@ -71,7 +71,7 @@ const KINDS = [
   { name: 'what comes after throws', after: broken, expected: 418 },
 ];
 
-/** What goes on after its request was answered; waited for before the books are closed. */
+/** Work that continues after its request was answered; awaited before the results are counted. */
 const late = [];
 function lateRejection() {
   const rejection = new Promise((resolve) => setTimeout(resolve, LIMIT + 100)).then(broken);

@@ -39,7 +39,7 @@ const watched =
     return result;
   };
 
-/** Users are named after their tenant, so that each callback can tell where it should be. */
+/** Users are named after their tenant, so that each callback knows which tenant it should be in. */
 const tenantOfName = (name) => name.split(':')[0];
 
 async function main() {

@@ -1,6 +1,6 @@
 'use strict';
 
-// One of several processes on one database: when told to go, sends calls of one new user at once, and tells who they were let in as.
+// One of several processes on one database: on a message, sends calls of one new user at once, and prints who they were let in as.
 
 const { connect, depsOf, sender } = require('../librechat-database');
 

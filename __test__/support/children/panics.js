@@ -1,6 +1,6 @@
 'use strict';
 
-// Meets a panic in every kind of export of a build with the probe, and goes on. Prints what became of each.
+// Meets a panic in every kind of export of a build with the probe, and continues. Prints the result of each.
 
 const { outcomeOf } = require('../../../lib/verifier/outcome');
 const probe = require(process.argv[2]);

@@ -39,7 +39,7 @@ let policy = verifier.compile(options);
 const of = (outcome, wanted) => ('then' in outcome ? outcome.then(wanted) : wanted(outcome));
 const subject = (outcome) => outcome.subject;
 
-/** One of everything that crosses, a new string each as from a socket. */
+/** One of every call into native code, each with a new string as from a socket. */
 function one(n) {
   const token = good[n % (n % 2 === 0 ? 500 : good.length)].latin1Slice();
   const kind = n % 64;

@@ -147,7 +147,7 @@ test('keys are LibreChat’s', () => {
   expect(keyOf('acme', ISSUER, 'sub-1')).toBe(`acme:${ISSUER}:sub-1`);
 });
 
-test('nothing is kept where it could not be told apart later: no key, a policy of functions, no issuer, switched off', () => {
+test('nothing is kept where entries could not be distinguished later: no key, a policy of functions, no issuer, switched off', () => {
   const { slot } = setUp();
   expect(slot({ signedBy: undefined })).toBeUndefined();
   expect(slot({}, { key: undefined })).toBeUndefined();
@@ -292,7 +292,7 @@ describe('a store that is down', () => {
     expect(logger.lines).toEqual([['warn', expect.stringContaining('write failed (Error)')]]);
   });
 
-  test('is told of without what its client puts into errors: the key and the value, which name a person', async () => {
+  test('is reported without what its client puts into errors: the key and the value, which name a person', async () => {
     const refuse =
       (name) =>
       async (...args) =>

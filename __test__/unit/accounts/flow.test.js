@@ -443,12 +443,12 @@ describe('the configuration', () => {
     expect(app.store.createUser.mock.calls[0][0]).toMatchObject({ username: 'countess', name: 'Countess' });
   });
 
-  test('look-ups are told to the host as one each, as without accounts', async () => {
-    const told = [];
-    const app = world({ deps: { onUserLookup: (result) => told.push(result) } });
+  test('look-ups are reported to the host as one each, as without accounts', async () => {
+    const results = [];
+    const app = world({ deps: { onUserLookup: (result) => results.push(result) } });
     await app.call();
     await app.call();
-    expect(told).toEqual(['found', 'found']);
+    expect(results).toEqual(['found', 'found']);
   });
 
   test('what onAccount throws costs nothing', async () => {

@@ -202,7 +202,7 @@ describe('from Microsoft Graph', () => {
     });
   });
 
-  test('what is told to come later comes later, and by itself', async () => {
+  test('a call answered with Retry-After is repeated later, by itself', async () => {
     const items = { 'group-1': [{ status: 429, headers: { 'Retry-After': '3' } }, { status: 503 }] };
     const graph = graphOf({ members: [ids(3)], items });
     const { run, slept } = setUp({ graph });
@@ -215,7 +215,7 @@ describe('from Microsoft Graph', () => {
     ]);
   });
 
-  test('whole calls wait as they are told', async () => {
+  test('whole calls wait as long as Retry-After says', async () => {
     const busy = (retryAfter) => ({ ok: true, status: 429, retryAfter, body: null });
     const { run, slept } = setUp({ graph: graphOf({ members: [['a']], statuses: [busy(7), busy(undefined)] }) });
     expect((await run()).is).toBe('synced');
@@ -288,7 +288,7 @@ describe('from Microsoft Graph', () => {
     expect(log.lines.filter(([at]) => at === level)).toHaveLength(1);
   });
 
-  test('a database that fails is told, and does not throw', async () => {
+  test('a database that fails is reported, and does not throw', async () => {
     const { run, store } = setUp({
       graph: graphOf({ members: [['a']] }),
       store: storeOf({ fail: { update: new Error('down') } }),
@@ -403,8 +403,8 @@ describe('from the token', () => {
     ['a list with a blank', { groups: ['a', ' '] }, /no list/],
     ['a name without an end', { groups: ['a'.repeat(257)] }, /no list/],
     ['too many', { groups: ids(2_001) }, /no list/],
-  ])('%s: nothing is written', async (_name, told, why) => {
-    const { run, store } = setUp({ groupSync: { source: 'token' }, issuer: KEYCLOAK, claims: told });
+  ])('%s: nothing is written', async (_name, claims, why) => {
+    const { run, store } = setUp({ groupSync: { source: 'token' }, issuer: KEYCLOAK, claims });
     expect(await run()).toEqual({ is: 'failed', why: expect.stringMatching(why) });
     expect(store.writes).toEqual([]);
   });
@@ -414,12 +414,15 @@ describe('from the token', () => {
     { _claim_names: { groups: 'src1' }, _claim_sources: { src1: { endpoint: 'https://evil.example/groups' } } },
   ];
 
-  test.each(OVERAGE)('too many for the token are asked of Graph, and of no place the token names: %j', async (told) => {
-    const graph = graphOf({ members: [['a']] });
-    const { run } = setUp({ groupSync: { source: 'token' }, graph, claims: told });
-    expect((await run()).is).toBe('synced');
-    expect(JSON.stringify(graph.calls)).not.toContain('evil');
-  });
+  test.each(OVERAGE)(
+    'too many for the token are asked of Graph, and of no place the token names: %j',
+    async (claims) => {
+      const graph = graphOf({ members: [['a']] });
+      const { run } = setUp({ groupSync: { source: 'token' }, graph, claims });
+      expect((await run()).is).toBe('synced');
+      expect(JSON.stringify(graph.calls)).not.toContain('evil');
+    },
+  );
 
   test.each([
     ['no tenant of Entra ID', { issuer: KEYCLOAK }],

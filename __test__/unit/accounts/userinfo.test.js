@@ -24,7 +24,8 @@ beforeEach(() => {
 afterAll(() => VARIABLES.forEach((name) => delete process.env[name]));
 
 const failed = (reason) => ({ ok: false, reason, code: 'ERR_ENDPOINT_FETCH', message: 'as the double says' });
-const told = (claims) => client.userinfo.mockResolvedValue({ ok: true, claims: { sub: 'subject-1', ...claims } });
+const userinfoSays = (claims) =>
+  client.userinfo.mockResolvedValue({ ok: true, claims: { sub: 'subject-1', ...claims } });
 
 let serial = 0;
 /** A token of its own for each world: answers are kept by token. */
@@ -64,7 +65,7 @@ function world({
 }
 
 test('overlays the token’s claims, and makes the account by both', async () => {
-  told({ email: 'Ada@Userinfo.example', email_verified: true, given_name: 'Ada', family_name: 'Lovelace' });
+  userinfoSays({ email: 'Ada@Userinfo.example', email_verified: true, given_name: 'Ada', family_name: 'Lovelace' });
   const app = world({ userInfo: { fetch: true, require: true, hosts: ['u.example'] } });
   const { req } = await app.send();
   expect(req.user).toMatchObject({
@@ -87,37 +88,37 @@ describe('an address', () => {
   };
 
   test('is verified where the one who gives it says so: the token’s word is for the token’s address', async () => {
-    told({ email: 'other@example.com' });
+    userinfoSays({ email: 'other@example.com' });
     expect(await made()).toMatchObject({ email: 'other@example.com', emailVerified: false });
-    told({ email: 'ADA@example.com' });
+    userinfoSays({ email: 'ADA@example.com' });
     expect(await made()).toMatchObject({ email: 'ada@example.com', emailVerified: true });
   });
 
   test('that userinfo calls unverified makes no account', async () => {
-    told({ email: 'ada@example.com', email_verified: false });
+    userinfoSays({ email: 'ada@example.com', email_verified: false });
     expect(await made()).toBeUndefined();
   });
 
   test('of the token comes before a user name of userinfo', async () => {
-    told({ preferred_username: 'boss@example.com' });
+    userinfoSays({ preferred_username: 'boss@example.com' });
     expect(await made()).toMatchObject({ email: 'ada@example.com', username: 'boss@example.com' });
   });
 
   test('that is a user name of userinfo makes no account', async () => {
-    told({ preferred_username: 'boss@example.com' });
+    userinfoSays({ preferred_username: 'boss@example.com' });
     expect(await made({ outcome: { email: undefined, emailSource: undefined } })).toBeUndefined();
   });
 
   test('is believed of no issuer of several tenants, whoever says it', async () => {
-    told({ email: 'boss@example.com', email_verified: true });
+    userinfoSays({ email: 'boss@example.com', email_verified: true });
     const policy = () => ({ allowedTenants: ['a'] });
     expect(await made({ outcome: { email: undefined, emailSource: undefined }, options: { policy } })).toBeUndefined();
   });
 
   test('an oid of the token stands against that of userinfo', async () => {
-    told({ oid: 'stranger' });
+    userinfoSays({ oid: 'stranger' });
     expect(await made({ outcome: { oid: 'oid-1' } })).toMatchObject({ idOnTheSource: 'oid-1' });
-    told({ oid: 'oid-2' });
+    userinfoSays({ oid: 'oid-2' });
     expect(await made()).toMatchObject({ idOnTheSource: 'oid-2' });
   });
 });
@@ -162,7 +163,7 @@ describe('that cannot be had', () => {
 
 describe('is asked', () => {
   test('once for all requests with one token at once, and not again for a minute', async () => {
-    told({});
+    userinfoSays({});
     const app = world();
     await Promise.all([app.send(), app.send(), app.send()]);
     await app.send();
@@ -171,7 +172,7 @@ describe('is asked', () => {
 
   test('again after a failure, and for every other token', async () => {
     client.userinfo.mockResolvedValueOnce(failed('service_error'));
-    told({});
+    userinfoSays({});
     const app = world();
     client.userinfo.mockResolvedValueOnce(failed('service_error'));
     await app.send();
@@ -181,7 +182,7 @@ describe('is asked', () => {
   });
 
   test('again where an answer is too large to be kept', async () => {
-    told({ picture: 'x'.repeat(16_384) });
+    userinfoSays({ picture: 'x'.repeat(16_384) });
     const app = world();
     await Promise.all([app.send(), app.send()]);
     expect(client.userinfo).toHaveBeenCalledTimes(1);
@@ -192,7 +193,7 @@ describe('is asked', () => {
   test('not after the token’s end', async () => {
     const { createUserinfo } = require('../../../lib/accounts/userinfo');
     let now = 1_000;
-    told({});
+    userinfoSays({});
     const find = createUserinfo({ client: () => client, onBehalf: () => undefined, clock: () => now });
     const question = { policy: {}, token: 'a'.repeat(30), subject: 's', hosts: [], expiresAt: 2 };
     await find(question);
@@ -211,7 +212,7 @@ describe('is asked', () => {
       OPENID_CLIENT_SECRET: 'secret',
     });
     client.exchange.mockResolvedValue({ ok: true, accessToken: 'exchanged' });
-    told({});
+    userinfoSays({});
     const app = world();
     await app.send();
     expect(client.exchange.mock.calls[0][1]).toEqual({
@@ -244,7 +245,7 @@ describe('is asked', () => {
     ['soon', undefined],
   ])('within REMOTE_AUTH_FETCH_TIMEOUT_MS=%s', async (value, timeoutMs) => {
     if (value !== undefined) process.env.REMOTE_AUTH_FETCH_TIMEOUT_MS = value;
-    told({});
+    userinfoSays({});
     await world().send();
     expect(createProviderClient).toHaveBeenCalledWith({ timeoutMs });
   });
@@ -261,7 +262,7 @@ describe('with the cache', () => {
   afterEach(() => jest.restoreAllMocks());
 
   test('a known caller costs no look-up, no write and no userinfo', async () => {
-    told({});
+    userinfoSays({});
     const app = world({ accounts: cached });
     const first = (await app.send()).req.user;
     await settle();
@@ -280,7 +281,7 @@ describe('with the cache', () => {
   });
 
   test('a user being deleted is not let in from it, and is forgotten', async () => {
-    told({});
+    userinfoSays({});
     let active = true;
     const app = world({
       accounts: cached,
@@ -301,7 +302,7 @@ describe('with the cache', () => {
     ['another key, whatever its kid,', 'thumbprint-2'],
     ['a key that the verifier does not name', undefined],
   ])('a token signed by %s is not answered from it', async (_what, other) => {
-    told({});
+    userinfoSays({});
     const app = world({ accounts: cached });
     await app.send();
     await settle();
@@ -312,7 +313,7 @@ describe('with the cache', () => {
   });
 
   test('middlewares of one host share it, and those of another do not', async () => {
-    told({});
+    userinfoSays({});
     const app = world({ accounts: cached });
     await app.send();
     await settle();
@@ -331,7 +332,7 @@ describe('with the cache', () => {
   });
 
   test('a request without a tenant that finds a tenant’s user keeps nothing', async () => {
-    told({});
+    userinfoSays({});
     const store = { get: jest.fn(), set: jest.fn(), delete: jest.fn() };
     const { ISSUER } = require('../../support/flow');
     const users = [{ openidId: 'subject-1', openidIssuer: ISSUER, email: 'ada@example.com', tenantId: 'acme' }];
@@ -344,7 +345,7 @@ describe('with the cache', () => {
 });
 
 test('a callback that fails behind userinfo is a 500', async () => {
-  told({});
+  userinfoSays({});
   const app = world({ deps: { isEmailDomainAllowed: async () => Promise.reject(new Error('down')) } });
   expect((await app.send()).answer).toEqual({ status: 500, body: S });
 });

@@ -100,7 +100,7 @@ describe('with the real verifier and the published tenant storage', () => {
     ]);
   });
 
-  test('createAgentManagementAuth goes on in the client’s tenant by itself', async () => {
+  test('createAgentManagementAuth calls next in the client’s tenant by itself', async () => {
     const { getTenantId } = require('@librechat/data-schemas');
     const oidc = { enabled: true, issuer: issuer.url, audience: 'agents' };
     const clients = [{ clientId: 'robot', userId: 'u1', tenantId: 'acme' }];

@@ -183,7 +183,7 @@ describeWith('a MongoDB-compatible server (SecantusDB)', mongo.missing, { requir
       await expect(client(major, token()).models.list()).rejects.toBeInstanceOf(PermissionDeniedError);
     });
 
-    test('an agent API key of the database goes on working', async () => {
+    test('an agent API key of the database still works', async () => {
       const user = await known();
       const { key } = await mockMethods.createAgentApiKey({ userId: user._id, name: 'test' });
       expect(await get(major, key)).toMatchObject({ status: 200 });

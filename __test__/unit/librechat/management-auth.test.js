@@ -51,9 +51,9 @@ function setUp({
     async call({ authorization = 'Bearer token', headers = {}, next } = {}) {
       const req = { headers: { ...headers, ...(authorization === null ? {} : { authorization }) } };
       const res = fullResponse();
-      const onward = next ?? jest.fn(() => void (seen.next = tenants.getStore()));
-      await tenants.run(headers['x-tenant-id'], () => handler(req, res, onward));
-      return { req, res, next: onward, answer: res.sent[0] };
+      const nextCalled = next ?? jest.fn(() => void (seen.next = tenants.getStore()));
+      await tenants.run(headers['x-tenant-id'], () => handler(req, res, nextCalled));
+      return { req, res, next: nextCalled, answer: res.sent[0] };
     },
   };
 }

@@ -1,7 +1,7 @@
 'use strict';
 
 // The loader of the native file, each case in a process and an installation of its own: it takes the right file, or throws one
-// error that tells the true cause. Row S39.
+// error that names the true cause. Row S39.
 
 const { execFile } = require('node:child_process');
 const fs = require('node:fs');

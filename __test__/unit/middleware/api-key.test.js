@@ -86,7 +86,7 @@ test.each([
   expect(answers).toEqual([['fail', 'broken']]);
 });
 
-test('the handler waits for the policy check, and the request goes on before the middleware returns', async () => {
+test('the handler waits for the policy check, and next is called before the middleware returns', async () => {
   let finish;
   const { done, answers } = setUp((next) => {
     next();

@@ -171,7 +171,7 @@ describe('a request, by the first table of docs/requests.md', () => {
   ];
 
   test.each(REFUSED)(
-    'row 6: a token %s, API keys on, goes on to the API-key middleware with its header',
+    'row 6: a token %s, API keys on, is passed to the API-key middleware with its header',
     async (_name, refused) => {
       const app = setUp({ answers: { agents: refused } });
       const outcome = await app.call();
@@ -193,7 +193,7 @@ describe('a request, by the first table of docs/requests.md', () => {
   test.each([
     [6, true, 'debug'],
     [7, false, 'error'],
-  ])('row %i: a policy that cannot be used is a failed verification, judged once', async (_row, apiKey, level) => {
+  ])('row %i: a policy that cannot be used is a failed verification, compiled once', async (_row, apiKey, level) => {
     const unusable = new RemoteAuthError({ code: 'ERR_POLICY_JWKS_URI', fault: 'config', message: 'http' });
     const app = setUp({ config: auth({ apiKey }), answers: { compile: unusable } });
     await app.call();
@@ -281,7 +281,7 @@ describe('a request, by the first table of docs/requests.md', () => {
     });
 
     test.each([true, false])(
-      'row 14: is judged again unless the verifier says that the outcome still holds (%s)',
+      'row 14: is checked again unless the verifier says that the outcome still holds (%s)',
       async (holds) => {
         const user = tenantUser();
         const app = setUp({ user });
@@ -485,7 +485,7 @@ describe('a request, by the first table of docs/requests.md', () => {
     });
   });
 
-  describe('row 19: the request goes on', () => {
+  describe('row 19: the request passes', () => {
     test.each([
       ['at once', success()],
       ['as a promise', Promise.resolve(success())],
@@ -583,7 +583,7 @@ describe('an API key, by the second table of docs/requests.md', () => {
   );
 
   test.each([true, false])(
-    'row 3: a user without a tenant is judged by the request’s (tenant known: %s)',
+    'row 3: a user without a tenant is checked by the request’s (tenant known: %s)',
     async (known) => {
       const app = viaApiKey((req, res, next) => next(), { deps: { getTenantId: () => (known ? 't1' : undefined) } });
       await app.call();
@@ -617,7 +617,7 @@ describe('an API key, by the second table of docs/requests.md', () => {
     expect(app.lines).toEqual([line('error', 'Unexpected error', expect.any(Error))]);
   });
 
-  test('row 6: API keys on for that user goes on without arguments, and adds nothing to the user', async () => {
+  test('row 6: API keys on for that user calls next without arguments, and adds nothing to the user', async () => {
     const app = viaApiKey(setsUser);
     const { next, req } = await app.call();
     expect(next.mock.calls).toEqual([[]]);
@@ -642,7 +642,7 @@ describe('an API key, by the second table of docs/requests.md', () => {
     expect(app.lines).toEqual([line('error', 'Unexpected error', expect.objectContaining({ message: 'broken' }))]);
   });
 
-  test('row 8: next called after the promise has settled is judged all the same, and its failure is a 500', async () => {
+  test('row 8: next called after the promise has settled counts all the same, and its failure is a 500', async () => {
     let late;
     let loads = 0;
     const app = viaApiKey(

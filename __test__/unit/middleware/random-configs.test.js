@@ -159,7 +159,7 @@ test('5,000 random configurations: a typed error, or a policy that keeps its wor
   const count = { errors: 0, policies: 0, accepted: 0, passed: 0 };
   const wrong = [];
 
-  /** Mostly the four keys that make a policy, mostly with sense. */
+  /** Usually the four keys that make a policy, usually with valid values. */
   const randomOptions = () => {
     const nonsense = random() < 0.3 ? 0.2 : 0;
     const extra = random() < 0.4 ? 0.15 : 0;

@@ -173,7 +173,7 @@ describe('what is wrong with a shadow', () => {
 });
 
 describe('what a shadow costs the provider', () => {
-  test('unknown kids buy no more fetches than without one', async () => {
+  test('unknown kids cause no more fetches than without one', async () => {
     const fetches = async (options) => {
       new RemoteTokenVerifier().clear();
       issuer.requests.keys = 0;

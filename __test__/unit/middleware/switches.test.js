@@ -243,7 +243,7 @@ describe('tenantContextMiddleware', () => {
   test.each([
     ['[80] a user of a tenant', storedUser({ tenantId: 'acme' }), undefined, 'acme', undefined],
     ['[81] a user without, under a tenant', storedUser(), 'acme', 'acme', 'acme'],
-  ])('%s goes on inside it', async (_name, user, tenant, expected, onRequest) => {
+  ])('%s continues inside it', async (_name, user, tenant, expected, onRequest) => {
     const { seen, req, next } = await seenBy(inTenants({ user }), tenant);
     expect(seen).toBe(expected);
     expect(req.tenantId).toBe(onRequest);
@@ -254,7 +254,7 @@ describe('tenantContextMiddleware', () => {
   test.each([
     ['[78] an API user of a tenant', 'acme', undefined, 'acme', undefined],
     ['[79] an API user without, under a tenant', undefined, 'acme', 'acme', 'acme'],
-  ])('%s goes on inside it', async (_name, tenantId, tenant, expected, onRequest) => {
+  ])('%s continues inside it', async (_name, tenantId, tenant, expected, onRequest) => {
     const { seen, req, next } = await seenBy(inTenants({ config: configOf({}), deps: keyOf(tenantId) }), tenant);
     expect(seen).toBe(expected);
     expect(req.tenantId).toBe(onRequest);
@@ -279,7 +279,7 @@ describe('tenantContextMiddleware', () => {
       },
     ],
     ['rejects', async () => Promise.reject(new Error('broken'))],
-  ])('that %s before it goes on is 500', async (_name, tenantContextMiddleware) => {
+  ])('that %s before it calls next is 500', async (_name, tenantContextMiddleware) => {
     for (const over of [{ user: storedUser() }, { config: configOf({}) }]) {
       const app = inTenants({ ...over, deps: { tenantContextMiddleware } });
       const { answer, next } = await app.call();
@@ -305,7 +305,7 @@ describe('tenantContextMiddleware', () => {
         throw new Error('late');
       },
     ],
-  ])('that goes on %s: once, and an error downstream is handed on', async (_name, tenantContextMiddleware) => {
+  ])('that calls next %s: once, and an error downstream is passed on', async (_name, tenantContextMiddleware) => {
     const boom = new Error('downstream');
     const next = jest.fn(() => {
       throw boom;
@@ -317,7 +317,7 @@ describe('tenantContextMiddleware', () => {
     expect(res.sent).toEqual([]);
   });
 
-  test('that goes on after it has returned: an error downstream is logged', async () => {
+  test('that calls next after it has returned: an error downstream is logged', async () => {
     let late;
     const app = inTenants({
       user: storedUser(),
@@ -352,7 +352,7 @@ describe('isPrincipalActive', () => {
     expect(app.lines).toEqual([]);
   });
 
-  test('true: the request goes on', async () => {
+  test('true: the request passes', async () => {
     const user = storedUser();
     expectPassed(
       await setUp({ user, deps: { isPrincipalActive: async () => true }, options: { tenantConflict: 'allow' } }).call(),
@@ -394,7 +394,7 @@ describe('onUserLookup', () => {
     ['auth_failed', async ({ email }) => (email ? { ...emailUser, provider: 'google' } : null)],
     ['not_found', async () => null],
     ['error', async () => Promise.reject(new Error('down'))],
-  ])('is told once: %s', async (result, findUser) => {
+  ])('is reported once: %s', async (result, findUser) => {
     const onUserLookup = jest.fn();
     await setUp({ deps: { findUser, onUserLookup } }).call();
     expect(onUserLookup.mock.calls).toEqual([[result, expect.any(Number)]]);
@@ -560,7 +560,7 @@ describe('policy', () => {
     expect(app.apiKeyMiddleware).not.toHaveBeenCalled();
   });
 
-  test('a function’s answer is judged as a policy: an unknown name refuses every token', async () => {
+  test('a function’s answer is checked as a policy: an unknown name refuses every token', async () => {
     const app = setUp({
       user: storedUser(),
       config: auth({ apiKey: false }),

@@ -349,7 +349,7 @@ describe('decisions', () => {
     expect(counts.get('other')).toBeGreaterThan(900);
   });
 
-  test('what strangers write removes no row of another code, and tells no kinds apart before the claims', () => {
+  test('what strangers write removes no row of another code, and makes no kinds of its own before the claims', () => {
     record.add(event({ code: 'ERR_TOKEN_AUDIENCE', check: 'audience', got: 'account', reference: 'REAL' }));
     for (let index = 0; index < 1000; index += 1) {
       const texts = { kid: `kid-${index}`, got: `got-${index}` };

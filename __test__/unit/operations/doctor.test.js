@@ -149,7 +149,7 @@ async function freePort() {
   return port;
 }
 
-describe('the way to the provider ends where it is told', () => {
+describe('the way to the provider ends where the options say', () => {
   const at = async (url, policy) =>
     failedOf(await diagnose({ config: around({ enabled: true, issuer: url, audience: 'a' }), policy }));
 

@@ -274,9 +274,9 @@ test('a tracer that fails does not end the process', () => {
     const meter = { createHistogram: () => none, createObservableCounter: () => none, createObservableGauge: () => none };
     instrument(meter, { verifier: { stats() {} }, tracer: { startSpan() { throw new Error('exporter'); } } });
     require('node:diagnostics_channel').channel('remote-agent-auth:decision').publish({ outcome: 'accepted', durationMicros: 1 });
-    setImmediate(() => console.log('goes on'));`;
+    setImmediate(() => console.log('still running'));`;
   const { status, stdout } = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8' });
-  expect([status, stdout]).toEqual([0, 'goes on\n']);
+  expect([status, stdout]).toEqual([0, 'still running\n']);
 });
 
 test('statistics that cannot be had leave the counts readable', async () => {
@@ -295,7 +295,7 @@ test('statistics that cannot be had leave the counts readable', async () => {
   expect(text).not.toContain('remote_agent_auth_key_age_seconds{');
 });
 
-test('a registry that has the metrics already is left as it is, and nothing goes on counting', async () => {
+test('a registry that has the metrics already is left as it is, and nothing keeps counting', async () => {
   const register = new Registry();
   const stop = collectPrometheus(register, { verifier: verifierOf([]) });
   const before = DECISIONS._subscribers.length;
@@ -316,7 +316,7 @@ test('a registry that has the metrics already is left as it is, and nothing goes
   expect(names).toEqual([]);
 });
 
-test('a meter that refuses an instrument leaves nothing that goes on counting', () => {
+test('a meter that refuses an instrument leaves nothing that keeps counting', () => {
   const before = DECISIONS._subscribers?.length ?? 0;
   const meter = {
     createHistogram: () => ({ record() {} }),

@@ -208,7 +208,7 @@ describe('a policy that cannot be used', () => {
     return { ...setUp({ compile }), compilations: () => compilations };
   };
 
-  test('is a failure with its code, remembered so that it is judged once', () => {
+  test('is a failure with its code, remembered so that it is compiled once', () => {
     const error = new RemoteAuthError({ code: 'ERR_POLICY_ISSUER', fault: 'config', message: 'not a URL' });
     const { cache, compilations } = refusing(error);
     expect(cache.find(fields({ issuer: 'nonsense' }))).toEqual({ failure: error });
@@ -216,7 +216,7 @@ describe('a policy that cannot be used', () => {
     expect(compilations()).toBe(1);
   });
 
-  test('with values no policy can be made of is judged each time, never mistaken for another', () => {
+  test('with values no policy can be made of is compiled each time, never mistaken for another', () => {
     const { cache, compiled } = setUp();
     cache.find(fields({ scope: undefined }));
     cache.find(fields({ scope: () => 'a' }));

@@ -14,7 +14,7 @@ const verifier = new RemoteTokenVerifier();
 const GOOD = { issuer: 'https://id.example', audience: 'api' };
 
 /** 'ok', or the code that `compile` throws. */
-function verdict(options) {
+function codeOf(options) {
   try {
     verifier.compile(options);
     return 'ok';
@@ -29,10 +29,8 @@ describe('URLs a policy may name', () => {
     if (!differs) expect(isRemoteOidcUrlAllowed(value)).toBe(allowed);
     // Several issuers may be listed; each is a URL where the keys are discovered.
     const isListed = Array.isArray(value) && value.length > 0;
-    expect(verdict({ ...GOOD, issuer: value })).toBe(allowed || isListed ? 'ok' : 'ERR_POLICY_ISSUER');
-    expect(verdict({ ...GOOD, jwksUri: value })).toBe(
-      allowed || isLeftOut(value, unset) ? 'ok' : 'ERR_POLICY_JWKS_URI',
-    );
+    expect(codeOf({ ...GOOD, issuer: value })).toBe(allowed || isListed ? 'ok' : 'ERR_POLICY_ISSUER');
+    expect(codeOf({ ...GOOD, jwksUri: value })).toBe(allowed || isLeftOut(value, unset) ? 'ok' : 'ERR_POLICY_JWKS_URI');
   });
 
   // Of LibreChat's falsy values only those that mean "not set" in a type-checked call count as such here.
@@ -41,13 +39,13 @@ describe('URLs a policy may name', () => {
   }
 
   test('an undefined jwksUri means discovery', () => {
-    expect(verdict({ ...GOOD, jwksUri: undefined })).toBe('ok');
+    expect(codeOf({ ...GOOD, jwksUri: undefined })).toBe('ok');
   });
 
   test.each([[undefined], [Symbol('x')], [5n], [() => 'https://a'], [new String('https://a.example.com')]])(
     'an issuer of %p is refused without a throw of another kind',
     (issuer) => {
-      expect(verdict({ ...GOOD, issuer })).toBe('ERR_POLICY_ISSUER');
+      expect(codeOf({ ...GOOD, issuer })).toBe('ERR_POLICY_ISSUER');
     },
   );
 });
@@ -60,17 +58,17 @@ describe('forms of an issuer', () => {
 
 describe('policies', () => {
   test.each(policies.map((row) => [row.name, row]))('%s', (name, { policy, expect: expected }) => {
-    expect(verdict(policy)).toBe(expected);
+    expect(codeOf(policy)).toBe(expected);
   });
 
   test.each([[NaN], [Infinity], [-Infinity], [5n]])('refuses a clockTolerance of %p', (clockTolerance) => {
-    expect(verdict({ ...GOOD, clockTolerance })).toBe('ERR_POLICY_OPTION');
+    expect(codeOf({ ...GOOD, clockTolerance })).toBe('ERR_POLICY_OPTION');
   });
 
   test.each([[undefined], [null], [5], ['https://id.example'], [true], [() => GOOD]])(
     'refuses %p for a policy',
     (options) => {
-      expect(verdict(options)).toMatch(/^ERR_POLICY_/);
+      expect(codeOf(options)).toMatch(/^ERR_POLICY_/);
     },
   );
 
@@ -84,6 +82,6 @@ describe('policies', () => {
     options.audience.push('other');
     options.issuer = 'https://else.example';
     expect(policy).toBeDefined();
-    expect(verdict(options)).toBe('ok');
+    expect(codeOf(options)).toBe('ok');
   });
 });

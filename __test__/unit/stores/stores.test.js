@@ -268,7 +268,7 @@ describe('shareRevocations', () => {
     return { due, run, timer };
   }
 
-  test('what no message told is read from the list', async () => {
+  test('what no message announced is read from the list', async () => {
     const store = memoryStore();
     const reads = [];
     const deaf = {
@@ -277,13 +277,13 @@ describe('shareRevocations', () => {
       read: (list, page) => store.read(list, (members) => (reads.push(members.length), page(members))),
     };
     const { due, run, timer } = timers();
-    const [told, reader] = [
+    const [writer, reader] = [
       { store, sharedSecret },
       { store: deaf, sharedSecret },
     ];
     const revocations = shareRevocations(reader, timer);
     expect(await revocations.ready).toBe(true);
-    const other = shareRevocations(told, timers().timer);
+    const other = shareRevocations(writer, timers().timer);
     await other.revoke({ sub: 'read-again', issuer: 'https://idp.example', until });
     expect(reads).toEqual([]);
     for (const round of [1, 2]) {
@@ -314,7 +314,7 @@ describe('shareRevocations', () => {
     const { run, timer } = timers();
     const revocations = shareRevocations({ store: { ...memory, append }, sharedSecret, onProblem }, timer);
     await revocations.ready;
-    const sub = 'told-later';
+    const sub = 'shared-later';
     expect(await revocations.revoke({ sub, issuer: 'https://idp.example', until })).toEqual({ shared: false });
     await expect(memory.publish('revocations', 'junk')).resolves.toBeUndefined();
     isDown = false;

@@ -1,7 +1,7 @@
 'use strict';
 
 // What must hold where Rust and Node meet, each in a process of its own: threads come and go, nothing
-// hanging keeps a process from ending.
+// hanging keeps a process alive.
 
 const { spawnSync } = require('node:child_process');
 const { existsSync } = require('node:fs');
@@ -65,7 +65,7 @@ test.each([
   ['an uncaught error', 'throw', { status: 1, signal: null }],
   ['a signal', 'kill', { status: null, signal: 'SIGTERM' }],
 ])(
-  'S33: a hanging fetch does not keep the process from ending by %s',
+  'S33: a hanging fetch does not keep the process alive, with %s',
   (_name, way, expected) => {
     const started = process.hrtime.bigint();
     const { status, signal } = run([child('exits.js'), way, TOKEN]);

@@ -168,7 +168,7 @@ test.each([
   expect(compiled[0]).toBe(strange);
 });
 
-test('wrong options are judged every time', () => {
+test('wrong options are checked every time', () => {
   const { find } = memo();
   for (let n = 0; n < 2; n += 1) expect(() => find({ issuer: 'wrong' })).toThrow('wrong');
 });

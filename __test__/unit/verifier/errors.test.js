@@ -41,9 +41,9 @@ test('says what an operator can compare, where there is something to say', () =>
   ]);
 });
 
-describe('a refusal crosses as one text', () => {
+describe('a refusal is passed as one text', () => {
   /** @param {string[]} parts message, reason, host, expected, got */
-  const crossed = (...parts) => {
+  const decoded = (...parts) => {
     const { outcomeOf } = require('../../../lib/verifier/outcome');
     const { REFUSED } = require('../../../lib/verifier/wire-layout');
     const numbers = new Float64Array(Object.keys(REFUSED).length).fill(NaN);
@@ -66,7 +66,7 @@ describe('a refusal crosses as one text', () => {
     ],
     ['with the last alone', ['why', '', '', '', '王'], { message: 'why', got: '王' }],
     ['with all', ['', 'r', 'h', 'e', 'g'], { message: '', reason: 'r', host: 'h', expected: 'e', got: 'g' }],
-  ])('%s', (_, parts, told) => expect(crossed(...parts)).toStrictEqual({ ...failure, ...told }));
+  ])('%s', (_, parts, members) => expect(decoded(...parts)).toStrictEqual({ ...failure, ...members }));
 });
 
 test('the name is the type’s, so a log shows the fields that differ', () => {

@@ -1,6 +1,6 @@
 'use strict';
 
-// What crosses for a token, and what is believed of what JavaScript hands over: texts of every kind, and objects that pass
+// What is passed to native code for a token, and which arguments of JavaScript it believes: texts of every kind, and objects that pass
 // themselves off as others.
 
 const { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } = require('node:fs');
@@ -32,8 +32,8 @@ afterAll(async () => {
 
 /** The three ways a token goes in. */
 const ways = [
-  ['with verdicts', (token, ...by) => verifier.check(token, ...(by.length > 0 ? by : [policy]))],
-  ['without verdicts', (token, ...by) => plain.check(token, ...(by.length > 0 ? by : [policy]))],
+  ['with the signature cache', (token, ...by) => verifier.check(token, ...(by.length > 0 ? by : [policy]))],
+  ['without the signature cache', (token, ...by) => plain.check(token, ...(by.length > 0 ? by : [policy]))],
   ['remote-agent-auth/native', (token, ...by) => native.check(token, ...(by.length > 0 ? by : [policy]))],
 ];
 
@@ -83,7 +83,7 @@ describe.each(ways)('%s', (_name, check) => {
     expect((await check(issuer.token({ email_verified: 'yes' }))).emailVerified).toBe(false);
   });
 
-  test('tells a token from the same with 0x100 added to all or to one of its characters', async () => {
+  test('distinguishes a token from the same with 0x100 added to all or to one of its characters', async () => {
     const token = issuer.token();
     expect(await check(token)).toMatchObject({ ok: true });
     const raised = (text) => String.fromCharCode(...Array.from(text, (character) => character.charCodeAt(0) + 0x100));
@@ -160,9 +160,9 @@ describe.each(ways)('%s', (_name, check) => {
       'a native verifier that says it is a policy',
       () => Object.setPrototypeOf(binding.createRemoteAgentAuth(), Object.getPrototypeOf(policy)),
     ],
-    ['a verdict', async () => (await native.check(issuer.token(), policy)).verdict],
+    ['a recheck handle', async () => (await native.check(issuer.token(), policy)).verdict],
     [
-      'a verdict that says it is a policy',
+      'a recheck handle that says it is a policy',
       async () =>
         Object.setPrototypeOf((await native.check(issuer.token(), policy)).verdict, Object.getPrototypeOf(policy)),
     ],
@@ -198,9 +198,9 @@ function nativeFile() {
   return files.find((file) => file.endsWith('.node'));
 }
 
-test('what another addon has wrapped is taken for no policy and no verdict', async () => {
+test('what another addon has wrapped is taken for no policy and no recheck handle', async () => {
   // The very same file, loaded from another place: same classes, same sizes, and none of ours.
-  const folder = mkdtempSync(path.join(tmpdir(), 'crossing-'));
+  const folder = mkdtempSync(path.join(tmpdir(), 'foreign-addon-'));
   const copy = path.join(folder, 'copy.node');
   copyFileSync(nativeFile(), copy);
   try {
@@ -223,16 +223,16 @@ test('what another addon has wrapped is taken for no policy and no verdict', asy
 });
 
 describe('recheck', () => {
-  /** An outcome, and a native verdict. */
+  /** An outcome, and a native recheck handle. */
   let good;
   let verdict;
-  const verdicts = [
+  const impostors = [
     ['nothing', () => undefined],
     ['a text', () => 'verdict'],
     ['an empty object', () => ({})],
     ['a policy', () => policy],
     [
-      'a policy that says it is a verdict',
+      'a policy that says it is a recheck handle',
       () => Object.setPrototypeOf(verifier.compile(options), Object.getPrototypeOf(verdict)),
     ],
     ['an object with an outcome’s prototype', () => Object.create(Object.getPrototypeOf(good))],
@@ -240,7 +240,7 @@ describe('recheck', () => {
     ['a proxy of an outcome', () => new Proxy(good.verdict, {})],
     ['a failure', () => verifier.check('a.b.c', policy)],
   ];
-  test.each(verdicts)('takes %s for no verdict', async (_what, make) => {
+  test.each(impostors)('takes %s for no recheck handle', async (_what, make) => {
     good = await verifier.check(issuer.token(), policy);
     verdict = (await native.check(issuer.token(), policy)).verdict;
     for (const recheck of [verifier.recheck.bind(verifier), plain.recheck.bind(plain), native.recheck.bind(native)]) {
@@ -253,7 +253,7 @@ describe('recheck', () => {
     }
   });
 
-  test('judges by the other policy, and verifies no signature again', async () => {
+  test('checks by the other policy, and verifies no signature again', async () => {
     const [scoped, strange] = [{ scope: 'x' }, { audience: 'others' }].map((more) =>
       verifier.compile({ ...options, ...more }),
     );
@@ -270,7 +270,7 @@ describe('recheck', () => {
     }
   });
 
-  test('without verdicts, and not announced, it verifies the signature again', async () => {
+  test('without the signature cache, and not announced, it verifies the signature again', async () => {
     const outcome = await plain.check(issuer.token(), policy);
     const before = plain.stats().signatureChecks;
     expect(await plain.recheck(outcome.verdict, policy)).toMatchObject({ ok: true });

@@ -132,7 +132,7 @@ describe.each(entries)('%s', (_name, check) => {
     expect(outcome.message).toMatch(/`now`/);
   });
 
-  test('judges exp by the clock it is given', async () => {
+  test('checks exp by the clock it is given', async () => {
     const { exp } = decode(token).claims;
     expect(await check(token, policy, exp - 1)).toMatchObject({ ok: true });
     expect(await check(token, policy, exp)).toMatchObject({ ok: false, code: 'ERR_TOKEN_EXPIRED' });
@@ -153,7 +153,7 @@ test('check answers at once, without a promise, when the keys are at hand', asyn
   expect(auth.check(token, policy)).toMatchObject({ ok: true, subject: 'ada' });
 });
 
-test('recheck judges the same token by another policy', async () => {
+test('recheck checks the same token by another policy', async () => {
   const auth = createRemoteAgentAuth();
   const passed = await auth.check(token, policy);
   if (!passed.ok) throw new Error(passed.code);

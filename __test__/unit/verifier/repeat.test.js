@@ -1,6 +1,6 @@
 'use strict';
 
-// The same token again is answered without crossing into native code, and never for longer than a fresh check
+// The same token again is answered without a call of native code, and never for longer than a fresh check
 // would say the same.
 
 const { Issuer } = require('../../support/issuer');
@@ -24,7 +24,7 @@ beforeEach(async () => {
 
 const checks = () => verifier.stats().signatureChecks + verifier.stats().verdictsReused;
 
-test('the second time the very same outcome comes back, frozen, and nothing is judged natively', async () => {
+test('the second time the very same outcome comes back, frozen, and nothing is checked natively', async () => {
   const token = issuer.token();
   const first = await verifier.check(token, policy);
   const before = checks();
@@ -46,7 +46,7 @@ test('claims are fresh objects every time', async () => {
 test.each([
   ['the second it expires', { exp: 10 }, 10, 'ERR_TOKEN_EXPIRED'],
   ['a clock that steps back before its time', { nbf: 0 }, -1, 'ERR_TOKEN_NOT_YET_VALID'],
-])('is judged afresh at %s', async (_name, claims, step, code) => {
+])('is checked again at %s', async (_name, claims, step, code) => {
   const now = seconds;
   const token = issuer.token(Object.fromEntries(Object.entries(claims).map(([name, value]) => [name, now + value])));
   expect((await verifier.check(token, policy)).ok).toBe(true);
@@ -87,7 +87,7 @@ describe.each([true, false])('an outcome of a moment ago still holds (verdict ca
   });
 });
 
-test('a token older than the policy allows is judged afresh', async () => {
+test('a token older than the policy allows is checked again', async () => {
   const aged = verifier.compile({ issuer: issuer.url, audience: 'agents', jwksUri: issuer.jwksUri, maxTokenAge: 5 });
   const token = issuer.token({ iat: seconds });
   for (const [later, expected] of [
@@ -121,7 +121,7 @@ test('what another verifier of the process clears is forgotten here, too', async
   expect(issuer.requests.keys).toBe(before + 1);
 });
 
-test('another policy judges for itself', async () => {
+test('another policy checks for itself', async () => {
   const token = issuer.token();
   expect((await verifier.check(token, policy)).ok).toBe(true);
   const other = verifier.compile({ issuer: issuer.url, audience: 'others', jwksUri: issuer.jwksUri });
@@ -141,7 +141,7 @@ test('what came from another thread is kept as well', async () => {
 
 describe('stillHolds', () => {
   test.each([
-    ['with verdicts', undefined],
+    ['with the signature cache', undefined],
     ['without', { verdictCache: false }],
   ])('says whether the outcome would be given again, %s', async (_name, options) => {
     const by = new RemoteTokenVerifier({ clock: () => seconds, ...options });
@@ -251,7 +251,7 @@ describe('claims for everybody', () => {
   });
 });
 
-test('verify compiles equal options once: the token is not judged again', async () => {
+test('verify compiles equal options once: the token is not checked again', async () => {
   const options = () => ({ issuer: issuer.url, audience: ['agents'], jwksUri: issuer.jwksUri });
   const token = issuer.token();
   await verifier.verify(token, options());
