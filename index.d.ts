@@ -726,6 +726,11 @@ export interface RemoteAgentAuthOptions {
   callbackTimeout?: number;
   /** `WWW-Authenticate: Bearer realm="..."`. Printable ASCII. Default `remote-agent-api`. */
   realm?: string;
+  /**
+   * The URL of the metadata of this resource (`protectedResourceMetadata`), or a function of the request that gives it at once: every challenge
+   * then names it in `resource_metadata` (RFC 9728 5.1). Default: none, as in LibreChat.
+   */
+  resourceMetadata?: string | ((req: any) => string | undefined);
   /** Default: one for the process, whose keys every middleware shares. */
   verifier?: TokenVerifier;
 }
@@ -928,7 +933,7 @@ export interface AgentManagementAuthDeps {
 
 export type AgentManagementAuthOptions = Pick<
   RemoteAgentAuthOptions,
-  'bodies' | 'callbackTimeout' | 'policy' | 'realm' | 'verifier'
+  'bodies' | 'callbackTimeout' | 'policy' | 'realm' | 'resourceMetadata' | 'verifier'
 >;
 
 /**

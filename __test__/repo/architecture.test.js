@@ -158,6 +158,7 @@ const PURE = {
   'responses/asynchronous': [],
   'responses/bodies': ['asynchronous'],
   'responses/challenge': [],
+  'responses/metadata-url': ['asynchronous', 'challenge'],
   'testing/clock': [],
   'testing/keys': [],
   'testing/poisons': [],

@@ -1,7 +1,7 @@
 'use strict';
 
 const { notify } = require('../events/notify');
-const { isAsynchronous } = require('../responses/asynchronous');
+const { metadataUrl } = require('../responses/metadata-url');
 const { RemoteAuthError } = require('../verifier/errors');
 const { sharedVerifier } = require('../verifier/shared-verifier');
 const { authOf, factsOf } = require('./auth');
@@ -116,21 +116,10 @@ class Authenticator {
    */
   refuse(cause, req) {
     const { realm, bodies, onRefusal } = this.#settings;
-    const refusal = refusalOf(cause, { realm, bodies, resourceMetadata: this.#metadataUrl(req) });
+    const resourceMetadata = metadataUrl(this.#settings.resourceMetadata, req);
+    const refusal = refusalOf(cause, { realm, bodies, resourceMetadata });
     notify(onRefusal, refusal.error, req);
     return refusal;
-  }
-
-  /** @param {any} req @returns {string | undefined} */
-  #metadataUrl(req) {
-    const { resourceMetadata } = this.#settings;
-    if (typeof resourceMetadata !== 'function') return resourceMetadata;
-    try {
-      const url = resourceMetadata(req);
-      return isAsynchronous(url) ? undefined : url;
-    } catch {
-      return undefined;
-    }
   }
 
   /** What a function of the operator's threw, or a bug. @param {unknown} cause @param {any} req */

@@ -2,7 +2,8 @@
 
 const { didYouMean } = require('../policy/nearest');
 const { BODY_STYLES, isBodyStyle } = require('../responses/bodies');
-const { isRealm, isUrlText } = require('../responses/challenge');
+const { isRealm } = require('../responses/challenge');
+const { WRONG_METADATA, isMetadataSetting } = require('../responses/metadata-url');
 const { wrongOption } = require('../verifier/errors');
 
 /**
@@ -45,10 +46,7 @@ const OPTIONS = {
       : 'property must be the name of a property of the request',
   realm: (value) => (isRealm(value) ? undefined : 'realm must be a string of printable ASCII characters'),
   resolvePolicy: (value) => (typeof value === 'function' ? undefined : 'resolvePolicy must be a function'),
-  resourceMetadata: (value) =>
-    typeof value === 'function' || isUrlText(value)
-      ? undefined
-      : 'resourceMetadata must be a URL, or a function that gives one',
+  resourceMetadata: (value) => (isMetadataSetting(value) ? undefined : WRONG_METADATA),
   verifier: (value) => {
     const missing = ['compile', 'check'].find((method) => typeof value?.[method] !== 'function');
     return missing === undefined ? undefined : `verifier.${missing} must be a function`;

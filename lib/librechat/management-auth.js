@@ -38,7 +38,7 @@ const STRATEGY = 'agentManagementM2M';
 const NO_FIELDS = Object.freeze({ issuer: undefined, audience: undefined, jwksUri: undefined, scope: undefined });
 /** Outside all isolation: no client may be bound to it. */
 const SYSTEM_TENANT = '__SYSTEM__';
-const OPTIONS = ['bodies', 'callbackTimeout', 'policy', 'realm', 'verifier'];
+const OPTIONS = ['bodies', 'callbackTimeout', 'policy', 'realm', 'resourceMetadata', 'verifier'];
 /** Where a host has no `isPrincipalActive`: the field of a user whose deletion has begun, which is read only where it is asked for. */
 const DELETION = 'agentTriggerDeletionStartedAt';
 
@@ -66,7 +66,7 @@ function createAgentManagementAuth(deps, options) {
 
   return async function agentManagementAuth(req, res, next) {
     const outcome = await authenticate(context, req).catch(unexpected);
-    if ('cause' in outcome) return refuse(res, decide(outcome.cause), outcome, context);
+    if ('cause' in outcome) return refuse(res, decide(outcome.cause), outcome, context, { req });
     const { user, tenantId } = outcome;
     Object.assign(req, { user, authStrategy: STRATEGY, tenantId });
     const enter = (/** @type {() => void} */ enclosed) =>
@@ -74,7 +74,7 @@ function createAgentManagementAuth(deps, options) {
         ? deps.tenantContextMiddleware(req, res, enclosed)
         : deps.runInTenant(tenantId, enclosed);
     const entered = await runThrough(enter, () => next(), log);
-    if (entered.failed) refuse(res, decide('unexpected'), unexpected(entered.error), context);
+    if (entered.failed) refuse(res, decide('unexpected'), unexpected(entered.error), context, { req });
   };
 }
 

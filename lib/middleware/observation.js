@@ -15,9 +15,10 @@ const { NEXT_STEPS } = require('./next-steps');
  * @typedef {import('./decision').Decision} Decision
  * @typedef {import('./rejection').Rejection} Rejection
  *
- * What an event is made of besides the decision; `began`: by `performance.now()`, when somebody listens; `checked`: milliseconds of it
+ * What an event is made of besides the decision; `req`: the host's request, for its own
+ * functions; `began`: by `performance.now()`, when somebody listens; `checked`: milliseconds of it
  * in the token's check.
- * @typedef {{ token?: string | null, tenantId?: string, issuer?: unknown, entry?: Entry, verified?: import('../../native').Success,
+ * @typedef {{ req?: any, token?: string | null, tenantId?: string, issuer?: unknown, entry?: Entry, verified?: import('../../native').Success,
  *   began?: number, checked?: number, shadow?: DecisionEvent['shadow'] }} Observed
  */
 

@@ -6,10 +6,11 @@ const { POLICY_OPTIONS } = require('../policy/option');
 const { BODY_STYLES, isBodyStyle } = require('../responses/bodies');
 const { isRealm } = require('../responses/challenge');
 
+const { WRONG_METADATA, isMetadataSetting } = require('../responses/metadata-url');
 /**
  * @typedef {import('../../index').RemoteAgentAuthOptions} Options
  * @typedef {import('../../index').RemoteAgentAuthDeps} Deps
- * @typedef {'accounts' | 'policy' | 'shadow' | 'tenantConflict' | 'verifier'} Undecided `tenantConflict`: nothing is compared
+ * @typedef {'accounts' | 'policy' | 'resourceMetadata' | 'shadow' | 'tenantConflict' | 'verifier'} Undecided `tenantConflict`: nothing is compared
  * @typedef {Required<Omit<Options, Undecided>> & Pick<Options, Undecided>} Settings
  */
 
@@ -31,6 +32,7 @@ const OPTIONS = {
   fallbackOnInvalidToken: isBoolean('fallbackOnInvalidToken'),
   groupOverage: isOneOf('groupOverage', ['keep', 'fallback']),
   policy: () => undefined,
+  resourceMetadata: (/** @type {unknown} */ value) => (isMetadataSetting(value) ? undefined : WRONG_METADATA),
   refusalSummary: isBoolean('refusalSummary'),
   realm: (/** @type {unknown} */ value) =>
     isRealm(value) ? undefined : 'realm must be a string of printable ASCII characters',
@@ -93,6 +95,7 @@ function readOptions(options = {}, { factory = 'createRemoteAgentAuth', names = 
     bodies = 'librechat',
     callbackTimeout = DEFAULT_CALLBACK_TIMEOUT,
     groupOverage = 'keep',
+    resourceMetadata,
     policy,
     realm = DEFAULT_REALM,
     refusalSummary = true,
@@ -111,6 +114,7 @@ function readOptions(options = {}, { factory = 'createRemoteAgentAuth', names = 
     callbackTimeout,
     fallbackOnInvalidToken,
     groupOverage,
+    resourceMetadata,
     policy,
     realm,
     refusalSummary,

@@ -2,6 +2,7 @@
 
 const { decisions } = require('../events/channels');
 const { explanation, publish, refusalEvent } = require('./observation');
+const { metadataUrl } = require('../responses/metadata-url');
 const { sendErrorResponse } = require('./responses');
 
 /**
@@ -16,7 +17,7 @@ const { sendErrorResponse } = require('./responses');
  * @typedef {{ cause: Cause, code?: string, about?: string, error?: unknown, scope?: unknown, retryAfter?: number,
  *   failure?: Omit<import('../../native').Failure, 'ok'>, entry?: import('../policy/policy-cache').Entry }} Rejection
  *
- * @typedef {{ log: Log, settings: Pick<import('./options').Settings, 'realm' | 'bodies'> & { responses?: 'librechat' | 'standard' },
+ * @typedef {{ log: Log, settings: Pick<import('./options').Settings, 'realm' | 'bodies' | 'resourceMetadata'> & { responses?: 'librechat' | 'standard' },
  *   verifier?: Parameters<typeof refusalEvent>[3] }} Context
  */
 
@@ -72,12 +73,13 @@ function attempt(make) {
 function refuse(res, decision, rejection, context, observed = {}) {
   const event = report(context, observed, decision, rejection);
   if (decision.action !== 'reject') return;
-  const { realm, bodies, responses } = context.settings;
+  const { realm, bodies, resourceMetadata, responses } = context.settings;
   try {
     sendErrorResponse(res, decision.response, {
       realm,
       bodies,
       scope: rejection.scope,
+      resourceMetadata: metadataUrl(resourceMetadata, observed.req),
       retryAfter: rejection.retryAfter,
       reference: event?.reference,
       // LibreChat's bodies are its own, to the letter.

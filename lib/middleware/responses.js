@@ -9,9 +9,9 @@ const { challengeHeader } = require('../responses/challenge');
  *   `retryAfter`: seconds
  *
  * `scope`: what would be enough, for `insufficient-scope`. `retryAfter`: seconds, in place of the response's.
- * `reference`: what the caller can name the refusal by; letters and digits, in the header, and with `referenceInBody` in the body as well.
+ * `resourceMetadata`: in the challenge (RFC 9728 5.1). `reference`: what the caller can name the refusal by; letters and digits, in the header, and with `referenceInBody` in the body as well.
  * @typedef {{ realm: string, bodies?: import('../responses/bodies').Style, scope?: unknown, retryAfter?: number, reference?: string,
- *   referenceInBody?: boolean }} Answer
+ *   referenceInBody?: boolean, resourceMetadata?: string }} Answer
  */
 
 /**
@@ -21,8 +21,9 @@ const { challengeHeader } = require('../responses/challenge');
  * @param {ErrorResponse} response
  * @param {Answer} answer
  */
-function sendErrorResponse(res, response, { realm, bodies, scope, retryAfter, reference, referenceInBody }) {
+function sendErrorResponse(res, response, answer) {
   if (res.headersSent) return;
+  const { realm, bodies, scope, retryAfter, reference, referenceInBody, resourceMetadata } = answer;
   const named = referenceInBody ? reference : undefined;
   const { body, type } = bodyOf({ status: response.status, body: response.body, reference: named }, bodies);
   if (typeof res.setHeader === 'function') {
@@ -30,7 +31,7 @@ function sendErrorResponse(res, response, { realm, bodies, scope, retryAfter, re
     if (type !== undefined) res.setHeader('Content-Type', type);
     if (reference !== undefined) res.setHeader('Auth-Reference', reference);
     if (response.challenge !== undefined) {
-      res.setHeader('WWW-Authenticate', challengeHeader(response.challenge, realm, scope));
+      res.setHeader('WWW-Authenticate', challengeHeader(response.challenge, realm, scope, { resourceMetadata }));
     }
     if (response.retryAfter !== undefined) {
       // RFC 9110 10.2.3: whole seconds.
