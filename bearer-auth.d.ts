@@ -70,6 +70,8 @@ export interface BearerAuthSettings {
   authRequired?: boolean;
   /** Default `problem`. */
   bodies?: ErrorBodies;
+  /** Milliseconds until a `resolvePolicy` that has not settled is a 500; 0: no limit. Default 30000. */
+  callbackTimeout?: number;
   /** Whether the middleware answers a refusal (default), or hands an error with `status` and `headers` to `next`. */
   onError?: 'answer' | 'next';
   /** Called with every refusal, for a log line. What it throws, or rejects with, changes nothing. */

@@ -129,7 +129,7 @@ const ROOMS = {
   'bearer-auth': ['events', 'guards', 'policy', 'responses', 'verifier'],
   middleware: ['accounts', 'events', 'policy', 'responses', 'verifier'],
   operations: ['events', 'policy', 'verifier'],
-  librechat: ['accounts', 'middleware', 'policy', 'verifier'],
+  librechat: ['accounts', 'events', 'middleware', 'policy', 'verifier'],
   testing: [],
   adapters: ['bearer-auth', 'verifier'],
 };

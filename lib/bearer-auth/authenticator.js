@@ -43,10 +43,10 @@ class Authenticator {
   /** @param {import('../../index').BearerAuthOptions} options @param {string} [factory] */
   constructor(options, factory) {
     this.#settings = readOptions(options, factory);
-    const { verifier = sharedVerifier(), issuers, resolvePolicy } = this.#settings;
+    const { verifier = sharedVerifier(), issuers, resolvePolicy, callbackTimeout } = this.#settings;
     this.#verifier = verifier;
     this.#now = () => verifier.now?.() ?? Date.now() / 1000;
-    this.#issuers = new Issuers(verifier, resolvePolicy);
+    this.#issuers = new Issuers(verifier, resolvePolicy, callbackTimeout);
     if (issuers !== undefined) this.#issuers.set(issuers);
   }
 

@@ -1,5 +1,6 @@
 'use strict';
 
+const { createTimeLimit } = require('../events/time-limit');
 const { CompiledPolicies } = require('../verifier/compiled-policies');
 const { wrongOption } = require('../verifier/errors');
 const { KnownTokens } = require('./known-tokens');
@@ -11,9 +12,9 @@ const { KnownTokens } = require('./known-tokens');
  * @typedef {import('../../index').TokenVerifier} Verifier
  *
  * One issuer's policy. `paths`: where in its claims the facts of guards stand; `accepted`: every `iss` it can accept, undefined where a
- * verifier of the host's own has compiled it.
+ * verifier of the host's own has compiled it; `resolvedFor`: the `iss` that `resolvePolicy` gave it for.
  * @typedef {{ policy: CompiledPolicy, scope: string | undefined, issuer: string, accepted: readonly string[] | undefined,
- *   paths: { roles: string[], permissions: string[], clientId: string[] } }} Entry
+ *   paths: { roles: string[], permissions: string[], clientId: string[] }, resolvedFor?: string }} Entry
  *
  * @typedef {(untrustedIssuer: string, req: any) => BearerPolicy | null | undefined | Promise<BearerPolicy | null | undefined>} Resolve
  */
@@ -30,6 +31,9 @@ const PATH_SETS = 100;
 class Issuers {
   #compiled;
   #resolve;
+  #within;
+  /** Only where there is a function. @type {import('./resolve-lanes').ResolveLanes | undefined} */
+  #lanes;
   /** The one policy, where there is one: nothing has to be chosen. @type {Entry | undefined} */
   #only;
   /** @type {Map<string, Entry>} */
@@ -40,9 +44,11 @@ class Issuers {
   /** The same object for the same paths, so that facts read before count. @type {Map<string, Entry['paths']>} */
   #paths = new Map();
 
-  /** @param {Verifier} verifier @param {Resolve} [resolve] */
-  constructor(verifier, resolve) {
+  /** @param {Verifier} verifier @param {Resolve} [resolve] @param {number} [callbackTimeout] milliseconds that it may take; 0: no limit */
+  constructor(verifier, resolve, callbackTimeout = 0) {
     this.#resolve = resolve;
+    this.#within = createTimeLimit(callbackTimeout);
+    if (resolve !== undefined) this.#lanes = new (require('./resolve-lanes').ResolveLanes)();
     // What is compiled stays the same object while the options stay equal, and so do all outcomes remembered by it.
     this.#compiled = new CompiledPolicies((options) => verifier.compile(options));
   }
@@ -71,6 +77,7 @@ class Issuers {
    * @param {Entry} entry
    */
   remember(token, entry) {
+    if (entry.resolvedFor !== undefined) this.#lanes?.prove(entry.resolvedFor);
     if (this.#current.has(entry)) this.#known.keep(token, entry);
   }
 
@@ -100,16 +107,20 @@ class Issuers {
    * @returns {Promise<Entry | Failure>}
    */
   async #resolved(issuer, resolve, req) {
+    const leave = this.#lanes?.enter(issuer);
+    if (leave === undefined) return tooManyCalls();
     let policy;
     try {
-      policy = await resolve(issuer, req);
+      policy = await this.#within('resolvePolicy', () => resolve(issuer, req));
     } catch (cause) {
       // Whatever it threw, an error of this package as well, says nothing of this token.
       return failedResolve(cause);
+    } finally {
+      leave();
     }
     if (policy === undefined || policy === null) return unknownIssuer(issuer);
     const entry = this.#entryOf(policy);
-    return entry.accepted?.includes(issuer) ? entry : unknownIssuer(issuer);
+    return entry.accepted?.includes(issuer) ? { ...entry, resolvedFor: issuer } : unknownIssuer(issuer);
   }
 
   /** @param {BearerPolicy} options @returns {Entry} */
@@ -199,6 +210,12 @@ function unknownIssuer(issuer) {
     message: '`iss` is none of the configured issuers',
     ...got,
   };
+}
+
+/** @returns {Failure} */
+function tooManyCalls() {
+  const message = 'too many calls of `resolvePolicy` are under way';
+  return { ok: false, code: 'ERR_OVERLOADED', fault: 'capacity', message, retryAfter: 1 };
 }
 
 /** @param {unknown} cause @returns {Failure} */

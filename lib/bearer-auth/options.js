@@ -1,5 +1,6 @@
 'use strict';
 
+const { DEFAULT_CALLBACK_TIMEOUT, isTimeout } = require('../events/time-limit');
 const { didYouMean } = require('../policy/nearest');
 const { BODY_STYLES, isBodyStyle } = require('../responses/bodies');
 const { isRealm } = require('../responses/challenge');
@@ -9,7 +10,7 @@ const { wrongOption } = require('../verifier/errors');
 /**
  * @typedef {import('../../index').BearerAuthOptions} Options
  * @typedef {import('../../index').BearerPolicy} BearerPolicy
- * @typedef {{ authRequired: boolean, bodies: import('../../index').ErrorBodies, onError: 'answer' | 'next', preflight: boolean, property: string, realm: string,
+ * @typedef {{ authRequired: boolean, bodies: import('../../index').ErrorBodies, callbackTimeout: number, onError: 'answer' | 'next', preflight: boolean, property: string, realm: string,
  *   onRefusal?: (error: any, req: any) => unknown, resourceMetadata?: string | ((req: any) => string | undefined),
  *   verifier?: import('../../index').TokenVerifier, resolvePolicy?: import('./issuers').Resolve, issuers?: BearerPolicy[] }} Settings
  */
@@ -35,6 +36,7 @@ const OPTIONS = {
     isBodyStyle(value)
       ? undefined
       : `bodies must be ${BODY_STYLES.map((style) => `'${style}'`).join(' or ')}, or a function`,
+  callbackTimeout: isTimeout,
   issuers: (value) =>
     Array.isArray(value) && value.length > 0 ? undefined : 'issuers must be a list of policies, not empty',
   onError: (value) => (value === 'answer' || value === 'next' ? undefined : "onError must be 'answer' or 'next'"),
@@ -77,11 +79,12 @@ function readOptions(options, factory = 'createBearerAuth') {
     own[name] = value;
   }
   const { authRequired = true, bodies = 'problem', onError = 'answer', preflight = true } = own;
-  const { property = 'auth', realm = DEFAULT_REALM } = own;
+  const { callbackTimeout = DEFAULT_CALLBACK_TIMEOUT, property = 'auth', realm = DEFAULT_REALM } = own;
   return {
     ...own,
     authRequired,
     bodies,
+    callbackTimeout,
     onError,
     preflight,
     property,

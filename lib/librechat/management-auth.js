@@ -11,7 +11,7 @@ const { createPolicyExtra } = require('../policy/option');
 const { refuse, unexpected } = require('../middleware/rejection');
 const { sharedBy } = require('../middleware/shared-policies');
 const { sharedVerifier } = require('../verifier/shared-verifier');
-const { createTimeLimit } = require('../middleware/time-limit');
+const { createTimeLimit } = require('../events/time-limit');
 
 /**
  * @typedef {import('../../index').AgentManagementAuthDeps} Deps

@@ -1,7 +1,7 @@
 'use strict';
 
 const { inTenantOf } = require('./tenant');
-const { createTimeLimit } = require('./time-limit');
+const { createTimeLimit } = require('../events/time-limit');
 
 /**
  * @typedef {import('../../index').RemoteAgentAuthDeps} Deps

@@ -1,12 +1,13 @@
 'use strict';
 
+const { DEFAULT_CALLBACK_TIMEOUT, isTimeout } = require('../events/time-limit');
 const { wrongOption } = require('../verifier/errors');
 const { didYouMean } = require('../policy/nearest');
 const { POLICY_OPTIONS } = require('../policy/option');
 const { BODY_STYLES, isBodyStyle } = require('../responses/bodies');
 const { isRealm } = require('../responses/challenge');
-
 const { WRONG_METADATA, isMetadataSetting } = require('../responses/metadata-url');
+
 /**
  * @typedef {import('../../index').RemoteAgentAuthOptions} Options
  * @typedef {import('../../index').RemoteAgentAuthDeps} Deps
@@ -15,10 +16,6 @@ const { WRONG_METADATA, isMetadataSetting } = require('../responses/metadata-url
  */
 
 const DEFAULT_REALM = 'remote-agent-api';
-/** Milliseconds. Longer than a database needs, shorter than most proxies wait. */
-const DEFAULT_CALLBACK_TIMEOUT = 30_000;
-/** Milliseconds. What a Node timer can hold; it fires at once for more. */
-const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 /** What each option may be, besides absent. */
 const OPTIONS = {
@@ -32,10 +29,10 @@ const OPTIONS = {
   fallbackOnInvalidToken: isBoolean('fallbackOnInvalidToken'),
   groupOverage: isOneOf('groupOverage', ['keep', 'fallback']),
   policy: () => undefined,
-  resourceMetadata: (/** @type {unknown} */ value) => (isMetadataSetting(value) ? undefined : WRONG_METADATA),
   refusalSummary: isBoolean('refusalSummary'),
   realm: (/** @type {unknown} */ value) =>
     isRealm(value) ? undefined : 'realm must be a string of printable ASCII characters',
+  resourceMetadata: (/** @type {unknown} */ value) => (isMetadataSetting(value) ? undefined : WRONG_METADATA),
   responses: isOneOf('responses', ['librechat', 'standard']),
   // lib/middleware/shadow.js reads it.
   shadow: () => undefined,
@@ -95,10 +92,10 @@ function readOptions(options = {}, { factory = 'createRemoteAgentAuth', names = 
     bodies = 'librechat',
     callbackTimeout = DEFAULT_CALLBACK_TIMEOUT,
     groupOverage = 'keep',
-    resourceMetadata,
     policy,
     realm = DEFAULT_REALM,
     refusalSummary = true,
+    resourceMetadata,
     responses = 'librechat',
     fallbackOnInvalidToken = responses === 'librechat',
     shadow,
@@ -114,10 +111,10 @@ function readOptions(options = {}, { factory = 'createRemoteAgentAuth', names = 
     callbackTimeout,
     fallbackOnInvalidToken,
     groupOverage,
-    resourceMetadata,
     policy,
     realm,
     refusalSummary,
+    resourceMetadata,
     responses,
     shadow,
     tenantConflict,
@@ -192,13 +189,6 @@ function isBodies(value) {
   return isBodyStyle(value)
     ? undefined
     : `bodies must be ${BODY_STYLES.map((style) => `'${style}'`).join(' or ')}, or a function that gives a body`;
-}
-
-/** @param {unknown} value */
-function isTimeout(value) {
-  return typeof value === 'number' && value >= 0 && value <= LONGEST_TIMEOUT
-    ? undefined
-    : `callbackTimeout must be a number of milliseconds from 0 (no limit) to ${LONGEST_TIMEOUT}`;
 }
 
 /** @param {any} verifier */

@@ -1,5 +1,17 @@
 'use strict';
 
+/** Milliseconds. Longer than a database needs, shorter than most proxies wait. */
+const DEFAULT_CALLBACK_TIMEOUT = 30_000;
+/** Milliseconds. What a Node timer can hold; it fires at once for more. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
+
+/** @param {unknown} value the option `callbackTimeout` @returns {string | undefined} what is wrong with it */
+function isTimeout(value) {
+  return typeof value === 'number' && value >= 0 && value <= LONGEST_TIMEOUT
+    ? undefined
+    : `callbackTimeout must be a number of milliseconds from 0 (no limit) to ${LONGEST_TIMEOUT}`;
+}
+
 /**
  * One callback: `reject` until it has settled.
  * @typedef {{ name: string, reject: ((error: Error) => void) | undefined }} Wait
@@ -94,4 +106,4 @@ function isThenable(value) {
   return typeof value?.then === 'function';
 }
 
-module.exports = { createTimeLimit };
+module.exports = { DEFAULT_CALLBACK_TIMEOUT, createTimeLimit, isTimeout };
