@@ -34,7 +34,7 @@ function send(url, options = {}) {
 }
 const bearer = (token) => ({ headers: { authorization: `Bearer ${token}` } });
 /** Nest writes every exception so. */
-const TYPES = { nest: /^application\/json/ };
+const TYPES = { nest: /^application\/json/, 'nest on fastify': /^application\/json/ };
 const METADATA = 'resource_metadata="https://api.example.com/.well-known/oauth-protected-resource"';
 
 describe.each(Object.entries(SERVERS))('%s', (name, start) => {
@@ -190,10 +190,18 @@ describe("onError: 'next'", () => {
 });
 
 describe('nest', () => {
-  test('what is asked of a route counts more than that it is open; other protocols are refused', async () => {
-    const server = await SERVERS.nest(issuer.policy());
-    expect((await send(`${server.url}/closed`)).status).toBe(401);
-    await server.close();
+  test.each(['nest', 'nest on fastify'])(
+    '%s: what is asked of a route counts more than that it is open',
+    async (name) => {
+      const server = await SERVERS[name](issuer.policy());
+      expect((await send(`${server.url}/closed`)).status).toBe(401);
+      const token = issuer.token({ scope: 'agents:use' });
+      expect((await send(`${server.url}/closed`, bearer(token))).status).toBe(200);
+      await server.close();
+    },
+  );
+
+  test('other protocols are refused', async () => {
     const { BearerAuthGuard } = require('../../lib/adapters/nest');
     const guard = new BearerAuthGuard(issuer.policy());
     await expect(guard.canActivate({ getType: () => 'ws' })).rejects.toMatchObject({ code: 'ERR_POLICY_OPTION' });

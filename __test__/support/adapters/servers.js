@@ -27,6 +27,49 @@ function listening(server) {
   });
 }
 
+/** @param {object} options @param {...any} platform default: Express */
+async function nest(options, ...platform) {
+  require('reflect-metadata');
+  const { Controller, Get, Module, Options } = require('@nestjs/common');
+  const { NestFactory } = require('@nestjs/core');
+  const { Auth, BearerAuthGuard, Public, Require } = require('../../../lib/adapters/nest');
+  class Agents {
+    me(auth) {
+      return { subject: auth?.subject ?? null };
+    }
+    agents(auth) {
+      return this.me(auth);
+    }
+    open() {
+      return { subject: null };
+    }
+    closed() {
+      return { subject: 'nobody may see this' };
+    }
+    preflight() {
+      return {};
+    }
+  }
+  const route = (name, decorators) => {
+    const descriptor = Object.getOwnPropertyDescriptor(Agents.prototype, name);
+    for (const decorate of decorators) decorate(Agents.prototype, name, descriptor);
+  };
+  route('me', [Get('me')]);
+  route('agents', [Get('agents'), Require(SCOPE)]);
+  route('open', [Get('open'), Public()]);
+  route('closed', [Get('closed'), Public(), Require(SCOPE)]);
+  route('preflight', [Options('me')]);
+  for (const name of ['me', 'agents']) Auth()(Agents.prototype, name, 0);
+  Controller()(Agents);
+  class Application {}
+  Module({ controllers: [Agents] })(Application);
+  const app = await NestFactory.create(Application, ...platform, { logger: false });
+  app.use(metadata);
+  app.useGlobalGuards(new BearerAuthGuard({ ...options, resourceMetadata: metadata.urlFor }));
+  await app.listen(0, '127.0.0.1');
+  return { url: await app.getUrl(), close: () => app.close(), app };
+}
+
 const SERVERS = {
   'node:http': (options) => {
     const auth = createBearerAuth({ ...options, resourceMetadata: metadata.urlFor });
@@ -97,46 +140,10 @@ const SERVERS = {
     return listening(http.createServer(app.callback()));
   },
 
-  nest: async (options) => {
-    require('reflect-metadata');
-    const { Controller, Get, Module, Options } = require('@nestjs/common');
-    const { NestFactory } = require('@nestjs/core');
-    const { Auth, BearerAuthGuard, Public, Require } = require('../../../lib/adapters/nest');
-    class Agents {
-      me(auth) {
-        return { subject: auth?.subject ?? null };
-      }
-      agents(auth) {
-        return this.me(auth);
-      }
-      open() {
-        return { subject: null };
-      }
-      closed() {
-        return { subject: 'nobody may see this' };
-      }
-      preflight() {
-        return {};
-      }
-    }
-    const route = (name, decorators) => {
-      const descriptor = Object.getOwnPropertyDescriptor(Agents.prototype, name);
-      for (const decorate of decorators) decorate(Agents.prototype, name, descriptor);
-    };
-    route('me', [Get('me')]);
-    route('agents', [Get('agents'), Require(SCOPE)]);
-    route('open', [Get('open'), Public()]);
-    route('closed', [Get('closed'), Public(), Require(SCOPE)]);
-    route('preflight', [Options('me')]);
-    for (const name of ['me', 'agents']) Auth()(Agents.prototype, name, 0);
-    Controller()(Agents);
-    class Application {}
-    Module({ controllers: [Agents] })(Application);
-    const app = await NestFactory.create(Application, { logger: false });
-    app.use(metadata);
-    app.useGlobalGuards(new BearerAuthGuard({ ...options, resourceMetadata: metadata.urlFor }));
-    await app.listen(0, '127.0.0.1');
-    return { url: await app.getUrl(), close: () => app.close(), app };
+  nest: (options) => nest(options),
+  'nest on fastify': async (options) => {
+    const { FastifyAdapter } = require('@nestjs/platform-fastify');
+    return nest(options, new FastifyAdapter());
   },
 };
 
