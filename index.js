@@ -45,7 +45,7 @@ const getMachineClientId = (claims) => require('./lib/librechat/management-auth'
 const createTenantMiddlewares = (deps) => require('./lib/librechat/tenant-middlewares').createTenantMiddlewares(deps);
 
 /** @type {Package['createBearerAuth']} */
-const createBearerAuth = (options) => require('./lib/bearer-auth').createBearerAuth(options);
+const createBearerAuth = (options) => require('./lib/bearer-auth/middleware').createBearerAuth(options);
 
 /** @type {Package['protectedResourceMetadata']} */
 const protectedResourceMetadata = (resources) =>

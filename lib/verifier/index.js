@@ -8,7 +8,6 @@ const { CompiledPolicies } = require('./compiled-policies');
 const { OutcomeCache, holds } = require('./outcome-cache');
 const nativeCheck = require('./native-check');
 const { Success } = require('./outcome');
-const { revoke } = require('./revocation');
 const { MAX_QUEUED } = require('./wire-layout').LIMITS;
 
 /**
@@ -204,7 +203,7 @@ class RemoteTokenVerifier {
 
   /** @param {import('../../index').Revocation} revocation */
   revoke(revocation) {
-    revoke(revocation);
+    require('./revocation').revoke(revocation);
   }
 
   /** @returns {any} */
