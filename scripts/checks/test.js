@@ -66,7 +66,9 @@ async function jest() {
   const report = path.join(folder, 'jest.json');
   try {
     const bin = path.join(root, 'node_modules', 'jest', 'bin', 'jest.js');
-    const args = [bin, '--ci', '--json', `--outputFile=${report}`];
+    // On two processors jest would use one: many suites wait for a provider, a browser or a compiler more than they work.
+    const workers = Math.max(2, os.availableParallelism() - 1);
+    const args = [bin, '--ci', '--json', `--outputFile=${report}`, `--maxWorkers=${workers}`];
     const jest = await run(process.execPath, args, { cwd: root, shown: true, limit: 35 * 60_000, done: JEST_IS_DONE });
     const count = { passed: 0, failed: 0 };
     if (fs.existsSync(report)) {
