@@ -75,7 +75,7 @@ test('A3 while junk has spent the fetches, a token of a new key waits for the ne
   expect(issuer.requests.keys - before).toBe(1);
 }, 30_000);
 
-test('A3 of those beyond the 256 that wait each hears when to come back, and never that the provider has no key', async () => {
+test('A3 beyond 256 waiting requests each is refused with a time to retry, and never as if the provider had no key', async () => {
   expect(await outcome(issuer.token())).toBe('ok');
   for (let n = 0; n < 3; n += 1) await outcome(junk());
   const waiting = Array.from({ length: 256 }, () => outcome(junk()));

@@ -1,6 +1,6 @@
 'use strict';
 
-// An ID token whose audience is the configured one passes, as in LibreChat; the operator hears of it once.
+// An ID token whose audience is the configured one passes, as in LibreChat; the operator is warned once.
 
 const { RemoteTokenVerifier } = require('../../index');
 const { AUDIENCE, ISSUER, Signer } = require('../support/signer');

@@ -113,7 +113,7 @@ describe('userinfo', () => {
     expect(logger.lines).toContainEqual(['warn', expect.stringContaining(`reason: ${reason}`)]);
   });
 
-  test('on a host that is not listed hears of no token', async () => {
+  test('on a host that is not listed is sent no token', async () => {
     const { send, token } = world({ fetch: true, require: true });
     expect((await send(token)).status).toBe(401);
     expect(asked).toEqual([]);

@@ -1,6 +1,6 @@
 'use strict';
 
-// A flood of forged tokens of the dearest kind keeps the threads that check signatures busy; the same threads fetch keys.
+// A flood of forged tokens whose signatures cost the most to check keeps the threads that check signatures busy; the same threads fetch keys.
 
 const { generateKeyPairSync, randomBytes } = require('node:crypto');
 const { RemoteTokenVerifier } = require('../../lib/verifier');

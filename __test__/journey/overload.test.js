@@ -72,7 +72,7 @@ test('a known token needs no place in the queue', async () => {
   expect(full.check(token, full.compile(policy()))).toMatchObject({ ok: true, subject: 'subject-1' });
 });
 
-test('machine clients hear of it as well', async () => {
+test('machine clients get the same answer', async () => {
   const auth = createAgentManagementAuth(
     {
       getAppConfig: async () => ({

@@ -1,7 +1,7 @@
 'use strict';
 
-// The native client of an issuer's endpoints, over real HTTP on loopback: what is asked, what comes back, and who never
-// hears of a token.
+// The native client of an issuer's endpoints, over real HTTP on loopback: what is asked, what comes back, and which hosts
+// never receive a token.
 
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');

@@ -83,7 +83,7 @@ describeWith('redis-server', installRedis(), { required: true })('replicas', () 
     score('S55', figure, 'p99 under 1 s', p99 < 1_000);
   }, 60_000);
 
-  test('what is poison in Redis revokes nothing', async () => {
+  test('values in Redis without a right proof revoke nothing', async () => {
     const victim = signer.token({ sub: 'victim' });
     const { revocationText } = require('../../lib/verifier/revocation');
     const text = revocationText({ sub: 'victim', issuer: ISSUER, until: later() });

@@ -3,16 +3,11 @@
 // LibreChat's suite of the API-key middleware (scenarios 241 to 249), as far as it concerns what wraps it: a double of that
 // middleware answers or calls next as LibreChat's does, and neither is changed on the way.
 
-const { Issuer, World, expectPassed, isolateEnvironment } = require('./world');
+const { expectPassed, suiteIssuer, World } = require('./world');
 
-let issuer;
+const issuer = suiteIssuer();
 let world;
 
-isolateEnvironment();
-beforeAll(async () => {
-  issuer = await new Issuer().start();
-});
-afterAll(() => issuer.stop());
 beforeEach(() => {
   world = new World(issuer).configure({ oidc: null });
 });

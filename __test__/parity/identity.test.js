@@ -4,16 +4,11 @@
 // utilities do; the user is the one the middleware has really set.
 
 const { toolIdentity } = require('../..');
-const { Issuer, World, isolateEnvironment, knownUser } = require('./world');
+const { knownUser, suiteIssuer, World } = require('./world');
 
-let issuer;
+const issuer = suiteIssuer();
 let world;
 
-isolateEnvironment();
-beforeAll(async () => {
-  issuer = await new Issuer().start();
-});
-afterAll(() => issuer.stop());
 beforeEach(() => {
   world = new World(issuer, { options: { policy: { requireExp: false } } });
 });

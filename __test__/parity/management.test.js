@@ -9,24 +9,18 @@ const schemas = require('@librechat/data-schemas');
 const { RemoteTokenVerifier } = require('../..');
 const { createAgentManagementAuth, getMachineClientId } = require('./librechat');
 const { bareResponse, recordingLogger } = require('../support/fakes');
-const { Http, Issuer, S, U, World, clearRemoteAgentAuthCache, expectPassed, isolateEnvironment } = require('./world');
+const { expectPassed, Http, Issuer, S, suiteIssuer, U, World } = require('./world');
 
 const USER_ID = 'abcdefabcdefabcdefabcdef';
 const now = () => Math.floor(Date.now() / 1000);
 const tenants = { getStore: () => schemas.getTenantId() };
 
-let issuer;
+const issuer = suiteIssuer();
 let management;
 let deps;
 let logger;
 
-isolateEnvironment();
-beforeAll(async () => {
-  issuer = await new Issuer().start();
-});
-afterAll(() => issuer.stop());
 beforeEach(() => {
-  clearRemoteAgentAuthCache();
   issuer.requests = { discovery: 0, keys: 0 };
   logger = recordingLogger();
   management = {

@@ -7,31 +7,23 @@ const { constants, createHmac, createPublicKey, generateKeyPairSync, sign } = re
 const {
   A,
   B,
-  Http,
-  Issuer,
-  S,
-  SUBJECT,
-  U,
-  World,
-  clearRemoteAgentAuthCache,
   encode,
   expectAnswered,
   expectPassed,
   expectRefused,
-  isolateEnvironment,
+  Http,
   knownUser,
+  S,
+  SUBJECT,
+  suiteIssuer,
+  U,
+  World,
 } = require('./world');
 
-let issuer;
+const issuer = suiteIssuer();
 let world;
 
-isolateEnvironment();
-beforeAll(async () => {
-  issuer = await new Issuer().start();
-});
-afterAll(() => issuer.stop());
 beforeEach(() => {
-  clearRemoteAgentAuthCache();
   issuer.requests = { discovery: 0, keys: 0 };
   issuer.metadata = {};
   issuer.gate = async () => {};

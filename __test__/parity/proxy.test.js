@@ -4,7 +4,7 @@
 
 const { createServer, request: forward } = require('node:http');
 const { once } = require('node:events');
-const { Issuer, World, clearRemoteAgentAuthCache, expectPassed, isolateEnvironment } = require('./world');
+const { clearRemoteAgentAuthCache, expectPassed, suiteIssuer, World } = require('./world');
 const { RemoteTokenVerifier } = require('../..');
 
 /** A forward proxy that keeps book: plain requests it passes on, tunnels it refuses, which is enough to see them. */
@@ -45,16 +45,11 @@ const NOT_USED = { requests: 0, tunnels: 0 };
 /** An https location at which nobody listens: a tunnel to it is seen, a direct connection fails. */
 const HTTPS_KEYS = 'https://127.0.0.1:1/keys';
 
-let issuer;
+const issuer = suiteIssuer();
 let world;
 let one;
 let other;
 
-isolateEnvironment();
-beforeAll(async () => {
-  issuer = await new Issuer().start();
-});
-afterAll(() => issuer.stop());
 beforeEach(async () => {
   clearRemoteAgentAuthCache();
   issuer.requests = { discovery: 0, keys: 0 };

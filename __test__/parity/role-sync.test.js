@@ -2,26 +2,12 @@
 
 // LibreChat's suite of role sync in the middleware (scenarios 69 to 77).
 
-const {
-  Issuer,
-  World,
-  clearRemoteAgentAuthCache,
-  expectPassed,
-  expectRefused,
-  isolateEnvironment,
-  knownUser,
-} = require('./world');
+const { expectPassed, expectRefused, knownUser, suiteIssuer, World } = require('./world');
 
-let issuer;
+const issuer = suiteIssuer();
 let world;
 
-isolateEnvironment();
-beforeAll(async () => {
-  issuer = await new Issuer().start();
-});
-afterAll(() => issuer.stop());
 beforeEach(() => {
-  clearRemoteAgentAuthCache();
   Object.assign(process.env, {
     OPENID_ROLE_SYNC_ENABLED: 'true',
     OPENID_ROLE_SYNC_API_ENABLED: 'true',

@@ -3,26 +3,12 @@
 // LibreChat's later suite (scenarios 78 to 82): the tenant's context for what follows, and the conflict of two tenants, by nothing but
 // the dependency object of LibreChat's newer line.
 
-const {
-  Issuer,
-  World,
-  clearRemoteAgentAuthCache,
-  expectPassed,
-  expectRefused,
-  isolateEnvironment,
-  knownUser,
-} = require('./world');
+const { expectPassed, expectRefused, knownUser, suiteIssuer, World } = require('./world');
 
-let issuer;
+const issuer = suiteIssuer();
 let world;
 
-isolateEnvironment();
-beforeAll(async () => {
-  issuer = await new Issuer().start();
-});
-afterAll(() => issuer.stop());
 beforeEach(() => {
-  clearRemoteAgentAuthCache();
   world = new World(issuer, { deps: { isPrincipalActive: jest.fn(async () => true) } });
   world.configure({ tenant: 'acme' }).configure({ tenant: 'bolt' });
 });

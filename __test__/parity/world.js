@@ -55,6 +55,20 @@ function isolateEnvironment() {
   });
 }
 
+/**
+ * What every suite of scenarios begins with: a provider of its own, an environment without LibreChat's variables, and nothing in the
+ * caches from the test before.
+ * @returns {Issuer} started before the first test
+ */
+function suiteIssuer() {
+  const issuer = new Issuer();
+  isolateEnvironment();
+  beforeAll(() => issuer.start());
+  afterAll(() => issuer.stop());
+  beforeEach(() => clearRemoteAgentAuthCache());
+  return issuer;
+}
+
 const SUBJECT = 'sub-1';
 
 /** The user of LibreChat's suite: known by subject and issuer. */
@@ -196,4 +210,5 @@ module.exports = {
   expectRefused,
   isolateEnvironment,
   knownUser,
+  suiteIssuer,
 };

@@ -145,7 +145,7 @@ const DOORS = {
 const PURE = {
   'accounts/email-address': [],
   'bearer-auth/credentials': [],
-  'guards/binding': [],
+  'guards/admission': [],
   'guards/facts': [],
   'middleware/bearer': [],
   'middleware/decision': ['responses/bodies'],
@@ -179,6 +179,29 @@ const ownOf = (name) =>
     .map((specifier) => path.posix.join(path.posix.dirname(name), specifier))
     .map((target) => (target in ROOMS ? `${target}/index` : target));
 
+/** The first way from a file back to itself. @param {Map<string, string[]>} graph @returns {string[] | undefined} */
+function circleIn(graph) {
+  const done = new Set();
+  const way = [];
+  const visit = (file) => {
+    if (way.includes(file)) return [...way.slice(way.indexOf(file)), file];
+    if (done.has(file) || !graph.has(file)) return undefined;
+    way.push(file);
+    for (const next of graph.get(file)) {
+      const circle = visit(next);
+      if (circle !== undefined) return circle;
+    }
+    way.pop();
+    done.add(file);
+    return undefined;
+  };
+  for (const file of graph.keys()) {
+    const circle = visit(file);
+    if (circle !== undefined) return circle;
+  }
+  return undefined;
+}
+
 describe('JavaScript', () => {
   test.each(libFiles)('lib/%s.js requires only what it may know', (name) => {
     const [room] = name.split('/');
@@ -193,6 +216,24 @@ describe('JavaScript', () => {
       (required) => !/^'(node:[a-z_/]+|\.\/[a-z-]+|\.\.\/[a-z-]+(\/[a-z-]+)?)'$/.test(required),
     );
     expect(outside.filter((required) => DOORS[required] !== name)).toEqual([]);
+  });
+
+  test('no file of lib, the benchmark or the scripts requires itself through others', () => {
+    const requiredBy = new Map();
+    for (const folder of ['lib', 'benchmark', 'scripts', 'examples/demo']) {
+      for (const file of filesUnder(folder, '.js').filter((each) => !each.includes('node_modules/'))) {
+        const home = `${folder}/${path.posix.dirname(file)}`;
+        const targets = requires(`${folder}/${file}`)
+          .map((required) => /^'(\.\.?(?:\/[^']+)?)'$/.exec(required)?.[1])
+          .filter((specifier) => specifier !== undefined)
+          .map((specifier) => path.posix.join(home, specifier))
+          .flatMap((target) => [`${target}.js`, `${target}/index.js`, target]);
+        requiredBy.set(path.posix.join(folder, file), targets);
+      }
+    }
+    expect(requiredBy.size).toBeGreaterThan(150);
+    expect(circleIn(requiredBy)).toBeUndefined();
+    expect(circleIn(new Map(Object.entries({ a: ['b'], b: ['c', 'd'], c: [], d: ['b'] })))).toEqual(['b', 'd', 'b']);
   });
 
   test('every file and room the tables name is there', () => {

@@ -65,7 +65,7 @@ test('createBearerAuth reads neither guards, profiles, metadata, several issuers
   expect(files.filter((file) => /^lib\/(events|guards|policy|verifier)\//.test(file))).toEqual([
     'lib/events/notify.js',
     'lib/events/time-limit.js',
-    'lib/guards/binding.js',
+    'lib/guards/admission.js',
     'lib/guards/facts.js',
     'lib/policy/nearest.js',
     'lib/verifier/shared-verifier.js',

@@ -21,7 +21,7 @@ const { isDuplicate } = require('./provisioning');
  *
  * @typedef {{ plan: Plan, lifecycle: 'created' | 'existing', member: Member, token: string, policy: CompiledPolicy, issuer: string | undefined,
  *   configured: string | undefined,
- *   readClaims: () => Record<string, any>, store: Store, log: import('../middleware/log').Log, onSynced: () => void }} Job
+ *   readClaims: () => Record<string, any>, store: Store, log: import('../middleware/log').Log, onSynced: () => void }} SyncRequest
  *
  * `pending`: still at work when the request's budget was spent.
  * @typedef {{ is: 'off' } | { is: 'skipped' | 'failed', why: string } | { is: 'synced', at: number } | { is: 'pending' }} Result
@@ -46,19 +46,19 @@ function createGroupSync({ client, clock = Date.now, sleep = pause }) {
 
   return sync;
 
-  /** @param {Job} job @returns {Promise<Result>} */
-  async function sync(job) {
-    const { plan, lifecycle, member } = job;
+  /** @param {SyncRequest} request @returns {Promise<Result>} */
+  async function sync(request) {
+    const { plan, lifecycle, member } = request;
     if (!(lifecycle === 'created' ? plan.groups.onCreate : plan.groups.forExisting)) return { is: 'off' };
-    const reason = whyNot(job);
+    const reason = whyNot(request);
     if (reason !== undefined) return { is: 'skipped', why: reason };
     remember(member);
     underWay += 1;
-    const done = run(job).finally(() => (underWay -= 1));
+    const done = run(request).finally(() => (underWay -= 1));
     return within(plan.groups.budgetMs, done);
   }
 
-  /** @param {Job} job @returns {string | undefined} */
+  /** @param {SyncRequest} request @returns {string | undefined} */
   function whyNot({ plan, member }) {
     if (member.provider !== 'openid' || !member.openidId) return 'the account is not one of OpenID';
     if (plan.groups.source === 'graph') {
@@ -78,16 +78,16 @@ function createGroupSync({ client, clock = Date.now, sleep = pause }) {
     recent.set(keyOf(member), clock());
   }
 
-  /** @param {Job} job @returns {Promise<Result>} */
-  async function run(job) {
-    const { member, log, onSynced } = job;
+  /** @param {SyncRequest} request @returns {Promise<Result>} */
+  async function run(request) {
+    const { member, log, onSynced } = request;
     try {
-      const groups = await read(job);
+      const groups = await read(request);
       if (typeof groups === 'string') {
         log.warn(`groups of user ${member.userId} are left as they are: ${groups}`);
         return { is: 'failed', why: groups };
       }
-      await write(job, groups);
+      await write(request, groups);
       log.debug(`groups of user ${member.userId} are in line: ${groups.ids.length}`);
       onSynced();
       return { is: 'synced', at: clock() };
@@ -99,7 +99,7 @@ function createGroupSync({ client, clock = Date.now, sleep = pause }) {
 
   /**
    * Where the user is a member, and what is not known of those groups yet. Read to the end before anything is written.
-   * @param {Job} job
+   * @param {SyncRequest} request
    * @returns {Promise<{ ids: string[], missing: Group[], others: object } | string>} a text: why nothing is to be changed
    */
   async function read({ plan, member, token, policy, issuer, configured, readClaims, store }) {
@@ -142,7 +142,7 @@ async function known(store, ids) {
   return new Set(groups.map((/** @type {any} */ group) => group?.idOnTheSource));
 }
 
-/** @param {Job} job @param {{ ids: string[], missing: Group[], others: object }} groups */
+/** @param {SyncRequest} request @param {{ ids: string[], missing: Group[], others: object }} groups */
 async function write({ store, member: { memberKey } }, { ids, missing, others }) {
   const left = [...missing];
   const work = async () => {

@@ -191,4 +191,4 @@ class GraphError extends Error {
   name = 'GraphError';
 }
 
-module.exports = { GraphError, GraphGroups };
+module.exports = { GraphGroups };

@@ -1,62 +1,23 @@
 'use strict';
 
-// The account of a verified token, where the configuration asks for more than looking it up: the way of one request through
-// userinfo, the cache, linking, provisioning, profile and groups.
+// The account of a verified token, where the configuration asks for more than looking it up: what the middlewares of one host share,
+// and the way of each request.
 
-const { missingFor } = require('./dependencies');
-const { domainRule } = require('./domains');
-const { createEvents } = require('./events');
+const { AccountFlow } = require('./account-flow');
 const { FederatedCache } = require('./federated-cache');
 const { createGroupSync } = require('./group-sync');
-const { profileOf } = require('./profile');
-const { bindingChanges, profileChanges, withoutEmail } = require('./profile-sync');
 const { callTimeout, forUserinfo } = require('./provider');
-const { balanceOf, createUser, isDuplicate, newUser } = require('./provisioning');
-const { boundAccount, newAccount } = require('./resolution');
 const { SharedFlights } = require('./shared-flights');
 const { createUserinfo } = require('./userinfo');
-const { Success } = require('../verifier/outcome');
 
 /**
- * @typedef {import('./options').Plan} Plan
- * @typedef {import('./profile').Identity} Identity
- * @typedef {import('./profile').Profile} Profile
- * @typedef {import('./resolution').Account} Account
- * @typedef {import('./resolution').Changes} Changes
- * @typedef {import('../../index').RemoteAgentAuthDeps} Deps
- * @typedef {import('../../index').RemoteAgentUser} User
- * @typedef {import('../../index').AccountRefusal} Reason
- * @typedef {import('../policy/policy-cache').Entry} PolicyEntry
- *
- * Why a request ends here: a cause of the middleware's decision table, and what to say about it.
- * @typedef {{ cause: any, about?: string, error?: unknown }} Stop
- * @typedef {{ user: User & Record<string, any>, userId: string, role: string }} Settled
- *
- * One request. `config`: the host's, as read by `requested`.
- * @typedef {{ plan: Plan, config: any, requested: import('../../index').AppConfigOptions, tenantId: string | undefined, token: string, verified: import('../../native').Success, entry: PolicyEntry, identity: Identity }} Request
- *
- * What the middleware does in its own flow, and is done here the same way. `settleRole`: whether the user's own configuration lets the
- * token in, and the role; `checkPolicy`: the same without role sync. `tenantsPlan`: of another configuration of the host.
- * @typedef {{
- *   deps: Deps,
- *   callbacks: any,
- *   log: import('../middleware/log').Log,
- *   trust: import('./profile').Trust,
- *   warn: (identity: Identity) => void,
- *   findBound: import('./resolution').Lookup,
- *   findByEmail: import('./resolution').Lookup,
- *   observe: <Arguments extends any[]>(lookup: (...args: Arguments) => Promise<any>) => (...args: Arguments) => Promise<any>,
- *   idOf: (user: User) => string,
- *   settleRole: (settled: Settled, request: Request, changes: Changes) => Promise<Stop | undefined>,
- *   checkPolicy: (settled: Settled, request: Request) => Promise<Stop | undefined> | undefined,
- *   tenantsPlan: (tenantId: string) => Promise<{ plan: Plan | undefined, config: any }>,
- *   client?: () => import('./provider').Client,
- * }} Surroundings
+ * @typedef {import('./account-flow').Surroundings} Surroundings
+ * @typedef {import('./account-flow').Request} Request
  */
 
 /**
  * What middlewares of one host have together, by its users and its store: some hosts make a middleware for every request.
- * @typedef {{ cache: FederatedCache, flights: SharedFlights<Account>, groups: ReturnType<typeof createGroupSync> }} Shared
+ * @typedef {{ cache: FederatedCache, flights: SharedFlights<import('./resolution').Account>, groups: ReturnType<typeof createGroupSync> }} Shared
  * @type {WeakMap<Function, WeakMap<object, Shared>>}
  */
 const byHost = new WeakMap();
@@ -73,266 +34,32 @@ let processUserinfo;
 
 /**
  * @param {Surroundings} surroundings
- * @returns {(request: Request) => Promise<{ ok: true, user: User & Record<string, any>, userId: string } | ({ ok: false } & Stop)>}
+ * @returns {(request: Request) => Promise<import('./account-flow').Result>}
  */
 function createAccounts(surroundings) {
-  const { deps, callbacks, log, trust, client = nativeClient } = surroundings;
-  const emit = createEvents(deps.onAccount?.bind(deps));
-  const shared = sharedState();
-  /** Plans nothing is missing for. @type {WeakSet<Plan>} */
-  const whole = new WeakSet();
-  const userinfo =
-    surroundings.client === undefined ? (processUserinfo ??= userinfoOver(nativeClient)) : userinfoOver(client);
-
-  return settle;
-
-  /** @returns {Shared} */
-  function sharedState() {
-    const store = deps.federatedAuthStore;
-    const byStore = byHost.get(deps.findUser) ?? new WeakMap();
-    byHost.set(deps.findUser, byStore);
-    const made = byStore.get(store ?? OWN_STORE) ?? {
-      cache: new FederatedCache({ store, log }),
-      flights: new SharedFlights(),
-      groups: createGroupSync({ client }),
-    };
-    byStore.set(store ?? OWN_STORE, made);
-    return made;
-  }
-
-  /** @param {Request} request */
-  async function settle(request) {
-    const { plan, tenantId, token, entry, identity, verified } = request;
-    if (!whole.has(plan)) {
-      const missing = missingFor(plan, deps);
-      if (missing !== undefined) return misconfigured(missing);
-      whole.add(plan);
-    }
-    if (tenantId === undefined && isStrict()) return refused(request, 'tenant_context_required');
-
-    const { subject, issuer } = identity;
-    const slot = shared.cache.slotOf(plan, entry, {
-      tenantId,
-      issuer,
-      subject,
-      signedBy: Success.keyThumbprintOf(verified),
-    });
-    const known = slot && shared.cache.read(slot, plan);
-    const kept = known instanceof Promise ? await known : known;
-    if (slot && kept) return fromCache(request, slot, kept.user);
-
-    const answer = plan.userInfo.fetch
-      ? await userinfo({
-          policy: /** @type {any} */ (entry.policy),
-          token,
-          subject,
-          issuer: entry.issuer,
-          expiresAt: verified.expiresAt,
-          hosts: plan.userInfo.hosts,
-        })
-      : undefined;
-    if (answer?.ok === false) {
-      if (plan.userInfo.require) return withoutUserinfo(request, answer);
-      log.warn(`userinfo is not there (${answer.reason}), the token's own claims count: ${answer.message}`);
-    }
-    const profile = profileOf(identity, () => readClaims(request), answer?.ok ? answer.claims : undefined);
-    surroundings.warn(profile.identity);
-    const account = await resolve(request, profile);
-    if (!account.ok) return refused(request, account.reason, account.why);
-    return settled(request, profile, account, slot);
-  }
-
-  /** @param {Request} request @param {import('./cache-entry').Slot} slot @param {Record<string, any>} kept */
-  async function fromCache(request, slot, kept) {
-    const userId = kept.id;
-    // A copy: what a request does to its user is its own affair.
-    const user = { _id: userId, ...kept };
-    const checked = surroundings.checkPolicy({ user, userId, role: kept.role }, request);
-    const stop = checked && (await checked);
-    if (stop !== undefined) return { ok: /** @type {const} */ (false), ...stop };
-    if (deps.isPrincipalActive !== undefined && !(await callbacks.isPrincipalActive(userId))) {
-      void shared.cache.forget(slot);
-      return { ok: /** @type {const} */ (false), cause: 'account-deletion' };
-    }
-    return { ok: /** @type {const} */ (true), user, userId };
-  }
-
-  /**
-   * Found, linked or made. Many first calls of one user at once are one resolution.
-   * @param {Request} request @param {Profile} profile @returns {Promise<Account>}
-   */
-  async function resolve({ plan, config, tenantId }, profile) {
-    const question = { plan, profile, tenantId };
-    const isDomainAllowed = domainRule(deps.isEmailDomainAllowed && callbacks.isEmailDomainAllowed, config);
-    const steps = {
-      findBound: surroundings.findBound,
-      findByEmail: surroundings.findByEmail,
-      isDomainAllowed,
-      trust,
-      create: (/** @type {string} */ email) =>
-        createUser(newUser(profile, { email, plan, tenantId }), balanceOf(config), callbacks),
-    };
-    /** Reported to the host as one look-up, as the middleware's is. @returns {Promise<any>} */
-    const lookUp = async () => {
-      const bound = await boundAccount(question, steps);
-      if (bound !== undefined) return lookedUp(bound);
-      const { subject, issuer } = profile.identity;
-      const key = JSON.stringify([tenantId, issuer, subject]);
-      const { shared: isShared, account } = await shared.flights.join(key, () => newAccount(question, steps));
-      return lookedUp(isShared && account.ok ? ownCopy(account) : account);
-    };
-    return (await surroundings.observe(lookUp)()).account;
-  }
-
-  /**
-   * The account is known: may it be used, and what is to be written of it. Nothing is changed before every check has passed, but that an
-   * account was made.
-   * @param {Request} request @param {Profile} profile @param {Extract<Account, { ok: true }>} account
-   * @param {import('./cache-entry').Slot | undefined} slot
-   */
-  async function settled(request, profile, { user: found, changes, created }, slot) {
-    const user = /** @type {User & Record<string, any>} */ (found);
-    const userId = surroundings.idOf(user);
-    if (created) {
-      log.info(`user ${userId} was provisioned`);
-      emit({ event: 'provisioned', userId, tenantId: request.tenantId });
-    }
-    const own = await ownPlan(request, user);
-    if (own.missing !== undefined) return misconfigured(own.missing);
-    const role = user.role || 'USER';
-    if (!created) await describe(user, profile, own, changes);
-    if (!user.role) changes.assign.role = changes.update.role = role;
-    const stop = await surroundings.settleRole({ user, userId, role }, request, changes);
-    if (stop !== undefined) return { ok: /** @type {const} */ (false), ...stop };
-    if (deps.isPrincipalActive !== undefined && !(await callbacks.isPrincipalActive(userId))) {
-      return { ok: /** @type {const} */ (false), cause: 'account-deletion' };
-    }
-    const isStored = await write(user, userId, changes, created);
-    if (!isStored) return refused(request, 'duplicate_conflict', 'another account has the same identifier');
-    const synced = own.plan === undefined ? undefined : await syncGroups(request, own.plan, user, userId, created);
-    const isSameScope = (user.tenantId || undefined) === request.tenantId;
-    if (slot !== undefined && isSameScope && synced?.is !== 'failed') {
-      // Nobody waits for it.
-      const groupsSyncedAt = synced?.is === 'synced' ? synced.at : undefined;
-      void shared.cache.write(slot, request.plan, {
-        user,
-        id: userId,
-        expiresAt: request.verified.expiresAt,
-        groupsSyncedAt,
-      });
-    }
-    return { ok: /** @type {const} */ (true), user, userId };
-  }
-
-  /**
-   * What is to be done about this user: by the configuration of the user's own tenant, where the request came in without one.
-   * @param {Request} request @param {User} user
-   * @returns {Promise<{ plan: Plan | undefined, config: any, missing?: string }>}
-   */
-  async function ownPlan({ plan, config, tenantId }, user) {
-    if (tenantId !== undefined || !user.tenantId) return { plan, config };
-    const own = await surroundings.tenantsPlan(user.tenantId);
-    return { ...own, missing: own.plan && missingFor(own.plan, deps) };
-  }
-
-  /**
-   * What an account that was found lacks, or has otherwise than its provider says.
-   * @param {User & Record<string, any>} user @param {Profile} profile @param {{ plan: Plan | undefined, config: any }} own @param {Changes} changes
-   */
-  async function describe(user, profile, { plan, config }, changes) {
-    const bound = { ...user, ...changes.assign };
-    const binding = bindingChanges(bound, profile.identity);
-    const isDomainAllowed = domainRule(deps.isEmailDomainAllowed && callbacks.isEmailDomainAllowed, config);
-    const described = plan?.profile.forExisting ? await profileChanges(user, profile, { trust, isDomainAllowed }) : {};
-    Object.assign(changes.assign, binding, described);
-    Object.assign(changes.update, binding, described);
-  }
-
-  /**
-   * @param {User & Record<string, any>} user @param {string} userId @param {Changes} changes @param {boolean} created
-   * @returns {Promise<boolean>} false where another account has an identifier that this one was to get
-   */
-  async function write(user, userId, changes, created) {
-    if (Object.keys(changes.update).length === 0) return true;
-    const isLink = changes.update.openidId !== undefined;
-    const update = (/** @type {any} */ fields) =>
-      unlessDuplicate(() => callbacks.updateUser(user.tenantId, userId, fields));
-    let stored = await update(changes.update);
-    if (stored === DUPLICATE && changes.update.email !== undefined) {
-      // Another account has the address: this one keeps its own, and its owner is let in all the same.
-      log.warn(`user ${userId} keeps the stored e-mail address: another account has the one the provider names`);
-      changes.assign = withoutEmail(changes.assign);
-      // What is left may be nothing; the write still shows that the account is there.
-      stored = await update(withoutEmail(changes.update));
-    }
-    if (stored === DUPLICATE) return false;
-    // Deleted between look-up and now: nobody is brought back.
-    if (!stored) throw new TypeError(`updateUser found no user ${userId}`);
-    Object.assign(user, changes.assign);
-    if (!created) emit({ event: isLink ? 'linked' : 'updated', userId, tenantId: user.tenantId ?? undefined });
-    return true;
-  }
-
-  /** @param {Request} request @param {Plan} plan @param {User & Record<string, any>} user @param {string} userId @param {boolean} created */
-  async function syncGroups(request, plan, user, userId, created) {
-    const result = await shared.groups({
-      plan,
-      lifecycle: created ? 'created' : 'existing',
-      member: {
-        userId,
-        tenantId: user.tenantId ?? undefined,
-        memberKey: user.idOnTheSource || userId,
-        provider: user.provider,
-        openidId: user.openidId,
-        idOnTheSource: user.idOnTheSource,
-      },
-      token: request.token,
-      policy: /** @type {any} */ (request.entry.policy),
-      issuer: request.identity.issuer,
-      configured: request.entry.issuer,
-      readClaims: () => readClaims(request),
-      store: callbacks.groupsOf(user.tenantId),
-      log,
-      onSynced: () => emit({ event: 'groups-synced', userId, tenantId: user.tenantId ?? undefined }),
-    });
-    if (result.is === 'skipped') log.debug(`groups of user ${userId} are not read: ${result.why}`);
-    return result;
-  }
-
-  /** @param {Request} request @param {Reason} reason @param {string} [why] */
-  function refused({ tenantId }, reason, why) {
-    emit({ event: 'refused', reason, tenantId });
-    return {
-      ok: /** @type {const} */ (false),
-      cause: 'account-refused',
-      about: why === undefined ? reason : `${reason} (${why})`,
-    };
-  }
-
-  /** @param {Request} request @param {Extract<import('./userinfo').Userinfo, { ok: false }>} answer */
-  function withoutUserinfo({ tenantId }, { reason, message }) {
-    emit({ event: 'refused', reason, tenantId });
-    const cause = reason === 'service_error' ? 'userinfo-unreachable' : 'userinfo-refused';
-    return { ok: /** @type {const} */ (false), cause, about: `${reason} (${message})` };
-  }
+  const { deps, log, client } = surroundings;
+  const userinfo = client === undefined ? (processUserinfo ??= userinfoOver(nativeClient)) : userinfoOver(client);
+  const shared = sharedBy(deps, { log, client: client ?? nativeClient });
+  const flow = new AccountFlow(surroundings, { shared, userinfo });
+  return (request) => flow.settle(request);
 }
 
-const DUPLICATE = Symbol('duplicate');
-
-/** @param {() => unknown} write @returns {Promise<unknown>} `DUPLICATE` where a unique index does not let it in */
-async function unlessDuplicate(write) {
-  try {
-    return await write();
-  } catch (error) {
-    if (isDuplicate(error)) return DUPLICATE;
-    throw error;
-  }
-}
-
-/** Asked for each request, as LibreChat does. */
-function isStrict() {
-  const { env } = process;
-  return env.TENANT_ISOLATION_STRICT === 'true';
+/**
+ * @param {import('../../index').RemoteAgentAuthDeps} deps
+ * @param {{ log: Surroundings['log'], client: () => import('./provider').Client }} parts used where nothing is shared yet
+ * @returns {Shared}
+ */
+function sharedBy(deps, { log, client }) {
+  const store = deps.federatedAuthStore;
+  const byStore = byHost.get(deps.findUser) ?? new WeakMap();
+  byHost.set(deps.findUser, byStore);
+  const made = byStore.get(store ?? OWN_STORE) ?? {
+    cache: new FederatedCache({ store, log }),
+    flights: new SharedFlights(),
+    groups: createGroupSync({ client }),
+  };
+  byStore.set(store ?? OWN_STORE, made);
+  return made;
 }
 
 /** @param {() => import('./provider').Client} client */
@@ -341,40 +68,6 @@ function userinfoOver(client) {
     client,
     onBehalf: (policy, token, provider) => forUserinfo(client, policy, token, provider),
   });
-}
-
-/** @param {string} problem */
-function misconfigured(problem) {
-  return { ok: /** @type {const} */ (false), cause: 'accounts-misconfigured', about: problem };
-}
-
-/** In the form in which look-ups are reported to the host. @param {Account} account */
-function lookedUp(account) {
-  if (account.ok) return { user: account.user, changes: account.changes, account };
-  return {
-    user: null,
-    conflict:
-      account.reason === 'existing_users_only' || account.reason === 'missing_email' ? undefined : account.reason,
-    account,
-  };
-}
-
-/** Each request changes its own. @param {Extract<Account, { ok: true }>} account @returns {Account} */
-function ownCopy({ user, changes, created, ...rest }) {
-  const copy = Object.assign(Object.create(Object.getPrototypeOf(user)), user);
-  // Who made it says so; the others have found it.
-  return {
-    ...rest,
-    ok: true,
-    user: copy,
-    changes: { assign: { ...changes.assign }, update: { ...changes.update } },
-    created: false,
-  };
-}
-
-/** For names and groups alone: what decides was read natively. @param {Request} request @returns {Record<string, any>} */
-function readClaims({ verified }) {
-  return JSON.parse(verified.claims);
 }
 
 module.exports = { createAccounts };

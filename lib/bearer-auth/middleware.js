@@ -1,6 +1,6 @@
 'use strict';
 
-const { bind } = require('../guards/binding');
+const { admit } = require('../guards/admission');
 const { createAuthenticator } = require('./authenticator');
 const { handedOn } = require('./refusal');
 
@@ -21,7 +21,7 @@ function createBearerAuth(options) {
   /** @param {BearerRefusal} refusal @param {any} res @param {(error?: any) => void} next */
   const answer = (refusal, res, next) => (onError === 'next' ? next(handedOn(refusal.error)) : send(res, refusal));
 
-  /** @type {import('../guards/binding').Binding['refuse']} */
+  /** @type {import('../guards/admission').Admission['refuse']} */
   const refuse = (cause, req, res, next) => answer(authenticator.refuse(cause, req), res, next);
 
   /** @param {any} req @param {any} res @param {(error?: any) => void} next */
@@ -36,7 +36,7 @@ function createBearerAuth(options) {
     if (!result.ok) return answer(result, res, next);
     // Whatever stood there before is not what this request's token says.
     req[property] = result.auth;
-    bind(req, { auth: result.auth, refuse });
+    admit(req, { auth: result.auth, refuse });
     return next();
   };
 

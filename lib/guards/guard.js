@@ -1,7 +1,7 @@
 'use strict';
 
 const { wrongOption } = require('../verifier/errors');
-const { bindingOf } = require('./binding');
+const { admissionOf } = require('./admission');
 const { groundsOf } = require('./facts');
 
 /**
@@ -39,11 +39,11 @@ function guardOf(name, rule) {
 
   /** @param {any} req @param {any} res @param {(value?: any) => void} next */
   const guard = async (req, res, next) => {
-    const binding = bindingOf(req);
+    const admission = admissionOf(req);
     // A route whose authentication somebody forgot must not be open.
-    if (binding === undefined) return next(wrongOption(`${name}: no middleware of createBearerAuth runs before it`));
-    const refusal = await evaluate(binding.auth, req);
-    return refusal === undefined ? next() : binding.refuse(refusal, req, res, next);
+    if (admission === undefined) return next(wrongOption(`${name}: no middleware of createBearerAuth runs before it`));
+    const refusal = await evaluate(admission.auth, req);
+    return refusal === undefined ? next() : admission.refuse(refusal, req, res, next);
   };
   return Object.assign(guard, { evaluate });
 }

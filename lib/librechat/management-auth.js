@@ -79,7 +79,7 @@ function createAgentManagementAuth(deps, options) {
 }
 
 /**
- * What the log hears of a token that was refused. Our own errors have neither subject nor address in them; what a host's
+ * What the log says of a token that was refused. Our own errors have neither subject nor address in them; what a host's
  * `verifyAccessToken` throws may have anything.
  * @param {unknown} error
  * @returns {string}

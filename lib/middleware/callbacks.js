@@ -20,8 +20,8 @@ const { createTimeLimit } = require('../events/time-limit');
 function createCallbacks(deps, timeout) {
   const within = createTimeLimit(timeout);
   return {
-    /** @param {AppConfigOptions} scope @returns {unknown} */
-    getAppConfig: (scope) => within('getAppConfig', () => deps.getAppConfig(scope)),
+    /** @param {AppConfigOptions} options @returns {unknown} */
+    getAppConfig: (options) => within('getAppConfig', () => deps.getAppConfig(options)),
 
     /** @param {Filter} filter @returns {unknown} */
     findUser: (filter) => within('findUser', () => deps.findUser(filter)),

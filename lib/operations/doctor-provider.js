@@ -199,4 +199,4 @@ function clockLine(ahead) {
   };
 }
 
-module.exports = { checkProvider, clockLine, stageOf };
+module.exports = { checkProvider, clockLine };

@@ -30,7 +30,7 @@ function readClockTolerance(value) {
 
 /**
  * The environment as this policy sees it, read anew for every request. Each variable is read only where
- * it counts, so that a wrong value nobody uses harms nobody.
+ * it counts, so that a wrong value that is not used has no effect.
  * @param {OidcFields} fields
  * @param {boolean} [useJwksUrl] whether OPENID_JWKS_URL counts at all: it is the browser login's
  * @returns {Environment}

@@ -28,7 +28,7 @@ const entries = require('../../__test__/package/entry-points');
 const { install } = require('../../__test__/package/installation');
 const { refusals } = require('../../__test__/package/refusals');
 const { resolverFor } = require('../../__test__/package/resolver');
-const { runSuites } = require('../../__test__/package/suites');
+const { EMULATED_SUITES, runSuites } = require('../../__test__/package/suites');
 const { versionOf, wrapped } = require('../../__test__/package/wrapped-node');
 
 /**
@@ -44,7 +44,7 @@ const TOOLS = path.join(root, '__test__', 'package');
  */
 const EMULATED = Object.freeze({
   timeFactor: 20,
-  only: ['vectors', 'flow', 'journey', 'hostile-input'].map((name) => `__test__/${name}\\.test\\.js$`),
+  only: EMULATED_SUITES.map((name) => `__test__/${name.replaceAll('.', '\\.')}$`),
 });
 
 const { values: options, positionals } = parseArgs({

@@ -172,7 +172,7 @@ describe('what a store gives back', () => {
     ['a longer life', (entry) => (entry.expiresAt += 1)],
   ];
 
-  test.each(tampered)('is believed only with proof: %s', async (_name, change) => {
+  test.each(tampered)('counts only with a right proof: %s', async (_name, change) => {
     const store = new RemoteStore();
     const plan = planOf({ secret: SECRET });
     const { write, read } = setUp({ store, plan });
@@ -192,7 +192,7 @@ describe('what a store gives back', () => {
     }
   });
 
-  test('is not looked at beyond a length, proof or not', async () => {
+  test('is ignored beyond a length, with a proof or without', async () => {
     const store = new RemoteStore();
     const plan = planOf({ secret: SECRET });
     const { write, read } = setUp({ store, plan });
@@ -213,7 +213,7 @@ describe('what a store gives back', () => {
     }
   });
 
-  test('of replicas is believed where they share the secret', async () => {
+  test('of another replica counts where both have the secret', async () => {
     const store = new RemoteStore();
     const shared = { store, plan: planOf({ secret: SECRET }) };
     await setUp(shared).write();

@@ -175,7 +175,7 @@ test('a bound token that passes is warned of once for each issuer, and for no mo
     for (let round = 0; round < 3; round += 1) await send({ jkt: 'x' });
     const code = { code: 'REMOTE_AGENT_AUTH_BOUND_TOKEN' };
     expect(emitted.mock.calls).toEqual([[expect.stringContaining(issuer.policy().issuer), code]]);
-    const { warnOfBoundToken } = require('../../../lib/bearer-auth/bound-token');
+    const { warnOfBoundToken } = require('../../../lib/bearer-auth/bound-token-warning');
     for (let n = 0; n < 200; n += 1) warnOfBoundToken(`https://${n}.example/\n`);
     expect(emitted).toHaveBeenCalledTimes(100);
     expect(emitted.mock.calls.every(([text]) => !text.includes('\n'))).toBe(true);

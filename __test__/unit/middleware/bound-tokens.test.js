@@ -1,6 +1,6 @@
 'use strict';
 
-// A token bound to a key of its holder's passes as a bearer token, and the operator hears of it once; revoked ones do not pass.
+// A token bound to a key of its holder's passes as a bearer token, and the operator is warned once; revoked ones do not pass.
 
 const { RemoteTokenVerifier, revoke } = require('../../../index');
 const { ISSUER, Signer } = require('../../support/signer');

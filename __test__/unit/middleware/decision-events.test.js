@@ -131,7 +131,7 @@ test('where the host’s tenant middleware fails, nobody was let in', async () =
   expect(events).toEqual([expect.objectContaining({ outcome: 'error' })]);
 });
 
-test('with nobody listening no event is made of what is let in, and a line still has its reference', async () => {
+test('without a listener no event is made of a request that is let in, and a log line still has its reference', async () => {
   unsubscribe('remote-agent-auth:decision', listen);
   const app = setUp({ user: storedUser(), answers: { agents: success({ header: 'not read' }) } });
   const { next } = await app.call();
@@ -142,7 +142,7 @@ test('with nobody listening no event is made of what is let in, and a line still
   expect(events).toEqual([]);
 });
 
-test('a verifier that fails at evidence, or has another kind of header, costs nobody the request', async () => {
+test('a verifier that fails at evidence, or has another kind of header, fails no request', async () => {
   const failing = () => {
     throw new Error('no evidence');
   };
@@ -267,7 +267,7 @@ test.each([
   if (status !== undefined) expect(answer.status).toBe(status);
 });
 
-test('an event that cannot be made of a token let in keeps nobody out', async () => {
+test('a token is let in although its event cannot be made', async () => {
   const app = setUp({ user: storedUser(), answers: { agents: success({ header: null }) } });
   app.verifier.keyState = () => Symbol('odd');
   expect((await app.call()).next.mock.calls).toEqual([[]]);
