@@ -51,6 +51,8 @@ export interface TokenVerifier {
   compile(options: PolicyOptions): CompiledPolicy;
   /** The outcome, at once or as a promise; neither throws nor rejects for a token that is refused. */
   check(token: string, policy: CompiledPolicy, options?: CheckOptions): Outcome | Promise<Outcome>;
+  /** The outcome that `check` would give from memory; undefined where it would have to do more. */
+  known?(token: string, policy: CompiledPolicy): Success | undefined;
   recheck(verdict: RecheckHandle, policy: CompiledPolicy): Outcome | Promise<Outcome>;
   /** Whether `check` would give this outcome of its own again for this policy, now: then `recheck` need not be asked. */
   stillHolds?(outcome: Outcome, policy: CompiledPolicy): boolean;
@@ -208,6 +210,7 @@ export class RemoteTokenVerifier implements TokenVerifier {
   constructor(options?: RemoteTokenVerifierOptions);
   compile(options: PolicyOptions): CompiledPolicy;
   check(token: string, policy: CompiledPolicy, options?: CheckOptions): Outcome | Promise<Outcome>;
+  known(token: string, policy: CompiledPolicy): Success | undefined;
   recheck(verdict: RecheckHandle, policy: CompiledPolicy): Outcome | Promise<Outcome>;
   stillHolds(outcome: Outcome, policy: CompiledPolicy): boolean;
   now(): number;

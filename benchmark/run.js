@@ -31,16 +31,17 @@ function readArguments() {
   });
   const { quick } = values;
   const number = (text, otherwise) => (text === undefined ? otherwise : Number(text));
+  const millis = number(values.millis, quick ? 6 : 100);
   return {
     ...values,
     only: new RegExp(values.only),
     rounds: number(values.rounds, quick ? 2 : 7),
-    millis: number(values.millis, quick ? 6 : 100),
+    millis,
     poolSize: quick ? 200 : 4000,
     express: {
       rounds: number(values.rounds, quick ? 1 : 5),
       // V8 needs seconds of work before it has compiled a server, and a window needs many of its turns.
-      millis: quick ? 60 : 1500,
+      millis: millis * 15,
       warmMillis: quick ? 60 : 3000,
     },
   };

@@ -1,5 +1,7 @@
 'use strict';
 
+const { AsyncResource } = require('node:async_hooks');
+
 /** Milliseconds. Longer than a database needs, shorter than most proxies wait. */
 const DEFAULT_CALLBACK_TIMEOUT = 30_000;
 /** Milliseconds. What a Node timer can hold; it fires at once for more. */
@@ -12,51 +14,65 @@ function isTimeout(value) {
     : `callbackTimeout must be a number of milliseconds from 0 (no limit) to ${LONGEST_TIMEOUT}`;
 }
 
-/**
- * One callback: `reject` until it has settled.
- * @typedef {{ name: string, reject: ((error: Error) => void) | undefined }} Wait
- */
+/** Milliseconds between two looks at what is waited for; a look costs as much as several requests take for all their callbacks. */
+const LOOK = 1000;
+
+/** A timer that was begun within a request would keep that request's context for as long as it runs. */
+const noRequest = new AsyncResource('RemoteAgentAuthTimeLimit');
 
 /**
  * Gives up on callbacks that never settle, so that a dead database costs a request its answer and not its
  * connection for ever. What the callback does afterwards is nobody's concern any more; a late rejection is no
  * unhandled one.
  *
- * Callbacks begun in one turn of the event loop share a timer, and what has settled before the turn ends needs none.
+ * All callbacks share one timer: it is begun by the first of them, and ends with the first look that finds none.
  * @param {number} milliseconds 0: no limit
  * @returns {<T>(name: string, call: () => T | PromiseLike<T>) => T | Promise<T>}
  */
 function createTimeLimit(milliseconds) {
-  /** @type {Batch | undefined} of this turn */
-  let begun;
-
-  function watch() {
-    const batch = begun;
-    begun = undefined;
-    batch?.startTimer(milliseconds);
-  }
-
+  const waits = new Waits(milliseconds);
   return (name, call) => {
     const result = call();
     if (!isThenable(result)) return result;
     // Promise.resolve, not a bare wait: a lazy query begins here, in the caller's async context.
     const settled = Promise.resolve(result);
-    if (milliseconds === 0) return settled;
-    if (begun === undefined) {
-      begun = new Batch();
-      setImmediate(watch);
-    }
-    return begun.wait(name, settled);
+    return milliseconds === 0 ? settled : waits.add(name, settled);
   };
 }
 
-/** The callbacks begun in one turn of the event loop. */
-class Batch {
-  /** @type {Wait[]} */
-  #waits = [];
-  #open = 0;
-  /** @type {NodeJS.Timeout | undefined} */
-  #timer;
+/** One callback, among those that have not settled. */
+class Wait {
+  /** @type {Wait} the one that began before it */
+  before = this;
+  /** @type {Wait} */
+  after = this;
+  /** @type {((error: Error) => void) | undefined} */
+  reject;
+
+  /** @param {string} name @param {number} began milliseconds of the monotonic clock */
+  constructor(name, began) {
+    this.name = name;
+    this.began = began;
+  }
+
+  end() {
+    this.before.after = this.after;
+    this.after.before = this.before;
+    // Whatever keeps this one keeps no other.
+    this.before = this.after = this;
+  }
+}
+
+/** The callbacks that have not settled, a ring in the order in which they began. */
+class Waits {
+  #limit;
+  #ring = new Wait('', 0);
+  #isTimed = false;
+
+  /** @param {number} limit milliseconds */
+  constructor(limit) {
+    this.#limit = limit;
+  }
 
   /**
    * @template T
@@ -64,40 +80,47 @@ class Batch {
    * @param {Promise<T>} settled
    * @returns {Promise<T>}
    */
-  wait(name, settled) {
+  add(name, settled) {
+    const wait = new Wait(name, performance.now());
+    wait.before = this.#ring.before;
+    wait.after = this.#ring;
+    wait.before.after = wait.after.before = wait;
+    if (!this.#isTimed) this.#time(Math.min(LOOK, this.#limit));
     return new Promise((resolve, reject) => {
-      /** @type {Wait} */
-      const wait = { name, reject };
-      this.#waits.push(wait);
-      this.#open += 1;
+      wait.reject = reject;
       settled.then(
         (value) => {
-          this.#end(wait);
+          wait.end();
           resolve(value);
         },
         (error) => {
-          this.#end(wait);
+          wait.end();
           reject(error);
         },
       );
     });
   }
 
-  /** @param {Wait} wait */
-  #end(wait) {
-    wait.reject = undefined;
-    this.#open -= 1;
-    if (this.#open === 0 && this.#timer !== undefined) clearTimeout(this.#timer);
+  /** @param {number} delay milliseconds */
+  #time(delay) {
+    this.#isTimed = true;
+    const look = () => this.#look();
+    const timer = noRequest.runInAsyncScope(() => setTimeout(look, delay));
+    // Nobody is left to be answered where nothing else keeps the process alive.
+    timer.unref?.();
   }
 
-  /** @param {number} milliseconds */
-  startTimer(milliseconds) {
-    this.#waits = this.#waits.filter(({ reject }) => reject !== undefined);
-    if (this.#open === 0) return;
-    this.#timer = setTimeout(() => {
-      for (const { name, reject } of this.#waits)
-        reject?.(new Error(`${name} has not settled within ${milliseconds} ms`));
-    }, milliseconds);
+  #look() {
+    this.#isTimed = false;
+    const now = performance.now();
+    let oldest = this.#ring.after;
+    while (oldest !== this.#ring && now - oldest.began >= this.#limit) {
+      oldest.end();
+      oldest.reject?.(new Error(`${oldest.name} has not settled within ${this.#limit} ms`));
+      oldest = this.#ring.after;
+    }
+    // Timers are of whole milliseconds, and may be early by a part of one.
+    if (oldest !== this.#ring) this.#time(Math.min(LOOK, Math.max(1, Math.ceil(oldest.began + this.#limit - now))));
   }
 }
 

@@ -1,6 +1,6 @@
 'use strict';
 
-const { bearerToken } = require('./bearer');
+const { bearerToken, usualToken } = require('./bearer');
 const { causeOf, causeUnderUserPolicy } = require('./decision');
 const { isRoleSyncOff } = require('./role-sync');
 const { syncRole } = require('./sync-role');
@@ -25,13 +25,16 @@ const { RemoteAuthError } = require('../verifier/errors');
  *   issuer?: unknown, token: string | null, entry?: Entry, verified?: Success, began?: number, checked?: number,
  *   shadow?: import('./shadow').Difference }} RequestState
  *
- * What every request of one middleware has in common. `policyFor`: the compiled policy of an `oidc` block, in the tenant it was read for.
+ * What every request of one middleware has in common. `policies`: the compiled policies of `oidc` blocks. `policyExtra`: what the option `policy`
+ * adds to one, in the tenant it was read for; `hasFixedPolicy`: the same for all, and no function of the host's.
  * `accountOf`: the account, where more is wanted than looking it up.
  * @typedef {{
  *   deps: Deps,
  *   callbacks: import('./callbacks').Callbacks,
  *   verifier: import('../../index').TokenVerifier,
- *   policyFor: (fields: import('../policy/oidc-config').OidcFields, tenantId: string | undefined) => Entry,
+ *   policies: import('../policy/policy-cache').PolicyCache,
+ *   policyExtra: ReturnType<typeof import('../policy/option').createPolicyExtra>,
+ *   hasFixedPolicy: boolean,
  *   resolveUser: (identity: import('./user').Identity) => Promise<import('./user').Resolution>,
  *   accountOf: import('./account-step').AccountStep,
  *   isForbiddenTenant: (state: RequestState, user: { tenantId?: string | null } | undefined) => boolean,
@@ -73,16 +76,16 @@ async function authenticate(context, state) {
   if (oidc.state === 'misconfigured') return { cause: 'oidc-misconfigured', about: oidc.missing };
 
   state.issuer = oidc.fields.issuer;
-  const token = (state.token = bearerToken(req.headers?.authorization));
+  const began = state.began === undefined ? 0 : performance.now();
+  const known = recall(context, state, oidc.fields);
+  const token = (state.token ??= bearerToken(req.headers?.authorization));
   if (token === null) return { cause: 'no-bearer' };
 
-  const entry = context.policyFor(oidc.fields, requested.tenantId);
-  state.entry = entry;
+  const entry = (state.entry ??= findPolicy(context, oidc.fields, requested.tenantId));
   if (entry.policy === undefined) return { cause: 'token-refused', error: entry.failure };
-  const since = state.began === undefined ? 0 : performance.now();
-  const checked = verifier.check(token, entry.policy, FOR_RECHECK);
+  const checked = known ?? verifier.check(token, entry.policy, FOR_RECHECK);
   const verified = 'then' in checked ? await checked : checked;
-  if (state.began !== undefined) state.checked = performance.now() - since;
+  if (state.began !== undefined) state.checked = performance.now() - began;
   state.shadow = context.shadow?.(token, oidc.fields, requested.tenantId, verified);
   if (!verified.ok) return refusal(causeOf(verified), verified, entry);
   state.verified = verified;
@@ -112,6 +115,32 @@ async function authenticate(context, state) {
   if (Object.keys(changes.update).length > 0) await callbacks.updateUser(user.tenantId, userId, changes.update);
   if (Object.keys(changes.assign).length > 0) Object.assign(user, changes.assign);
   return passAs(context, state, { ok: true, user, userId }, verified, entry);
+}
+
+/**
+ * What the verifier remembers of the request's token, under the policy of now. It was compared in full with one that was accepted, so that its form
+ * need not be looked at again. Sets token and policy of the request where there is such an outcome.
+ * @param {Context} context
+ * @param {RequestState} state
+ * @param {import('../policy/oidc-config').OidcFields} fields
+ * @returns {Success | undefined}
+ */
+function recall({ verifier, policies, policyExtra, hasFixedPolicy }, state, fields) {
+  // A function of the host's is asked about requests that have a token.
+  if (!hasFixedPolicy || verifier.known === undefined) return undefined;
+  const token = usualToken(state.req.headers?.authorization);
+  const entry = token === undefined ? undefined : policies.latest(fields, policyExtra(fields, undefined));
+  if (token === undefined || entry?.policy === undefined) return undefined;
+  const known = verifier.known(token, entry.policy);
+  if (known === undefined) return undefined;
+  state.token = token;
+  state.entry = entry;
+  return known;
+}
+
+/** @param {Context} context @param {import('../policy/oidc-config').OidcFields} fields @param {string | undefined} tenantId */
+function findPolicy({ policies, policyExtra }, fields, tenantId) {
+  return policies.find(fields, policyExtra(fields, tenantId));
 }
 
 /**
@@ -175,7 +204,7 @@ function syncedRole({ callbacks, settings, log }, { user, userId, role, verified
  * @param {AppConfigOptions} own
  * @returns {Promise<Rejection | undefined>} undefined when it does
  */
-async function checkUserPolicy({ callbacks, verifier, policyFor }, verified, own) {
+async function checkUserPolicy({ callbacks, verifier, policies, policyExtra }, verified, own) {
   const { oidc } = readAuthConfig(await callbacks.getAppConfig(own));
   if (oidc.state === 'off') return { cause: 'user-oidc-off' };
   if (oidc.state === 'misconfigured') {
@@ -185,10 +214,13 @@ async function checkUserPolicy({ callbacks, verifier, policyFor }, verified, own
       error: new Error(`oidc.${oidc.missing} is not set`),
     };
   }
-  const entry = policyFor(oidc.fields, own.tenantId);
+  const extra = policyExtra(oidc.fields, own.tenantId);
+  const latest = policies.latest(oidc.fields, extra)?.policy;
+  // Usually the policy is the same as before.
+  if (latest !== undefined && verifier.stillHolds?.(verified, latest)) return undefined;
+  const entry = policies.find(oidc.fields, extra);
   const { policy, failure } = entry;
   if (policy === undefined) return { cause: 'user-token-refused', error: failure, entry };
-  // Usually the policy is the same as before.
   if (verifier.stillHolds?.(verified, policy)) return undefined;
   const rechecked = verifier.recheck(verified.verdict, policy);
   const outcome = 'then' in rechecked ? await rechecked : rechecked;

@@ -31,6 +31,15 @@ function bearerToken(header) {
   return match === null ? null : /** @type {string} */ (match[1]);
 }
 
+/**
+ * What stands after the usual scheme, not looked at: to be compared with tokens that were accepted, and for nothing else.
+ * @param {unknown} header
+ * @returns {string | undefined}
+ */
+function usualToken(header) {
+  return typeof header === 'string' && header.startsWith(USUAL) ? header.slice(USUAL.length) : undefined;
+}
+
 /** @param {string} text */
 function hasWhitespace(text) {
   for (const space of NARROW_SPACES) if (text.includes(space)) return true;
@@ -45,4 +54,4 @@ function isJwtShaped(token) {
   return token !== null && token.split('.', 4).length === 3;
 }
 
-module.exports = { bearerToken, isJwtShaped };
+module.exports = { bearerToken, isJwtShaped, usualToken };

@@ -102,7 +102,9 @@ function createContext(deps, options) {
     deps,
     callbacks,
     verifier,
-    policyFor: (fields, tenantId) => policies.find(fields, policyExtra(fields, tenantId)),
+    policies,
+    policyExtra,
+    hasFixedPolicy: typeof policy !== 'function',
     resolveUser: (identity) => observed(identity, lookup),
     accountOf: createAccountStep({ deps, callbacks, settings, log, flow: { checkUserPolicy, idOf, settleRole } }),
     isForbiddenTenant: ({ tenantId }, user) =>

@@ -47,7 +47,9 @@ const withoutIssuer = () => [{ openidIssuer: { $exists: false } }, { openidIssue
  */
 async function resolveUser(identity, surroundings) {
   warnOfEmailClaim(identity, surroundings);
-  const found = await resolveBound(identity, surroundings);
+  // Nearly everybody is found by the first question.
+  const known = /** @type {User | null} */ (await askBySubject(identity, surroundings));
+  const found = known ? checkBinding(known, identity, surroundings) : await resolveOtherBinding(identity, surroundings);
   return found.user === null && found.conflict === undefined ? resolveByEmail(identity, surroundings) : found;
 }
 
@@ -63,10 +65,18 @@ function warnOfEmailClaim({ emailClaim, emailClaimProblem }, { log }) {
  * @returns {Promise<Resolution>}
  */
 async function resolveBound(identity, surroundings) {
-  const { subject, issuer } = identity;
-  // Nearly everybody is found by the first question.
-  const known = issuer && subject ? await surroundings.findUser({ openidId: subject, openidIssuer: issuer }) : null;
-  const bound = /** @type {User | null} */ (known) || (await findByOtherBinding(identity, surroundings));
+  const known = /** @type {User | null} */ (await askBySubject(identity, surroundings));
+  return known ? checkBinding(known, identity, surroundings) : resolveOtherBinding(identity, surroundings);
+}
+
+/** @param {Identity} identity @param {Surroundings} surroundings @returns {unknown} the user or nobody, or a promise of it */
+function askBySubject({ subject, issuer }, { findUser }) {
+  return issuer && subject ? findUser({ openidId: subject, openidIssuer: issuer }) : null;
+}
+
+/** @param {Identity} identity @param {Surroundings} surroundings @returns {Promise<Resolution>} */
+async function resolveOtherBinding(identity, surroundings) {
+  const bound = await findByOtherBinding(identity, surroundings);
   return bound === null ? { user: null } : checkBinding(bound, identity, surroundings);
 }
 

@@ -2,7 +2,7 @@
 
 const { normalizeIssuer } = require('./issuer');
 const { RemoteAuthError } = require('../verifier/errors');
-const { readEnvironment } = require('./environment');
+const { decidesAs, readVariables } = require('./environment');
 const { NOTHING } = require('./option');
 const { wrongProxyVariables } = require('./proxy');
 
@@ -21,8 +21,9 @@ const { wrongProxyVariables } = require('./proxy');
  * @typedef {Compiled & { emailClaim?: string, scope?: unknown, issuer?: string, issuers?: readonly (string | undefined)[], key?: string,
  *   severalTenants?: boolean }} Entry
  *
- * An entry with what it was made from.
- * @typedef {{ key: string, fields: OidcFields, environment: Environment, extraKey: string, entry: Entry }} Known
+ * An entry with what it was made from. `decisive`: what of the environment decides about tokens; undefined where it is not the process's.
+ * @typedef {{ key: string, fields: OidcFields, environment: Environment, extraKey: string, entry: Entry,
+ *   decisive: import('./environment').Decisive | undefined }} Known
  */
 
 /** Distinct policies held: as many as there may be sources of keys. A tenant has one or a few; an entry is about 5 KB. */
@@ -42,7 +43,7 @@ class PolicyCache {
   /** The one used last of each issuer. @type {Map<unknown, Known>} */
   #latest = new Map();
   #compile;
-  #environment;
+  #read;
   #log;
   /** @type {string | undefined} */
   #ignoredTolerance;
@@ -51,9 +52,9 @@ class PolicyCache {
    * @param {{ compile: (options: PolicyOptions) => CompiledPolicy, log: Log,
    *   environment?: (fields: OidcFields) => Environment }} settings
    */
-  constructor({ compile, log, environment = (fields) => readEnvironment(fields) }) {
+  constructor({ compile, log, environment }) {
     this.#compile = compile;
-    this.#environment = environment;
+    this.#read = environment === undefined ? readVariables : readerOf(environment);
     this.#log = log;
   }
 
@@ -64,24 +65,41 @@ class PolicyCache {
    *   or every request would compile it again
    */
   find(fields, extra = NOTHING) {
-    const environment = this.#environment(fields);
+    const { environment, decisive } = this.#read(fields);
     // Comparing is cheaper than making a key, and an issuer's policy is seldom another than the last time.
     const latest = this.#latest.get(fields.issuer);
-    if (latest !== undefined && isMadeFrom(latest, fields, environment, extra)) return this.#use(latest);
+    if (latest !== undefined && isMadeFrom(latest, fields, environment, extra)) return this.#use(latest, decisive);
     const key = keyOf(fields, environment, extra);
     if (key === undefined) return this.#compileEntry(fields, environment, extra);
     const known = this.#entries.get(key) ?? {
       key,
       fields: copyOf(fields),
       environment,
+      decisive,
       extraKey: /** @type {string} */ (extra.key),
       entry: this.#compileEntry(fields, environment, extra, key),
     };
-    return this.#use(known);
+    return this.#use(known, decisive);
   }
 
-  /** @param {Known} known @returns {Entry} */
-  #use(known) {
+  /**
+   * The policy that this issuer had the last time, if nothing has changed that decides about a token. The proxies, most of the variables that
+   * `find` reads, are not looked at: they decide how keys are asked for, which is nothing to a token that is answered from memory.
+   * @param {OidcFields} fields
+   * @param {PolicyExtra} extra
+   * @returns {Entry | undefined} undefined: `find` knows
+   */
+  latest(fields, extra) {
+    const latest = this.#latest.get(fields.issuer);
+    if (latest?.decisive === undefined || latest.extraKey !== extra.key) return undefined;
+    return hasFields(latest, fields) && decidesAs(latest.decisive, fields)
+      ? this.#use(latest, latest.decisive)
+      : undefined;
+  }
+
+  /** @param {Known} known @param {Known['decisive']} decisive as read now: other texts may make the same policy @returns {Entry} */
+  #use(known, decisive) {
+    known.decisive = decisive;
     if (known === this.#newest) return known.entry;
     this.#newest = known;
     this.#entries.delete(known.key);
@@ -209,30 +227,44 @@ function isOfTexts({ issuer, jwksUri, scope }) {
 }
 
 /**
- * Everything a policy is made from, beside the option `policy`. Whether two are the same and the key both follow from this list: a value
- * that is missing here would be served to those who ask for another.
- * @type {ReadonlyArray<(fields: OidcFields, environment: Environment) => unknown>}
+ * What of the configuration and the environment a policy is made from, beside the option `policy`. Whether two are the same and the key both follow
+ * from this list: a value that is missing here would be served to those who ask for another.
+ * @param {OidcFields} fields
+ * @param {Environment} environment
+ * @returns {unknown[]}
  */
-const MADE_FROM = [
-  (fields) => fields.issuer,
-  (fields) => fields.audience,
-  (fields) => fields.jwksUri,
-  (fields) => fields.scope,
-  (_fields, environment) => environment.jwksUri,
-  (_fields, environment) => environment.ignoredJwksUri,
-  (_fields, environment) => environment.emailClaim,
-  (_fields, environment) => environment.cacheMaxAge,
-  (_fields, environment) => environment.clockTolerance,
-  (_fields, environment) => environment.ignoredClockTolerance,
-  (_fields, environment) => environment.proxy?.http,
-  (_fields, environment) => environment.proxy?.https,
-  (_fields, environment) => environment.proxy?.bypass,
-];
+function madeFrom(fields, environment) {
+  return [fields.issuer, fields.audience, fields.jwksUri, fields.scope, ...readOf(environment)];
+}
+
+/** @param {Environment} environment @returns {unknown[]} */
+function readOf(environment) {
+  const { jwksUri, ignoredJwksUri, emailClaim, cacheMaxAge, clockTolerance, ignoredClockTolerance, proxy } =
+    environment;
+  const { http, https, bypass } = proxy ?? {};
+  return [jwksUri, ignoredJwksUri, emailClaim, cacheMaxAge, clockTolerance, ignoredClockTolerance, http, https, bypass];
+}
+
+/**
+ * Of an environment that is not the process's.
+ * @param {(fields: OidcFields) => Environment} environment
+ * @returns {(fields: OidcFields) => { environment: Environment, decisive?: import('./environment').Decisive }}
+ */
+function readerOf(environment) {
+  return (fields) => ({ environment: environment(fields) });
+}
 
 /** Only an audience may be a list. @param {unknown} a @param {unknown} b */
 function isSame(a, b) {
   if (a === b) return true;
   return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((item, index) => item === b[index]);
+}
+
+/** @param {Known} known @param {OidcFields} fields */
+function hasFields({ fields: known }, { issuer, audience, jwksUri, scope }) {
+  return (
+    known.issuer === issuer && known.jwksUri === jwksUri && known.scope === scope && isSame(known.audience, audience)
+  );
 }
 
 /**
@@ -242,11 +274,9 @@ function isSame(a, b) {
  * @param {PolicyExtra} extra
  */
 function isMadeFrom(known, fields, environment, extra) {
-  if (known.extraKey !== extra.key) return false;
-  for (const read of MADE_FROM) {
-    if (!isSame(read(known.fields, known.environment), read(fields, environment))) return false;
-  }
-  return true;
+  if (known.extraKey !== extra.key || !hasFields(known, fields)) return false;
+  const values = readOf(environment);
+  return readOf(known.environment).every((value, index) => value === values[index]);
 }
 
 /**
@@ -264,7 +294,7 @@ function keyOf(fields, environment, extra) {
       .every((value) => value === undefined || typeof value === 'string')
   )
     return undefined;
-  return JSON.stringify([...MADE_FROM.map((read) => read(fields, environment)), extra.key]);
+  return JSON.stringify([...madeFrom(fields, environment), extra.key]);
 }
 
 module.exports = { CAPACITY, PolicyCache };

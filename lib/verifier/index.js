@@ -88,6 +88,17 @@ class RemoteTokenVerifier {
   }
 
   /**
+   * The outcome that `check` would give again, from memory.
+   * @param {string} token
+   * @param {CompiledPolicy} policy
+   * @returns {import('../../native').Success | undefined} undefined: `check` knows
+   */
+  known(token, policy) {
+    if (this.#recent === undefined || typeof token !== 'string') return undefined;
+    return this.#recent.find(token, policy, this.#clock(), performance.now(), keyChanges);
+  }
+
+  /**
    * The outcome of a native check, kept for as long as it is good.
    * @param {string} token
    * @param {CompiledPolicy} policy

@@ -294,6 +294,21 @@ describe('a request, by the first table of docs/requests.md', () => {
       },
     );
 
+    test('row 14: is not asked of the verifier for as long as its policy is the one that was', async () => {
+      const user = tenantUser();
+      const app = setUp({ user });
+      app.verifier.stillHolds = jest.fn(() => true);
+      expectPassed(await app.call(), user);
+      process.env.OPENID_EMAIL_CLAIM = 'mail';
+      try {
+        expectPassed(await app.call(), user);
+      } finally {
+        delete process.env.OPENID_EMAIL_CLAIM;
+      }
+      const policies = app.verifier.stillHolds.mock.calls.map(([, policy]) => policy);
+      expect(policies.map(({ emailClaim }) => emailClaim)).toEqual([undefined, 'mail']);
+    });
+
     test('row 14: is loaded again even when the request’s tenant is the user’s', async () => {
       const user = tenantUser();
       const app = setUp({ user, deps: { getTenantId: () => 'acme' } });
@@ -791,5 +806,55 @@ describe('whatever happens around it', () => {
     expect(text).not.toContain(TOKEN);
     expect(text).not.toContain('very-secret-subject');
     expect(text).not.toContain('secret@example.com');
+  });
+});
+
+describe('a token that the verifier remembers', () => {
+  const remembering = (setting) => {
+    const app = setUp({ user: storedUser(), ...setting });
+    // As the verifier does: of the token that was accepted, in full, and its policy.
+    app.verifier.known = jest.fn((token) => (token === TOKEN ? success() : undefined));
+    return app;
+  };
+
+  test('is not checked again, from the second request of a policy on', async () => {
+    const user = storedUser();
+    const app = remembering({ user });
+    for (let request = 0; request < 3; request += 1) expectPassed(await app.call(), user);
+    expect(app.verifier.calls.check).toHaveLength(1);
+    expect(app.verifier.known.mock.calls).toHaveLength(2);
+  });
+
+  test.each([
+    ['a blank behind it', `Bearer ${TOKEN} x`],
+    ['another scheme', `Basic ${TOKEN}`],
+    ['no token', 'Bearer '],
+  ])('lets no header pass that has %s', async (_what, authorization) => {
+    const app = remembering({ config: configOf({ apiKey: { enabled: false } }) });
+    await app.call();
+    const res = fullResponse();
+    await app.call({ req: { headers: { authorization } }, res });
+    expect(res.sent).toEqual([{ status: 401, body: expect.anything() }]);
+  });
+
+  test.each([
+    ['OPENID_REMOTE_CLOCK_TOLERANCE', '5'],
+    ['OPENID_EMAIL_CLAIM', 'mail'],
+    ['OPENID_JWKS_URL_CACHE_TIME', '120000'],
+  ])('is checked by the new policy at the first request after %s has changed', async (name, value) => {
+    const app = remembering();
+    await app.call();
+    process.env[name] = value;
+    await app.call();
+    delete process.env[name];
+    expect(app.verifier.calls.check).toHaveLength(2);
+  });
+
+  test('is asked about by the policy of a function as any other', async () => {
+    const app = remembering({ options: { policy: () => ({ requireExp: false }) } });
+    await app.call();
+    await app.call();
+    expect(app.verifier.known).not.toHaveBeenCalled();
+    expect(app.verifier.calls.check).toHaveLength(2);
   });
 });

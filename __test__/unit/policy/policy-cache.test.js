@@ -3,7 +3,7 @@
 const { CAPACITY, PolicyCache } = require('../../../lib/policy/policy-cache');
 const { RemoteAuthError } = require('../../../lib/verifier/errors');
 const { createLog } = require('../../../lib/middleware/log');
-const { createPolicyExtra } = require('../../../lib/policy/option');
+const { NOTHING, createPolicyExtra } = require('../../../lib/policy/option');
 const { readEnvironment } = require('../../../lib/policy/environment');
 const { readAuthConfig } = require('../../../lib/policy/oidc-config');
 const { recordingLogger } = require('../../support/fakes');
@@ -360,6 +360,89 @@ describe('the environment', () => {
     } finally {
       process.env = original;
     }
+  });
+});
+
+describe('the latest policy of an issuer', () => {
+  const tolerant = createPolicyExtra({ clockTolerance: 5 })(fields());
+
+  test('is the one that was found, for equal fields', () => {
+    const { cache, compiled } = setUp();
+    expect(cache.latest(fields(), NOTHING)).toBeUndefined();
+    const entry = cache.find(fields({ audience: ['agents', 'others'] }));
+    expect(cache.latest(fields({ audience: ['agents', 'others'] }), NOTHING)).toBe(entry);
+    expect(compiled).toHaveLength(1);
+  });
+
+  test.each([
+    ['issuer', { issuer: 'https://issuer.example/realms/a' }],
+    ['audience', { audience: 'others' }],
+    ['audience as a list', { audience: ['agents'] }],
+    ['jwksUri', { jwksUri: 'https://issuer.example/jwks' }],
+    ['scope', { scope: 'agents:use' }],
+  ])('is not that of another %s', (_name, change) => {
+    const { cache } = setUp();
+    cache.find(fields());
+    expect(cache.latest(fields(change), NOTHING)).toBeUndefined();
+  });
+
+  test('is not that of other options', () => {
+    const { cache } = setUp();
+    cache.find(fields());
+    expect(cache.latest(fields(), tolerant)).toBeUndefined();
+    cache.find(fields(), tolerant);
+    expect(cache.latest(fields(), NOTHING)).toBeUndefined();
+  });
+
+  test.each([
+    ['OPENID_EMAIL_CLAIM', 'mail'],
+    ['OPENID_JWKS_URL_CACHE_ENABLED', 'false'],
+    ['OPENID_JWKS_URL_CACHE_TIME', '120000'],
+    [TOLERANCE, '5'],
+    ['OPENID_JWKS_URL', 'https://login.example/jwks'],
+  ])('is not that of before %s was set, or taken away', (name, value) => {
+    const { cache } = setUp();
+    cache.find(fields());
+    process.env[name] = value;
+    expect(cache.latest(fields(), NOTHING)).toBeUndefined();
+    const entry = cache.find(fields());
+    expect(cache.latest(fields(), NOTHING)).toBe(entry);
+    delete process.env[name];
+    expect(cache.latest(fields(), NOTHING)).toBeUndefined();
+  });
+
+  test('is not that of another login issuer, where its keys count', () => {
+    process.env.OPENID_JWKS_URL = 'https://login.example/jwks';
+    const { cache } = setUp();
+    cache.find(fields());
+    process.env.OPENID_ISSUER = 'https://login.example';
+    expect(cache.latest(fields(), NOTHING)).toBeUndefined();
+    cache.find(fields());
+    expect(cache.latest(fields(), NOTHING)).toBeDefined();
+  });
+
+  test.each([...PROXIES, 'NO_PROXY'])('looks at no proxy: %s decides how keys are asked for', (name) => {
+    const { cache } = setUp();
+    const entry = cache.find(fields());
+    process.env[name] = 'http://p.example:3128';
+    expect(cache.latest(fields(), NOTHING)).toBe(entry);
+  });
+
+  test('has no answer where the environment is not the process’s', () => {
+    const { cache } = setUp({ environment: (oidc) => readEnvironment(oidc) });
+    cache.find(fields());
+    expect(cache.latest(fields(), NOTHING)).toBeUndefined();
+  });
+
+  test('counts as used: it is not the one that goes', () => {
+    const { cache, compiled } = setUp();
+    const at = (index) => fields({ issuer: `https://${index}.example` });
+    for (let index = 0; index < CAPACITY; index += 1) cache.find(at(index));
+    cache.latest(at(0), NOTHING);
+    cache.find(at(CAPACITY));
+    expect(cache.latest(at(0), NOTHING)).toBeDefined();
+    expect(cache.latest(at(1), NOTHING)).toBeUndefined();
+    expect(compiled).toHaveLength(CAPACITY + 1);
   });
 });
 

@@ -139,6 +139,44 @@ test('what came from another thread is kept as well', async () => {
   tokens.forEach((token, n) => expect(verifier.check(token, policy)).toBe(outcomes[n]));
 });
 
+describe('known', () => {
+  test('is the outcome of a check, until anything it rests on changes', async () => {
+    const by = new RemoteTokenVerifier({ clock: () => seconds });
+    const options = { issuer: issuer.url, audience: 'agents', jwksUri: issuer.jwksUri };
+    const token = issuer.token({ nbf: seconds, exp: seconds + 10 });
+    expect(by.known(token, policy)).toBeUndefined();
+    const outcome = await by.check(token, policy);
+    expect(by.known(token, policy)).toBe(outcome);
+    expect(by.known(`${token} `, policy)).toBeUndefined();
+    expect(by.known(token, by.compile(options))).toBeUndefined();
+    const now = seconds;
+    for (const [then, expected] of [
+      [now - 1, undefined],
+      [now + 10, undefined],
+    ]) {
+      await by.check(token, policy);
+      seconds = then;
+      expect(by.known(token, policy)).toBe(expected);
+      seconds = now;
+    }
+    await by.check(token, policy);
+    issuer.rotate();
+    await by.prefetch(options);
+    expect(by.known(token, policy)).toBeUndefined();
+  });
+
+  test('is nothing for what was refused, for no text, and without verdicts', async () => {
+    const refused = issuer.token({ aud: 'x' });
+    await verifier.check(refused, policy);
+    expect(verifier.known(refused, policy)).toBeUndefined();
+    expect(verifier.known(/** @type {any} */ (7), policy)).toBeUndefined();
+    const by = new RemoteTokenVerifier({ clock: () => seconds, verdictCache: false });
+    const token = issuer.token();
+    await by.check(token, policy);
+    expect(by.known(token, policy)).toBeUndefined();
+  });
+});
+
 describe('stillHolds', () => {
   test.each([
     ['with the signature cache', undefined],
