@@ -23,6 +23,8 @@ const { isDuplicate } = require('./provisioning');
  *   configured: string | undefined,
  *   readClaims: () => Record<string, any>, store: Store, log: import('../middleware/log').Log, onSynced: () => void }} SyncRequest
  *
+ * @typedef {{ client: () => import('./provider').Client, clock?: () => number, sleep?: (ms: number) => Promise<void> }} Parts
+ *
  * `pending`: still at work when the request's budget was spent.
  * @typedef {{ is: 'off' } | { is: 'skipped' | 'failed', why: string } | { is: 'synced', at: number } | { is: 'pending' }} Result
  */
@@ -35,54 +37,61 @@ const MOST_AT_ONCE = 64;
 /** Groups written at once. */
 const WRITES_AT_ONCE = 16;
 
-/**
- * Brings the groups of users in line with what their provider says. Never throws, and never makes a request wait beyond its budget.
- * @param {{ client: () => import('./provider').Client, clock?: () => number, sleep?: (ms: number) => Promise<void> }} parts
- */
-function createGroupSync({ client, clock = Date.now, sleep = pause }) {
+/** Brings the groups of users in line with what their provider says. */
+class GroupSync {
   /** When each user's reading began. @type {Map<string, number>} */
-  const recent = new Map();
-  let underWay = 0;
+  #recent = new Map();
+  #underWay = 0;
+  #client;
+  #clock;
+  #sleep;
 
-  return sync;
+  /** @param {Required<Parts>} parts */
+  constructor({ client, clock, sleep }) {
+    this.#client = client;
+    this.#clock = clock;
+    this.#sleep = sleep;
+  }
 
   /** @param {SyncRequest} request @returns {Promise<Result>} */
-  async function sync(request) {
+  async sync(request) {
     const { plan, lifecycle, member } = request;
     if (!(lifecycle === 'created' ? plan.groups.onCreate : plan.groups.forExisting)) return { is: 'off' };
-    const reason = whyNot(request);
+    const reason = this.#whyNot(request);
     if (reason !== undefined) return { is: 'skipped', why: reason };
-    remember(member);
-    underWay += 1;
-    const done = run(request).finally(() => (underWay -= 1));
+    this.#remember(member);
+    this.#underWay += 1;
+    const done = this.#run(request).finally(() => (this.#underWay -= 1));
     return within(plan.groups.budgetMs, done);
   }
 
   /** @param {SyncRequest} request @returns {string | undefined} */
-  function whyNot({ plan, member }) {
+  #whyNot({ plan, member }) {
     if (member.provider !== 'openid' || !member.openidId) return 'the account is not one of OpenID';
     if (plan.groups.source === 'graph') {
       const { env } = process;
       if (!isOn(env.USE_ENTRA_ID_FOR_PEOPLE_SEARCH)) return 'USE_ENTRA_ID_FOR_PEOPLE_SEARCH is not true';
       if (!member.idOnTheSource) return 'the account has no oid';
     }
-    if (clock() - (recent.get(keyOf(member)) ?? -Infinity) < PAUSE) return 'they were read less than a minute ago';
-    if (underWay >= MOST_AT_ONCE) return 'too many are being read';
+    if (this.#clock() - (this.#recent.get(keyOf(member)) ?? -Infinity) < PAUSE)
+      return 'they were read less than a minute ago';
+    if (this.#underWay >= MOST_AT_ONCE) return 'too many are being read';
     return undefined;
   }
 
   /** @param {Member} member */
-  function remember(member) {
-    recent.delete(keyOf(member));
-    if (recent.size >= MOST_REMEMBERED) recent.delete(/** @type {string} */ (recent.keys().next().value));
-    recent.set(keyOf(member), clock());
+  #remember(member) {
+    this.#recent.delete(keyOf(member));
+    if (this.#recent.size >= MOST_REMEMBERED)
+      this.#recent.delete(/** @type {string} */ (this.#recent.keys().next().value));
+    this.#recent.set(keyOf(member), this.#clock());
   }
 
   /** @param {SyncRequest} request @returns {Promise<Result>} */
-  async function run(request) {
+  async #run(request) {
     const { member, log, onSynced } = request;
     try {
-      const groups = await read(request);
+      const groups = await this.#read(request);
       if (typeof groups === 'string') {
         log.warn(`groups of user ${member.userId} are left as they are: ${groups}`);
         return { is: 'failed', why: groups };
@@ -90,7 +99,7 @@ function createGroupSync({ client, clock = Date.now, sleep = pause }) {
       await write(request, groups);
       log.debug(`groups of user ${member.userId} are in line: ${groups.ids.length}`);
       onSynced();
-      return { is: 'synced', at: clock() };
+      return { is: 'synced', at: this.#clock() };
     } catch (error) {
       log.error(`groups of user ${member.userId} are left as they are`, error);
       return { is: 'failed', why: error instanceof Error ? error.message : String(error) };
@@ -102,14 +111,14 @@ function createGroupSync({ client, clock = Date.now, sleep = pause }) {
    * @param {SyncRequest} request
    * @returns {Promise<{ ids: string[], missing: Group[], others: object } | string>} a text: why nothing is to be changed
    */
-  async function read({ plan, member, token, policy, issuer, configured, readClaims, store }) {
+  async #read({ plan, member, token, policy, issuer, configured, readClaims, store }) {
     const graph = new GraphGroups({
-      client,
+      client: this.#client,
       policy,
       token,
       provider: { issuer: configured, hosts: plan.userInfo.hosts },
       graphBase: plan.groups.graphBase,
-      sleep,
+      sleep: this.#sleep,
     });
     if (plan.groups.source === 'token') {
       const found = groupsInToken(readClaims(), plan.groups.claim, issuer ?? '');
@@ -134,6 +143,16 @@ function createGroupSync({ client, clock = Date.now, sleep = pause }) {
     const missing = await graph.details(ids.filter((id) => !stored.has(id)));
     return { ids, missing, others: { $nin: ids } };
   }
+}
+
+/**
+ * Never throws, and never makes a request wait beyond its budget.
+ * @param {Parts} parts
+ * @returns {(request: SyncRequest) => Promise<Result>}
+ */
+function createGroupSync({ client, clock = Date.now, sleep = pause }) {
+  const groups = new GroupSync({ client, clock, sleep });
+  return (request) => groups.sync(request);
 }
 
 /** @param {Store} store @param {string[]} ids @returns {Promise<Set<string>>} */

@@ -61,13 +61,13 @@ function createConversationManagementAuth(deps) {
       try {
         await deps.remoteAccess(req, res, next);
       } catch (error) {
-        goOnWith(error, next);
+        continueWith(error, next);
       }
     };
   }
 
   /** Nobody waits for the permission check: what it throws must not be lost. @param {unknown} error @param {Next} next */
-  function goOnWith(error, next) {
+  function continueWith(error, next) {
     try {
       next(error);
     } catch (failure) {

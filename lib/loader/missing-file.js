@@ -97,11 +97,13 @@ function isBundle(folder) {
   }
 }
 
+const MISSING = 'ERR_NATIVE_MISSING';
+
 /** @param {Attempt} attempt @returns {Diagnosis} */
 function missing(attempt) {
   const { file, folder, from, platform, shipped, version } = attempt;
   const name = `remote-agent-auth-${platform}`;
-  const code = 'ERR_NATIVE_MISSING';
+  const code = MISSING;
   const hidden = hiddenPlace(from === 'override' ? [file ?? ''] : packagePlaces(folder, name));
   if (hidden) return { code: 'ERR_NATIVE_FILE', ...hidden };
   if (from === 'override') {
@@ -128,6 +130,17 @@ function missing(attempt) {
       fix: `leave remote-agent-auth out of the bundle (external), or put remote-agent-auth.${platform}.node beside it; docs/platforms.md, "Bundlers and tracers"`,
     };
   }
+  return notInstalled(attempt, name);
+}
+
+/**
+ * npm chooses the platform package, and here it has not, or something has taken it away.
+ * @param {Attempt} attempt @param {string} name of that package
+ * @returns {Diagnosis}
+ */
+function notInstalled(attempt, name) {
+  const { folder, platform } = attempt;
+  const code = MISSING;
   const installed = installedPlatforms(attempt);
   if (installed.includes(platform)) {
     return {
