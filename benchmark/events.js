@@ -1,21 +1,28 @@
 'use strict';
 
-// What events cost a request through the middleware, in this process, with callbacks that answer at once:
-//   node benchmark/events.js [--base FOLDER]
-// Rows: nobody listens; metrics on (prom-client's registry). `--base`: another checkout of this package, built, to compare the first with.
+// What events cost a request through the middleware, with callbacks that answer at once:
+//   node scripts/checks/bench.js events [--base FOLDER]
+// Rows: a known token and a new one. Subjects: nobody listens; metrics on (a registry of prom-client). `--base`: another checkout of this
+// package, built, to compare the first with. Each subject is a process of its own, since the first listener changes what V8 has compiled;
+// they are measured in turn, and every figure is a difference or a ratio within one round.
 
+const { fork } = require('node:child_process');
+const { generateKeyPairSync, sign } = require('node:crypto');
+const { once } = require('node:events');
+const http = require('node:http');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
-const { generateKeyPairSync, sign } = require('node:crypto');
-const { performance } = require('node:perf_hooks');
 
-const root = path.join(__dirname, '..');
-const ISSUER = 'https://id.example/realms/a';
-const ROUNDS = 15;
-const REQUESTS = 4000;
+const PACKAGE = process.env.BENCH_PACKAGE ?? path.join(__dirname, '..', 'target', 'bench-package', 'remote-agent-auth');
+const ROUNDS = 41;
+/** Rounds before V8 has compiled everything. */
+const WARM_UP = 6;
+const REQUESTS = { 'known token': 8000, 'new token': 1500 };
 /** Microseconds that metrics may add to a request, and the share that events may where nobody listens. */
 const MOST_METRICS = 3;
 const MOST_OFF = 0.02;
+
+// ---- the process of a subject
 
 const { publicKey, privateKey } = generateKeyPairSync('ec', {
   namedCurve: 'P-256',
@@ -24,96 +31,129 @@ const { publicKey, privateKey } = generateKeyPairSync('ec', {
 });
 
 let serial = 0;
-function mint() {
+/** @param {string} issuer */
+function mint(issuer) {
   const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const now = Math.floor(Date.now() / 1000);
-  const claims = { iss: ISSUER, aud: 'agents', sub: 'subject-1', iat: now, exp: now + 3600, jti: String(++serial) };
+  const claims = { iss: issuer, aud: 'agents', sub: 'subject-1', iat: now, exp: now + 3600, jti: String(++serial) };
   const signed = `${encode({ alg: 'ES256', typ: 'at+jwt', kid: 'a' })}.${encode(claims)}`;
   return `${signed}.${sign('sha256', Buffer.from(signed), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
 }
 
-/** A middleware of one checkout, over keys at hand. */
-function handlerOf(folder) {
+/** An issuer on loopback, which has one key. */
+async function startIssuer() {
+  const jwks = JSON.stringify({ keys: [{ ...publicKey, kid: 'a', alg: 'ES256', use: 'sig' }] });
+  const server = http.createServer((_req, res) => res.setHeader('content-type', 'application/json').end(jwks));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+/** A middleware of one checkout. */
+function handlerOf(folder, issuer) {
   const { createRemoteAgentAuth } = require(folder);
-  const config = {
-    endpoints: {
-      agents: {
-        remoteApi: {
-          auth: { apiKey: { enabled: false }, oidc: { enabled: true, issuer: ISSUER, audience: 'agents' } },
-        },
-      },
-    },
-  };
-  const user = { _id: '1', role: 'USER', openidId: 'subject-1', openidIssuer: ISSUER };
+  const oidc = { enabled: true, issuer, audience: 'agents', jwksUri: `${issuer}/keys` };
+  const config = { endpoints: { agents: { remoteApi: { auth: { apiKey: { enabled: false }, oidc } } } } };
+  const user = { _id: '1', role: 'USER', openidId: 'subject-1', openidIssuer: issuer };
   const deps = {
     getAppConfig: () => config,
     findUser: () => user,
     updateUser: () => null,
     apiKeyMiddleware: (_req, _res, next) => next(),
   };
-  const jwks = { keys: [{ ...publicKey, kid: 'a', alg: 'ES256', use: 'sig' }] };
-  return createRemoteAgentAuth(deps, { policy: () => ({ jwks }) });
+  return createRemoteAgentAuth(deps);
 }
 
-/** Microseconds a request. */
+/** Microseconds of processor time a request: what others do on the machine meanwhile counts less than in time on the wall. */
 async function timed(handler, tokens) {
   const res = { status: () => ({ json: (body) => console.error('refused', body) }), setHeader() {} };
   let passed = 0;
   const next = () => {
     passed += 1;
   };
-  const since = performance.now();
+  const before = process.cpuUsage();
   for (const token of tokens) await handler({ headers: { authorization: `Bearer ${token}` } }, res, next);
-  const took = performance.now() - since;
+  const { user, system } = process.cpuUsage(before);
   if (passed !== tokens.length)
     throw new Error(`${tokens.length - passed} of ${tokens.length} good tokens were refused`);
-  return (took / tokens.length) * 1000;
+  return (user + system) / tokens.length;
 }
 
-const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
-
-async function measure(handlers, tokensOf) {
-  const figures = Object.fromEntries(Object.keys(handlers).map((name) => [name, []]));
-  for (let round = 0; round < ROUNDS; round++) {
-    // In turn, so that what the machine does meanwhile is everybody's.
-    for (const [name, { handler, around }] of Object.entries(handlers)) {
-      const tokens = tokensOf();
-      const end = around();
-      const micros = await timed(handler, tokens);
-      end();
-      if (round > 2) figures[name].push(micros);
-    }
+async function serve(folder, withMetrics) {
+  const issuer = await startIssuer();
+  const handler = handlerOf(folder, issuer);
+  if (withMetrics) {
+    const { collectPrometheus } = require(path.join(folder, 'lib', 'operations', 'metrics'));
+    const { Registry } = require('prom-client');
+    collectPrometheus(new Registry());
   }
-  return Object.fromEntries(Object.entries(figures).map(([name, values]) => [name, median(values)]));
+  const known = mint(issuer);
+  process.on('message', async (row) => {
+    const count = REQUESTS[row];
+    const tokens = row === 'known token' ? Array(count).fill(known) : Array.from({ length: count }, () => mint(issuer));
+    globalThis.gc?.();
+    process.send(await timed(handler, tokens));
+  });
+}
+
+// ---- the process that measures
+
+const sorted = (values) => [...values].sort((a, b) => a - b);
+const median = (values) => sorted(values)[values.length >> 1];
+/** The median, and in brackets the middle half of the rounds. */
+function shown(values, digits = 2) {
+  const all = sorted(values);
+  const at = (share) => all[Math.floor((all.length - 1) * share)].toFixed(digits);
+  return `${at(0.5)} (${at(0.25)} to ${at(0.75)}; ${at(0)} to ${at(1)})`;
+}
+
+async function measure(subjects, row) {
+  const rounds = [];
+  const names = Object.keys(subjects);
+  for (let round = 0; round < ROUNDS + WARM_UP; round++) {
+    const figures = {};
+    // Each first by turns.
+    for (let place = 0; place < names.length; place++) {
+      const name = names[(place + round) % names.length];
+      const answer = once(subjects[name], 'message');
+      subjects[name].send(row);
+      [figures[name]] = await answer;
+    }
+    if (round >= WARM_UP) rounds.push(figures);
+  }
+  return rounds;
 }
 
 async function main() {
   const { values } = parseArgs({ options: { base: { type: 'string' } } });
-  const { collectPrometheus } = require(path.join(root, 'lib', 'operations', 'metrics'));
-  const { Registry } = require('prom-client');
-  const here = handlerOf(root);
-  const off = () => () => {};
-  const handlers = {
-    ...(values.base && { base: { handler: handlerOf(path.resolve(values.base)), around: off } }),
-    'nobody listens': { handler: here, around: off },
-    'metrics on': { handler: here, around: () => collectPrometheus(new Registry()) },
+  const start = (...args) => fork(__filename, ['--child', ...args], { execArgv: ['--expose-gc'] });
+  const subjects = {
+    ...(values.base && { base: start(path.resolve(values.base), 'off') }),
+    off: start(PACKAGE, 'off'),
+    metrics: start(PACKAGE, 'metrics'),
   };
-  const known = [mint()];
-  const rows = {
-    'known token': () => Array(REQUESTS).fill(known[0]),
-    'new token': () => Array.from({ length: REQUESTS / 4 }, mint),
-  };
-  for (const [row, tokensOf] of Object.entries(rows)) {
-    const figures = await measure(handlers, tokensOf);
-    const text = Object.entries(figures).map(([name, micros]) => `${name} ${micros.toFixed(2)} us`);
-    const added = figures['metrics on'] - figures['nobody listens'];
-    const share = figures.base && figures['nobody listens'] / figures.base - 1;
-    console.log(`${row}: ${text.join(', ')}; metrics add ${added.toFixed(2)} us (at most ${MOST_METRICS})`);
-    if (share !== undefined) console.log(`  events off: ${(share * 100).toFixed(1)} % (at most ${MOST_OFF * 100})`);
+  try {
+    for (const row of Object.keys(REQUESTS)) {
+      const rounds = await measure(subjects, row);
+      const each = Object.keys(subjects).map((name) => `${name} ${median(rounds.map((of) => of[name])).toFixed(2)} us`);
+      console.log(`${row}: ${each.join(', ')}`);
+      const added = rounds.map(({ metrics, off }) => metrics - off);
+      console.log(`  metrics add ${shown(added)} us; at most ${MOST_METRICS}`);
+      if (!values.base) continue;
+      const shares = rounds.map(({ off, base }) => (off / base - 1) * 100);
+      console.log(`  nobody listens, against the base: ${shown(shares, 1)} %; at most ${MOST_OFF * 100}`);
+    }
+  } finally {
+    for (const child of Object.values(subjects)) child.kill();
   }
 }
 
-main().catch((error) => {
-  console.error(error);
-  process.exitCode = 1;
-});
+const [flag, folder, what] = process.argv.slice(2);
+if (flag === '--child') {
+  serve(folder, what === 'metrics');
+} else {
+  main().catch((error) => {
+    console.error(error);
+    process.exitCode = 1;
+  });
+}

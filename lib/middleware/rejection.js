@@ -1,7 +1,8 @@
 'use strict';
 
 const { decisions } = require('../events/channels');
-const { explanation, publish, refusalEvent } = require('./observation');
+const { explanation, publish } = require('../events/observation');
+const { refusalEvent } = require('./observation');
 const { metadataUrl } = require('../responses/metadata-url');
 const { sendErrorResponse } = require('./responses');
 

@@ -8,7 +8,7 @@ const { createCallbacks } = require('./callbacks');
 const { decide } = require('./decision');
 const { createLog, limitOf } = require('./log');
 const { observedLookup } = require('./lookup-metrics');
-const { acceptedEvent, beginning, publish } = require('./observation');
+const { acceptedEvent } = require('./observation');
 const { checkDeps, readOptions } = require('./options');
 const { summaryOf } = require('./refusal-summary');
 const { attempt, refuse, report, unexpected } = require('./rejection');
@@ -17,7 +17,8 @@ const { isTenantConflict, requestConfigOptions } = require('./tenant');
 const { runThrough } = require('./tenant-context');
 const { loginIssuer, resolveUser } = require('./user');
 const { createWarnings } = require('./warnings');
-const { decisions, keys } = require('../events/channels');
+const { decisions } = require('../events/channels');
+const { beginning, publish, watchKeys } = require('../events/observation');
 const { warnOfNetworkSettings } = require('../policy/network-warnings');
 const { readAuthConfig } = require('../policy/oidc-config');
 const { createPolicyExtra } = require('../policy/option');
@@ -53,7 +54,7 @@ function createRemoteAgentAuth(deps, options) {
     const state = { req, res, next, apiKeyEnabled: false, token: null, began: beginning() };
     return authenticate(context, state).then(
       (outcome) => {
-        if (keys.hasSubscribers) require('../events/key-watch').lookAtKeys(context.verifier);
+        watchKeys(context.verifier);
         return outcome === PASS ? accept(context, state) : reject(context, state, outcome);
       },
       (error) => reject(context, state, unexpected(error)),
@@ -137,27 +138,26 @@ function shadowOf(shadow, policy, { policies, ...on }) {
 /** @param {Context} context @param {RequestState} state @returns {void | Promise<void>} */
 function accept(context, state) {
   if (!decisions.hasSubscribers) return proceed(context, state);
-  // Where the host's tenant middleware does not go on, the request has not been let in.
   const { next } = state;
   let isFirst = true;
-  // Hosts distinguish `next()` from `next(undefined)`.
-  const forwarded = (/** @type {any[]} */ ...values) => {
+  // Where the host's tenant middleware does not go on, the request has not been let in.
+  return proceed(context, state, () => {
     if (isFirst) attempt(() => publish(acceptedEvent(state, context.verifier)));
     isFirst = false;
-    next(...values);
-  };
-  return proceed(context, { ...state, next: forwarded });
+    next();
+  });
 }
 
 /**
  * `next`, inside the tenant's context where the host brings the middleware for it.
  * @param {Context} context
  * @param {RequestState} state
+ * @param {() => void} [next]
  * @returns {void | Promise<void>}
  */
-function proceed(context, state) {
+function proceed(context, state, next = state.next) {
   const { deps, log } = context;
-  const { req, res, next, tenantId } = state;
+  const { req, res, tenantId } = state;
   if (deps.tenantContextMiddleware === undefined) return void next();
   if (tenantId) req.tenantId = tenantId;
   const enter = (/** @type {() => void} */ enclosed) => deps.tenantContextMiddleware?.(req, res, enclosed);

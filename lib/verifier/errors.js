@@ -371,9 +371,19 @@ Object.defineProperty(RemoteAuthError.prototype, 'name', {
   writable: true,
 });
 
+/**
+ * What to do next about a failure: by its code, but where a connection failed: that fault's own text says it better.
+ * @param {{ code?: any, message?: string, reason?: string }} failure
+ * @returns {string | undefined}
+ */
+function actionOf({ code, message, reason }) {
+  if (reason !== undefined && message?.includes(': ')) return message.slice(message.indexOf(': ') + 2);
+  return Object.hasOwn(codes, code) ? codes[/** @type {Code} */ (code)].action : undefined;
+}
+
 /** @param {string} message names the option and what was expected */
 function wrongOption(message) {
   return new RemoteAuthError({ code: 'ERR_POLICY_OPTION', fault: 'config', message });
 }
 
-module.exports = { RemoteAuthError, codes, wrongOption };
+module.exports = { RemoteAuthError, actionOf, codes, wrongOption };
