@@ -118,7 +118,11 @@ export type PolicyResolver = (
 export type BearerError = RemoteAuthError & {
   /** That of the answer. */
   readonly status: number;
-  /** `WWW-Authenticate`, `Retry-After`. */
+  /** 10 characters: the answer has it in the header `Auth-Reference`, and the `DecisionEvent` as well. */
+  readonly reference: string;
+  /** What to do next, in a sentence; not in what `next` gets. */
+  readonly action?: string;
+  /** `Auth-Reference`, `WWW-Authenticate`, `Retry-After`. */
   readonly headers: Record<string, string>;
 };
 
@@ -139,7 +143,7 @@ export interface BearerRequest {
 export interface BearerRefusal {
   ok: false;
   status: number;
-  /** `WWW-Authenticate`, `Retry-After`, `Content-Type`. */
+  /** `Auth-Reference`, `WWW-Authenticate`, `Retry-After`, `Content-Type`. */
   headers: Record<string, string>;
   body: string;
   code: RemoteAuthErrorCode;

@@ -107,6 +107,8 @@ export interface DecisionEvent {
   check?: string;
   expected?: string;
   got?: string;
+  /** Who was asked and did not answer as it should: the provider, or a proxy on the way there. */
+  host?: string;
   /** What to do next, one sentence. */
   action?: string;
   /** Seconds, as in `TokenEvidence`. */
@@ -120,8 +122,31 @@ export interface DecisionEvent {
   callbackMicros?: number;
   /** What the option `shadow` would have made of the token, where that is another outcome and it was known at once. */
   shadow?: Readonly<{ outcome: 'accepted' | 'refused'; code?: RemoteAuthErrorCode; expected?: string; got?: string }>;
-  /** Keyed hash of the subject, as in the log; of refusals after the token itself was found good. */
+  /**
+   * A guard of the route refused what had been let in: the second event of this request, with a reference of its own. Its
+   * `durationMicros` is 0.
+   */
+  guard?: true;
+  /** Keyed hash of the subject, as in the log: of refusals after the token itself was found good, and where there is an `actorHash`. */
   subjectHash?: string;
+  /** The same of the actor who uses the token for its subject (`act`, RFC 8693), with `createBearerAuth` and the adapters. */
+  actorHash?: string;
+}
+
+/**
+ * Where the option `shadow` differs, also where that was known only after the request: published on `diagnostics_channel` as
+ * `remote-agent-auth:shadow`. Frozen.
+ */
+export interface ShadowEvent {
+  /** Milliseconds since 1970. */
+  time: number;
+  /** The configured one. */
+  issuer?: string;
+  /** What the shadow policy would have done. */
+  outcome: 'accepted' | 'refused';
+  code?: RemoteAuthErrorCode;
+  expected?: string;
+  got?: string;
 }
 
 /** What became of keys: published on `diagnostics_channel` as `remote-agent-auth:keys`, after a request, at most once a second. Frozen. */

@@ -2,6 +2,7 @@
 
 // Each framework for real, over one table of requests: what a client sees does not depend on the framework.
 
+const { subscribe, unsubscribe } = require('node:diagnostics_channel');
 const http = require('node:http');
 const { createTestIssuer } = require('../../lib/testing');
 const { RESOURCE, SERVERS } = require('../support/adapters/servers');
@@ -24,8 +25,8 @@ function send(url, options = {}) {
       const chunks = [];
       response.on('data', (chunk) => chunks.push(chunk));
       response.on('end', () => {
-        const { 'www-authenticate': challenge, 'content-type': type } = response.headers;
-        resolve({ status: response.statusCode, challenge, type, text: Buffer.concat(chunks).toString() });
+        const { 'www-authenticate': challenge, 'content-type': type, 'auth-reference': reference } = response.headers;
+        resolve({ status: response.statusCode, challenge, type, reference, text: Buffer.concat(chunks).toString() });
       });
     });
     request.once('error', reject);
@@ -92,6 +93,33 @@ describe.each(Object.entries(SERVERS))('%s', (name, start) => {
     ]) {
       const { status, challenge } = await send(...request);
       expect({ status, challenge }).toEqual({ status: 400, challenge: expect.stringMatching(/invalid_request/) });
+    }
+  });
+
+  test('each refusal has its reference in the header, in the body and in the event of it', async () => {
+    const token = issuer.token();
+    const twice = { headers: ['Authorization', `Bearer ${token}`, 'Authorization', `Bearer ${token}`, 'Host', 'x'] };
+    const events = [];
+    const note = (event) => events.push(event);
+    subscribe('remote-agent-auth:decision', note);
+    try {
+      for (const [path, request, status, code] of [
+        ['/me', {}, 401, 'ERR_CREDENTIALS_MISSING'],
+        ['/me', bearer(issuer.token({ aud: 'other' })), 401, 'ERR_TOKEN_AUDIENCE'],
+        ['/me', twice, 400, 'ERR_REQUEST_MALFORMED'],
+        ['/agents', bearer(token), 403, 'ERR_SCOPE_MISSING'],
+      ]) {
+        events.length = 0;
+        const answer = await send(at(path), request);
+        const { reference } = answer;
+        expect([answer.status, reference]).toEqual([status, expect.stringMatching(/^[0-9A-Z]{10}$/)]);
+        expect(JSON.parse(answer.text).reference).toBe(reference);
+        const guard = status === 403 ? { guard: true } : {};
+        expect(events.at(-1)).toMatchObject({ reference, outcome: 'refused', code, status, ...guard });
+        expect(events.slice(0, -1).map(({ outcome }) => outcome)).toEqual(status === 403 ? ['accepted'] : []);
+      }
+    } finally {
+      unsubscribe('remote-agent-auth:decision', note);
     }
   });
 

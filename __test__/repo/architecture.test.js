@@ -125,7 +125,7 @@ const ROOMS = {
   logout: ['events', 'stores', 'verifier'],
   accounts: ['events', 'policy', 'stores', 'verifier'],
   responses: [],
-  guards: ['policy', 'responses', 'verifier'],
+  guards: ['events', 'policy', 'responses', 'verifier'],
   'bearer-auth': ['events', 'guards', 'policy', 'responses', 'verifier'],
   middleware: ['accounts', 'events', 'policy', 'responses', 'verifier'],
   operations: ['events', 'policy', 'verifier'],

@@ -63,7 +63,9 @@ test('createBearerAuth reads neither guards, profiles, metadata, several issuers
   const { rooms, files } = beside("require('.').createBearerAuth({ issuer: 'https://a.example', audience: 'a' })");
   expect(rooms).toEqual(['lib/bearer-auth', 'lib/events', 'lib/guards', 'lib/policy', 'lib/responses', 'lib/verifier']);
   expect(files.filter((file) => /^lib\/(events|guards|policy|verifier)\//.test(file))).toEqual([
+    'lib/events/channels.js',
     'lib/events/notify.js',
+    'lib/events/reference.js',
     'lib/events/time-limit.js',
     'lib/guards/admission.js',
     'lib/guards/facts.js',
@@ -71,6 +73,7 @@ test('createBearerAuth reads neither guards, profiles, metadata, several issuers
     'lib/verifier/shared-verifier.js',
   ]);
   const unused = [
+    'bearer-auth/observation',
     'bearer-auth/resource-metadata',
     'bearer-auth/resolve-lanes',
     'verifier/profiles',

@@ -47,8 +47,9 @@ function bearerAuth(fastify, options, done) {
  * @param {import('../../index').BearerError} error
  */
 function thrown(error) {
-  const { message, status, headers, cause } = handedOn(error);
-  return Object.assign(new Error(message, { cause }), { statusCode: status, status, headers, expose: false });
+  const { message, status, reference, headers, cause } = handedOn(error);
+  const answer = { statusCode: status, status, reference, headers, expose: false };
+  return Object.assign(new Error(message, { cause }), answer);
 }
 
 /** @typedef {{ open: boolean, guards?: readonly import('../../index').Guard[], authRequired?: boolean }} RouteRule */

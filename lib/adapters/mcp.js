@@ -21,11 +21,12 @@ function createTokenVerifier({ errors, ...options }) {
       const { InsufficientScopeError, InvalidTokenError, ServerError } = await loaded;
       const result = await authenticator.authenticate({ headers: { authorization: `Bearer ${token}` } });
       if (result.ok && result.auth !== undefined) return authInfoOf(result.auth, /** @type {any} */ (options).audience);
-      // The texts are fixed: what is wrong goes to `onRefusal`.
+      // The texts are fixed but for the reference, for which the SDK has no header: what is wrong goes to `onRefusal`.
       const status = result.ok ? 401 : result.status;
-      if (status === 403) throw new InsufficientScopeError('Insufficient scope');
-      if (status >= 500) throw new ServerError('The token could not be checked');
-      throw new InvalidTokenError('Invalid token');
+      const reference = result.ok ? '' : ` (reference ${result.error.reference})`;
+      if (status === 403) throw new InsufficientScopeError(`Insufficient scope${reference}`);
+      if (status >= 500) throw new ServerError(`The token could not be checked${reference}`);
+      throw new InvalidTokenError(`Invalid token${reference}`);
     },
   };
 }

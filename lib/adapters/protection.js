@@ -61,7 +61,7 @@ class Protection {
     if (!result.ok) return { answer: result };
     for (const guard of guards) {
       const cause = await guard.evaluate(result.auth, req);
-      if (cause !== undefined) return { answer: authenticator.refuse(cause, req) };
+      if (cause !== undefined) return { answer: authenticator.refuseByGuard(cause, req, result.auth) };
     }
     return { auth: result.auth };
   }

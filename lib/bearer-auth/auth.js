@@ -117,14 +117,15 @@ class BearerAuth {
  * @param {string} token
  * @param {Success} outcome
  * @param {NativeFacts} facts
+ * @param {Entry} entry of the policy it was checked by
  * @param {() => number} now seconds since 1970
  * @returns {import('../../index').BearerAuth | undefined} undefined for a token whose actor cannot be read
  */
-function authOf(token, outcome, facts, now) {
+function authOf(token, outcome, facts, entry, now) {
   if (facts.actor === false) return undefined;
   const read = /** @type {Facts} */ (facts);
   const auth = /** @type {any} */ (new BearerAuth(token, outcome, read));
-  setFacts(auth, { outcome, facts: read, now });
+  setFacts(auth, { outcome, facts: read, entry, now });
   return auth;
 }
 

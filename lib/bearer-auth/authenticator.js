@@ -1,6 +1,9 @@
 'use strict';
 
+const { decisions, keys } = require('../events/channels');
 const { notify } = require('../events/notify');
+const { newReference } = require('../events/reference');
+const { groundsOf } = require('../guards/facts');
 const { metadataUrl } = require('../responses/metadata-url');
 const { RemoteAuthError } = require('../verifier/errors');
 const { sharedVerifier } = require('../verifier/shared-verifier');
@@ -17,6 +20,9 @@ const { refusalOf } = require('./refusal');
  * @typedef {import('../../native').Outcome} Outcome
  * @typedef {import('./issuers').Entry} Entry
  * @typedef {import('./refusal').Cause} Cause
+ *
+ * One request, and what is known of it so far.
+ * @typedef {import('./observation').Known & { req: any }} State
  */
 
 /** @type {BearerResult} */
@@ -32,6 +38,13 @@ const MALFORMED = Object.freeze({
 });
 /** @type {Cause} */
 const UNREADABLE_ACTOR = Object.freeze({ code: 'ERR_TOKEN_ACTOR', message: '`act` is no object that names an actor' });
+
+/** Not loaded before somebody listens. @type {typeof import('./observation') | undefined} */
+let loaded;
+function events() {
+  loaded ??= require('./observation');
+  return loaded;
+}
 
 /** One request in, whom it comes from or its answer out: what every adapter is made of. */
 class Authenticator {
@@ -66,67 +79,101 @@ class Authenticator {
    * @returns {BearerResult | Promise<BearerResult>}
    */
   authenticate(request, req = request) {
+    /** @type {State} */
+    const state = { req, token: undefined, entry: undefined, outcome: undefined, facts: undefined, began: undefined };
+    if (decisions.hasSubscribers) state.began = performance.now();
     try {
       if (this.#settings.preflight && isPreflight(request)) return PREFLIGHT;
       const credentials = credentialsOf(request);
-      if (credentials === 'malformed') return this.refuse(MALFORMED, req);
-      if (credentials === 'none') return this.#settings.authRequired ? this.refuse(MISSING, req) : NOBODY;
-      const chosen = this.#issuers.choose(credentials.token, req);
-      const result =
-        'then' in chosen ? this.#later(credentials.token, chosen, req) : this.#check(credentials.token, chosen, req);
-      return 'then' in result ? result.catch((error) => this.#failed(error, req)) : result;
+      if (credentials === 'malformed') return this.#refuse(MALFORMED, state);
+      if (credentials === 'none') return this.#settings.authRequired ? this.#refuse(MISSING, state) : NOBODY;
+      const { token } = credentials;
+      state.token = token;
+      const chosen = this.#issuers.choose(token, req);
+      const result = 'then' in chosen ? this.#later(token, chosen, state) : this.#check(token, chosen, state);
+      return 'then' in result ? result.catch((error) => this.#failed(error, state)) : result;
     } catch (error) {
-      return this.#failed(error, req);
+      return this.#failed(error, state);
     }
   }
 
-  /** @param {string} token @param {Promise<Entry | import('../../native').Failure>} chosen @param {any} req */
-  async #later(token, chosen, req) {
-    return this.#check(token, await chosen, req);
+  /** @param {string} token @param {Promise<Entry | import('../../native').Failure>} chosen @param {State} state */
+  async #later(token, chosen, state) {
+    return this.#check(token, await chosen, state);
   }
 
   /**
    * @param {string} token
    * @param {Entry | import('../../native').Failure} chosen
-   * @param {any} req
+   * @param {State} state
    * @returns {BearerResult | Promise<BearerResult>}
    */
-  #check(token, chosen, req) {
-    if (isFailure(chosen)) return this.refuse(chosen, req);
+  #check(token, chosen, state) {
+    if (isFailure(chosen)) return this.#refuse(chosen, state);
+    state.entry = chosen;
+    const since = state.began === undefined ? 0 : performance.now();
     const checked = this.#verifier.check(token, chosen.policy);
-    if (!('then' in checked)) return this.#result(token, checked, chosen, req);
-    return checked.then((outcome) => this.#result(token, outcome, chosen, req));
-  }
-
-  /** @param {string} token @param {Outcome} outcome @param {Entry} entry @param {any} req @returns {BearerResult} */
-  #result(token, outcome, entry, req) {
-    if (!outcome.ok) return this.refuse({ ...outcome, scope: entry.scope }, req);
-    if (outcome.isBound) warnOfBoundToken(entry.accepted?.[0] ?? entry.issuer);
-    const auth = authOf(token, outcome, factsOf(outcome, entry), this.#now);
-    if (auth === undefined) return this.refuse(UNREADABLE_ACTOR, req);
-    this.#issuers.remember(token, entry);
-    return { ok: true, auth };
+    if (!('then' in checked)) return this.#result(token, checked, chosen, state, since);
+    return checked.then((outcome) => this.#result(token, outcome, chosen, state, since));
   }
 
   /**
-   * The answer to a refusal, a guard's as well.
+   * @param {string} token
+   * @param {Outcome} outcome
+   * @param {Entry} entry
+   * @param {State} state
+   * @param {number} since when the check began, where somebody listens
+   * @returns {BearerResult}
+   */
+  #result(token, outcome, entry, state, since) {
+    if (state.began !== undefined) state.checked = performance.now() - since;
+    if (!outcome.ok) return this.#refuse({ ...outcome, scope: entry.scope }, state);
+    if (outcome.isBound) warnOfBoundToken(entry.accepted?.[0] ?? entry.issuer);
+    const facts = factsOf(outcome, entry);
+    state.outcome = outcome;
+    state.facts = facts;
+    const auth = authOf(token, outcome, facts, entry, this.#now);
+    if (auth === undefined) return this.#refuse(UNREADABLE_ACTOR, state);
+    this.#issuers.remember(token, entry);
+    if (decisions.hasSubscribers) events().publishAccepted(state, this.#verifier);
+    if (keys.hasSubscribers) events().watchKeys(this.#verifier);
+    return { ok: true, auth };
+  }
+
+  /** The answer to a request that cannot be served. @param {Cause} cause @param {any} [req] @returns {import('../../index').BearerRefusal} */
+  refuse(cause, req) {
+    return this.#refuse(cause, { req });
+  }
+
+  /**
+   * The answer to a guard's refusal.
    * @param {Cause} cause
-   * @param {any} [req]
+   * @param {any} req
+   * @param {import('../../index').BearerAuth | undefined} auth whom the guard has refused
    * @returns {import('../../index').BearerRefusal}
    */
-  refuse(cause, req) {
+  refuseByGuard(cause, req, auth) {
+    return this.#refuse(cause, { req, ...groundsOf(auth) }, true);
+  }
+
+  /** @param {Cause} cause @param {State} state @param {boolean} [isGuard] @returns {import('../../index').BearerRefusal} */
+  #refuse(cause, state, isGuard = false) {
+    const { req } = state;
     const { realm, bodies, onRefusal } = this.#settings;
     const resourceMetadata = metadataUrl(this.#settings.resourceMetadata, req);
-    const refusal = refusalOf(cause, { realm, bodies, resourceMetadata });
+    const reference = newReference();
+    const refusal = refusalOf(cause, { realm, bodies, reference, resourceMetadata });
+    if (decisions.hasSubscribers) events().publishRefused(state, refusal, isGuard, this.#verifier);
+    if (keys.hasSubscribers) events().watchKeys(this.#verifier);
     notify(onRefusal, refusal.error, req);
     return refusal;
   }
 
-  /** What a function of the operator's threw, or a bug. @param {unknown} cause @param {any} req */
-  #failed(cause, req) {
+  /** What a function of the operator's threw, or a bug. @param {unknown} cause @param {State} state */
+  #failed(cause, state) {
     // A policy that cannot be used says so itself.
-    if (cause instanceof RemoteAuthError) return this.refuse(Object.assign({ message: cause.message }, cause), req);
-    return this.refuse({ code: 'ERR_INTERNAL', message: 'the request could not be authenticated', cause }, req);
+    if (cause instanceof RemoteAuthError) return this.#refuse(Object.assign({ message: cause.message }, cause), state);
+    return this.#refuse({ code: 'ERR_INTERNAL', message: 'the request could not be authenticated', cause }, state);
   }
 }
 

@@ -12,8 +12,9 @@ const { KnownTokens } = require('./known-tokens');
  * @typedef {import('../../index').TokenVerifier} Verifier
  *
  * One issuer's policy. `paths`: where in its claims the facts of guards stand; `accepted`: every `iss` it can accept, undefined where a
- * verifier of the host's own has compiled it; `resolvedFor`: the `iss` that `resolvePolicy` gave it for.
- * @typedef {{ policy: CompiledPolicy, scope: string | undefined, issuer: string, accepted: readonly string[] | undefined,
+ * verifier of the host's own has compiled it; `options`: what it was compiled from; `resolvedFor`: the `iss` that `resolvePolicy` gave it
+ * for.
+ * @typedef {{ policy: CompiledPolicy, options: object, scope: string | undefined, issuer: string, accepted: readonly string[] | undefined,
  *   paths: { roles: string[], permissions: string[], clientId: string[] }, resolvedFor?: string }} Entry
  *
  * @typedef {(untrustedIssuer: string, req: any) => BearerPolicy | null | undefined | Promise<BearerPolicy | null | undefined>} Resolve
@@ -128,10 +129,12 @@ class Issuers {
     const { claimPaths, ...written } = Object(options);
     // A profile knows whether its provider issues more than ID tokens. An option that is undefined or null says nothing.
     const typ = written.typ ?? (written.profile === undefined ? DEFAULT_TYP : undefined);
-    const policy = this.#compiled.find({ ...written, typ });
+    const policyOptions = { ...written, typ };
+    const policy = this.#compiled.find(policyOptions);
     const { scope, issuer } = written;
     return {
       policy,
+      options: policyOptions,
       scope,
       issuer: [issuer].flat()[0],
       accepted: acceptedBy(policy),

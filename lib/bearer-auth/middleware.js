@@ -22,7 +22,7 @@ function createBearerAuth(options) {
   const answer = (refusal, res, next) => (onError === 'next' ? next(handedOn(refusal.error)) : send(res, refusal));
 
   /** @type {import('../guards/admission').Admission['refuse']} */
-  const refuse = (cause, req, res, next) => answer(authenticator.refuse(cause, req), res, next);
+  const refuse = (cause, req, res, next, auth) => answer(authenticator.refuseByGuard(cause, req, auth), res, next);
 
   /** @param {any} req @param {any} res @param {(error?: any) => void} next */
   const bearerAuth = (req, res, next) => {

@@ -3,7 +3,7 @@
 const { STATUS_CODES } = require('node:http');
 const { BODIES, bodyOf } = require('../responses/bodies');
 const { challengeHeader } = require('../responses/challenge');
-const { RemoteAuthError, codes } = require('../verifier/errors');
+const { RemoteAuthError, actionOf, codes } = require('../verifier/errors');
 
 /**
  * @typedef {import('../../index').RemoteAuthErrorCode} Code
@@ -39,15 +39,15 @@ const BY_FAULT = {
  * The answer to a request that is refused, and the error for hosts that answer by themselves. Nothing of the cause is in the answer but
  * what RFC 6750, RFC 9470 and RFC 9728 put into the challenge.
  * @param {Cause} cause
- * @param {{ realm: string, bodies: import('../../index').ErrorBodies, resourceMetadata?: string }} voice
+ * @param {{ realm: string, bodies: import('../../index').ErrorBodies, reference: string, resourceMetadata?: string }} voice
  * @returns {BearerRefusal}
  */
-function refusalOf(cause, { realm, bodies, resourceMetadata }) {
+function refusalOf(cause, { realm, bodies, reference, resourceMetadata }) {
   // A verifier or a guard of the host's own may say anything.
   const { fault } = Object.hasOwn(codes, cause.code) ? codes[cause.code] : codes.ERR_INTERNAL;
   const row = BY_CODE[cause.code] ?? BY_FAULT[fault];
   /** @type {Record<string, string>} */
-  const headers = {};
+  const headers = { 'Auth-Reference': reference };
   if (row.challenge !== undefined) {
     const { acrValues, maxAge } = cause;
     headers['WWW-Authenticate'] = challengeHeader(row.challenge, realm, cause.scope, {
@@ -60,8 +60,10 @@ function refusalOf(cause, { realm, bodies, resourceMetadata }) {
   if (row.retryAfter !== undefined) {
     headers['Retry-After'] = String(Math.max(1, Math.ceil(cause.retryAfter ?? row.retryAfter)));
   }
-  const error = errorOf(cause, fault, row.status, { ...headers });
-  const { text, type } = written(bodyOf(row, bodies));
+  const error = errorOf(cause, fault, { status: row.status, reference, headers: { ...headers } });
+  // LibreChat's bodies are its own, to the letter.
+  const named = bodies === 'librechat' ? undefined : reference;
+  const { text, type } = written(bodyOf({ ...row, reference: named }, bodies));
   if (text !== '') headers['Content-Type'] = type;
   return { ok: false, status: row.status, headers, body: text, code: cause.code, error };
 }
@@ -75,14 +77,14 @@ function written({ body, type = 'application/json' }) {
 /**
  * @param {Cause} cause
  * @param {import('../../index').RemoteAuthErrorFault} fault
- * @param {number} status
- * @param {Record<string, string>} headers
+ * @param {{ status: number, reference: string, headers: Record<string, string> }} answer
  * @returns {import('../../index').BearerError}
  */
-function errorOf(cause, fault, status, headers) {
+function errorOf(cause, fault, answer) {
   const error = new RemoteAuthError({ ...cause, fault });
+  const action = actionOf(cause);
   if (cause.cause !== undefined) Object.defineProperty(error, 'cause', { value: cause.cause, configurable: true });
-  return /** @type {any} */ (Object.assign(error, { status, headers }));
+  return /** @type {any} */ (Object.assign(error, answer, action !== undefined && { action }));
 }
 
 /**
@@ -92,10 +94,10 @@ function errorOf(cause, fault, status, headers) {
  * @returns {import('../../index').BearerError}
  */
 function handedOn(cause) {
-  const { code, fault, status, headers } = cause;
+  const { code, fault, status, reference, headers } = cause;
   const error = new RemoteAuthError({ code, fault, message: STATUS_CODES[status] ?? 'Error' });
   Object.defineProperty(error, 'cause', { value: cause, configurable: true });
-  return /** @type {any} */ (Object.assign(error, { status, headers, expose: false }));
+  return /** @type {any} */ (Object.assign(error, { status, reference, headers, expose: false }));
 }
 
 module.exports = { handedOn, refusalOf };

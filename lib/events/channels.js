@@ -37,4 +37,5 @@ module.exports = {
   decisions: channel('remote-agent-auth:decision'),
   keys: channel('remote-agent-auth:keys'),
   accounts: channel('remote-agent-auth:account'),
+  shadows: channel('remote-agent-auth:shadow'),
 };

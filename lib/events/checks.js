@@ -71,7 +71,9 @@ const CHECK_OF_CODE = Object.freeze({
 
 /** @param {import('../../index').RemoteAuthErrorCode} code @returns {string} */
 function checkOf(code) {
-  return CHECK_OF_CODE[code] ?? code.slice('ERR_'.length).toLowerCase().replaceAll('_', '-');
+  // A verifier of a host's own may name any code.
+  const check = Object.hasOwn(CHECK_OF_CODE, code) ? CHECK_OF_CODE[code] : undefined;
+  return check ?? code.slice('ERR_'.length).toLowerCase().replaceAll('_', '-');
 }
 
 module.exports = { CHECK_OF_CODE, checkOf };

@@ -49,7 +49,7 @@ function acceptedEvent(parts) {
   const { issuer, policy, algorithm, kid, keys, durationMicros, callbackMicros } = parts;
   const reference = newReference();
   const time = Date.now();
-  const outcome = 'accepted';
+  const outcome = /** @type {const} */ ('accepted');
   const hasAll =
     issuer !== undefined &&
     policy !== undefined &&
@@ -63,7 +63,18 @@ function acceptedEvent(parts) {
     const known = { reference, time, outcome, issuer, policy, tenant, algorithm, kid, keys, shadow };
     return decisionEvent({ ...known, durationMicros, callbackMicros, subjectHash, actorHash });
   }
-  return Object.freeze({ reference, time, outcome, issuer, policy, algorithm, kid, keys, durationMicros, callbackMicros });
+  return Object.freeze({
+    reference,
+    time,
+    outcome,
+    issuer,
+    policy,
+    algorithm,
+    kid,
+    keys,
+    durationMicros,
+    callbackMicros,
+  });
 }
 
 module.exports = { acceptedEvent, decisionEvent };

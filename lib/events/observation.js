@@ -25,8 +25,9 @@ const { newReference } = require('./reference');
  *   verified?: import('../../native').Success, subject?: unknown, actor?: unknown, began?: number, checked?: number,
  *   shadow?: DecisionEvent['shadow'] }} Observed
  *
- * Why a request is not let in. `failure`: what the verifier said, or a guard. `got`: what came, where there is no failure.
- * @typedef {{ outcome: 'refused' | 'api-key' | 'error', status?: number, cause?: string, check?: string, action?: string, got?: string,
+ * Why a request is not let in. `reference`: where the answer has one already. `failure`: what the verifier said, or a guard. `got`: what
+ * came, where there is no failure.
+ * @typedef {{ reference?: string, outcome: 'refused' | 'api-key' | 'error', status?: number, cause?: string, check?: string, action?: string, got?: string,
  *   guard?: true, failure?: { code?: any, fault?: any, expected?: string, got?: string, reason?: string, host?: string } }} Refused
  */
 
@@ -121,13 +122,13 @@ function accepted(observed, verifier) {
  * @param {Pick<TokenVerifier, 'evidence'>} [verifier]
  * @returns {DecisionEvent}
  */
-function refused(observed, { outcome, status, cause, check, got, guard, failure }, action, verifier) {
+function refused(observed, { reference, outcome, status, cause, check, got, guard, failure }, action, verifier) {
   const { names, issuer, tenant, began, checked = 0, shadow, subject, actor } = observed;
   const code = failure?.code;
   const evidence = evidenceOf(observed, code, verifier);
   const took = began === undefined ? undefined : (performance.now() - began) * 1000;
   return decisionEvent({
-    reference: newReference(),
+    reference: reference ?? newReference(),
     time: Date.now(),
     outcome,
     code,
@@ -231,7 +232,7 @@ function explanation({ reference, code, expected, got, host, kid, providerKids, 
   if (code !== undefined && !line.includes(code)) said.push(code);
   if (expected !== undefined && !line.includes('expected ')) said.push(`expected ${expected}`);
   if (got !== undefined && !line.includes('expected ') && !line.includes(got)) said.push(`got ${got}`);
-  if (host !== undefined && !line.includes(host)) said.push(`host ${host}`);
+  if (host !== undefined && !`${line} ${action}`.includes(host)) said.push(`host ${host}`);
   if (code !== undefined && OF_KEYS.has(code) && providerKids !== undefined) {
     if (kid !== undefined) said.push(`kid "${kid}"`);
     const has = providerKids.length === 0 ? 'none' : providerKids.map((id) => `"${id}"`).join(', ');

@@ -3,7 +3,8 @@
 /**
  * What guards know of a request that was let through: whom it comes from (nobody, where that is allowed), and how a refusal is answered.
  * @typedef {{ auth?: import('../../index').BearerAuth,
- *   refuse: (refusal: import('./guard').Refusal, req: any, res: any, next: any) => void }} Admission
+ *   refuse: (refusal: import('./guard').Refusal, req: any, res: any, next: any,
+ *   auth: import('../../index').BearerAuth | undefined) => void }} Admission
  */
 
 /** @type {WeakMap<object, Admission>} by the request */

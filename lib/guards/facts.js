@@ -5,8 +5,9 @@
  * @typedef {{ issuer?: string, clientId?: string, acr?: string, authTime?: number, actor?: import('../../index').BearerActor,
  *   roles: readonly string[], permissions: readonly string[] }} Facts
  *
- * What guards decide by. It is kept apart from the object an application is given, which anybody can change or replace.
- * @typedef {{ outcome: import('../../native').Success, facts: Facts, now: () => number }} Grounds
+ * What guards decide by. It is kept apart from the object an application is given, which anybody can change or replace. `entry`: of the
+ * policy, for the event of a refusal.
+ * @typedef {{ outcome: import('../../native').Success, facts: Facts, entry: any, now: () => number }} Grounds
  */
 
 /** @type {WeakMap<object, Grounds>} by what an application is given */

@@ -8,7 +8,7 @@ const { groundsOf } = require('./facts');
  * Why a guard does not let a request pass. `scope`, `acrValues`, `maxAge`: what would be enough, for the challenge. `cause`: what a
  * function of the application threw.
  * @typedef {{ code: import('../../index').RemoteAuthErrorCode, message: string, scope?: string, acrValues?: string, maxAge?: number,
- *   expected?: string, cause?: unknown }} Refusal
+ *   expected?: string, got?: string, cause?: unknown }} Refusal
  *
  * @typedef {import('../../index').BearerAuth} BearerAuth
  * @typedef {import('./facts').Grounds} Grounds
@@ -42,8 +42,9 @@ function guardOf(name, rule) {
     const admission = admissionOf(req);
     // A route whose authentication somebody forgot must not be open.
     if (admission === undefined) return next(wrongOption(`${name}: no middleware of createBearerAuth runs before it`));
-    const refusal = await evaluate(admission.auth, req);
-    return refusal === undefined ? next() : admission.refuse(refusal, req, res, next);
+    const { auth } = admission;
+    const refusal = await evaluate(auth, req);
+    return refusal === undefined ? next() : admission.refuse(refusal, req, res, next, auth);
   };
   return Object.assign(guard, { evaluate });
 }

@@ -1,5 +1,6 @@
 'use strict';
 
+const { printable } = require('../events/printable');
 const { claimAt } = require('../policy/claim-path');
 const { isScopeText } = require('../responses/challenge');
 const { wrongOption } = require('../verifier/errors');
@@ -19,7 +20,7 @@ const { requireAuthentication } = require('./authentication');
 function requireScopes(scopes) {
   const required = scopeList('requireScopes', scopes);
   return guardOf('requireScopes', ({ outcome }) =>
-    required.every((scope) => outcome.scopes.includes(scope)) ? undefined : lackOfScope(required),
+    required.every((scope) => outcome.scopes.includes(scope)) ? undefined : lackOfScope(required, outcome.scopes),
   );
 }
 
@@ -31,19 +32,25 @@ function requireScopes(scopes) {
 function requireAnyScope(scopes) {
   const required = scopeList('requireAnyScope', scopes);
   return guardOf('requireAnyScope', ({ outcome }) =>
-    required.some((scope) => outcome.scopes.includes(scope)) ? undefined : lackOfScope(required),
+    required.some((scope) => outcome.scopes.includes(scope)) ? undefined : lackOfScope(required, outcome.scopes),
   );
 }
 
-/** @param {string[]} required @returns {Refusal} */
-function lackOfScope(required) {
+/** @param {string[]} required @param {readonly string[]} granted @returns {Refusal} */
+function lackOfScope(required, granted) {
   const scope = required.join(' ');
   return {
     code: 'ERR_SCOPE_MISSING',
     message: 'a scope that the route requires is not granted',
     scope,
     expected: scope,
+    got: listed(granted),
   };
+}
+
+/** What a token has instead, for the operator. @param {readonly string[]} names */
+function listed(names) {
+  return names.length === 0 ? 'none' : printable(names.join(' '));
 }
 
 /**
@@ -56,7 +63,7 @@ function requirePermissions(...permissions) {
   return guardOf('requirePermissions', ({ facts }) =>
     required.every((name) => facts.permissions.includes(name))
       ? undefined
-      : lackOf('ERR_PERMISSION_MISSING', 'a permission', required),
+      : lackOf('ERR_PERMISSION_MISSING', 'a permission', required, facts.permissions),
   );
 }
 
@@ -68,13 +75,16 @@ function requirePermissions(...permissions) {
 function requireRoles(...roles) {
   const required = names('requireRoles', roles);
   return guardOf('requireRoles', ({ facts }) =>
-    required.every((name) => facts.roles.includes(name)) ? undefined : lackOf('ERR_ROLE_MISSING', 'a role', required),
+    required.every((name) => facts.roles.includes(name))
+      ? undefined
+      : lackOf('ERR_ROLE_MISSING', 'a role', required, facts.roles),
   );
 }
 
-/** @param {Refusal['code']} code @param {string} what @param {string[]} required @returns {Refusal} */
-function lackOf(code, what, required) {
-  return { code, message: `${what} that the route requires is not granted`, expected: required.join(' ') };
+/** @param {Refusal['code']} code @param {string} what @param {string[]} required @param {readonly string[]} granted @returns {Refusal} */
+function lackOf(code, what, required, granted) {
+  const message = `${what} that the route requires is not granted`;
+  return { code, message, expected: required.join(' '), got: listed(granted) };
 }
 
 /**

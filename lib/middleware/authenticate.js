@@ -85,8 +85,8 @@ async function authenticate(context, state) {
   if (entry.policy === undefined) return { cause: 'token-refused', error: entry.failure };
   const checked = known ?? verifier.check(token, entry.policy, FOR_RECHECK);
   const verified = 'then' in checked ? await checked : checked;
-  if (state.began !== undefined) state.checked = performance.now() - began;
   state.shadow = context.shadow?.(token, oidc.fields, requested.tenantId, verified);
+  if (state.began !== undefined) state.checked = performance.now() - began;
   if (!verified.ok) return refusal(causeOf(verified), verified, entry);
   state.verified = verified;
 

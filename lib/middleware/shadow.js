@@ -4,6 +4,8 @@
 // request: what it throws costs its own line, and what it must wait for is not waited for.
 
 const { createLog, limitOf } = require('./log');
+const { shadows } = require('../events/channels');
+const { shownIssuer } = require('../events/observation');
 const { printable } = require('../events/printable');
 const { createPolicyExtra } = require('../policy/option');
 const { wrongOption } = require('../verifier/errors');
@@ -162,7 +164,9 @@ class Summary {
   /** @param {unknown} issuer the configured one @param {Difference | undefined} difference @returns {Difference | undefined} the same */
   add(issuer, difference) {
     if (difference === undefined) return undefined;
-    const name = `${difference.outcome} ${difference.code ?? ''} of issuer ${printable(String(issuer))}`;
+    const shown = shownIssuer(issuer);
+    if (shadows.hasSubscribers) shadows.publish(Object.freeze({ time: Date.now(), issuer: shown, ...difference }));
+    const name = `${difference.outcome} ${difference.code ?? ''} of issuer ${shown}`;
     const kind = this.#kinds.has(name) || this.#kinds.size < MOST_KINDS ? name : 'others';
     this.#kinds.set(kind, { count: (this.#kinds.get(kind)?.count ?? 0) + 1, difference });
     const now = this.#clock();

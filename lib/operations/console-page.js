@@ -117,19 +117,21 @@ function refusalRow({ event, count, references }) {
 const OUTCOMES = { refused: 'refused', 'api-key': 'API key tried', error: 'error' };
 
 /** What failed, and by how much. @param {Row['event']} event @returns {Array<[string, Value]>} */
-function findings({ check, expected, got, clockDifference, providerKids }) {
+function findings({ check, expected, got, host, clockDifference, providerKids }) {
   return [
     ['check', check],
     ['expected', expected],
     ['got', got],
+    ['host', host],
     ['clock', clockDifference === undefined ? undefined : `${clockDifference} s apart`],
     ['the provider has', providerKids?.join(', ')],
   ];
 }
 
 /** Where it failed. @param {Row['event']} event */
-function surroundings({ issuer, tenant, policy, algorithm, kid, keys, cause, code }) {
-  const known = Object.entries({ issuer, tenant, policy, alg: algorithm, kid, keys, cause: code && cause });
+function surroundings({ issuer, tenant, policy, algorithm, kid, keys, cause, code, guard }) {
+  const by = guard && 'a guard of the route';
+  const known = Object.entries({ by, issuer, tenant, policy, alg: algorithm, kid, keys, cause: code && cause });
   const texts = known.filter(([, value]) => value !== undefined).map(([name, value]) => `${name} ${value}`);
   return texts.length === 0 ? undefined : html`<p class="note">${texts.join(' · ')}</p>`;
 }

@@ -8,7 +8,7 @@ const { decisions, listen } = require('../events/channels');
 /**
  * @typedef {{ reference: string, time: number, outcome: 'accepted' | 'refused' | 'api-key' | 'error', code?: string, cause?: string,
  *   fault?: string, status?: number, issuer?: string, policy?: string, tenant?: string, algorithm?: string, kid?: string, check?: string,
- *   expected?: string, got?: string, action?: string, clockDifference?: number, providerKids?: readonly string[], keys?: string,
+ *   expected?: string, got?: string, host?: string, guard?: true, action?: string, clockDifference?: number, providerKids?: readonly string[], keys?: string,
  *   shadow?: { outcome: string, code?: string, expected?: string, got?: string } }} DecisionEvent
  *
  * Refusals that are alike. `references`: of the newest of them.
@@ -124,10 +124,10 @@ function nameOf({ outcome, code, cause }) {
 }
 
 /** Without what is another in each token of a stranger: its `kid`, and what it has for checks before any claim. @param {DecisionEvent} event */
-function kindOf({ outcome, issuer, policy, tenant, code, cause, check, expected, got, shadow }) {
+function kindOf({ outcome, issuer, policy, tenant, code, cause, check, expected, got, guard, shadow }) {
   const came = BEFORE_CLAIMS.has(check ?? '') ? undefined : got;
   const differs = shadow && [shadow.outcome, shadow.code, shadow.expected];
-  return JSON.stringify([outcome, issuer, policy, tenant, code, cause, expected, came, differs]);
+  return JSON.stringify([outcome, issuer, policy, tenant, code, cause, expected, came, guard, differs]);
 }
 
 /** @type {DecisionRecord | undefined} */

@@ -10,7 +10,7 @@ const ERROR = 2;
  * @param {import('../../index').DecisionEvent} event
  */
 function recordSpan(tracer, event) {
-  const { time, durationMicros, outcome, code, cause, status, check, issuer, policy, reference, keys } = event;
+  const { time, durationMicros, outcome, code, cause, status, check, issuer, policy, reference, keys, guard } = event;
   /** @type {Record<string, string | number>} */
   const attributes = { 'remote_agent_auth.outcome': outcome, 'remote_agent_auth.reference': reference };
   const failed = code ?? cause;
@@ -19,7 +19,7 @@ function recordSpan(tracer, event) {
   for (const [name, value] of Object.entries({ check, issuer, policy, keys })) {
     if (value !== undefined) attributes[`remote_agent_auth.${name}`] = value;
   }
-  const span = tracer.startSpan('remote_agent_auth.authenticate', {
+  const span = tracer.startSpan(guard === true ? 'remote_agent_auth.guard' : 'remote_agent_auth.authenticate', {
     kind: INTERNAL,
     startTime: time - durationMicros / 1000,
     attributes,

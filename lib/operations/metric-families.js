@@ -20,13 +20,19 @@ const FAMILIES = [
     name: 'remote_agent_auth_decisions_total',
     help: 'Requests by what became of them, and why',
     type: 'counter',
-    samples: ({ tally }) =>
-      [...tally.issuers].flatMap(([issuer, { decisions }]) =>
-        [...decisions.values()].map(({ outcome, code, count }) => ({
-          labels: { issuer, outcome, code },
-          value: count,
-        })),
-      ),
+    samples: ({ tally }) => [...tally.issuers].flatMap(([issuer, { decisions }]) => counted(issuer, decisions)),
+  },
+  {
+    name: 'remote_agent_auth_guard_refusals_total',
+    help: 'Requests that were let in, and then refused by a guard of their route',
+    type: 'counter',
+    samples: ({ tally }) => [...tally.issuers].flatMap(([issuer, { guards }]) => counted(issuer, guards)),
+  },
+  {
+    name: 'remote_agent_auth_shadow_differences_total',
+    help: 'Requests that the shadow policy would have decided otherwise, by what it would have done',
+    type: 'counter',
+    samples: ({ tally }) => [...tally.issuers].flatMap(([issuer, { shadows }]) => counted(issuer, shadows)),
   },
   {
     name: 'remote_agent_auth_stale_decisions_total',
@@ -99,6 +105,14 @@ const FAMILIES = [
     samples: ({ accounts }) => [...accounts.entries.values()].map(({ labels, count }) => ({ labels, value: count })),
   },
 ];
+
+/** @param {string} issuer @param {import('./tally').Decisions} decisions @returns {Sample[]} */
+function counted(issuer, decisions) {
+  return [...decisions.values()].map(({ outcome, code, count }) => ({
+    labels: { issuer, outcome, code },
+    value: count,
+  }));
+}
 
 /**
  * One value for each name of sources of keys; those beyond MOST_ISSUERS are one more. Policies with different settings have sources of

@@ -3,7 +3,7 @@
 // `remote-agent-auth/metrics`. Nothing of prom-client or OpenTelemetry is required: a registry, a meter and a tracer are the host's own.
 
 const { createHealthHandler, health } = require('./health');
-const { accounts: accountChannel, decisions, listen } = require('../events/channels');
+const { accounts: accountChannel, decisions, listen, shadows } = require('../events/channels');
 const { FAMILIES } = require('./metric-families');
 const { Counts, Tally } = require('./tally');
 const { recordSpan } = require('./decision-span');
@@ -76,8 +76,8 @@ function instrument(meter, options = {}) {
   const callbacks = meter.createHistogram('remote_agent_auth.callback.duration', { unit: 's' });
   const spans = (/** @type {DecisionEvent} */ event) => tracer !== undefined && recordSpan(tracer, event);
   const durations = (/** @type {DecisionEvent} */ event) => {
-    const { durationMicros, callbackMicros = 0 } = event;
-    if (durationMicros === 0) return;
+    const { guard, durationMicros, callbackMicros = 0 } = event;
+    if (guard === true || durationMicros === 0) return;
     const attributes = { 'remote_agent_auth.issuer': nameOf(event) };
     check.record(Math.max(0, durationMicros - callbackMicros) / 1e6, attributes);
     callbacks.record(callbackMicros / 1e6, attributes);
@@ -123,6 +123,7 @@ function begin({ verifier }, also = []) {
   const stats = statsOf(verifier);
   const ends = [
     listen(decisions, (event) => tally.add(event)),
+    listen(shadows, (event) => tally.addShadow(event)),
     ...also.map((listener) => listen(decisions, listener)),
     listen(accountChannel, ({ event, reason }) => accounts.add({ event, reason: reason ?? '' })),
   ];

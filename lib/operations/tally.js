@@ -3,8 +3,9 @@
 /**
  * @typedef {import('../../index').DecisionEvent} DecisionEvent
  * @typedef {{ counts: number[], sum: number, count: number }} Durations `counts`: for each of BOUNDS, not cumulated, and one beyond
- * @typedef {{ decisions: Map<string, { outcome: string, code: string, count: number }>, stale: number, check: Durations,
- *   callbacks: Durations }} OfIssuer
+ * @typedef {Map<string, { outcome: string, code: string, count: number }>} Decisions
+ * @typedef {{ decisions: Decisions, guards: Decisions, shadows: Decisions, stale: number, check: Durations, callbacks: Durations }} OfIssuer
+ *   `guards`: refusals of routes, each of a request that is among `decisions` already; `shadows`: where the option `shadow` differs
  */
 
 /** Upper bounds in seconds: a known token takes microseconds, a callback a database's time, a wait for keys up to ten seconds. */
@@ -26,18 +27,20 @@ class Tally {
 
   /** @param {DecisionEvent} event */
   add(event) {
-    const { issuer = 'none', outcome, code, cause, keys, durationMicros, callbackMicros = 0 } = event;
+    const { issuer = 'none', outcome, code, cause, guard, keys, durationMicros, callbackMicros = 0 } = event;
     const of = this.#of(issuer);
-    const why = code ?? cause ?? '';
-    const key = why === '' ? outcome : `${outcome} ${why}`;
-    const known = of.decisions.get(key);
-    if (known !== undefined) known.count += 1;
-    else countNew(of, key, outcome, why);
+    count(guard === true ? of.guards : of.decisions, outcome, code ?? cause ?? '');
+    if (guard === true) return;
     if (keys === 'stale') of.stale += 1;
     // 0: nobody listened when the request began.
     if (durationMicros === 0) return;
     observe(of.check, Math.max(0, durationMicros - callbackMicros) / 1e6);
     observe(of.callbacks, callbackMicros / 1e6);
+  }
+
+  /** @param {import('../../index').ShadowEvent} event */
+  addShadow({ issuer = 'none', outcome, code }) {
+    count(this.#of(issuer).shadows, outcome, code ?? '');
   }
 
   /** @param {string} issuer @returns {OfIssuer} */
@@ -46,7 +49,8 @@ class Tally {
     const name = this.issuers.has(issuer) || this.issuers.size < MOST_ISSUERS ? issuer : OTHER;
     let of = this.issuers.get(name);
     if (of === undefined) {
-      of = { decisions: new Map(), stale: 0, check: durations(), callbacks: durations() };
+      const [decisions, guards, shadows] = [new Map(), new Map(), new Map()];
+      of = { decisions, guards, shadows, stale: 0, check: durations(), callbacks: durations() };
       this.issuers.set(name, of);
     }
     this.#last = { name: issuer, of };
@@ -54,12 +58,21 @@ class Tally {
   }
 }
 
-/** @param {OfIssuer} of @param {string} key @param {string} outcome @param {string} code */
-function countNew(of, key, outcome, code) {
-  const [place, why] = of.decisions.size < MOST_CODES ? [key, code] : [`${outcome} ${OTHER}`, OTHER];
-  const known = of.decisions.get(place);
-  if (known === undefined) of.decisions.set(place, { outcome, code: why, count: 1 });
-  else known.count += 1;
+/** @param {Decisions} decisions @param {string} outcome @param {string} code */
+function count(decisions, outcome, code) {
+  const key = code === '' ? outcome : `${outcome} ${code}`;
+  const known = decisions.get(key);
+  if (known !== undefined) known.count += 1;
+  else if (decisions.size < MOST_CODES) decisions.set(key, { outcome, code, count: 1 });
+  else countOther(decisions, outcome);
+}
+
+/** What comes beyond the most there may be. @param {Decisions} decisions @param {string} outcome */
+function countOther(decisions, outcome) {
+  const key = `${outcome} ${OTHER}`;
+  const known = decisions.get(key);
+  if (known !== undefined) known.count += 1;
+  else decisions.set(key, { outcome, code: OTHER, count: 1 });
 }
 
 /** @returns {Durations} */

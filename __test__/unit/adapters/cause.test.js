@@ -89,7 +89,7 @@ describe.each(Object.entries(FRAMEWORKS))('%s', (_name, ask) => {
     expect(text).not.toMatch(/ERR_|aud|expire|other/);
     for (const error of seen) {
       expect(error).toMatchObject({ message: 'Unauthorized', status: 401, expose: false, cause: { code } });
-      expect(error.headers).toEqual({ 'WWW-Authenticate': challenge });
+      expect(error.headers).toEqual({ 'Auth-Reference': error.reference, 'WWW-Authenticate': challenge });
     }
     expect(seen).toHaveLength(1);
   });

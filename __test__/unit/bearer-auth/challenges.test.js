@@ -156,11 +156,18 @@ test('of a header of a million characters the answer comes at once', async () =>
   expect(performance.now() - begun).toBeLessThan(2000);
 });
 
+/** As every refusal has one. */
+const REFERENCE = expect.stringMatching(/^[0-9A-HJKMNP-TV-Z]{10}$/);
+
 describe('bodies', () => {
   const answer = async (bodies) =>
     createAuthenticator({ ...policy, ...(bodies && { bodies }) }).authenticate(requestOf({}));
   test.each([
-    [undefined, { type: 'about:blank', title: 'Unauthorized', status: 401 }, 'application/problem+json; charset=utf-8'],
+    [
+      undefined,
+      { type: 'about:blank', title: 'Unauthorized', status: 401, reference: REFERENCE },
+      'application/problem+json; charset=utf-8',
+    ],
     ['librechat', { error: 'Bearer token required' }, 'application/json; charset=utf-8'],
     [
       'openai',
@@ -170,6 +177,7 @@ describe('bodies', () => {
           type: 'invalid_request_error',
           param: null,
           code: 'invalid_api_key',
+          reference: REFERENCE,
         },
       },
       'application/json; charset=utf-8',
@@ -179,19 +187,22 @@ describe('bodies', () => {
       () => {
         throw new Error('no');
       },
-      { error: 'Bearer token required' },
+      { error: 'Bearer token required', reference: REFERENCE },
       'application/json; charset=utf-8',
     ],
   ])('%p', async (bodies, body, type) => {
     const result = await answer(bodies);
     expect([JSON.parse(result.body), result.headers['Content-Type']]).toEqual([body, type]);
+    expect(result.headers['Auth-Reference']).toEqual(REFERENCE);
   });
 
   test('a function’s body that cannot be written costs the body alone', async () => {
     const circular = {};
     circular.self = circular;
     for (const body of [circular, 1n]) {
-      expect(await answer(() => body)).toMatchObject({ status: 401, body: '{"error":"Bearer token required"}' });
+      const result = await answer(() => body);
+      expect(result.status).toBe(401);
+      expect(JSON.parse(result.body)).toEqual({ error: 'Bearer token required', reference: result.error.reference });
     }
     expect(await answer(() => () => {})).toMatchObject({ status: 401, body: '' });
   });

@@ -41,10 +41,11 @@ test.each([['onRefusal'], ['resourceMetadata'], ['bodies']])('%s that rejects ch
   });
   expect(rejections).toEqual([]);
   expect(result).toMatchObject({ status: 401, headers: { 'WWW-Authenticate': 'Bearer realm="api"' } });
+  const { reference } = result.error;
   expect(JSON.parse(result.body)).toEqual(
     name === 'bodies'
-      ? { error: 'Bearer token required' }
-      : { type: 'about:blank', title: 'Unauthorized', status: 401 },
+      ? { error: 'Bearer token required', reference }
+      : { type: 'about:blank', title: 'Unauthorized', status: 401, reference },
   );
 });
 

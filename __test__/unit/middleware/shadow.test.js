@@ -3,6 +3,8 @@
 const { subscribe, unsubscribe } = require('node:diagnostics_channel');
 const { RemoteTokenVerifier, createRemoteAgentAuth } = require('../../..');
 const { Summary } = require('../../../lib/middleware/shadow');
+const { Registry } = require('prom-client');
+const { collectPrometheus } = require('../../../lib/operations/metrics');
 const { bareResponse, configOf, recordingLogger } = require('../../support/fakes');
 const { Issuer } = require('../../support/issuer');
 
@@ -97,6 +99,60 @@ describe('where the shadow differs the request is decided as without it, and the
     expect(await send(handlerOf(options), issuer.token({}, { header: { kid: undefined } }))).toBe(401);
     expect(events[1].shadow).toBeUndefined();
   });
+});
+
+/** One whose `check` is another. */
+function verifierWith(check) {
+  const verifier = new RemoteTokenVerifier();
+  return { check, compile: (policy) => verifier.compile(policy), recheck: (...args) => verifier.recheck(...args) };
+}
+
+test('a difference is an event of its own channel and a metric, also where it is known only after the request', async () => {
+  const differences = [];
+  const listen = (event) => differences.push(event);
+  subscribe('remote-agent-auth:shadow', listen);
+  const register = new Registry();
+  const stop = collectPrometheus(register);
+  try {
+    const verifier = new RemoteTokenVerifier();
+    const handler = handlerOf({ shadow: { audience: 'https://chat.example' } }, { verifier });
+    expect(await send(handler, issuer.token())).toBe('passed');
+    let calls = 0;
+    const late = verifierWith((...args) =>
+      ++calls % 2 === 0 ? Promise.resolve(verifier.check(...args)) : verifier.check(...args),
+    );
+    expect(await send(handlerOf({ shadow: { scope: 'agents:use' } }, { verifier: late }), issuer.token())).toBe(
+      'passed',
+    );
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(differences).toEqual([
+      expect.objectContaining({ issuer: issuer.url, outcome: 'refused', code: 'ERR_TOKEN_AUDIENCE' }),
+      expect.objectContaining({ issuer: issuer.url, outcome: 'refused', code: 'ERR_SCOPE_MISSING' }),
+    ]);
+    expect(differences.every(Object.isFrozen)).toBe(true);
+    expect(events.map(({ shadow }) => shadow?.code)).toEqual(['ERR_TOKEN_AUDIENCE', undefined]);
+    const text = await register.metrics();
+    for (const code of ['ERR_TOKEN_AUDIENCE', 'ERR_SCOPE_MISSING']) {
+      const labels = `issuer="${issuer.url}",outcome="refused",code="${code}"`;
+      expect(text).toContain(`remote_agent_auth_shadow_differences_total{${labels}} 1\n`);
+    }
+  } finally {
+    stop();
+    unsubscribe('remote-agent-auth:shadow', listen);
+  }
+});
+
+test('the second check is part of the check’s time, and of no callback’s', async () => {
+  const verifier = new RemoteTokenVerifier();
+  let calls = 0;
+  const slow = verifierWith((...args) => {
+    const until = performance.now() + (++calls === 2 ? 20 : 0);
+    while (performance.now() < until);
+    return verifier.check(...args);
+  });
+  expect(await send(handlerOf({ shadow: { scope: 'agents:use' } }, { verifier: slow }), issuer.token())).toBe('passed');
+  const [{ durationMicros, callbackMicros }] = events;
+  expect(durationMicros - callbackMicros).toBeGreaterThanOrEqual(20_000);
 });
 
 test('a function is asked for the block and the tenant of each request', async () => {

@@ -118,6 +118,31 @@ test('100,000 junk issuers, codes and kids make no more labels than a hundred is
   expect(samples.filter((key) => /kid-|got-/.test(key))).toEqual([]);
 });
 
+test('a guard’s refusal is counted apart: its request is among the decisions already', async () => {
+  const register = prometheus();
+  publish({ outcome: 'accepted' });
+  publish({ ...REFUSED, code: 'ERR_SCOPE_MISSING', guard: true, durationMicros: 0 });
+  const samples = parse(await register.metrics());
+  const of = (name) => [...samples].filter(([key]) => key.startsWith(`${name}{`)).map(([, value]) => value);
+  expect(of('remote_agent_auth_decisions_total')).toEqual([1]);
+  expect(of('remote_agent_auth_check_duration_seconds_count')).toEqual([1]);
+  const labels = `issuer="${ISSUER}",outcome="refused",code="ERR_SCOPE_MISSING"`;
+  expect(samples.get(`remote_agent_auth_guard_refusals_total{${labels}}`)).toBe(1);
+});
+
+test('100,000 codes of guards and shadows make no more than two hundred labels', async () => {
+  const register = prometheus();
+  const shadows = channel('remote-agent-auth:shadow');
+  for (let place = 0; place < 100_000; place++) {
+    publish({ ...REFUSED, code: `ERR_${place}`, guard: true, durationMicros: 0 });
+    shadows.publish({ issuer: ISSUER, outcome: 'refused', code: `ERR_${place}` });
+  }
+  const samples = [...parse(await register.metrics()).keys()];
+  for (const name of ['guard_refusals', 'shadow_differences']) {
+    expect(samples.filter((key) => key.startsWith(`remote_agent_auth_${name}_total{`))).toHaveLength(201);
+  }
+});
+
 test('ended, it counts nothing and is out of the registry', async () => {
   // Other suites of this worker may listen as well: the channels are the process's.
   const others = DECISIONS._subscribers?.length ?? 0;
