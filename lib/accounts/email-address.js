@@ -12,8 +12,13 @@ const KELVIN = '\u212A';
  */
 const ADDRESS = new RegExp(String.raw`^[^\s\p{Cc}@${KELVIN}]+@[^\s\p{Cc}@${KELVIN}]+$`, 'u');
 
+/** Where the address is looked for, in this order, after OPENID_EMAIL_CLAIM. */
+const EMAIL_CLAIMS = /** @type {const} */ (['email', 'preferred_username', 'upn']);
 /** Names, which a provider may let its users choose: OpenID Connect Core 5.1 promises nothing about them. */
 const USER_NAMES = ['preferred_username', 'upn'];
+
+/** Why an address that the provider calls unverified binds no account. */
+const UNVERIFIED = 'the e-mail address is not verified (email_verified)';
 
 const GUID = '[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}';
 /** Where Entra ID issues tokens of one tenant: its v2 hosts of the global cloud, of the US government's and of China's. */
@@ -59,6 +64,14 @@ function isMereUserName({ emailSource, issuer }) {
   return emailSource !== undefined && USER_NAMES.includes(emailSource) && !isEntraTenant(issuer);
 }
 
+/** Why such a name binds no account. @param {{ emailSource?: EmailSource }} identity */
+function userNameProblem({ emailSource }) {
+  return (
+    `the e-mail address is from ${emailSource}, a name that users may choose; if they cannot at this provider, ` +
+    'name that claim in OPENID_EMAIL_CLAIM, or set the option allowUsernameAsEmail'
+  );
+}
+
 /**
  * @param {string | undefined} claim the one OPENID_EMAIL_CLAIM names
  * @param {string} problem `absent`, or the type of what was there
@@ -68,4 +81,14 @@ function emailClaimWarning(claim, problem) {
   return `the claim "${claim}" (OPENID_EMAIL_CLAIM) is ${found}; using the default claims`;
 }
 
-module.exports = { emailClaimWarning, entraTenantOf, inLowerCase, isEmailAddress, isEntraTenant, isMereUserName };
+module.exports = {
+  EMAIL_CLAIMS,
+  UNVERIFIED,
+  emailClaimWarning,
+  entraTenantOf,
+  inLowerCase,
+  isEmailAddress,
+  isEntraTenant,
+  isMereUserName,
+  userNameProblem,
+};

@@ -1,6 +1,13 @@
 'use strict';
 
-const { inLowerCase, isEmailAddress, isMereUserName } = require('./email-address');
+const {
+  EMAIL_CLAIMS,
+  UNVERIFIED,
+  inLowerCase,
+  isEmailAddress,
+  isMereUserName,
+  userNameProblem,
+} = require('./email-address');
 const { claimAt } = require('../policy/claim-path');
 
 /**
@@ -19,8 +26,6 @@ const { claimAt } = require('../policy/claim-path');
 
 /** local@domain.tld, as LibreChat's user model wants it. */
 const WITH_TLD = /@[^@\s]+\.[^@\s.]+$/;
-/** In this order, after OPENID_EMAIL_CLAIM. */
-const EMAIL_CLAIMS = /** @type {const} */ (['email', 'preferred_username', 'upn']);
 /** Characters of a name in the database. */
 const LONGEST_NAME = 256;
 /** What cannot be seen, and what turns the direction of what follows. */
@@ -87,18 +92,13 @@ function verifiedOf(said) {
  * @returns {{ email: string, problem?: undefined } | { email?: undefined, problem: string }}
  */
 function usableEmail(identity, { allowUnverifiedEmail, allowUsernameAsEmail }) {
-  const { email, emailSource, emailVerified } = identity;
+  const { email, emailVerified } = identity;
   if (!email) return { problem: 'the token has no e-mail address' };
   if (!isEmailAddress(email) || !WITH_TLD.test(email)) return { problem: 'what the token has is no e-mail address' };
   if (isMereUserName(identity) && !allowUsernameAsEmail) {
-    return {
-      problem:
-        `the e-mail address is from ${emailSource}, a name that users may choose; if they cannot at this provider, ` +
-        'name that claim in OPENID_EMAIL_CLAIM, or set the option allowUsernameAsEmail',
-    };
+    return { problem: userNameProblem(identity) };
   }
-  if (emailVerified === false && !allowUnverifiedEmail)
-    return { problem: 'the e-mail address is not verified (email_verified)' };
+  if (emailVerified === false && !allowUnverifiedEmail) return { problem: UNVERIFIED };
   return { email };
 }
 

@@ -1,7 +1,7 @@
 'use strict';
 
 const { normalizeIssuer } = require('../policy/issuer');
-const { emailClaimWarning } = require('../accounts/email-address');
+const { EMAIL_CLAIMS, emailClaimWarning } = require('../accounts/email-address');
 const { createLog } = require('../middleware/log');
 const { observedLookup } = require('../middleware/lookup-metrics');
 const { loginIssuer, resolveUser, withoutIssuer } = require('../middleware/user');
@@ -13,8 +13,6 @@ const { loginIssuer, resolveUser, withoutIssuer } = require('../middleware/user'
 
 /** LibreChat's own error constant. */
 const AUTH_FAILED = 'auth_failed';
-/** In this order, after OPENID_EMAIL_CLAIM. */
-const EMAIL_CLAIMS = ['email', 'preferred_username', 'upn'];
 
 /**
  * LibreChat's functions about OpenID accounts, over the same rules as the middleware.

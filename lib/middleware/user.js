@@ -1,6 +1,12 @@
 'use strict';
 
-const { emailClaimWarning, isEmailAddress, isMereUserName } = require('../accounts/email-address');
+const {
+  UNVERIFIED,
+  emailClaimWarning,
+  isEmailAddress,
+  isMereUserName,
+  userNameProblem,
+} = require('../accounts/email-address');
 const { normalizeIssuer } = require('../policy/issuer');
 const { pseudonym } = require('../events/pseudonym');
 
@@ -161,14 +167,10 @@ function checkEmailMatch(user, identity, surroundings) {
   }
   // Whoever can put an unproven address into a token would own every unbound account.
   if (isMereUserName(identity) && !surroundings.allowUsernameAsEmail) {
-    return conflict(
-      `the e-mail address is from ${identity.emailSource}, a name that users may choose; if they cannot at this provider, ` +
-        'name that claim in OPENID_EMAIL_CLAIM, or set the option allowUsernameAsEmail',
-      surroundings,
-    );
+    return conflict(userNameProblem(identity), surroundings);
   }
   if (identity.emailVerified === false && !surroundings.allowUnverifiedEmail) {
-    return conflict('the e-mail address is not verified (email_verified)', surroundings);
+    return conflict(UNVERIFIED, surroundings);
   }
   surroundings.log.info('the account found by e-mail will be bound to this issuer and subject');
   const update = bindingOf(identity);
