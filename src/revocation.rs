@@ -119,10 +119,10 @@ fn has_ended(until: u32, now: UnixSeconds) -> bool {
     f64::from(until) + MAX_CLOCK_TOLERANCE <= now.get()
 }
 
-/// What a token says of itself; read only after its signature and claims are found good.
+/// What a revocation may name; read only after its signature and claims are found good.
 #[derive(Clone, Copy)]
 #[allow(missing_docs)]
-pub struct Facts<'t> {
+pub struct RevocableClaims<'t> {
     pub issuer: &'t str,
     pub jti: Option<&'t str>,
     pub sid: Option<&'t str>,
@@ -213,7 +213,7 @@ impl Revocations {
 
     /// Whether a token of these facts is revoked, and by which claim.
     #[inline]
-    pub fn is_revoked(&self, facts: &Facts<'_>, now: UnixSeconds) -> Option<Claim> {
+    pub fn is_revoked(&self, facts: &RevocableClaims<'_>, now: UnixSeconds) -> Option<Claim> {
         if self.count.load(Ordering::Acquire) == 0 {
             return None;
         }
@@ -277,9 +277,9 @@ mod tests {
         Entry::new(Named::new(claim, ISSUER, value).unwrap(), before, until).unwrap()
     }
 
-    fn facts<'t>(jti: &'t str, sid: &'t str, subject: &'t str, issued_at: Option<f64>) -> Facts<'t> {
+    fn facts<'t>(jti: &'t str, sid: &'t str, subject: &'t str, issued_at: Option<f64>) -> RevocableClaims<'t> {
         let text = |text: &'t str| Some(text).filter(|text| !text.is_empty());
-        Facts { issuer: ISSUER, jti: text(jti), sid: text(sid), subject, issued_at }
+        RevocableClaims { issuer: ISSUER, jti: text(jti), sid: text(sid), subject, issued_at }
     }
 
     #[test]
@@ -304,10 +304,10 @@ mod tests {
             assert_eq!(list.is_revoked(&facts(jti, sid, subject, None), tolerated), revoked);
             assert_eq!(list.is_revoked(&facts(jti, sid, subject, None), at(100.0 + MAX_CLOCK_TOLERANCE)), None);
         }
-        let other = Facts { issuer: "https://idp.example/other", ..facts("a", "s", "u", None) };
+        let other = RevocableClaims { issuer: "https://idp.example/other", ..facts("a", "s", "u", None) };
         assert_eq!(list.is_revoked(&other, at(1.0)), None);
         // The issuer as LibreChat compares it.
-        let slash = Facts { issuer: "https://idp.example/realm/", ..facts("a", "", "", None) };
+        let slash = RevocableClaims { issuer: "https://idp.example/realm/", ..facts("a", "", "", None) };
         assert_eq!(list.is_revoked(&slash, at(1.0)), Some(Claim::Jti));
     }
 

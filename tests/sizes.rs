@@ -135,12 +135,12 @@ async fn what_is_too_large_costs_nothing_and_what_is_not_costs_a_bounded_amount(
             format!("{open},\"y\":{}", many("{}", claim_room - 20).split_once(':').unwrap().1),
         ),
     ];
-    let (mut worst, mut dearest) = (0, "");
+    let (mut worst, mut costliest) = (0, "");
     let mut compare = |name: &'static str, token: &str, expected: Option<Code>| {
         assert!(token.len() <= MAX_TOKEN_BYTES, "{name} has {} bytes", token.len());
         let (code, bytes) = cost(token);
         if bytes > worst {
-            (worst, dearest) = (bytes, name);
+            (worst, costliest) = (bytes, name);
         }
         if code != expected {
             wrong.push(format!("{name}: {code:?} instead of {expected:?}"));
@@ -154,7 +154,7 @@ async fn what_is_too_large_costs_nothing_and_what_is_not_costs_a_bounded_amount(
     }
     assert_eq!(world.network.fetches(), fetches, "no fetch for any of them");
     let figure = format!(
-        "{} too large: at most {worst_large} bytes allocated; {} within 16 KiB: at most {worst} ({dearest}){}",
+        "{} too large: at most {worst_large} bytes allocated; {} within 16 KiB: at most {worst} ({costliest}){}",
         large.len(),
         within.len() + signed.len(),
         listed(&wrong),

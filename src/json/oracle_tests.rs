@@ -193,7 +193,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
     #[test]
-    fn agrees_with_the_slow_reading_on_random_json_and_what_becomes_of_it(
+    fn agrees_with_the_slow_reader_on_random_json_and_its_mutations(
         text in json(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(ODD.to_vec())), 0..3),
     ) {

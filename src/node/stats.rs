@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::error::Code;
 use crate::policy::source::Origin;
@@ -25,14 +25,45 @@ pub fn stats(verifier: &Verifier) -> String {
     .to_string()
 }
 
-fn source(report: &SlotReport) -> serde_json::Value {
-    let seconds = |duration: Duration| duration.as_secs_f64();
+fn source(report: &SlotReport) -> Value {
     let (kind, url) = match report.source.origin() {
         Origin::Jwks(url) => ("jwks", url.without_credentials()),
         Origin::Discovery(issuer) => ("discovery", issuer.configured().to_owned()),
         Origin::Inline(_) => ("inline", String::new()),
         Origin::File(path) => ("file", path.display().to_string()),
     };
+    let (used, skipped) = keys(report);
+    json!({
+        "kind": kind,
+        "url": url,
+        "age": report.age.map(seconds),
+        "lifeLeft": report.life_left.map(seconds),
+        "staleLeft": report.stale_left.map(seconds),
+        "underWay": report.under_way,
+        "nextAttempt": report.next_attempt.map(seconds),
+        "lastFailure": last_failure(report),
+        "refreshes": {
+            "begun": report.counters.begun,
+            "succeeded": report.counters.succeeded,
+            "failed": report.counters.failed,
+            "notModified": report.counters.not_modified,
+        },
+        "keys": used,
+        "skipped": skipped,
+        "snapshotFile": report.snapshot_file.map(|state| match state {
+            SnapshotFileState::Written(at) => json!({ "state": "written", "fetchedAt": at.get() }),
+            SnapshotFileState::Used(at) => json!({ "state": "used", "fetchedAt": at.get() }),
+            SnapshotFileState::Failed(error) => json!({ "state": "failed", "message": error.to_string() }),
+        }),
+    })
+}
+
+fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
+}
+
+/// The keys at hand, and the entries of the newest set that are no usable key.
+fn keys(report: &SlotReport) -> (Vec<Value>, Vec<Value>) {
     let keys = report.snapshot.as_ref().map(|snapshot| {
         let used = snapshot.keys().keys().iter().map(|key| {
             json!({ "kid": key.id().map(|id| id.as_str()), "thumbprint": &**key.thumbprint(), "normalised": key.normalised() })
@@ -50,36 +81,17 @@ fn source(report: &SlotReport) -> serde_json::Value {
         let entry = |(index, reason): (usize, &String)| json!({ "index": index, "kid": null, "reason": reason });
         skipped = unusable.iter().enumerate().map(entry).collect();
     }
-    json!({
-        "kind": kind,
-        "url": url,
-        "age": report.age.map(seconds),
-        "lifeLeft": report.life_left.map(seconds),
-        "staleLeft": report.stale_left.map(seconds),
-        "underWay": report.under_way,
-        "nextAttempt": report.next_attempt.map(seconds),
-        "lastFailure": report.last_failure.map(|(age, error)| {
-            let details = [("reason", error.reason()), ("host", report.failed_host.as_deref())];
-            let named = details.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text?))));
-            let failure = [
-                ("age".to_owned(), json!(seconds(age))),
-                ("code".to_owned(), json!(Code::of_provider(&error).name())),
-                ("message".to_owned(), json!(error.to_string())),
-            ];
-            serde_json::Value::from_iter(failure.into_iter().chain(named))
-        }),
-        "refreshes": {
-            "begun": report.counters.begun,
-            "succeeded": report.counters.succeeded,
-            "failed": report.counters.failed,
-            "notModified": report.counters.not_modified,
-        },
-        "keys": used,
-        "skipped": skipped,
-        "snapshotFile": report.snapshot_file.map(|state| match state {
-            SnapshotFileState::Written(at) => json!({ "state": "written", "fetchedAt": at.get() }),
-            SnapshotFileState::Used(at) => json!({ "state": "used", "fetchedAt": at.get() }),
-            SnapshotFileState::Failed(error) => json!({ "state": "failed", "message": error.to_string() }),
-        }),
-    })
+    (used, skipped)
+}
+
+fn last_failure(report: &SlotReport) -> Option<Value> {
+    let (age, error) = report.last_failure?;
+    let details = [("reason", error.reason()), ("host", report.failed_host.as_deref())];
+    let named = details.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text?))));
+    let failure = [
+        ("age".to_owned(), json!(seconds(age))),
+        ("code".to_owned(), json!(Code::of_provider(&error).name())),
+        ("message".to_owned(), json!(error.to_string())),
+    ];
+    Some(Value::from_iter(failure.into_iter().chain(named)))
 }

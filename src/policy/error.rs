@@ -23,9 +23,12 @@ pub enum PolicyError {
     #[error("`{key}` must be {expected}")]
     Option { key: String, expected: Cow<'static, str> },
     /// An option nobody knows.
-    #[error("`{key}` is not an option; the nearest one is `{nearest}`")]
-    Unknown { key: String, nearest: &'static str },
+    #[error("`{key}` is not an option{}", hint(*.nearest))]
+    Unknown { key: String, nearest: Option<&'static str> },
 }
+
+/// More edits than that are no misspelling: another name would be a wrong hint.
+const MOST_EDITS: usize = 2;
 
 impl PolicyError {
     /// The error for the option `key`, which is not what was expected.
@@ -35,9 +38,14 @@ impl PolicyError {
 
     /// The error for an option that is not among `known`.
     pub fn unknown(key: String, known: &[&'static str]) -> Self {
-        let nearest = known.iter().min_by_key(|name| distance(&key, name)).copied().unwrap_or_default();
+        let near = known.iter().map(|name| (distance(&key, name), *name)).filter(|(edits, _)| *edits <= MOST_EDITS);
+        let nearest = near.min_by_key(|(edits, _)| *edits).map(|(_, name)| name);
         Self::Unknown { key, nearest }
     }
+}
+
+fn hint(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!("; the nearest one is `{name}`"))
 }
 
 /// The Levenshtein distance without regard to case: how many letters one must change to get from one name to the other.
@@ -64,8 +72,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_the_nearest_option() {
-        for (key, nearest) in [("audiance", "audience"), ("jwksuri", "jwksUri"), ("Issuer", "issuer"), ("", "scope")] {
+    fn names_the_nearest_option_within_two_edits() {
+        for (key, nearest) in [
+            ("audiance", Some("audience")),
+            ("jwksuri", Some("jwksUri")),
+            ("Issuer", Some("issuer")),
+            ("isuer1", Some("issuer")),
+            ("", None),
+            ("clients", None),
+        ] {
             let error = PolicyError::unknown(key.to_owned(), &["issuer", "audience", "jwksUri", "scope"]);
             assert_eq!(error, PolicyError::Unknown { key: key.to_owned(), nearest });
         }

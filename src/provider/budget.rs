@@ -12,15 +12,12 @@ pub struct Pacing {
     /// How long until one of them is available again.
     pub unknown_kid_refill: Duration,
     /// How long a `kid` that a refresh lacked causes no further fetch. Doubles with every further refresh that was made
-    /// for it and lacked it, up to [`LONGEST_ABSENCE`] times this. The first waits are short, because a provider behind
+    /// for it and lacked it, up to twelve times this (`missing.rs`). The first waits are short, because a provider behind
     /// a cache may publish late.
     pub unknown_kid_memory: Duration,
     /// The pause between fetches caused by failed signatures.
     pub failed_signature_pause: Duration,
 }
-
-/// The longest wait of an absent `kid`, as a multiple of the first: a minute where that is 5 s.
-pub const LONGEST_ABSENCE: u32 = 12;
 
 impl Default for Pacing {
     fn default() -> Self {

@@ -18,11 +18,11 @@ use tokio_rustls::TlsConnector;
 use url::{Origin, Url};
 
 use super::address::Reach;
+use super::after;
 use super::coding;
 use super::dial::{CheckedResolver, Stream, dial};
 use super::fault::FetchError;
 use super::fetch::{Content, Resolver, Response};
-use super::refresh::after;
 use super::trust::Trust;
 use crate::policy::transport::{ProxyUrl, Secret, Transport};
 

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_that_refuses_leaves_the_next_its_turn() {
+    async fn after_an_address_that_refuses_the_next_is_tried() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = listener.local_addr().unwrap();
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -5,7 +5,10 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatible};
 
-use super::trust::SelfSigned;
+/// A self-issued server certificate that is not listed.
+#[derive(Debug, thiserror::Error)]
+#[error("the certificate is self-signed")]
+pub struct SelfSigned;
 
 /// Why there is no answer, and what to do. Deliberately without the URL, and of the other side's text only the name of a
 /// coding.

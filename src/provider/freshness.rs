@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_may_buy_again_a_second_after_a_failure_and_five_after_several_whatever_the_scheduled_pause() {
+    fn callers_may_cause_a_fetch_again_a_second_after_a_failure_and_five_after_several_whatever_the_scheduled_pause() {
         for (in_a_row, pause) in [(1, s(1)), (2, s(5)), (9, s(5)), (u32::MAX, s(5))] {
             let failed = FailedRefresh { began: s(1), ended: s(2), in_a_row };
             assert_eq!(failed.pause_after_failures_ends(), s(2) + pause, "{in_a_row}");

@@ -6,7 +6,6 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::budget::LONGEST_ABSENCE;
 use crate::key_id::KeyId;
 use crate::keys::KeySet;
 use crate::policy::lifetimes::{MIN_LIFE, STALE_BOUND};
@@ -14,6 +13,8 @@ use crate::time::{Moment, UnixSeconds};
 
 /// How many absent `kid`s, and how many withdrawn ones, are remembered per source.
 const KIDS_REMEMBERED: usize = 1024;
+/// The longest wait of an absent `kid`, as a multiple of the first: a minute where that is 5 s.
+const LONGEST_ABSENCE: u32 = 12;
 /// By how many seconds a token's `iat` must be later than the moment its key was found withdrawn to show that the
 /// provider signs with that key again, and how far ahead of the local clock it may be: more than clocks differ by.
 const CLOCKS_DIFFER: f64 = 10.0;
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_withdrawn_kid_buys_nothing_unless_its_token_is_newer_than_its_withdrawal() {
+    fn a_withdrawn_kid_causes_no_fetch_unless_its_token_is_newer_than_its_withdrawal() {
         let mut missing = missing();
         missing.replaced(None, &set(&[1, 2]), at(100));
         missing.replaced(Some(&set(&[1, 2])), &set(&[2]), at(130));

@@ -26,11 +26,12 @@ mod turn;
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::keys::KeySetError;
 use discovery::DiscoveryError;
 use fetch::FetchError;
 pub use key_file::FileError;
-pub(crate) use refresh::after;
 pub use slot::{Counters, Refresh, Slot, SlotReport, Snapshot};
 pub use store::{KeyStore, Look, Offer};
 pub use turn::Turn;
@@ -41,6 +42,12 @@ pub const EXCHANGE_DEADLINE: Duration = Duration::from_secs(10);
 pub const REFRESH_DEADLINE: Duration = Duration::from_secs(15);
 /// How long a request waits for better keys than those at hand, whatever it waits for.
 pub const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The moment so far from now.
+pub(crate) fn after(duration: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(duration).unwrap_or(now)
+}
 
 /// Why the provider is not asked for a key that is not at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -17,7 +17,7 @@ use super::fetch::{Document, Fetch, Request};
 use super::freshness::{self, FailedRefresh, advised_life};
 use super::slot::{RefreshResult, Slot, Snapshot, State};
 use super::snapshot_file::{self, SnapshotFileError, SnapshotFileState, StoredKeys};
-use super::{EXCHANGE_DEADLINE, FileError, ProviderError, REFRESH_DEADLINE, key_file};
+use super::{EXCHANGE_DEADLINE, FileError, ProviderError, REFRESH_DEADLINE, after, key_file};
 use crate::keys::{self, KeySet};
 use crate::policy::KeySource;
 use crate::policy::endpoint::Endpoint;
@@ -313,10 +313,4 @@ impl RefreshTask {
         // It only fails by a panic, and then the file is as it was.
         let _ = tokio::task::spawn_blocking(write).await;
     }
-}
-
-/// The moment so far from now.
-pub fn after(duration: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(duration).unwrap_or(now)
 }

@@ -14,7 +14,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::error::X509Error;
 use x509_parser::prelude::FromDer;
 
-use super::fault::FetchError;
+use super::fault::{FetchError, SelfSigned};
 use crate::policy::transport::Transport;
 
 static NODES: OnceCell<Listed> = OnceCell::new();
@@ -35,11 +35,6 @@ fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
     let whole = |certificate: &CertificateDer<'_>| X509Certificate::from_der(certificate).is_ok();
     CertificateDer::pem_slice_iter(pem.as_bytes()).map_while(|certificate| certificate.ok().filter(whole)).collect()
 }
-
-/// A self-issued server certificate that is not listed.
-#[derive(Debug, thiserror::Error)]
-#[error("the certificate is self-signed")]
-pub struct SelfSigned;
 
 /// Listed certificates, by what they can be used for.
 #[derive(Debug)]

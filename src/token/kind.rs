@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn an_explicit_type_of_another_kind_is_told_from_those_of_access_tokens() {
+    fn an_explicit_type_of_another_kind_is_not_taken_for_that_of_an_access_token() {
         for typ in [
             "JWT",
             "jwt",

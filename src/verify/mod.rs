@@ -15,7 +15,7 @@ use crate::keys::jwk::Key;
 use crate::keys::{KeySet, Selection};
 use crate::mismatch::Mismatch;
 use crate::policy::{KeySource, Policy};
-use crate::revocation::Facts;
+use crate::revocation::RevocableClaims;
 use crate::time::UnixSeconds;
 use crate::token::UnverifiedToken;
 use crate::whitespace;
@@ -183,9 +183,9 @@ impl Verified {
         self.claims.is_bound
     }
     /// What a revocation may name.
-    pub fn revocable(&self) -> Facts<'_> {
+    pub fn revocable(&self) -> RevocableClaims<'_> {
         let (claims, text) = (&*self.claims, self.claims());
-        Facts {
+        RevocableClaims {
             issuer: claims.issuer_text.of(text),
             jti: claims.jti.as_ref().map(|jti| jti.of(text)),
             sid: claims.sid.as_ref().map(|sid| sid.of(text)),

@@ -356,7 +356,7 @@ async fn what_was_cleared_does_not_come_back_from_the_file() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_written_shows_and_harms_nobody() {
+async fn a_file_that_cannot_be_written_is_reported_and_refuses_no_token() {
     let dir = Dir::new();
     let signer = Signer::new("k");
     let process = Process::at(NOW);

@@ -110,7 +110,7 @@ async fn futures(world: &World, tokens: &[String]) -> Vec<remote_agent_auth::ver
 }
 
 #[tokio::test(start_paused = true)]
-async fn junk_key_ids_buy_three_fetches_at_once_and_then_wait_for_one_every_five_seconds() {
+async fn junk_key_ids_cause_three_fetches_at_once_and_then_wait_for_one_every_five_seconds() {
     let (old, new) = (Signer::new("old"), Signer::new("new"));
     let world = World::with_jwks_uri();
     world.network.answer(JWKS, jwks(&[&old]));
@@ -130,7 +130,7 @@ async fn junk_key_ids_buy_three_fetches_at_once_and_then_wait_for_one_every_five
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_those_who_wait_for_a_turn_there_are_no_more_than_the_bound_and_the_others_hear_when() {
+async fn requests_waiting_for_a_turn_are_bounded_and_the_others_are_refused_with_a_time() {
     use remote_agent_auth::error::Refusal;
     use remote_agent_auth::provider::NotAsked;
     let old = Signer::new("old");
@@ -158,7 +158,7 @@ async fn of_those_who_wait_for_a_turn_there_are_no_more_than_the_bound_and_the_o
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_a_turn_goes_along_with_any_refresh_that_begins() {
+async fn a_request_waiting_for_a_turn_shares_any_refresh_that_begins() {
     let (old, new) = (Signer::new("old"), Signer::new("new"));
     let world = Arc::new(World::with_jwks_uri());
     world.network.answer(JWKS, jwks(&[&old]));
@@ -189,7 +189,7 @@ async fn one_junk_key_id_does_not_make_a_rotation_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_unknown_key_id_buys_nothing_for_five_seconds_doubling_to_a_minute() {
+async fn the_same_unknown_key_id_causes_no_fetch_for_five_seconds_doubling_to_a_minute() {
     let (old, late) = (Signer::new("old"), Signer::new("late"));
     let world = World::with_jwks_uri();
     world.network.answer(JWKS, jwks(&[&old]));
@@ -222,23 +222,23 @@ async fn the_same_unknown_key_id_buys_nothing_for_five_seconds_doubling_to_a_min
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_its_own_claims_condemn_buys_no_fetch() {
+async fn a_token_whose_own_claims_would_be_refused_causes_no_fetch() {
     let (known, other) = (Signer::new("known"), Signer::new("other"));
     let world = World::with_jwks_uri();
     world.network.answer(JWKS, jwks(&[&known]));
-    let condemned = [
+    let would_be_refused = [
         (json!({ "exp": support::NOW }), Code::TokenExpired),
         (json!({ "exp": null }), Code::TokenClaims),
         (json!({ "nbf": support::NOW + 1.0 }), Code::TokenNotYetValid),
         (json!({ "aud": "other" }), Code::TokenAudience),
         (json!({ "iss": "https://other.example" }), Code::TokenIssuer),
     ];
-    for (changes, code) in &condemned {
+    for (changes, code) in &would_be_refused {
         assert_eq!(world.code(&other.token_with(changes.clone())).await, Some(*code), "cold: {changes}");
     }
     assert_eq!(world.network.fetches(), 0);
     assert_eq!(world.code(&known.token()).await, None);
-    for (changes, _) in &condemned {
+    for (changes, _) in &would_be_refused {
         assert_eq!(world.code(&other.token_with(changes.clone())).await, Some(Code::KeyNotFound), "warm: {changes}");
     }
     assert_eq!(world.network.fetches(), 1);
@@ -382,7 +382,7 @@ async fn a_second_policy_of_the_same_source_reuses_the_signature_and_no_longer_t
 
 /// A hundred thousand junk `kid`s a minute, a good token every tenth of a second, a rotation in the middle.
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_junk_key_ids_buys_next_to_nothing_and_harms_nobody() {
+async fn a_flood_of_junk_key_ids_causes_few_fetches_and_refuses_no_good_token() {
     use remote_agent_auth::verifier::{Checked, Memory};
     const JUNK_PER_MINUTE: usize = 100_000;
     let mut waiting = Vec::new();

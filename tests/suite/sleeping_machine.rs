@@ -102,7 +102,7 @@ async fn a18_a_failure_before_the_sleep_excuses_nothing_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a18_a_wall_clock_that_is_set_locks_nobody_out_and_lengthens_no_life() {
+async fn a18_setting_the_wall_clock_refuses_no_good_token_and_lengthens_no_life() {
     let (old, new) = (Signer::new("old"), Signer::new("new"));
     for by in [-1e9, -7_200.0, -3.0, 3.0, 7_200.0, 1e9] {
         let world = World::new();

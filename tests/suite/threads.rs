@@ -196,7 +196,7 @@ async fn a_key_withdrawn_while_a_check_waits_no_longer_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_its_own_claims_condemn_waits_for_a_thread_like_any_other_while_the_provider_is_down() {
+async fn a_token_whose_own_claims_would_be_refused_waits_for_a_thread_like_any_other_while_the_provider_is_down() {
     let (world, signer) = world().await;
     let expired = signer.token_with(json!({ "exp": support::NOW - 1.0 }));
     let ask = |caller: &Caller| world.verifier.check_for(Some(caller), &expired, &world.policy, now(), Memory::None);

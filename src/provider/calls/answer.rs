@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_refused_exchange_only_known_words_are_repeated() {
+    fn a_refused_exchange_repeats_only_known_words() {
         let refused = |status, body: &str| exchange(&answer(status, body)).unwrap_err();
         assert_eq!(refused(400, r#"{"error":"invalid_grant"}"#), Cause::Status(400, Some("invalid_grant")));
         assert_eq!(refused(401, r#"{"error":"invalid_client"}"#), Cause::Status(401, Some("invalid_client")));

@@ -15,11 +15,12 @@ use super::error::{CallError, Cause};
 use crate::policy::Policy;
 use crate::policy::issuer::Issuer;
 use crate::policy::transport::Transport;
+use crate::provider::after;
 use crate::provider::asker::Asker;
 use crate::provider::discovery::Metadata;
 use crate::provider::fetch::Fetch;
 use crate::provider::freshness::{Advice, Facts, FailedRefresh, advise};
-use crate::provider::refresh::{Learned, after};
+use crate::provider::refresh::Learned;
 use crate::provider::{EXCHANGE_DEADLINE, ProviderError};
 use crate::time::{Clock, Moment};
 
