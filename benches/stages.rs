@@ -9,7 +9,7 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use remote_agent_auth::policy::MAX_TOKEN_BYTES;
 use remote_agent_auth::provider::fetch::{Fetch, Fetching, Request, Response};
-use remote_agent_auth::revocation::{Claim, Entry, Facts, Named, Revocations};
+use remote_agent_auth::revocation::{Claim, Entry, Named, RevocableClaims, Revocations};
 use remote_agent_auth::signature_cache::SignatureCache;
 use remote_agent_auth::time::{SystemClock, UnixSeconds};
 use remote_agent_auth::token::UnverifiedToken;
@@ -91,7 +91,7 @@ fn revocation(criterion: &mut Criterion) {
     let now = UnixSeconds::new(1_000_000_000.0).unwrap();
     let issuer = "https://idp.example.com/realms/main";
     let (jti, sid) = (Some("a-token"), Some("a-session"));
-    let facts = Facts { issuer, jti, sid, subject: "a-subject", issued_at: Some(999_999_999.0) };
+    let facts = RevocableClaims { issuer, jti, sid, subject: "a-subject", issued_at: Some(999_999_999.0) };
     for count in [0, 1_000, 1_000_000] {
         let list = Revocations::default();
         for index in 0..count {
