@@ -154,12 +154,33 @@ export interface IntrospectionOptions {
   clientId: string;
   /** For `basic` and `post`. */
   clientSecret?: string;
-  /** How the client proves who it is: in the header (default), in the body, or by the policy's `clientCertificate` (RFC 8705). */
-  auth?: 'basic' | 'post' | 'mtls';
+  /**
+   * How the client proves who it is: in the header (default), in the body, by an assertion that `privateKey` signs (RFC 7523 2.2), or by the
+   * policy's `clientCertificate` (RFC 8705).
+   */
+  auth?: 'basic' | 'post' | 'private_key_jwt' | 'mtls';
+  /** For `private_key_jwt`: an unencrypted PEM private key, or a private JWK. RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519. */
+  privateKey?: string | object;
+  /** The key's identifier at the provider. Default: the JWK's own; none of a PEM key. */
+  kid?: string;
+  /** What the assertion is signed with. Default: the JWK's own `alg`; else RS256, ES256, ES384, ES512 or EdDSA, by the key. */
+  alg?: 'RS256' | 'RS384' | 'RS512' | 'PS256' | 'PS384' | 'PS512' | 'ES256' | 'ES384' | 'ES512' | 'EdDSA' | 'Ed25519';
+  /**
+   * `aud` of the assertion: the `issuer` as the policy has it (default), the `endpoint` that is asked, or another URL of the provider's, such
+   * as its token endpoint.
+   */
+  assertionAudience?: 'issuer' | 'endpoint' | (string & {});
   /** Milliseconds for which an answer is kept, 0 to 60,000, and never past the token's end. Default 60,000. */
   cacheMs?: number;
-  /** Ask about JWTs too, once they are found good. Default false: about tokens that are no JWT. */
+  /**
+   * Ask about tokens that are no JWT. Default true; among several policies of `createBearerAuth` false, and true in one of them at most,
+   * since such a token does not say whose it is.
+   */
+  opaque?: boolean;
+  /** Ask about JWTs too, once they are found good. Default false. */
   also?: boolean;
+  /** Ask for answers as JWTs that the provider signs (RFC 9701), and take no other. Default false: plain JSON. */
+  signed?: boolean;
 }
 
 /** Names that must all be granted; or one of `any`, all of `all`, in the list at `claim`. */

@@ -328,7 +328,9 @@ impl Code {
             Cause::Fetch(error) => fetch_code(*error, Self::EndpointFetch),
             Cause::Redirect(_) | Cause::Status(..) => Self::EndpointStatus,
             Cause::Unauthorized(_) => Self::EndpointUnauthorized,
-            Cause::Answer(_) => Self::EndpointAnswer,
+            Cause::Answer(_) | Cause::Unproven(_) => Self::EndpointAnswer,
+            Cause::KeysLate => Self::JwksFetch,
+            Cause::NotSigned => Self::Internal,
             Cause::Subject => Self::UserinfoSubject,
         }
     }
@@ -404,6 +406,7 @@ const fn claims_code(error: &ClaimsError) -> Code {
         ClaimsError::Subject => Code::TokenSubject,
         ClaimsError::Bound => Code::TokenBound,
         ClaimsError::Logout(_) => Code::LogoutInvalid,
+        ClaimsError::Introspection(_) => Code::EndpointAnswer,
     }
 }
 

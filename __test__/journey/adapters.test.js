@@ -6,13 +6,14 @@ const { subscribe, unsubscribe } = require('node:diagnostics_channel');
 const http = require('node:http');
 const { createTestIssuer } = require('../../lib/testing');
 const { RESOURCE, SERVERS } = require('../support/adapters/servers');
+const { closeProviders, good, opaque, provider } = require('../support/introspecting');
 
 /** @type {import('../../testing').TestIssuer} */
 let issuer;
 beforeAll(async () => {
   issuer = await createTestIssuer({ alg: 'ES256' });
 });
-afterAll(() => issuer.stop());
+afterAll(() => (closeProviders(), issuer.stop()));
 
 /**
  * One request, with headers as they are written: `fetch` would join two of a name.
@@ -51,6 +52,21 @@ describe.each(Object.entries(SERVERS))('%s', (name, start) => {
   test('lets a good token in, and says whose it is', async () => {
     const { status, text } = await send(at('/me'), bearer(issuer.token({ sub: 'ada' })));
     expect({ status, body: JSON.parse(text) }).toEqual({ status: 200, body: { subject: 'ada' } });
+  });
+
+  test('lets an opaque token in that the provider calls active, and no other', async () => {
+    let active = true;
+    const { asked, policy } = await provider((_token, from) => ({ ...good(from), active }));
+    const asking = await start(policy);
+    const token = opaque();
+    for (let time = 0; time < 2; time += 1) {
+      const { status, text } = await send(`${asking.url}/me`, bearer(token));
+      expect({ status, body: JSON.parse(text) }).toEqual({ status: 200, body: { subject: 'ada' } });
+    }
+    active = false;
+    expect((await send(`${asking.url}/me`, bearer(opaque()))).status).toBe(401);
+    expect(asked).toHaveLength(2);
+    await asking.close();
   });
 
   test('without a token: 401, a challenge without an error, the metadata named', async () => {

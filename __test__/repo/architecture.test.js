@@ -50,7 +50,7 @@ const VOCABULARY = ['algorithm', 'base64url', 'details', 'json', 'key_id', 'mism
 
 /** For each module of ours, the others it may name; vocabulary is open to all but itself. */
 const MAY_KNOW = {
-  policy: [],
+  policy: ['keys'],
   token: [],
   keys: [],
   threads: [],

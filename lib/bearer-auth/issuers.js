@@ -39,6 +39,8 @@ class Issuers {
   #only;
   /** @type {Map<string, Entry>} */
   #byIssuer = new Map();
+  /** That of tokens which name no issuer, where the operator has said whose they are. @type {Entry | undefined} */
+  #opaque;
   /** Those of the list as it is now, each an object of its own: one of an earlier list is none of them. @type {Set<Entry>} */
   #current = new Set();
   #known = new KnownTokens();
@@ -66,8 +68,10 @@ class Issuers {
     const entries = policies.map((policy) => this.#entryOf(policy));
     const isOnly = entries.length === 1 && this.#resolve === undefined;
     const byIssuer = isOnly ? new Map() : placed(entries);
+    const opaque = isOnly ? undefined : entries[opaqueAmong(policies)];
     this.#only = isOnly ? entries[0] : undefined;
     this.#byIssuer = byIssuer;
+    this.#opaque = opaque;
     this.#current = new Set(byIssuer.values());
     this.#known.clear();
   }
@@ -94,10 +98,19 @@ class Issuers {
     const { untrustedIssuer } = require('../verifier/native-check');
     const issuer = untrustedIssuer(token);
     if (issuer === null) return unknownIssuer(undefined);
-    if (typeof issuer !== 'string') return issuer;
+    if (typeof issuer !== 'string') return this.#unread(issuer);
     const entry = this.#byIssuer.get(issuer);
     if (entry !== undefined || this.#resolve === undefined) return entry ?? unknownIssuer(issuer);
     return this.#resolved(issuer, this.#resolve, req);
+  }
+
+  /**
+   * A token that is no JWT names nobody: it goes to the one provider that the operator has named, or to none.
+   * @param {Failure} failure
+   * @returns {Entry | Failure}
+   */
+  #unread(failure) {
+    return failure.code === 'ERR_TOKEN_OPAQUE' ? (this.#opaque ?? failure) : failure;
   }
 
   /**
@@ -173,6 +186,31 @@ function placed(entries) {
     }
   }
   return byIssuer;
+}
+
+/**
+ * The place of the one of several policies whose provider is asked about tokens that are no JWT, or -1. A token is shown to no provider but
+ * its own, and nothing in such a token says whose it is: the operator has to.
+ * @param {BearerPolicy[]} policies each of which can be compiled
+ * @returns {number}
+ */
+function opaqueAmong(policies) {
+  const nameOf = (/** @type {BearerPolicy} */ { issuer }) => shown([issuer].flat()[0] ?? '');
+  const silent = policies.find(({ introspection }) => introspection && !introspection.opaque && !introspection.also);
+  if (silent !== undefined) {
+    throw wrongOption(
+      `among several issuers the \`introspection\` of ${nameOf(silent)} must say \`opaque: true\` (its provider is asked about every token ` +
+        'that is no JWT) or `also: true` (about JWTs of its own)',
+    );
+  }
+  const asked = policies.filter(({ introspection }) => introspection?.opaque);
+  if (asked.length > 1) {
+    const names = asked.map(nameOf).join(' and ');
+    throw wrongOption(
+      `only one policy of \`issuers\` may have \`introspection.opaque\`, and those of ${names} have it`,
+    );
+  }
+  return policies.findIndex(({ introspection }) => introspection?.opaque);
 }
 
 /** @param {CompiledPolicy} policy */

@@ -138,11 +138,25 @@ function hinted(policy, outcome) {
  * @returns {T}
  */
 function withKeysAsText(options) {
-  if (typeof options !== 'object' || options === null || !Object.hasOwn(options, 'jwks')) return options;
-  const { jwks } = /** @type {{ jwks?: unknown }} */ (options);
-  if (typeof jwks !== 'object' || jwks === null) return options;
+  if (typeof options !== 'object' || options === null) return options;
+  const withKeys = withMemberAsText(options, 'jwks');
+  const { introspection } = /** @type {{ introspection?: object }} */ (withKeys);
+  if (typeof introspection !== 'object' || introspection === null) return withKeys;
+  const asText = withMemberAsText(introspection, 'privateKey');
+  return asText === introspection ? withKeys : { ...withKeys, introspection: asText };
+}
+
+/**
+ * @template {object} T
+ * @param {T} options
+ * @param {string} name of a member that may be an object
+ * @returns {T}
+ */
+function withMemberAsText(options, name) {
+  const value = Object.hasOwn(options, name) ? /** @type {any} */ (options)[name] : undefined;
+  if (typeof value !== 'object' || value === null) return options;
   try {
-    return { ...options, jwks: JSON.stringify(jwks) };
+    return { ...options, [name]: JSON.stringify(value) };
   } catch {
     // Refused natively: it is no text.
     return options;

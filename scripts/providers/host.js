@@ -2,9 +2,9 @@
 
 // A server of ours on loopback: the middleware in front of one route, an account for whomever the provider names.
 
-const { once } = require('node:events');
+const { EventEmitter, once } = require('node:events');
 const express = require('express');
-const { createRemoteAgentAuth, verifyRemoteToken } = require('../..');
+const { backchannelLogout, createRemoteAgentAuth, verifyRemoteToken } = require('../..');
 
 /** @typedef {{ issuer: string, audience: string, scope?: string, [option: string]: unknown }} Policy */
 
@@ -37,7 +37,8 @@ async function attempt(token, { issuer, audience, scope, ...added }) {
       apiKeyMiddleware: (/** @type {any} */ _req, /** @type {any} */ res) => res.sendStatus(418),
       logger: QUIET,
     },
-    { policy: added },
+    // A function, because some of it is one issuer's alone.
+    { policy: () => added },
   );
   const server = express()
     .use(/** @type {any} */ (handler))
@@ -55,4 +56,41 @@ async function attempt(token, { issuer, audience, scope, ...added }) {
   }
 }
 
-module.exports = { attempt, codeOf };
+const LOGOUT_LIMIT_MS = 30_000;
+
+/**
+ * Our handler for back-channel logout, and what it has said of each logout token.
+ * @param {Policy} policy whose audience is the client's id
+ * @param {'session' | 'subject'} extent
+ */
+async function logoutHost(policy, extent) {
+  /** @type {string[]} */
+  const outcomes = [];
+  const heard = new EventEmitter();
+  const handler = backchannelLogout({
+    policy,
+    extent,
+    onLogout({ code = 'accepted' }) {
+      outcomes.push(code);
+      heard.emit('logout', code);
+    },
+  });
+  const server = express()
+    .post('/logout', express.urlencoded({ extended: false }), /** @type {any} */ (handler))
+    .listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  return {
+    url: `http://127.0.0.1:${port}/logout`,
+    outcomes,
+    /** What becomes of the next token, while `act` has the provider send it. @param {() => Promise<unknown>} act @returns {Promise<string>} */
+    async next(act) {
+      const signal = AbortSignal.timeout(LOGOUT_LIMIT_MS);
+      const [[code]] = await Promise.all([once(heard, 'logout', { signal }), act()]);
+      return code;
+    },
+    close: () => server.close(),
+  };
+}
+
+module.exports = { attempt, codeOf, logoutHost };

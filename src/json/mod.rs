@@ -125,6 +125,26 @@ pub fn read_object<'a, W>(
     }
 }
 
+/// The value of one top-level member as its text stands there, if the object has it. The whole text is checked, as by [`read_object`].
+///
+/// # Errors
+/// [`JsonError`].
+pub fn member_text<'a>(text: &'a str, wanted: &str) -> Result<Option<&'a str>, JsonError> {
+    let (mut reader, mut found) = (Reader::new(text), None);
+    let is_object = reader.document(|reader, name| {
+        let value = reader.text_of_value(1)?;
+        if name == wanted {
+            found = Some(value);
+        }
+        Ok(())
+    });
+    match is_object {
+        Ok(true) => Ok(found),
+        Ok(false) => Err(JsonError::NotAnObject),
+        Err(_) => Err(JsonError::Malformed(reader.fault())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +162,18 @@ mod tests {
         assert_eq!(members[2].1, Value::Array(vec![Value::Null, Value::Object(vec![("d".into(), Value::Bool(true))])]));
         assert_eq!(members[3].1.member("a"), Some(&Value::Number(1.0)));
         assert_eq!(members[3].0, "__proto__");
+    }
+
+    #[test]
+    fn gives_a_members_own_text() {
+        let text = r#" {"a" : {"b": [1, "}"]} , "c\u0064":"x"}"#;
+        assert_eq!(member_text(text, "a"), Ok(Some(r#"{"b": [1, "}"]}"#)));
+        assert_eq!(member_text(text, "cd"), Ok(Some("\"x\"")));
+        assert_eq!(member_text(text, "b"), Ok(None));
+        assert_eq!(member_text("[]", "a"), Err(JsonError::NotAnObject));
+        for text in [r#"{"a":1,"a":2}"#, r#"{"a":1}x"#, r#"{"x":{"b":1,"b":2},"a":1}"#, r#"{"a":1"#] {
+            assert!(matches!(member_text(text, "a"), Err(JsonError::Malformed(_))), "{text}");
+        }
     }
 
     #[test]

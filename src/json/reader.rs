@@ -106,6 +106,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// [`Self::skip`], and the text of what it skipped.
+    pub fn text_of_value(&mut self, depth: usize) -> Read<&'a str> {
+        self.space();
+        let begin = self.at;
+        self.skip(depth)?;
+        self.since(begin)
+    }
+
     /// Reads an object; `member` reads each value. No name may be there twice (RFC 7515 4, RFC 7519 4).
     fn members(&mut self, mut member: impl FnMut(&mut Self, &Cow<'a, str>) -> Read<()>) -> Read<()> {
         self.step();

@@ -206,18 +206,41 @@ fn proxy(object: &Object) -> Result<Option<ProxyOptions>, PolicyError> {
     Ok(Some(ProxyOptions { http: text("http")?, https: text("https")?, bypass: text("bypass")? }))
 }
 
+const INTROSPECTION: &[&str] = &[
+    "endpoint",
+    "clientId",
+    "clientSecret",
+    "auth",
+    "privateKey",
+    "kid",
+    "alg",
+    "assertionAudience",
+    "cacheMs",
+    "opaque",
+    "also",
+    "signed",
+];
+
 fn introspection(object: &Object) -> Result<Option<IntrospectionOptions>, PolicyError> {
     const NAME: &str = "introspection";
     let Some(written) = option::<Object>(object, NAME, expected::INTROSPECTION)? else { return Ok(None) };
-    refuse_unknown(&written, &["endpoint", "clientId", "clientSecret", "auth", "cacheMs", "also"])?;
-    let text = |key| member::<String>(&written, key).map_err(|_| PolicyError::option(NAME, expected::INTROSPECTION));
+    refuse_unknown(&written, INTROSPECTION)?;
+    let wrong = |_| PolicyError::option(NAME, expected::INTROSPECTION);
+    let text = |key| member::<String>(&written, key).map_err(wrong);
+    let flag = |key| member::<bool>(&written, key).map_err(wrong);
     Ok(Some(IntrospectionOptions {
         endpoint: text("endpoint")?,
         client_id: text("clientId")?.unwrap_or_default(),
         client_secret: text("clientSecret")?.map(Secret::new),
         auth: text("auth")?,
-        cache_ms: member(&written, "cacheMs").map_err(|_| PolicyError::option(NAME, expected::INTROSPECTION))?,
-        also: member(&written, "also").map_err(|_| PolicyError::option(NAME, expected::INTROSPECTION))?,
+        private_key: text("privateKey")?.map(Secret::new),
+        key_id: text("kid")?,
+        algorithm: text("alg")?,
+        assertion_audience: text("assertionAudience")?,
+        cache_ms: member(&written, "cacheMs").map_err(wrong)?,
+        opaque: flag("opaque")?,
+        also: flag("also")?,
+        signed: flag("signed")?,
     }))
 }
 

@@ -211,7 +211,8 @@ impl EncodedResult {
             expires_at: verified.expires_at().unwrap_or(f64::NAN),
             from,
             until,
-            fresh_for: f64::NAN,
+            // What the provider has said of a token is kept natively, for its own time.
+            fresh_for: if verified.signed().is_some() { f64::NAN } else { 0.0 },
             epoch: f64::NAN,
         };
         Self { text: parts.into_text(), numbers: Numbers::Accepted(accepted), handle: None }
@@ -221,9 +222,9 @@ impl EncodedResult {
     /// the check.
     pub fn with_freshness(mut self, process: &Process, policy: &Policy, epoch: u64) -> Self {
         if let Numbers::Accepted(accepted) = &mut self.numbers {
-            // What the provider was asked is kept natively, for its own time.
+            let is_asked_about = policy.introspection().is_some_and(|asked| asked.also_jwts);
             let fresh_for = || process.verifier().fresh_for(policy).as_secs_f64() * 1000.0;
-            accepted.fresh_for = if policy.introspection().is_some() { 0.0 } else { fresh_for() };
+            accepted.fresh_for = if is_asked_about || accepted.fresh_for == 0.0 { 0.0 } else { fresh_for() };
             accepted.epoch = number(epoch);
         }
         self

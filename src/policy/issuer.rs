@@ -157,6 +157,16 @@ impl Issuer {
         }
     }
 
+    /// The identifier as the provider itself writes it, as far as the configuration says: where that names the discovery document, without
+    /// its suffix.
+    pub fn identifier(&self) -> &str {
+        if trim(&self.configured).trim_end_matches('/').ends_with(DISCOVERY_SUFFIX) {
+            &self.normal
+        } else {
+            &self.configured
+        }
+    }
+
     /// The text as configured.
     pub fn configured(&self) -> &str {
         &self.configured
@@ -176,6 +186,18 @@ fn with_tenant_at(issuer: &str, endpoint: &str) -> Option<Box<str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_itself_as_configured_and_without_the_discovery_suffix() {
+        for (configured, identifier) in [
+            ("https://a/", "https://a/"),
+            ("https://a/r", "https://a/r"),
+            ("https://a/r/.well-known/openid-configuration", "https://a/r"),
+            ("https://a/r/.well-known/openid-configuration/", "https://a/r"),
+        ] {
+            assert_eq!(Issuer::parse(configured).unwrap().identifier(), identifier);
+        }
+    }
 
     #[test]
     fn accepts_the_configured_text_and_its_normal_form_only() {

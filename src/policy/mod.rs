@@ -1,5 +1,6 @@
 //! The operator's policy: options as written, parsed once into a [`Policy`] that is then trusted.
 
+pub mod client_key;
 pub mod endpoint;
 mod error;
 pub mod expected;
@@ -67,6 +68,8 @@ pub enum Expected {
     AccessToken,
     /// OpenID Connect Back-Channel Logout 1.0, 2.4. No such policy ever leaves the verifier, so that nobody is let in by one.
     LogoutToken,
+    /// RFC 9701 5: what an introspection endpoint answers, signed. The same holds of these policies.
+    IntrospectionAnswer,
 }
 
 impl Policy {
@@ -81,7 +84,8 @@ impl Policy {
         let origin = options.origin(issuers.first())?;
         let lifetimes = options.keys.lifetimes()?;
         let has_certificate = options.keys.client_certificate.is_some();
-        let introspection = options.introspection.take().map(|it| it.check(has_certificate)).transpose()?;
+        let introspection = options.introspection.take().map(|it| it.check(issuers.first(), has_certificate));
+        let introspection = introspection.transpose()?;
         let source = std::mem::take(&mut options.keys).source(origin)?;
         Ok(Self {
             id: PolicyId::next(),
@@ -107,6 +111,26 @@ impl Policy {
     #[must_use]
     pub fn for_logout(&self) -> Self {
         Self { id: PolicyId::next(), expects: Expected::LogoutToken, introspection: None, ..self.clone() }
+    }
+
+    /// A policy for the signed answers of the same issuers' introspection endpoint to the client that asks (RFC 9701 5). Nothing that access
+    /// tokens must satisfy is asked of the answer itself: that is asked of the object in it.
+    #[must_use]
+    pub fn for_introspection_answer(&self, client_id: &str) -> Self {
+        // The RFC's own example names the resource server by its audience, and providers do by its client id.
+        let audience = std::iter::once(client_id.to_owned()).chain(self.audience.iter().cloned()).collect();
+        Self {
+            id: PolicyId::next(),
+            expects: Expected::IntrospectionAnswer,
+            introspection: None,
+            audience,
+            scope: RequiredScopes::parse(""),
+            require_exp: false,
+            require_subject: false,
+            email_claim: None,
+            rules: ClaimRules::none(),
+            ..self.clone()
+        }
     }
 
     /// How the provider is asked about tokens, if it is.

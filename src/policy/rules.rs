@@ -51,6 +51,21 @@ pub struct ClaimRules {
 }
 
 impl ClaimRules {
+    /// No rule at all.
+    pub(super) const fn none() -> Self {
+        Self {
+            max_age: None,
+            max_lifetime: None,
+            typ: TypeRule::Off,
+            clients: None,
+            actors: None,
+            client_claim: None,
+            token_use: None,
+            require_unbound: false,
+            grants: Vec::new(),
+        }
+    }
+
     /// Whether the policy asks for access tokens, by `typ` or by `token_use`.
     pub fn want_access_token(&self) -> bool {
         self.typ != TypeRule::Off || self.token_use.is_some()

@@ -62,6 +62,8 @@ pub struct Endpoints {
     pub untrusted_userinfo: Option<Box<str>>,
     /// `introspection_endpoint` (RFC 8414 2); empty where it is no text.
     pub untrusted_introspection: Option<Box<str>>,
+    /// The same for clients that show a certificate (`mtls_endpoint_aliases`, RFC 8705 5), where there is another one.
+    pub untrusted_certified_introspection: Option<Box<str>>,
     /// `token_endpoint` (RFC 8414 2); empty where it is no text.
     pub untrusted_token: Option<Box<str>>,
 }
@@ -71,11 +73,17 @@ impl Endpoints {
         let text = str::from_utf8(body).map_err(|_| JsonError::Malformed(JsonFault::NotUtf8))?;
         let mut endpoints = Self::default();
         let wanted = |name: &str| {
-            matches!(name, "userinfo_endpoint" | "token_endpoint" | "introspection_endpoint").then_some(())
+            matches!(name, "userinfo_endpoint" | "token_endpoint" | "introspection_endpoint" | "mtls_endpoint_aliases")
+                .then_some(())
         };
         read_object(text, wanted, |(), name, value| {
             let written = Some(value.as_str().unwrap_or_default().into());
             match &*name {
+                "mtls_endpoint_aliases" => {
+                    let alias = value.member("introspection_endpoint");
+                    endpoints.untrusted_certified_introspection =
+                        alias.map(|alias| alias.as_str().unwrap_or_default().into());
+                }
                 "userinfo_endpoint" => endpoints.untrusted_userinfo = written,
                 "introspection_endpoint" => endpoints.untrusted_introspection = written,
                 _ => endpoints.untrusted_token = written,

@@ -47,6 +47,8 @@ pub enum Document {
     Keys,
     /// What any other endpoint says: an object.
     Answer,
+    /// What an introspection endpoint says, signed (RFC 9701 4).
+    SignedAnswer,
 }
 
 impl Document {
@@ -56,6 +58,7 @@ impl Document {
             Self::Metadata => "application/json, */*;q=0.1",
             Self::Keys => "application/jwk-set+json, application/json;q=0.9, */*;q=0.1",
             Self::Answer => "application/json",
+            Self::SignedAnswer => "application/token-introspection+jwt",
         }
     }
 }

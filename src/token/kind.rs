@@ -84,16 +84,9 @@ fn says(claims: &Claims<'_>, words: &[&str]) -> bool {
 /// What the claims say the token is: explicitly, or by a claim that only that kind has. `text` is the payload they were
 /// read from.
 pub fn of_claims(claims: &Claims<'_>, text: &str) -> Option<OtherKind> {
-    let named = KIND_CLAIMS.iter().find_map(|name| of_word(claims.text(name)?));
-    let named = named.or_else(|| match claims.text("typ")? {
-        typ if is_among(typ, &KEYCLOAKS_OTHERS) => Some(OtherKind::Other(typ.into())),
-        typ => of_type(typ),
-    });
+    let named = named_by_claims(claims);
     if named.is_some() {
         return named;
-    }
-    if claims.get("events").is_some_and(is_events) {
-        return Some(OtherKind::SecurityEvent);
     }
     // RFC 6749 4.1.2: parameters of an authorization response, which an access token never has together.
     if claims.text("code").is_some() && claims.text("state").is_some() {
@@ -101,6 +94,17 @@ pub fn of_claims(claims: &Claims<'_>, text: &str) -> Option<OtherKind> {
     }
     // An access token has both (RFC 9068 2.2), so that only unusual tokens are read a second time.
     if claims.get("sub").is_some() && claims.get("exp").is_some() { None } else { incomplete(claims, text) }
+}
+
+/// What the claims say in so many words that the token is, however few they are.
+pub fn named_by_claims(claims: &Claims<'_>) -> Option<OtherKind> {
+    let named = KIND_CLAIMS.iter().find_map(|name| of_word(claims.text(name)?));
+    let named = named.or_else(|| match claims.text("typ")? {
+        typ if is_among(typ, &KEYCLOAKS_OTHERS) => Some(OtherKind::Other(typ.into())),
+        typ => of_type(typ),
+    });
+    let is_event = || claims.get("events").is_some_and(is_events).then_some(OtherKind::SecurityEvent);
+    named.or_else(is_event)
 }
 
 /// Tokens of Keycloak that are for Keycloak itself: those of registrations, sessions and the links in its mails.

@@ -260,8 +260,8 @@ impl Verifier {
 
     /// Asked on every use, whatever else is remembered of the token.
     pub(super) fn unless_revoked(&self, verified: Verified, policy: &Policy, now: UnixSeconds) -> Answer {
-        // Who has been logged out can be logged out again.
-        if policy.expects() == Expected::LogoutToken {
+        // Who has been logged out can be logged out again; and an answer about a token is none.
+        if policy.expects() != Expected::AccessToken {
             return Ok(verified);
         }
         match self.revocations.is_revoked(&verified.revocable(), now) {

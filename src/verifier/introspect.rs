@@ -5,13 +5,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Answer, Checked, Later, Verifier};
+use super::{Answer, Checked, Later, Memory, Verifier};
 use crate::error::Refusal;
 use crate::policy::Policy;
-use crate::policy::introspection::Introspection;
 use crate::policy::transport::Secret;
 use crate::provider::after;
-use crate::provider::calls::{Known, is_bearer_token};
+use crate::provider::calls::{Cause, Known, is_bearer_token, object_of};
 use crate::time::UnixSeconds;
 use crate::token::TokenError;
 use crate::verify;
@@ -39,13 +38,13 @@ impl Verifier {
         policy: &Arc<Policy>,
         now: UnixSeconds,
     ) -> Checked<Later<Waiting>> {
-        let Some(asked) = policy.introspection().filter(|_| is_bearer_token(token)) else {
+        if !policy.introspection().is_some_and(|asked| asked.opaque) || !is_bearer_token(token) {
             return Checked::Now(Box::new(Err(TokenError::Opaque.into())));
-        };
+        }
         if let Some(known) = self.calls.introspected(token, policy) {
             return Checked::Now(Box::new(self.judge(known, policy, now)));
         }
-        let (this, policy, known) = (Arc::clone(self), Arc::clone(policy), self.ask(token, policy, asked));
+        let (this, policy, known) = (Arc::clone(self), Arc::clone(policy), self.ask(token, policy, now));
         let future = async move { this.judge(known.await, &policy, now) };
         Checked::Later(Later { future: Box::pin(future), offloaded: None })
     }
@@ -58,20 +57,22 @@ impl Verifier {
         now: UnixSeconds,
         checked: Checked<Later<Waiting>>,
     ) -> Checked<Later<Waiting>> {
-        let Some(asked) = policy.introspection().filter(|asked| asked.also_jwts) else { return checked };
+        if !policy.introspection().is_some_and(|asked| asked.also_jwts) {
+            return checked;
+        }
         let (future, offloaded): (Waiting, _) = match checked {
             Checked::Now(answer) if answer.is_err() => return Checked::Now(answer),
             Checked::Now(answer) => (Box::pin(async move { *answer }), None),
             Checked::Later(Later { future, offloaded }) => (future, offloaded),
         };
-        let known = self.ask(token, policy, asked);
+        let known = self.ask(token, policy, now);
         let (this, policy) = (Arc::clone(self), Arc::clone(policy));
         // Asked only about a token that is good by itself.
         let future = async move {
             let verified = future.await?;
             match known.await {
                 Ok(Some(answer)) => {
-                    verify::agrees(&answer, &verified, &policy, now)?;
+                    let verified = verify::agreed(&answer, verified, &policy, now)?;
                     // It may have been revoked while the provider was asked.
                     this.unless_revoked(verified, &policy, now)
                 }
@@ -86,11 +87,28 @@ impl Verifier {
         self: &Arc<Self>,
         token: &str,
         policy: &Arc<Policy>,
-        asked: &Introspection,
+        now: UnixSeconds,
     ) -> impl Future<Output = Known> + Send + use<> {
-        let (this, policy, asked) = (Arc::clone(self), Arc::clone(policy), asked.clone());
+        let (this, policy) = (Arc::clone(self), Arc::clone(policy));
         let (token, learned) = (Secret::new(token), self.store.learned(policy.source()));
-        async move { this.calls.introspect(token, &policy, &asked, learned, after(DEADLINE)).await }
+        async move {
+            let (opener, by) = (Arc::clone(&this), Arc::clone(&policy));
+            let open = move |jwt: String| async move { opener.open(&jwt, &by, now).await };
+            this.calls.introspect(token, &policy, learned, after(DEADLINE), open).await
+        }
+    }
+
+    /// The object in a signed answer (RFC 9701 5), once its JWT is found to be the provider's, for us, and of now. Its keys are those of the
+    /// policy; it vouches for nothing before that.
+    async fn open(self: Arc<Self>, jwt: &str, policy: &Policy, now: UnixSeconds) -> Result<String, Cause> {
+        let client_id = policy.introspection().map_or("", |asked| &asked.client_id);
+        let for_answers = Arc::new(policy.for_introspection_answer(client_id));
+        let verified = match self.check(jwt, &for_answers, now, Memory::None) {
+            Checked::Now(answer) => *answer,
+            Checked::Later(future) => future.await,
+        };
+        let unproven = |refusal: Refusal| Cause::Unproven(format!("{}: {refusal}", refusal.code().name()).into());
+        object_of(verified.map_err(unproven)?.claims())
     }
 
     fn judge(&self, known: Known, policy: &Policy, now: UnixSeconds) -> Answer {

@@ -1,13 +1,46 @@
 //! The rules a policy has for what a provider answers about a token (RFC 7662).
 
-use super::claims::{
-    CheckedClaims, actor, audience, checked, granted_scopes, issuer_place, parse, refused_as, use_and_client,
-};
+use super::claims::{CheckedClaims, actor, audience, checked, issuer_place, parse, refused_as, use_and_client};
 use super::claims_error::ClaimsError;
+use super::granted::{granted_scopes, required_scopes};
 use super::times::{Times, Window, timely_with};
+use crate::mismatch::Mismatch;
 use crate::policy::Policy;
+use crate::revocation::RevocableClaims;
 use crate::time::UnixSeconds;
-use crate::token::kind;
+use crate::token::{UnverifiedToken, kind};
+
+/// RFC 9701 5.
+const SIGNED: &str = "token-introspection+jwt";
+/// Seconds by which `iat` of a signed answer may miss the time here, beside `clockTolerance`: it was asked for just now. One that somebody
+/// on the way has kept is refused after as long as answers are kept here at most.
+const MOST_AGE: f64 = 60.0;
+
+/// What makes a JWT the signed answer of an introspection endpoint (RFC 9701 5, 8.1), so that nothing else the provider signs passes for
+/// one. Beside that its signature, `iss` and `aud` are checked as any JWT's; what the object in it says, as a plain answer's.
+///
+/// # Errors
+/// [`ClaimsError::Type`].
+pub fn typed(token: &UnverifiedToken) -> Result<(), ClaimsError> {
+    let typ = token.untrusted_type().map(kind::media_type);
+    if typ.is_some_and(|typ| typ.eq_ignore_ascii_case(SIGNED)) {
+        return Ok(());
+    }
+    let got: Vec<&str> = typ.into_iter().collect();
+    Err(ClaimsError::Type(Mismatch::of_names(&[SIGNED], &got)))
+}
+
+/// Whether such an answer was made just now (RFC 9701 5: `iat` is required).
+///
+/// # Errors
+/// [`ClaimsError`].
+pub fn timely(times: &Times, policy: &Policy, now: UnixSeconds) -> Result<(), ClaimsError> {
+    let issued_at = times.issued_at().ok_or(ClaimsError::Missing("iat"))?;
+    if (now.get() - issued_at).abs() > MOST_AGE + policy.clock_tolerance() {
+        return Err(ClaimsError::Introspection("its `iat` is more than 60 s from the time here"));
+    }
+    Ok(())
+}
 
 /// Checks what a provider says of an active token (RFC 7662 2.2): the rules on time, kind, audience, issuer, client, actor, scopes and
 /// subject. `exp` and `iss` may be left out there: the provider says that the token has not ended, and speaks for itself.
@@ -44,22 +77,44 @@ pub fn check(payload: &str, policy: &Policy, now: UnixSeconds) -> Result<(Checke
     checked(&claims, payload, policy, (times, scopes, subject), looks).map(|checked| (checked, holds))
 }
 
-/// Checks what a provider says of an active JWT besides that it is active: what the answer names of times, audience, issuer and subject must
-/// satisfy the policy too, and be of the same subject.
+/// Checks what a provider says of an active JWT besides that it is active: no other kind of token, and what the answer names of times,
+/// audience, issuer, scope and subject must satisfy the policy too, and be of the same subject and token. Returns whether the answer says
+/// that the token is bound to a key.
 ///
 /// # Errors
 /// [`ClaimsError`], the first rule that fails.
-pub fn agrees(payload: &str, subject: &str, policy: &Policy, now: UnixSeconds) -> Result<(), ClaimsError> {
+pub fn agrees(
+    payload: &str,
+    jwt: &RevocableClaims<'_>,
+    policy: &Policy,
+    now: UnixSeconds,
+) -> Result<bool, ClaimsError> {
     let claims = parse(payload, policy)?;
     timely_with(&Times::of(&claims), policy, false, now)?;
-    if claims.get("aud").is_some() {
+    if let Some(kind) = kind::named_by_claims(&claims) {
+        return Err(refused_as(kind));
+    }
+    let names = |name: &str| claims.get(name).is_some();
+    if names("aud") {
         audience(&claims, policy)?;
     }
-    if claims.get("iss").is_some() {
+    if names("iss") {
         issuer_place(&claims, policy)?;
     }
-    match claims.get("sub") {
-        Some(said) if said.as_str() != Some(subject) => Err(ClaimsError::Subject),
-        _ => Ok(()),
+    // The grant may have been narrowed since the token was signed.
+    if names("scope") || names("scp") {
+        required_scopes(&claims, policy)?;
     }
+    if claims.get("sub").is_some_and(|said| said.as_str() != Some(jwt.subject)) {
+        return Err(ClaimsError::Subject);
+    }
+    let is_other = |said: &str| jwt.jti.is_some_and(|jti| jti != said);
+    if claims.text("jti").is_some_and(is_other) {
+        return Err(ClaimsError::Introspection("its `jti` is another token's"));
+    }
+    let is_bound = claims.is_bound();
+    if is_bound && policy.rules().require_unbound {
+        return Err(ClaimsError::Bound);
+    }
+    Ok(is_bound)
 }

@@ -2,21 +2,21 @@
 
 use std::ops::Range;
 
+use super::answer;
 use super::claims_error::ClaimsError;
 use super::facts::Actor;
+use super::granted::granted_scopes;
 use super::logout;
 use super::times::{Times, Window, timely};
 use crate::json::{JsonError, JsonFault, Value};
 use crate::mismatch::Mismatch;
-use crate::policy::grant::GrantKind;
 use crate::policy::issuer::Issuer;
 use crate::policy::{Expected, Policy, PolicyId, TypeRule};
 use crate::time::UnixSeconds;
 use crate::token::UnverifiedToken;
-use crate::token::claims::{Claims, MalformedScope};
+use crate::token::claims::Claims;
 use crate::token::email::EmailSource;
 use crate::token::kind::{self, OtherKind};
-use crate::whitespace::words;
 
 /// What one policy found in one token's claims. Since neither changes, all of it stays true except when the claims hold.
 pub struct CheckedClaims {
@@ -81,7 +81,7 @@ pub enum PayloadText {
 }
 
 impl PayloadText {
-    fn new(text: &str, payload: &str) -> Self {
+    pub(super) fn new(text: &str, payload: &str) -> Self {
         let within = text.as_ptr().addr().checked_sub(payload.as_ptr().addr());
         let range = within.and_then(|begin| Some(begin..begin.checked_add(text.len())?));
         match range {
@@ -112,7 +112,7 @@ pub fn check(
 ) -> Result<(CheckedClaims, Window), ClaimsError> {
     let (payload, claims) = read(token, policy)?;
     let times = Times::of(&claims);
-    let holds = timely(&times, policy, now).map_err(|error| true_cause(error, token, &claims, payload))?;
+    let holds = timely(&times, policy, now).map_err(|error| true_cause(error, token, &claims, payload, policy))?;
     let issuer = kind_audience_issuer(token, &claims, payload, policy)?;
     let iss = claims.text("iss").unwrap_or_default();
     if !policy.issuers().accepts_key(key_issuer, iss) {
@@ -131,6 +131,10 @@ pub fn check(
         }
         Expected::LogoutToken => {
             logout::check(token, &claims, &times, policy, now)?;
+            (false, text(""))
+        }
+        Expected::IntrospectionAnswer => {
+            answer::timely(&times, policy, now)?;
             (false, text(""))
         }
     };
@@ -187,7 +191,7 @@ pub(super) fn checked(
 /// The [`ClaimsError`] the token would end with.
 pub fn untrusted_plausible(token: &UnverifiedToken, policy: &Policy, now: UnixSeconds) -> Result<(), ClaimsError> {
     let (payload, claims) = read(token, policy)?;
-    timely(&Times::of(&claims), policy, now).map_err(|error| true_cause(error, token, &claims, payload))?;
+    timely(&Times::of(&claims), policy, now).map_err(|error| true_cause(error, token, &claims, payload, policy))?;
     kind_audience_issuer(token, &claims, payload, policy).map(drop)
 }
 
@@ -234,11 +238,19 @@ pub(super) fn refused_as(kind: OtherKind) -> ClaimsError {
     }
 }
 
-/// Some other kinds of token have no `exp`: then the kind is the cause to report, not the missing claim.
+/// Some other kinds of token have no `exp`: where an access token is expected the kind is the cause to report, not the missing claim.
 #[cold]
-fn true_cause(error: ClaimsError, token: &UnverifiedToken, claims: &Claims<'_>, payload: &str) -> ClaimsError {
+fn true_cause(
+    error: ClaimsError,
+    token: &UnverifiedToken,
+    claims: &Claims<'_>,
+    payload: &str,
+    policy: &Policy,
+) -> ClaimsError {
     match error {
-        ClaimsError::Missing("exp") => other_kind(token, claims, payload).unwrap_or(error),
+        ClaimsError::Missing("exp") if policy.expects() == Expected::AccessToken => {
+            other_kind(token, claims, payload).unwrap_or(error)
+        }
         error => error,
     }
 }
@@ -258,8 +270,10 @@ fn kind_audience_issuer(
             return Err(ClaimsError::Logout("its claims are not those of one"));
         }
         Expected::LogoutToken => {}
+        Expected::IntrospectionAnswer => answer::typed(token)?,
     }
-    if kind::is_bare(claims) && !is_of_type(token, "at+jwt") {
+    let is_answer = policy.expects() == Expected::IntrospectionAnswer;
+    if kind::is_bare(claims) && !is_answer && !is_of_type(token, "at+jwt") {
         return Err(ClaimsError::UserInfo);
     }
     audience(claims, policy)?;
@@ -274,8 +288,8 @@ pub(super) fn audience(claims: &Claims<'_>, policy: &Policy) -> Result<(), Claim
         Some(single) => ours(single),
         None => false,
     };
-    // Nothing takes the place of `aud` in a logout token: without one it is for another client.
-    if (policy.has_audience() || policy.expects() == Expected::LogoutToken) && !for_us {
+    // Nothing takes the place of `aud` in a logout token or an answer: without one it is for another client.
+    if (policy.has_audience() || policy.expects() != Expected::AccessToken) && !for_us {
         return Err(other_audience(claims, policy));
     }
     Ok(())
@@ -306,7 +320,7 @@ fn other_audience(claims: &Claims<'_>, policy: &Policy) -> ClaimsError {
 }
 
 /// What a claim has, as an operator may see it: the subject, which clients and audiences may be named by, is not shown.
-fn shown<'t>(claims: &'t Claims<'_>, got: impl IntoIterator<Item = &'t str>) -> Vec<&'t str> {
+pub(super) fn shown<'t>(claims: &'t Claims<'_>, got: impl IntoIterator<Item = &'t str>) -> Vec<&'t str> {
     let subject = claims.subject();
     got.into_iter().map(|text| if subject == Some(text) { "<subject>" } else { text }).collect()
 }
@@ -365,36 +379,5 @@ pub(super) fn actor(claims: &Claims<'_>, policy: &Policy) -> Result<(), ClaimsEr
     match actor.and_then(|actor| actor.subject) {
         Some(subject) if is_known(subject) => Ok(()),
         _ => Err(ClaimsError::Actor),
-    }
-}
-
-/// What whoever sent an ID token should hear first.
-#[cold]
-fn id_token_note(claims: &Claims<'_>) -> Option<&'static str> {
-    kind::looks_like_id_token(claims).then_some("this is an ID token: send the access token")
-}
-
-/// The scopes, which must be those the policy requires; then its required roles and permissions.
-pub(super) fn granted_scopes(claims: &Claims<'_>, policy: &Policy, payload: &str) -> Result<PayloadText, ClaimsError> {
-    // LibreChat looks at the scope claim only where scopes are required: otherwise a malformed one is no error.
-    let scopes = match claims.scopes() {
-        Err(MalformedScope) if !policy.scope().is_empty() => return Err(ClaimsError::ScopeMalformed),
-        scopes => scopes.unwrap_or_default(),
-    };
-    if let Some(missing) = policy.scope().first_missing(&scopes) {
-        let note = id_token_note(claims);
-        let got = shown(claims, words(&scopes));
-        return Err(ClaimsError::ScopeMissing(Mismatch::of_names(&[missing], &got).noting(note)));
-    }
-    match policy.rules().grants.iter().find(|required| !required.satisfied(|name| claims.get(name))) {
-        None => Ok(PayloadText::new(&scopes, payload)),
-        Some(required) => {
-            let shown = |granted: Vec<&str>| shown(claims, granted).iter().map(|text| (*text).to_owned()).collect();
-            let mismatch = required.mismatch(|name| claims.get(name), shown, id_token_note(claims));
-            Err(match required.kind {
-                GrantKind::Role => ClaimsError::RoleMissing(mismatch),
-                GrantKind::Permission => ClaimsError::PermissionMissing(mismatch),
-            })
-        }
     }
 }

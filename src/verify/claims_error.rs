@@ -59,6 +59,8 @@ pub enum ClaimsError {
     Subject,
     #[error("this is no logout token that counts: {0}")]
     Logout(&'static str),
+    #[error("this is no introspection answer that counts: {0}")]
+    Introspection(&'static str),
     #[error("the token is bound to a key of its holder's (`cnf`), and no proof of that key is asked for here")]
     Bound,
 }

@@ -5,6 +5,7 @@ mod answer;
 mod claims;
 mod claims_error;
 pub mod facts;
+mod granted;
 pub mod logout;
 mod times;
 
@@ -112,6 +113,8 @@ pub struct Verified {
     basis: Basis,
     claims: Arc<CheckedClaims>,
     holds: Window,
+    /// What the provider has said of a JWT: the token itself need not show it.
+    bound_by_answer: bool,
 }
 
 impl Verified {
@@ -180,7 +183,7 @@ impl Verified {
     }
     /// Whether it is bound to a key of its holder's, of which no proof was asked for.
     pub fn is_bound(&self) -> bool {
-        self.claims.is_bound
+        self.claims.is_bound || self.bound_by_answer
     }
     /// What a revocation may name.
     pub fn revocable(&self) -> RevocableClaims<'_> {
@@ -292,7 +295,7 @@ pub fn check_claims(signed: SignedToken, policy: &Policy, now: UnixSeconds) -> R
             (claims, holds)
         }
     };
-    Ok(Verified { basis: Basis::Signed(signed), claims, holds })
+    Ok(Verified { basis: Basis::Signed(signed), claims, holds, bound_by_answer: false })
 }
 
 /// Checks what the provider has said of an active token (RFC 7662 2.2) by the same rules. The answer speaks for its issuer where it names
@@ -302,16 +305,17 @@ pub fn check_claims(signed: SignedToken, policy: &Policy, now: UnixSeconds) -> R
 /// [`ClaimsError`], the first rule that fails.
 pub fn check_introspected(answer: Arc<str>, policy: &Policy, now: UnixSeconds) -> Result<Verified, ClaimsError> {
     let (claims, holds) = answer::check(&answer, policy, now)?;
-    Ok(Verified { basis: Basis::Introspected(answer), claims: Arc::new(claims), holds })
+    Ok(Verified { basis: Basis::Introspected(answer), claims: Arc::new(claims), holds, bound_by_answer: false })
 }
 
-/// Checks what the provider says of an active JWT: of `exp`, `aud` and `iss`, those that are there must satisfy the policy, and a `sub` be the
-/// JWT's.
+/// Checks what the provider says of an active JWT: no other kind of token, of `exp`, `aud`, `iss` and `scope`, those that are there must
+/// satisfy the policy, and `sub` and `jti` be the JWT's. A token that either of them says is bound to a key is bound.
 ///
 /// # Errors
 /// [`ClaimsError`], the first rule that fails.
-pub fn agrees(answer: &str, verified: &Verified, policy: &Policy, now: UnixSeconds) -> Result<(), ClaimsError> {
-    answer::agrees(answer, verified.subject(), policy, now)
+pub fn agreed(answer: &str, verified: Verified, policy: &Policy, now: UnixSeconds) -> Result<Verified, ClaimsError> {
+    let bound_by_answer = answer::agrees(answer, &verified.revocable(), policy, now)?;
+    Ok(Verified { bound_by_answer, ..verified })
 }
 
 /// Signature, then, and only then, claims.

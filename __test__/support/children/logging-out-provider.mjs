@@ -3,6 +3,8 @@
 //   parent -> { id, do: 'token', resource }       an access token of the client `machine`, by client credentials: opaque for OPAQUE
 //   parent -> { id, do: 'revoke', token }         the client revokes its token (RFC 7009)
 //   parent -> { id, do: 'logout', sub, sid }      the provider's own code posts a logout token to the client's URL
+//   parent -> { id, do: 'key', alg }              the private key of the client `resource-ALG`, which proves by it who it is (RFC 7523) and whose
+//                                                 introspection answers are signed where it asks for that (RFC 9701)
 //   child  -> { ready: issuer } once, then { id, result } or { id, error }
 
 import { randomBytes } from 'node:crypto';
@@ -23,6 +25,18 @@ const issuer = `http://127.0.0.1:${server.address().port}`;
 const { privateKey } = await generateKeyPair('ES256', { extractable: true });
 const key = { ...(await exportJWK(privateKey)), kid: randomBytes(8).toString('hex'), alg: 'ES256', use: 'sig' };
 
+/** Keys of clients, by algorithm. */
+const clientKeys = Object.fromEntries(
+  await Promise.all(
+    ['RS256', 'PS256', 'ES256', 'EdDSA'].map(async (alg) => {
+      const { privateKey: own } = await generateKeyPair(alg, { extractable: true });
+      return [alg, { ...(await exportJWK(own)), kid: `of-${alg}`, alg, use: 'sig' }];
+    }),
+  ),
+);
+const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi'];
+const publicOf = (jwk) => Object.fromEntries(Object.entries(jwk).filter(([name]) => !PRIVATE.includes(name)));
+
 const answers = [];
 const provider = new Provider(issuer, {
   jwks: { keys: [key] },
@@ -36,7 +50,19 @@ const provider = new Provider(issuer, {
       response_types: [],
       backchannel_logout_uri: logoutUri,
       id_token_signed_response_alg: 'ES256',
+      introspection_signed_response_alg: 'ES256',
     },
+    ...Object.entries(clientKeys).map(([alg, jwk]) => ({
+      client_id: `resource-${alg}`,
+      token_endpoint_auth_method: 'private_key_jwt',
+      token_endpoint_auth_signing_alg: alg,
+      jwks: { keys: [publicOf(jwk)] },
+      introspection_signed_response_alg: 'ES256',
+      id_token_signed_response_alg: 'ES256',
+      redirect_uris: [],
+      grant_types: [],
+      response_types: [],
+    })),
   ],
   fetch: async (url, options) => {
     const response = await fetch(url, { ...options, dispatcher: undefined });
@@ -47,6 +73,7 @@ const provider = new Provider(issuer, {
     backchannelLogout: { enabled: true },
     clientCredentials: { enabled: true },
     introspection: { enabled: true },
+    jwtIntrospection: { enabled: true },
     revocation: { enabled: true },
     devInteractions: { enabled: false },
     resourceIndicators: {
@@ -75,6 +102,9 @@ const commands = {
     return (
       await fetch(`${issuer}/token/revocation`, { method: 'POST', headers: { authorization: AUTHORIZATION }, body })
     ).status;
+  },
+  key({ alg }) {
+    return clientKeys[alg];
   },
   async logout({ sub, sid }) {
     const client = await provider.Client.find('machine');

@@ -92,6 +92,17 @@ test.each([
   expect((await post(logoutToken({ sub: unique(), ...claims }, header))).status).toBe(200);
 });
 
+test('without `exp` it counts where the policy says that the provider leaves it out, and not once it is old', async () => {
+  const policy = policyOf([signer.jwk], { audience: CLIENT, requireExp: false });
+  const { post } = await listening({ policy });
+  const strict = await listening();
+  expect((await strict.post(logoutToken({ sub: unique(), exp: undefined }))).status).toBe(400);
+  expect(strict.codes).toEqual(['ERR_TOKEN_CLAIMS']);
+  expect((await post(logoutToken({ sub: unique(), exp: undefined }))).status).toBe(200);
+  expect((await post(logoutToken({ sub: unique(), exp: undefined, iat: now() - 360 }))).status).toBe(400);
+  expect((await post(logoutToken({ sub: unique(), exp: now() - 1 }))).status).toBe(400);
+});
+
 const E = (events) => ({ events });
 /** Each wrong in one thing. */
 const WRONG = [

@@ -2,66 +2,21 @@
 
 // Opaque tokens (RFC 7662) against an endpoint on loopback: what it may answer, how often it is asked, and what happens without it.
 
-const { once } = require('node:events');
-const { createServer } = require('node:http');
 const { RemoteTokenVerifier, revoke } = require('../../..');
+const {
+  AUDIENCE,
+  SECRET,
+  closeProviders,
+  codeOf,
+  good,
+  now,
+  opaque,
+  provider,
+} = require('../../support/introspecting');
 const { score } = require('../../support/score');
 const { Signer } = require('../../support/signer');
 
-const AUDIENCE = 'agents';
-const SECRET = 'the secret+of:the/client';
-const now = () => Math.floor(Date.now() / 1000);
-let count = 0;
-const opaque = () => `opaque-${process.pid}-${(count += 1)}`;
-
-/** @type {import('node:http').Server[]} */
-const servers = [];
-afterAll(() => servers.forEach((server) => (server.close(), server.closeAllConnections())));
-
-/** A provider whose endpoint says what `answer` makes of a token. @param {(token: string) => unknown} answer */
-async function provider(answer) {
-  const asked = [];
-  const server = createServer(async (request, response) => {
-    const issuer = `http://127.0.0.1:${server.address().port}`;
-    if (request.url === '/.well-known/openid-configuration') {
-      const metadata = { issuer, jwks_uri: `${issuer}/jwks`, introspection_endpoint: `${issuer}/introspect` };
-      return response.end(JSON.stringify(metadata));
-    }
-    let text = '';
-    for await (const chunk of request) text += chunk;
-    const form = new URLSearchParams(text);
-    asked.push({ url: request.url, method: request.method, headers: request.headers, form });
-    const said = await answer(form.get('token'), issuer);
-    if (said?.status !== undefined) response.statusCode = said.status;
-    for (const [name, value] of Object.entries(said?.headers ?? { 'content-type': 'application/json' })) {
-      response.setHeader(name, value);
-    }
-    response.end(said?.body ?? JSON.stringify(said));
-  }).listen(0, '127.0.0.1');
-  servers.push(server);
-  await once(server, 'listening');
-  const issuer = `http://127.0.0.1:${server.address().port}`;
-  const verifier = new RemoteTokenVerifier();
-  const introspection = { clientId: 'the client', clientSecret: SECRET };
-  const policy = { issuer, audience: AUDIENCE, introspection };
-  const compiled = verifier.compile(policy);
-  const check = (token, by = compiled) => verifier.check(token, by);
-  return { asked, check, issuer, policy, server, verifier };
-}
-
-const good = (issuer) => ({
-  active: true,
-  iss: issuer,
-  aud: AUDIENCE,
-  sub: 'ada',
-  scope: 'read',
-  exp: now() + 300,
-  client_id: 'c',
-});
-const codeOf = async (checked) => {
-  const outcome = await checked;
-  return outcome.ok ? 'ok' : outcome.code;
-};
+afterAll(closeProviders);
 
 test('an active token is accepted by what the provider says of it, and the client has shown who it is', async () => {
   const { asked, check, issuer } = await provider((_token, issuer) => good(issuer));
@@ -278,12 +233,60 @@ test.each([
   ['another audience', { aud: 'other' }, 'ERR_TOKEN_AUDIENCE'],
   ['another subject', { sub: 'other' }, 'ERR_TOKEN_SUBJECT'],
   ['no subject', { sub: null }, 'ERR_TOKEN_SUBJECT'],
+  ['its own jti', { jti: 'j' }, 'ok'],
+  ['another jti', { jti: 'other' }, 'ERR_ENDPOINT_ANSWER'],
+  ['the scope that is needed', { scope: 'read' }, 'ok'],
+  ['a narrower scope', { scope: 'other' }, 'ERR_SCOPE_MISSING'],
+  ['a scope that is a number', { scope: 7 }, 'ERR_SCOPE_MALFORMED'],
+  ['a beginning in the future', { nbf: now() + 300 }, 'ERR_TOKEN_NOT_YET_VALID'],
+  ['the kind of a refresh token', { token_type: 'refresh_token' }, 'ERR_REFRESH_TOKEN'],
+  ['the type of an access token', { token_type: 'Bearer' }, 'ok'],
+  ['a key of its holder’s', { cnf: { jkt: 'a' } }, 'ok'],
 ])('with `also`, an answer that has %s', async (_name, said, code) => {
   const signer = new Signer();
   const { policy, verifier } = await provider(() => ({ active: true, ...said }));
   const introspection = { ...policy.introspection, also: true };
-  const compiled = verifier.compile({ ...policy, jwks: { keys: [signer.jwk] }, introspection });
-  expect(await codeOf(verifier.check(signer.token({ iss: policy.issuer }), compiled))).toBe(code);
+  const compiled = verifier.compile({ ...policy, scope: 'read', jwks: { keys: [signer.jwk] }, introspection });
+  const token = signer.token({ iss: policy.issuer, jti: 'j', scope: 'read' });
+  const outcome = await verifier.check(token, compiled);
+  expect(outcome.ok ? 'ok' : outcome.code).toBe(code);
+  if (outcome.ok) expect(outcome.isBound).toBe(said.cnf !== undefined);
+});
+
+test.each([
+  ['opaque', false, { jkt: 'a' }],
+  ['opaque', false, { 'x5t#S256': 'a' }],
+  ['a JWT', true, { jkt: 'a' }],
+  ['a JWT', true, { 'x5t#S256': 'a' }],
+])(
+  'a token that is %s and by its answer bound to a key is refused with `requireUnbound`',
+  async (_name, isJwt, cnf) => {
+    const signer = new Signer();
+    const { policy, verifier } = await provider((_token, issuer) => ({
+      ...(isJwt ? { active: true } : good(issuer)),
+      cnf,
+    }));
+    const introspection = { ...policy.introspection, also: isJwt };
+    const keys = { jwks: { keys: [signer.jwk] }, introspection };
+    const token = isJwt ? signer.token({ iss: policy.issuer }) : opaque();
+    expect(await verifier.check(token, verifier.compile({ ...policy, ...keys }))).toMatchObject({
+      ok: true,
+      isBound: true,
+    });
+    const unbound = verifier.compile({ ...policy, ...keys, requireUnbound: true });
+    expect(await codeOf(verifier.check(token, unbound))).toBe('ERR_TOKEN_BOUND');
+  },
+);
+
+test('with `opaque: false` a token that is no JWT is shown to nobody, and JWTs are asked about', async () => {
+  const signer = new Signer();
+  const { asked, asking, check, policy } = await provider(() => ({ active: true }));
+  const introspection = { ...policy.introspection, opaque: false, also: true };
+  const compiled = asking(introspection, { jwks: { keys: [signer.jwk] } });
+  expect(await codeOf(check(opaque(), compiled))).toBe('ERR_TOKEN_OPAQUE');
+  expect(asked).toEqual([]);
+  expect(await codeOf(check(signer.token({ iss: policy.issuer }), compiled))).toBe('ok');
+  expect(asked).toHaveLength(1);
 });
 
 test('with `also`, a token that is revoked while the provider is asked is refused', async () => {
@@ -338,6 +341,9 @@ test.each([
   { clientId: 'a', clientSecret: 'b', also: 'yes' },
   { clientId: 'a', clientSecret: 'b', endpoint: 'http://idp.example' },
   { clientId: 'a', clientSecret: 'b', more: 1 },
+  { clientId: 'a', clientSecret: 'b', opaque: false },
+  { clientId: 'a', clientSecret: 'b', opaque: 'no' },
+  { clientId: 'a', clientSecret: 'b', signed: 1 },
 ])('%j is no way to introspect', (introspection) => {
   const policy = { issuer: 'https://idp.example', audience: AUDIENCE, introspection };
   expect(() => new RemoteTokenVerifier().compile(policy)).toThrow(

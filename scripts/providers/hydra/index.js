@@ -6,6 +6,7 @@ const { attempt } = require('../host');
 const { restartRows } = require('../restart');
 const { rotationRows } = require('../rotation');
 const { row } = require('../table');
+const { introspectionRows } = require('./introspection');
 const { startHydra } = require('./server');
 const { makeClient, serviceToken, userTokens } = require('./tokens');
 
@@ -59,6 +60,9 @@ async function hydraRows(options, say) {
       opaque: opaque.client_id,
     });
     say('kinds of tokens seen');
+    const policy = { issuer, audience: AUDIENCE, scope: SCOPE, typ: 'preferred' };
+    rows.push(...(await introspectionRows(server, policy)));
+    say('asked about tokens, and logged out');
     let made = 0;
     const signing = {
       async rotate() {
@@ -69,7 +73,6 @@ async function hydraRows(options, say) {
       },
       token: () => serviceToken(issuer, service.client_id, AUDIENCE, SCOPE),
     };
-    const policy = { issuer, audience: AUDIENCE, scope: SCOPE, typ: 'preferred' };
     rows.push(...(await rotationRows('Ory Hydra', policy, signing, options, say)));
     rows.push(
       ...(await restartRows('Ory Hydra', policy, { ...signing, halt: server.halt, resume: server.resume }, say)),

@@ -63,6 +63,8 @@ async function startHydra() {
   let server = await start();
   return {
     issuer: `${base}/`,
+    // Of its administrators, who need no credentials there.
+    introspection: `http://127.0.0.1:${adminPort}/admin/oauth2/introspect`,
     admin: (/** @type {string} */ method, /** @type {string} */ where, /** @type {unknown} */ body) =>
       call(`http://127.0.0.1:${adminPort}/admin`, method, where, body),
     halt: () => server.stop(),

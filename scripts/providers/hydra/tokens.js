@@ -35,6 +35,13 @@ async function tokenRequest(issuer, form) {
 const serviceToken = async (issuer, client, audience, scope) =>
   (await tokenRequest(issuer, { grant_type: 'client_credentials', client_id: client, audience, scope })).access_token;
 
+/** @param {string} issuer @param {string} client @param {string} token */
+async function revokeToken(issuer, client, token) {
+  const body = new URLSearchParams({ client_id: client, client_secret: SECRET, token });
+  const response = await fetch(`${issuer}oauth2/revoke`, { method: 'POST', body, headers: { connection: 'close' } });
+  if (!response.ok) throw new Error(`Hydra, revoke: ${response.status} ${await response.text()}`);
+}
+
 /**
  * A person's tokens: the browser's way, each redirect followed by hand, with its cookies.
  * @param {string} issuer
@@ -73,7 +80,7 @@ async function userTokens(issuer, admin, { client, audience, scope }) {
     nonce: 'nonce-of-one-run',
   });
   const login = await visit(`${issuer}oauth2/auth?${query}`);
-  const consent = await visit(await accepted('login', login, { subject: 'ada' }));
+  const consent = await visit(await accepted('login', login, { subject: 'ada', remember: true }));
   const granted = { grant_scope: scope.split(' '), grant_access_token_audience: [audience] };
   const back = await visit(await accepted('consent', consent, granted));
   const code = back.searchParams.get('code');
@@ -81,4 +88,4 @@ async function userTokens(issuer, admin, { client, audience, scope }) {
   return tokenRequest(issuer, { grant_type: 'authorization_code', client_id: client, code, redirect_uri: REDIRECT });
 }
 
-module.exports = { makeClient, serviceToken, userTokens };
+module.exports = { makeClient, revokeToken, serviceToken, userTokens };

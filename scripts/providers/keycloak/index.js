@@ -5,6 +5,7 @@
 const { restartRows } = require('../restart');
 const { rotationRows } = require('../rotation');
 const { algorithmRows } = require('./algorithms');
+const { introspectionRows } = require('./introspection');
 const { kindRows } = require('./kinds');
 const { pageRows } = require('./page');
 const { AUDIENCE, REALM, SCOPE, addKey, makeRealm, removeKey, signingKeys, tokensOf } = require('./realm');
@@ -25,6 +26,8 @@ async function keycloakRows(options, say) {
     const scope = await makeRealm(admin);
     rows.push(...(await kindRows(admin, scope, issuer)));
     say('kinds of tokens seen');
+    rows.push(...(await introspectionRows(admin, scope, issuer)));
+    say('asked about tokens, and logged out');
     rows.push(...(await algorithmRows(admin, scope, issuer)));
     say('algorithms seen');
     let priority = 100;

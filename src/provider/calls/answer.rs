@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::error::{Cause, Unusable};
+use super::introspection_answer::MEDIA_TYPE;
 use crate::json::{JsonError, JsonFault, Value, read_object};
 use crate::policy::transport::Secret;
 use crate::provider::fetch::Response;
@@ -92,37 +93,6 @@ pub fn exchange(response: &Response) -> Result<Granted, Cause> {
     Ok(Granted { access_token, expires_in })
 }
 
-/// What a provider says of a token.
-#[derive(Debug, PartialEq)]
-pub enum Said {
-    /// The answer itself, and `exp` where it has one.
-    Active { text: String, expires_at: Option<f64> },
-    /// Nothing more is to be known of it (RFC 7662 2.2).
-    Inactive,
-}
-
-/// An introspection endpoint's answer (RFC 7662 2.2).
-pub fn introspection(response: Response) -> Result<Said, Cause> {
-    // 2.3: 401 is about our own credentials and not about the token.
-    match succeeded(&response, token_error) {
-        Err(Cause::Unauthorized(status)) => return Err(Cause::Status(status, token_error(&response))),
-        other => other?,
-    }
-    let (mut active, mut expires_at) = (None, None);
-    let wanted = |name: &str| matches!(name, "active" | "exp").then_some(name == "active");
-    let member = |is_active, _: Cow<'_, str>, value: Value<'_>| match value {
-        Value::Bool(said) if is_active => active = Some(said),
-        Value::Number(seconds) if !is_active => expires_at = Some(seconds),
-        _ => {}
-    };
-    read(&response, wanted, member).map_err(Cause::Answer)?;
-    match active {
-        Some(true) => Ok(Said::Active { text: text(response), expires_at }),
-        Some(false) => Ok(Said::Inactive),
-        None => Err(Cause::Answer(Unusable::Active)),
-    }
-}
-
 /// Microsoft Graph's answer. What to do about 429 and 503 is the caller's to decide.
 pub fn graph(response: Response, now: UnixSeconds) -> Result<GraphAnswer, Cause> {
     let status = response.status;
@@ -141,7 +111,7 @@ pub fn graph(response: Response, now: UnixSeconds) -> Result<GraphAnswer, Cause>
     Ok(GraphAnswer { status, retry_after, body })
 }
 
-fn succeeded(response: &Response, said: impl Fn(&Response) -> Option<&'static str>) -> Result<(), Cause> {
+pub(super) fn succeeded(response: &Response, said: impl Fn(&Response) -> Option<&'static str>) -> Result<(), Cause> {
     match response.status {
         200..=299 => Ok(()),
         status @ 300..=399 => Err(Cause::Redirect(status)),
@@ -157,18 +127,24 @@ fn read<W>(
     member: impl FnMut(W, Cow<'_, str>, Value<'_>),
 ) -> Result<(), Unusable> {
     media_type(response.content_type.as_deref())?;
-    let not_utf8 = |_| JsonError::Malformed(JsonFault::NotUtf8);
-    let text = str::from_utf8(&response.body).map_err(not_utf8)?;
+    let text = str::from_utf8(&response.body).map_err(|_| NOT_UTF8)?;
     Ok(read_object(text, wanted, member)?)
 }
 
+const NOT_UTF8: JsonError = JsonError::Malformed(JsonFault::NotUtf8);
+
+pub(super) fn utf8(body: Vec<u8>) -> Result<String, Unusable> {
+    String::from_utf8(body).map_err(|_| NOT_UTF8.into())
+}
+
 /// Whether what an answer says it is can be JSON. What says nothing is read.
-fn media_type(written: Option<&str>) -> Result<(), Unusable> {
+pub(super) fn media_type(written: Option<&str>) -> Result<(), Unusable> {
     let Some(written) = written else { return Ok(()) };
     let essence = written.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
         "application/json" | "text/json" => Ok(()),
         "application/jwt" | "application/jose" => Err(Unusable::Jwt),
+        MEDIA_TYPE => Err(Unusable::IntrospectionJwt),
         // RFC 6839 3.1.
         other if other.starts_with("application/") && other.ends_with("+json") => Ok(()),
         _ => Err(Unusable::MediaType),
@@ -180,7 +156,7 @@ fn text(response: Response) -> String {
     String::from_utf8(response.body).unwrap_or_default()
 }
 
-fn token_error(response: &Response) -> Option<&'static str> {
+pub(super) fn token_error(response: &Response) -> Option<&'static str> {
     let mut error = None;
     let wanted = |name: &str| (name == "error").then_some(());
     let known = |value: &Value<'_>| TOKEN_ERRORS.into_iter().find(|known| value.as_str() == Some(known));
@@ -218,21 +194,6 @@ mod tests {
 
     fn typed(content_type: &str, body: &str) -> Response {
         Response { content_type: Some(content_type.to_owned()), ..answer(200, body) }
-    }
-
-    #[test]
-    fn a_token_is_active_only_where_exactly_that_is_said() {
-        let said = |body: &str| introspection(answer(200, body));
-        let active = r#"{"active":true,"exp":5}"#;
-        assert_eq!(said(active), Ok(Said::Active { text: active.to_owned(), expires_at: Some(5.0) }));
-        assert_eq!(said(r#"{"active":false,"exp":5}"#), Ok(Said::Inactive));
-        for body in ["{}", r#"{"active":1}"#, r#"{"active":"true"}"#, r#"{"active":null}"#, r#"{"Active":true}"#] {
-            assert_eq!(said(body), Err(Cause::Answer(Unusable::Active)), "{body}");
-        }
-        // It is about our own credentials.
-        for status in [401, 403] {
-            assert_eq!(introspection(answer(status, active)), Err(Cause::Status(status, None)));
-        }
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub enum Which {
     Userinfo,
     Token,
     Introspection,
+    /// That for clients with a certificate (RFC 8705 5).
+    CertifiedIntrospection,
 }
 
 impl Which {
@@ -30,6 +32,7 @@ impl Which {
             Self::Userinfo => "userinfo_endpoint",
             Self::Token => "token_endpoint",
             Self::Introspection => "introspection_endpoint",
+            Self::CertifiedIntrospection => "mtls_endpoint_aliases.introspection_endpoint",
         }
     }
 }
@@ -81,6 +84,15 @@ pub enum Cause {
     /// An answer that cannot be used.
     #[error("the answer cannot be used: {0}")]
     Answer(Unusable),
+    /// A signed answer (RFC 9701) that is not the provider's, or not for us, with why.
+    #[error("the answer is a JWT that is not accepted: {0}")]
+    Unproven(Box<str>),
+    /// The keys for such an answer are not to be had in the time the call has.
+    #[error("the keys for the signed answer did not come within the time of this call")]
+    KeysLate,
+    /// The crypto library has failed.
+    #[error("the client's assertion could not be signed")]
+    NotSigned,
     /// OpenID Connect Core 5.3.2: such an answer must not be used.
     #[error("the userinfo is another subject's than the token's, or no one's")]
     Subject,
@@ -92,6 +104,20 @@ pub enum Cause {
 pub enum Unusable {
     #[error("it is signed or encrypted (`application/jwt`); have the client registered for userinfo in plain JSON")]
     Jwt,
+    #[error(
+        "it is a JWT (RFC 9701) that was not asked for; `signed: true` in the policy's `introspection` asks for one"
+    )]
+    IntrospectionJwt,
+    #[error(
+        "it is no JWT (`application/token-introspection+jwt`, RFC 9701), which `signed: true` in the policy's `introspection` wants"
+    )]
+    NoJwt,
+    #[error(
+        "it is encrypted, and nothing here can decrypt it; have the client registered without `introspection_encrypted_response_alg`"
+    )]
+    Encrypted,
+    #[error("its JWT has no object `token_introspection` (RFC 9701 5)")]
+    NoObject,
     #[error("its `Content-Type` is not JSON")]
     MediaType,
     #[error(transparent)]

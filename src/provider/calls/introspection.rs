@@ -1,5 +1,6 @@
 //! What a provider says of a token (RFC 7662): asked once for all who present it at once, kept for a time.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,15 +8,17 @@ use moka::sync::Cache;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::answer::{self, Said};
-use super::error::{CallError, Cause};
-use super::{Call, Calls, Which, at};
+use super::error::{CallError, Cause, Unusable};
+use super::introspection_answer::{self as answer, Said};
+use super::{Call, Calls, Which, assertion, at};
 use crate::keys::signature::sha256;
-use crate::policy::introspection::{Credentials, Introspection};
+use crate::policy::endpoint::Endpoint;
+use crate::policy::introspection::{AssertionAudience, Credentials, Introspection};
 use crate::policy::transport::Secret;
 use crate::policy::{Policy, PolicyId};
-use crate::provider::fetch::{Content, Format};
+use crate::provider::fetch::{Content, Document, Format};
 use crate::provider::refresh::Learned;
+use crate::time::UnixSeconds;
 
 /// Answers kept. Each is at most as long as a token of the policy.
 const MOST_ANSWERS: u64 = 4_096;
@@ -56,36 +59,38 @@ impl Calls {
         (self.clock.monotonic() < *until).then(|| known.clone())
     }
 
-    /// What the provider says of a token, at hand or asked for.
+    /// What the provider says of a token, at hand or asked for. `open` checks an answer that is a JWT and gives the object in it.
     ///
     /// # Errors
     /// [`CallError`]: then nobody knows whether the token is good.
-    pub async fn introspect(
+    pub async fn introspect<F: Opening>(
         &self,
         token: Secret,
         policy: &Policy,
-        asked: &Introspection,
         learned: Option<Learned>,
         deadline: Instant,
+        open: impl FnOnce(String) -> F + Send,
     ) -> Known {
         let now = self.clock.monotonic();
         let is_over = |question: &Question| question.get().is_some_and(|(until, _)| now >= *until);
         let entry = self.answers.0.entry(key(token.reveal(), policy));
         let question = entry.or_insert_with_if(Question::default, is_over).into_value();
         // Whoever goes away while it asks leaves it to the next one who waits.
-        let (_, known) = question.get_or_init(|| self.ask(&token, policy, asked, learned, deadline)).await;
+        let (_, known) = question.get_or_init(|| self.ask(&token, policy, learned, deadline, open)).await;
         known.clone()
     }
 
-    async fn ask(
+    async fn ask<F: Opening>(
         &self,
         token: &Secret,
         policy: &Policy,
-        asked: &Introspection,
         learned: Option<Learned>,
         deadline: Instant,
+        open: impl FnOnce(String) -> F + Send,
     ) -> (Duration, Known) {
-        let answer = self.answer_of(token, policy, asked, learned, deadline).await;
+        // Nobody asks by a policy that does not want it.
+        let Some(asked) = policy.introspection() else { return (self.clock.monotonic(), Ok(None)) };
+        let answer = self.answer_of(token, policy, asked, learned, deadline, open).await;
         let (kept_for, known) = match answer {
             Ok(Said::Inactive) => (INACTIVE, Ok(None)),
             Ok(Said::Active { text, expires_at }) => {
@@ -98,37 +103,58 @@ impl Calls {
         (self.clock.monotonic().saturating_add(kept_for), known)
     }
 
-    async fn answer_of(
+    async fn answer_of<F: Opening>(
         &self,
         token: &Secret,
         policy: &Policy,
         asked: &Introspection,
         learned: Option<Learned>,
         deadline: Instant,
+        open: impl FnOnce(String) -> F + Send,
     ) -> Result<Said, CallError> {
         super::check_token(token)?;
         let provider = self.providers.of(policy);
+        let which = match asked.credentials {
+            Credentials::Certificate => Which::CertifiedIntrospection,
+            Credentials::Basic(_) | Credentials::Post(_) | Credentials::Key(..) => Which::Introspection,
+        };
         let url = match &asked.endpoint {
             Some(named) => named.clone(),
-            None => self.endpoint(&provider, policy, learned, (Which::Introspection, &[]), deadline).await?,
+            None => self.endpoint(&provider, policy, learned, (which, &[]), deadline).await?,
         };
-        let content = Content { format: Format::Form, body: form(token, asked) };
+        let body = form(token, policy, asked, &url, self.clock.wall()).ok_or_else(|| at(&url, Cause::NotSigned))?;
+        let content = Content { format: Format::Form, body };
         let basic = basic(asked);
-        let call = Call { url: &url, bearer: None, basic: basic.as_ref(), content: Some(&content), deadline };
+        let document = if asked.signed { Document::SignedAnswer } else { Document::Answer };
+        let call = Call { document, basic: basic.as_ref(), content: Some(&content), ..Call::to(&url, deadline) };
         let response = self.send(&provider.own, policy, call).await?;
         if response.body.len() > policy.max_token_bytes() {
-            return Err(at(&url, Cause::Answer(super::error::Unusable::TooLong)));
+            return Err(at(&url, Cause::Answer(Unusable::TooLong)));
         }
-        answer::introspection(response).map_err(|cause| at(&url, cause))
+        let text = if asked.signed {
+            match answer::introspection_jwt(response) {
+                // Its keys may have to be fetched: within the time of this call.
+                Ok(jwt) => tokio::time::timeout_at(deadline, open(jwt)).await.unwrap_or(Err(Cause::KeysLate)),
+                Err(cause) => Err(cause),
+            }
+        } else {
+            answer::introspection(response)
+        };
+        text.and_then(answer::said).map_err(|cause| at(&url, cause))
     }
 }
+
+/// An answer that is being opened.
+pub trait Opening: Future<Output = Result<String, Cause>> + Send {}
+
+impl<F: Future<Output = Result<String, Cause>> + Send> Opening for F {}
 
 fn key(token: &str, policy: &Policy) -> Key {
     (sha256(token.as_bytes()), policy.id())
 }
 
-/// RFC 7662 2.1.
-fn form(token: &Secret, asked: &Introspection) -> Secret {
+/// RFC 7662 2.1. `None` where the client's assertion could not be signed.
+fn form(token: &Secret, policy: &Policy, asked: &Introspection, url: &Endpoint, now: UnixSeconds) -> Option<Secret> {
     let mut form = url::form_urlencoded::Serializer::new(String::new());
     form.append_pair("token", token.reveal()).append_pair("token_type_hint", "access_token");
     match &asked.credentials {
@@ -136,11 +162,23 @@ fn form(token: &Secret, asked: &Introspection) -> Secret {
         Credentials::Post(secret) => {
             form.append_pair("client_id", &asked.client_id).append_pair("client_secret", secret.reveal());
         }
+        Credentials::Key(key, audience) => {
+            let audience = match audience {
+                AssertionAudience::Issuer => policy.issuers().first().identifier(),
+                AssertionAudience::Endpoint => url.as_str(),
+                AssertionAudience::Named(named) => named,
+            };
+            let assertion = assertion::sign(key, &asked.client_id, audience, now)?;
+            // RFC 7521 4.2: `client_id` may be there, and some servers want it.
+            form.append_pair("client_id", &asked.client_id)
+                .append_pair("client_assertion_type", assertion::TYPE)
+                .append_pair("client_assertion", assertion.reveal());
+        }
         Credentials::Certificate => {
             form.append_pair("client_id", &asked.client_id);
         }
     }
-    Secret::new(form.finish())
+    Some(Secret::new(form.finish()))
 }
 
 /// RFC 6749 2.3.1: both are form-encoded before they are joined.

@@ -2,9 +2,11 @@
 //! transport as the keys; a user's token goes to nobody but whom [`host`] lets it, and follows no redirect.
 
 mod answer;
+mod assertion;
 mod error;
 mod host;
 mod introspection;
+mod introspection_answer;
 mod metadata;
 
 use std::sync::Arc;
@@ -25,6 +27,7 @@ pub use answer::{Granted, GraphAnswer, is_bearer_token};
 pub use error::{CallError, Cause, Unusable, Which};
 pub use host::Refused;
 pub use introspection::Known;
+pub use introspection_answer::object_of;
 
 /// The largest answer read, in bytes, where the policy allows no larger: 10,000 group ids of Graph are 400 KB.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -108,9 +111,8 @@ impl Calls {
         check_token(&asked.token)?;
         let provider = self.providers.of(policy);
         let url = self.endpoint(&provider, policy, learned, (Which::Userinfo, &asked.hosts), deadline).await?;
-        let bearer = Some(&asked.token);
-        let response =
-            self.send(&provider.own, policy, Call { url: &url, bearer, basic: None, content: None, deadline }).await?;
+        let call = Call { bearer: Some(&asked.token), ..Call::to(&url, deadline) };
+        let response = self.send(&provider.own, policy, call).await?;
         answer::userinfo(response, &asked.subject).map_err(|cause| at(&url, cause))
     }
 
@@ -129,8 +131,7 @@ impl Calls {
         let provider = self.providers.of(policy);
         let url = self.endpoint(&provider, policy, learned, (Which::Token, &asked.hosts), deadline).await?;
         let content = Some(&Content { format: Format::Form, body: form(asked) });
-        let response =
-            self.send(&provider.own, policy, Call { url: &url, bearer: None, basic: None, content, deadline }).await?;
+        let response = self.send(&provider.own, policy, Call { content, ..Call::to(&url, deadline) }).await?;
         answer::exchange(&response).map_err(|cause| at(&url, cause))
     }
 
@@ -143,7 +144,7 @@ impl Calls {
         let url = graph_url(asked)?;
         let provider = self.providers.of(policy);
         let content = asked.content.as_ref().map(|body| Content { format: Format::Json, body: body.clone() });
-        let call = Call { url: &url, bearer: Some(&asked.token), basic: None, content: content.as_ref(), deadline };
+        let call = Call { bearer: Some(&asked.token), content: content.as_ref(), ..Call::to(&url, deadline) };
         let response = self.send(&provider.graph, policy, call).await?;
         answer::graph(response, self.clock.wall()).map_err(|cause| at(&url, cause))
     }
@@ -167,10 +168,16 @@ impl Calls {
         let of_the_issuer = |cause| at(&issuer_url, cause);
         let endpoints = metadata.endpoints.as_ref();
         let endpoints = endpoints.map_err(|error| of_the_issuer(Cause::NotStrict(error.clone())))?;
-        let named = match which {
-            Which::Userinfo => &endpoints.untrusted_userinfo,
-            Which::Token => &endpoints.untrusted_token,
-            Which::Introspection => &endpoints.untrusted_introspection,
+        let (which, named) = match which {
+            Which::Userinfo => (which, &endpoints.untrusted_userinfo),
+            Which::Token => (which, &endpoints.untrusted_token),
+            // RFC 8705 5: where it is there, clients with a certificate use it; where not, the usual one.
+            Which::CertifiedIntrospection if endpoints.untrusted_certified_introspection.is_some() => {
+                (which, &endpoints.untrusted_certified_introspection)
+            }
+            Which::Introspection | Which::CertifiedIntrospection => {
+                (Which::Introspection, &endpoints.untrusted_introspection)
+            }
         };
         let named = named.as_deref().ok_or_else(|| of_the_issuer(Cause::Missing(which)))?;
         let refused = |(why, host)| CallError { cause: Cause::Refused(which, why), host };
@@ -178,17 +185,12 @@ impl Calls {
     }
 
     async fn send(&self, line: &Line, policy: &Policy, call: Call<'_>) -> Result<Response, CallError> {
-        let Call { url, bearer, basic, content, deadline } = call;
+        let Call { url, document, bearer, basic, content, deadline } = call;
         let Some(turn) = line.turn(deadline).await else { return Err(at(url, Cause::Overloaded)) };
         let transport = policy.source().transport();
         let max_body_bytes = transport.max_body_bytes.max(MAX_BODY_BYTES);
-        let request = Request {
-            bearer,
-            basic,
-            content,
-            max_body_bytes,
-            ..Request::get(url, transport, Document::Answer, deadline)
-        };
+        let request =
+            Request { bearer, basic, content, max_body_bytes, ..Request::get(url, transport, document, deadline) };
         let answer = tokio::time::timeout_at(deadline, self.fetch.fetch(request)).await;
         drop(turn);
         let answer = answer.unwrap_or(Err(super::fetch::FetchError::BodyTimeout));
@@ -202,10 +204,18 @@ impl Calls {
 
 struct Call<'c> {
     url: &'c Endpoint,
+    document: Document,
     bearer: Option<&'c Secret>,
     basic: Option<&'c Secret>,
     content: Option<&'c Content>,
     deadline: Instant,
+}
+
+impl<'c> Call<'c> {
+    /// By nobody, for an object.
+    const fn to(url: &'c Endpoint, deadline: Instant) -> Self {
+        Self { url, document: Document::Answer, bearer: None, basic: None, content: None, deadline }
+    }
 }
 
 fn at(url: &Endpoint, cause: Cause) -> CallError {
