@@ -1,6 +1,7 @@
 'use strict';
 
-const { setFacts } = require('../guards/facts');
+const { Grounded } = require('../guards/facts');
+const { Success: Remembered } = require('../verifier/outcome');
 
 /**
  * @typedef {import('../../native').Success} Success
@@ -38,7 +39,7 @@ function factsOf(outcome, { paths }) {
  * Whom a request comes from. Claims and header are parsed when asked for, a copy for each request: whatever an application writes into
  * them changes no guard's decision.
  */
-class BearerAuth {
+class BearerAuth extends Grounded {
   #outcome;
   #facts;
   /** @type {Record<string, unknown> | undefined} */
@@ -46,22 +47,25 @@ class BearerAuth {
   /** @type {Record<string, unknown> | undefined} */
   #header;
 
-  /** @param {string} token @param {Success} outcome @param {Facts} facts */
-  constructor(token, outcome, facts) {
-    this.#outcome = outcome;
-    this.#facts = facts;
+  /** @param {string} token @param {import('../guards/facts').Grounds} grounds */
+  constructor(token, grounds) {
+    super(grounds);
+    this.#outcome = grounds.outcome;
+    this.#facts = grounds.facts;
     // Not enumerable, so that a log line of the whole object has no token.
     Object.defineProperty(this, 'token', { value: token });
   }
 
+  /** @returns {Record<string, unknown>} */
   get claims() {
-    this.#claims ??= /** @type {Record<string, unknown>} */ (JSON.parse(this.#outcome.claims));
-    return this.#claims;
+    this.#claims ??= Remembered.freshClaimsOf(this.#outcome) ?? JSON.parse(this.#outcome.claims);
+    return /** @type {Record<string, unknown>} */ (this.#claims);
   }
 
+  /** @returns {Record<string, unknown>} */
   get header() {
-    this.#header ??= /** @type {Record<string, unknown>} */ (JSON.parse(this.#outcome.header));
-    return this.#header;
+    this.#header ??= Remembered.freshHeaderOf(this.#outcome) ?? JSON.parse(this.#outcome.header);
+    return /** @type {Record<string, unknown>} */ (this.#header);
   }
 
   get subject() {
@@ -124,9 +128,7 @@ class BearerAuth {
 function authOf(token, outcome, facts, entry, now) {
   if (facts.actor === false) return undefined;
   const read = /** @type {Facts} */ (facts);
-  const auth = /** @type {any} */ (new BearerAuth(token, outcome, read));
-  setFacts(auth, { outcome, facts: read, entry, now });
-  return auth;
+  return /** @type {any} */ (new BearerAuth(token, { outcome, facts: read, entry, now }));
 }
 
 module.exports = { authOf, factsOf };

@@ -52,6 +52,7 @@ class Authenticator {
   #verifier;
   #issuers;
   #now;
+  #wasAccepted;
 
   /** @param {import('../../index').BearerAuthOptions} options @param {string} [factory] */
   constructor(options, factory) {
@@ -61,6 +62,7 @@ class Authenticator {
     this.#now = () => verifier.now?.() ?? Date.now() / 1000;
     this.#issuers = new Issuers(verifier, resolvePolicy, callbackTimeout);
     if (issuers !== undefined) this.#issuers.set(issuers);
+    this.#wasAccepted = (/** @type {string} */ token) => this.#issuers.hasAccepted(token);
   }
 
   get settings() {
@@ -84,7 +86,7 @@ class Authenticator {
     if (decisions.hasSubscribers) state.began = performance.now();
     try {
       if (this.#settings.preflight && isPreflight(request)) return PREFLIGHT;
-      const credentials = credentialsOf(request);
+      const credentials = credentialsOf(request, this.#wasAccepted);
       if (credentials === 'malformed') return this.#refuse(MALFORMED, state);
       if (credentials === 'none') return this.#settings.authRequired ? this.#refuse(MISSING, state) : NOBODY;
       const { token } = credentials;

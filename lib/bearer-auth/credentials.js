@@ -20,11 +20,12 @@ const ACCESS_TOKEN = 'access_token';
  * beside it is a second method, which the client must not use (2, 3.1 `invalid_request`); alone it is a method that is not supported,
  * and so no credential.
  * @param {BearerRequest} request
+ * @param {(token: string) => boolean} [wasAccepted] of a text that was read here before, and accepted: its form need not be looked at again
  * @returns {Credentials}
  */
-function credentialsOf(request) {
+function credentialsOf(request, wasAccepted) {
   const header = authorizationOf(request);
-  const found = header === undefined ? 'none' : readHeader(header);
+  const found = header === undefined ? 'none' : readHeader(header, wasAccepted);
   if (found === 'none' || found === 'malformed') return found;
   return hasTokenElsewhere(request) ? 'malformed' : found;
 }
@@ -48,12 +49,12 @@ function valuesOf(rawHeaders) {
   return values;
 }
 
-/** @param {unknown} header @returns {Credentials} */
-function readHeader(header) {
+/** @param {unknown} header @param {((token: string) => boolean) | undefined} wasAccepted @returns {Credentials} */
+function readHeader(header, wasAccepted) {
   if (typeof header !== 'string') return 'malformed';
   if (header.startsWith(USUAL)) {
     const token = header.slice(USUAL.length);
-    if (TOKEN.test(token)) return { token };
+    if (wasAccepted?.(token) || TOKEN.test(token)) return { token };
   }
   const text = header.trim();
   if (text === '') return 'none';

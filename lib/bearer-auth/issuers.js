@@ -30,6 +30,7 @@ const PATH_SETS = 100;
 
 /** Chooses the policy of a token among the operator's own, by exactly its `iss`. */
 class Issuers {
+  #verifier;
   #compiled;
   #resolve;
   #within;
@@ -49,6 +50,7 @@ class Issuers {
 
   /** @param {Verifier} verifier @param {Resolve} [resolve] @param {number} [callbackTimeout] milliseconds that it may take; 0: no limit */
   constructor(verifier, resolve, callbackTimeout = 0) {
+    this.#verifier = verifier;
     this.#resolve = resolve;
     this.#within = createTimeLimit(callbackTimeout);
     if (resolve !== undefined) this.#lanes = new (require('./resolve-lanes').ResolveLanes)();
@@ -84,6 +86,12 @@ class Issuers {
   remember(token, entry) {
     if (entry.resolvedFor !== undefined) this.#lanes?.prove(entry.resolvedFor);
     if (this.#current.has(entry)) this.#known.keep(token, entry);
+  }
+
+  /** Whether this very text was accepted a moment ago, as a token of this list. @param {string} token */
+  hasAccepted(token) {
+    if (this.#only === undefined) return this.#known.find(token) !== undefined;
+    return this.#verifier.known?.(token, this.#only.policy) !== undefined;
   }
 
   /**

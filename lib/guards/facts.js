@@ -10,17 +10,28 @@
  * @typedef {{ outcome: import('../../native').Success, facts: Facts, entry: any, now: () => number }} Grounds
  */
 
-/** @type {WeakMap<object, Grounds>} by what an application is given */
-const grounds = new WeakMap();
+/**
+ * What an application is given, with its grounds in a private member: it cannot be read, changed or made from outside. A WeakMap would do the same,
+ * and have the garbage collector look at an entry for each request.
+ */
+class Grounded {
+  /** @type {Grounds} */
+  #grounds;
 
-/** @param {object} auth @param {Grounds} of */
-function setFacts(auth, of) {
-  grounds.set(auth, of);
+  /** @param {Grounds} grounds */
+  constructor(grounds) {
+    this.#grounds = grounds;
+  }
+
+  /** @param {unknown} auth @returns {Grounds | undefined} */
+  static of(auth) {
+    return typeof auth === 'object' && auth !== null && #grounds in auth ? auth.#grounds : undefined;
+  }
 }
 
 /** @param {unknown} auth @returns {Grounds | undefined} undefined for what no check of ours has made */
 function groundsOf(auth) {
-  return typeof auth === 'object' && auth !== null ? grounds.get(auth) : undefined;
+  return Grounded.of(auth);
 }
 
-module.exports = { groundsOf, setFacts };
+module.exports = { Grounded, groundsOf };

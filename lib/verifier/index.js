@@ -182,7 +182,8 @@ class RemoteTokenVerifier {
    * @returns {Record<string, unknown>}
    */
   claimsOf(outcome) {
-    return (this.#sharedClaims ? Success.sharedClaimsOf(outcome) : undefined) ?? JSON.parse(outcome.claims);
+    const claims = this.#sharedClaims ? Success.sharedClaimsOf(outcome) : Success.freshClaimsOf(outcome);
+    return claims ?? JSON.parse(outcome.claims);
   }
 
   /**
@@ -196,7 +197,7 @@ class RemoteTokenVerifier {
     const { subject, oid, email, emailSource, emailVerified, scopes, expiresAt } = outcome;
     return {
       claims: this.claimsOf(outcome),
-      header: JSON.parse(outcome.header),
+      header: Success.freshHeaderOf(outcome) ?? JSON.parse(outcome.header),
       subject,
       ...(oid !== undefined && { oid }),
       ...(email !== undefined && { email, emailSource }),

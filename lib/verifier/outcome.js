@@ -16,6 +16,13 @@ const { ACCEPTED, EMAIL_SOURCES, REFUSED } = require('./wire-layout');
 /** Details of a refusal for the operator, in the order of their parts in the text. */
 const DETAILS = /** @type {const} */ (['reason', 'host', 'expected', 'got']);
 
+/** Not loaded before somebody asks for claims. @type {typeof import('./json-copies') | undefined} */
+let loaded;
+function copies() {
+  loaded ??= require('./json-copies');
+  return loaded;
+}
+
 /**
  * An accepted token. Nothing is cut off the text or parsed before somebody asks: a middleware wants a subject and an address, and
  * seldom the claims. Read-only, because many requests may be given the same object.
@@ -43,6 +50,10 @@ class Success {
   #scopeList;
   /** @type {Record<string, unknown> | undefined} one for everybody, deep-frozen */
   #sharedClaims;
+  /** @type {import('./json-copies').Known} */
+  #claimsKnown;
+  /** @type {import('./json-copies').Known} */
+  #headerKnown;
   /** @type {Entry | undefined} */
   #entry;
 
@@ -149,6 +160,32 @@ class Success {
     if (typeof outcome !== 'object' || outcome === null || !(#sharedClaims in outcome)) return undefined;
     const success = /** @type {Success} */ (outcome);
     return (success.#sharedClaims ??= deepFrozen(JSON.parse(success.claims)));
+  }
+
+  /**
+   * The claims as an object of the caller's own.
+   * @param {unknown} outcome
+   * @returns {Record<string, unknown> | undefined} undefined for any other object
+   */
+  static freshClaimsOf(outcome) {
+    if (typeof outcome !== 'object' || outcome === null || !(#claimsKnown in outcome)) return undefined;
+    const success = /** @type {Success} */ (outcome);
+    const known = success.#claimsKnown;
+    if (typeof known === 'object' && known !== null) return copies().copyOf(known);
+    const copy = copies().freshCopy(success.claims, known);
+    success.#claimsKnown = copy.known;
+    return copy.value;
+  }
+
+  /** The same for the header. @param {unknown} outcome @returns {any} */
+  static freshHeaderOf(outcome) {
+    if (typeof outcome !== 'object' || outcome === null || !(#headerKnown in outcome)) return undefined;
+    const success = /** @type {Success} */ (outcome);
+    const known = success.#headerKnown;
+    if (typeof known === 'object' && known !== null) return copies().copyOf(known);
+    const copy = copies().freshCopy(success.header, known);
+    success.#headerKnown = copy.known;
+    return copy.value;
   }
 
   /**
