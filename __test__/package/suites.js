@@ -72,7 +72,11 @@ const OF_ANY_NODE = Object.freeze({
 });
 
 /** The suites of `repo/` that are about the package in whichever Node loads it. */
-const OF_THE_LOADER = Object.freeze({ 'repo/exports.test.js': 'what `require` and `import` give' });
+const OF_THE_LOADER = Object.freeze({
+  'repo/coming-from.test.js': 'both sides of each guide, on the real packages',
+  'repo/exports.test.js': 'what `require` and `import` give',
+  'repo/servers-of-pages.test.js': 'the servers of the pages, on the real frameworks',
+});
 
 /** What the suites need beside the package. */
 const BESIDE = [
@@ -83,6 +87,9 @@ const BESIDE = [
   'examples',
   'tests/vectors',
   'docs/benchmark.json',
+  'docs/coming-from',
+  'docs/adapters.md',
+  'docs/bearer-auth.md',
 ];
 /**
  * What holds tools and is shared with the checkout, where it is there. Nothing that tests write code into: from there it would find the

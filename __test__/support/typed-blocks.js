@@ -29,7 +29,7 @@ async function compiled(list, folder) {
   const compilerOptions = {
     ...{ allowJs: true, checkJs: true, noEmit: true, strict: true, noImplicitAny: false, skipLibCheck: true },
     ...{ target: 'ES2022', lib: ['ES2023'], module: 'Node16', moduleResolution: 'Node16', types: ['node'] },
-    ...{ moduleDetection: 'force', esModuleInterop: true, maxNodeModuleJsDepth: 0 },
+    ...{ experimentalDecorators: true, moduleDetection: 'force', esModuleInterop: true, maxNodeModuleJsDepth: 0 },
   };
   const globals = path.join(__dirname, '..', 'types', 'docs-globals.d.ts');
   fs.writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [...files, globals] }));
