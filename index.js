@@ -1,11 +1,9 @@
 'use strict';
 
-// Loaded at once is what verifies a token, for a server that cannot must not start, and what requests may call. The
-// factories are loaded by their first call, so that nobody waits for what they do not use.
+// Loaded at once is what verifies a token, for a server that cannot must not start. Everything else is loaded by its first call, so that
+// nobody waits for what they do not use.
 
-const { enabledAuthMethods } = require('./lib/policy/oidc-config');
 const { RemoteAuthError } = require('./lib/verifier/errors');
-const { createSafeUser, toolIdentity } = require('./lib/librechat/safe-user');
 const { RemoteTokenVerifier } = require('./lib/verifier');
 
 /** @typedef {typeof import('./index')} Package */
@@ -40,6 +38,15 @@ const createConversationManagementAuth = (deps) =>
 
 /** @type {Package['getMachineClientId']} */
 const getMachineClientId = (claims) => require('./lib/librechat/management-auth').getMachineClientId(claims);
+
+/** @type {Package['createSafeUser']} */
+const createSafeUser = (user) => require('./lib/librechat/safe-user').createSafeUser(user);
+
+/** @type {Package['toolIdentity']} */
+const toolIdentity = (user) => require('./lib/librechat/safe-user').toolIdentity(user);
+
+/** @type {Package['enabledAuthMethods']} */
+const enabledAuthMethods = (config) => require('./lib/policy/oidc-config').enabledAuthMethods(config);
 
 /** @type {Package['createTenantMiddlewares']} */
 const createTenantMiddlewares = (deps) => require('./lib/librechat/tenant-middlewares').createTenantMiddlewares(deps);

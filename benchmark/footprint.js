@@ -1,11 +1,12 @@
 'use strict';
 
 // What the package costs before and beside its work: time to load, time to the first keys, size, memory at rest. Every figure of
-// a fresh process, taken by turns with the incumbent's.
+// a fresh process, taken by turns with the incumbent's. `-- --compare FOLDER`: loading alone, beside an earlier build.
 
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
+const { parseArgs } = require('node:util');
 const zlib = require('node:zlib');
 const { spread } = require('./measure');
 const { startProvider } = require('./provider');
@@ -15,6 +16,8 @@ const { folder } = require('./subject');
 const { Keys } = require('./tokens');
 
 const ROUNDS = 15;
+/** Of a comparison: what differs is less than what two processes of one build do. */
+const PAIRS = 61;
 
 /** Each prints one JSON object: milliseconds, or megabytes. */
 const PROGRAMS = {
@@ -52,7 +55,40 @@ const PROGRAMS = {
     client.getSigningKey(KID).then(() => setTimeout(() => { gc(); console.log(JSON.stringify({ mb: (process.memoryUsage.rss() - before) / 2 ** 20 })); process.exit(); }, 200));`,
 };
 
+/** @param {string} program @returns {any} what it prints */
+function printedBy(program) {
+  const run = spawnSync(process.execPath, ['--expose-gc', '-e', program], { encoding: 'utf8' });
+  if (run.status !== 0) throw new Error(run.stderr);
+  return JSON.parse(run.stdout);
+}
+
+/** Both builds by turns, each first as often as the other. @param {string} beside folder of a package with its native file */
+function compareLoading(beside) {
+  const names = ['ours, require', 'ours, require and first verifier', 'ours, require and first middleware'];
+  const rows = names.map((name) => {
+    const time = (/** @type {string} */ of) => printedBy(`const FOLDER = ${JSON.stringify(of)};${PROGRAMS[name]}`).ms;
+    [folder, beside].map(time);
+    const pairs = Array.from({ length: PAIRS }, (_, round) => {
+      const [first, second] = round % 2 === 0 ? [folder, beside] : [beside, folder];
+      const times = [time(first), time(second)];
+      return round % 2 === 0 ? times : times.reverse();
+    });
+    const figures = [
+      pairs.map(([here]) => here),
+      pairs.map(([, there]) => there),
+      pairs.map(([here, there]) => here / there),
+    ];
+    const [here, there, ratio] = figures.map(spread);
+    return [name, `${range(here)} ms`, `${range(there)} ms`, range(ratio), digits(here.min / there.min)];
+  });
+  console.log(table(['', 'here', `beside: ${beside}`, 'ratio of pairs', 'ratio of the least'], rows));
+}
+
 async function main() {
+  const { values } = parseArgs({
+    options: { compare: { type: 'string' }, write: { type: 'boolean', default: false } },
+  });
+  if (values.compare !== undefined) return compareLoading(path.resolve(values.compare));
   const keys = new Keys(['RS256', 'ES256']);
   const provider = await startProvider(keys.jwks);
   const names = {
@@ -69,9 +105,8 @@ async function main() {
   try {
     for (let round = -1; round < ROUNDS; round++) {
       for (const [name, program] of Object.entries(PROGRAMS)) {
-        const run = spawnSync(process.execPath, ['--expose-gc', '-e', prelude + program], { encoding: 'utf8' });
-        if (run.status !== 0) throw new Error(`${name}: ${run.stderr}`);
-        if (round >= 0) measured[name].push(JSON.parse(run.stdout));
+        const printed = printedBy(prelude + program);
+        if (round >= 0) measured[name].push(printed);
       }
     }
   } finally {
@@ -94,7 +129,7 @@ async function main() {
   const text = table(['', `median (min-max) of ${ROUNDS} fresh processes`], rows);
   console.log(text);
   // `--write` keeps it in the documentation.
-  if (process.argv.includes('--write')) fill(path.join(__dirname, '..', 'docs', 'performance.md'), 'footprint', text);
+  if (values.write) fill(path.join(__dirname, '..', 'docs', 'performance.md'), 'footprint', text);
 }
 
 main().catch((error) => {

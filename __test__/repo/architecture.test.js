@@ -162,6 +162,7 @@ const PURE = {
   'testing/clock': [],
   'testing/keys': [],
   'testing/poisons': [],
+  'verifier/codes': [],
   'verifier/errors': [],
   'verifier/outcome': ['wire-layout', 'json-copies'],
   'verifier/json-copies': [],

@@ -4,7 +4,7 @@ const { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } = require('
 const { tmpdir } = require('node:os');
 const path = require('node:path');
 const { errorCodes } = require('../../binding');
-const { codes } = require('../../lib/verifier/errors');
+const { codes } = require('../../lib/verifier/codes');
 const { generateCodes } = require('../../scripts/build/generate-codes');
 
 const FAULTS = ['config', 'request', 'token', 'scope', 'upstream', 'capacity', 'internal'];
@@ -32,7 +32,7 @@ test('no code is declared twice', () => {
 });
 
 describe('the generator', () => {
-  const FILES = ['lib/verifier/errors.js', 'index.d.ts', 'docs/errors.md'];
+  const FILES = ['lib/verifier/codes.js', 'index.d.ts', 'docs/errors.md'];
   let root;
 
   beforeEach(() => {

@@ -3,7 +3,8 @@
 const { STATUS_CODES } = require('node:http');
 const { BODIES, bodyOf } = require('../responses/bodies');
 const { challengeHeader } = require('../responses/challenge');
-const { RemoteAuthError, actionOf, codes } = require('../verifier/errors');
+const { actionOf, codes } = require('../verifier/codes');
+const { RemoteAuthError } = require('../verifier/errors');
 
 /**
  * @typedef {import('../../index').RemoteAuthErrorCode} Code

@@ -3,7 +3,8 @@
 // A decision of this middleware, as the event of it.
 
 const { accepted, namesOf, refused } = require('../events/observation');
-const { RemoteAuthError, actionOf } = require('../verifier/errors');
+const { actionOf } = require('../verifier/codes');
+const { RemoteAuthError } = require('../verifier/errors');
 const { NEXT_STEPS } = require('./next-steps');
 
 /**

@@ -1,7 +1,7 @@
 'use strict';
 
 const { KNOWN_KEYS } = require('../policy/oidc-config');
-const { codes } = require('../verifier/errors');
+const { codes } = require('../verifier/codes');
 const { didYouMean } = require('../policy/nearest');
 const { getOpenIdRoleSyncOptions, isRoleSyncOff } = require('./role-sync');
 

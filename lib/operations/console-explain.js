@@ -6,7 +6,7 @@ const { policyOf } = require('./doctor-policy');
 const { readBlock } = require('./doctor-configuration');
 const { explainToken } = require('./doctor-token');
 const { RemoteTokenVerifier } = require('../verifier');
-const { codes } = require('../verifier/errors');
+const { codes } = require('../verifier/codes');
 
 /**
  * @typedef {import('./console-page').NamedPolicy} NamedPolicy

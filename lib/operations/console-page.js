@@ -6,7 +6,7 @@ const { acceptedIn, chart, seriesOf } = require('./console-chart');
 const { html, styleElement } = require('./console-markup');
 const { STYLE } = require('./console-style');
 const { sourcesSection } = require('./console-sources');
-const { codes } = require('../verifier/errors');
+const { codes } = require('../verifier/codes');
 
 /**
  * @typedef {import('./console-markup').Value} Value

@@ -5,7 +5,8 @@
 const { warnOfNetworkSettings } = require('../policy/network-warnings');
 const { createPolicyExtra } = require('../policy/option');
 const { PolicyCache } = require('../policy/policy-cache');
-const { RemoteAuthError, codes } = require('../verifier/errors');
+const { codes } = require('../verifier/codes');
+const { RemoteAuthError } = require('../verifier/errors');
 
 /**
  * @typedef {import('./doctor').Line} Line

@@ -4,7 +4,7 @@
 // middleware uses; only the certificate's end and the provider's clock, which that does not tell, are asked for by Node.
 
 const tls = require('node:tls');
-const { codes } = require('../verifier/errors');
+const { codes } = require('../verifier/codes');
 
 /**
  * @typedef {import('./doctor').Line} Line

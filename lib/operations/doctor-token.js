@@ -3,7 +3,7 @@
 // Why a token is refused, check by check: each verdict is the native verifier's. After each refusal the check that refused is taken out of
 // the policy, and the token is tried again, until nothing refuses it or what refuses cannot be taken out.
 
-const { codes } = require('../verifier/errors');
+const { codes } = require('../verifier/codes');
 
 /**
  * @typedef {import('./doctor').Line} Line

@@ -6,7 +6,7 @@ const { printable } = require('../../../lib/events/printable');
 const { newReference } = require('../../../lib/events/reference');
 const { TABLE } = require('../../../lib/middleware/decision');
 const { NEXT_STEPS } = require('../../../lib/middleware/next-steps');
-const { codes } = require('../../../lib/verifier/errors');
+const { codes } = require('../../../lib/verifier/codes');
 
 test('a reference has ten characters that cannot be misread, and no two are the same', () => {
   const many = Array.from({ length: 20_000 }, newReference);

@@ -1,7 +1,7 @@
 'use strict';
 
 const { TABLE, causeOf, causeUnderUserPolicy, decide } = require('../../../lib/middleware/decision');
-const { codes } = require('../../../lib/verifier/errors');
+const { codes } = require('../../../lib/verifier/codes');
 
 const A = { error: 'Authentication required' };
 const B = { error: 'Bearer token required' };

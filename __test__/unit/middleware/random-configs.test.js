@@ -5,7 +5,7 @@
 
 const { generateKeyPairSync } = require('node:crypto');
 const { RemoteAuthError, RemoteTokenVerifier, clearRemoteAgentAuthCache, createRemoteAgentAuth } = require('../../..');
-const { codes } = require('../../../lib/verifier/errors');
+const { codes } = require('../../../lib/verifier/codes');
 const { bareResponse, configOf } = require('../../support/fakes');
 const { Issuer, encode } = require('../../support/issuer');
 const { score } = require('../../support/score');

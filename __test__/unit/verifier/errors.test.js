@@ -1,6 +1,7 @@
 'use strict';
 
-const { RemoteAuthError, codes } = require('../../../lib/verifier/errors');
+const { codes } = require('../../../lib/verifier/codes');
+const { RemoteAuthError } = require('../../../lib/verifier/errors');
 
 test.each([
   ['config', 500],

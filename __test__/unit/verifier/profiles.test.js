@@ -5,7 +5,7 @@ const native = require('../../../native');
 const { createTestIssuer } = require('../../../lib/testing');
 const { HINTS, hintFor } = require('../../../lib/verifier/profile-hints');
 const { PROFILES, expandProfile } = require('../../../lib/verifier/profiles');
-const { codes } = require('../../../lib/verifier/errors');
+const { codes } = require('../../../lib/verifier/codes');
 const { configOf, fullResponse, recordingLogger } = require('../../support/fakes');
 const { blocksOf, read, rowsOf } = require('../../support/markdown');
 
