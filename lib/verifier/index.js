@@ -4,7 +4,6 @@
 
 const { performance } = require('node:perf_hooks');
 const { RemoteAuthError, wrongOption } = require('./errors');
-const { CompiledPolicies } = require('./compiled-policies');
 const { OutcomeCache, holds } = require('./outcome-cache');
 const nativeCheck = require('./native-check');
 const { Success } = require('./outcome');
@@ -22,6 +21,12 @@ const { USE_SIGNATURE_CACHE, WITH_FRESHNESS, WITH_HANDLE } = nativeCheck.FLAGS;
 /** LibreChat's clock: whole seconds are what claims are compared with; fractions are cut natively. */
 const systemClock = () => Date.now() / 1000;
 
+/** @param {RemoteTokenVerifier} verifier */
+function newMemory(verifier) {
+  const { CompiledPolicies } = require('./compiled-policies');
+  return new CompiledPolicies((options) => verifier.compile(options));
+}
+
 /** Seconds by which the wall clock may be ahead of the monotonic one before that counts as sleep: less is the clock being set. */
 const CLOCK_SET = 5;
 
@@ -34,7 +39,8 @@ class RemoteTokenVerifier {
   /** Undefined where every signature is to be verified. */
   #recent;
   #sharedClaims;
-  #policies = new CompiledPolicies((options) => this.compile(options));
+  /** Only of `verify`, whose callers pass options anew each time. @type {import('./compiled-policies').CompiledPolicies | undefined} */
+  #policies;
 
   /** @param {import('../../index').RemoteTokenVerifierOptions} [options] */
   constructor(options = {}) {
@@ -191,6 +197,7 @@ class RemoteTokenVerifier {
    * @param {PolicyOptions} policy
    */
   async verify(token, policy) {
+    this.#policies ??= newMemory(this);
     const checked = this.check(token, this.#policies.find(policy));
     const outcome = 'then' in checked ? await checked : checked;
     if (!outcome.ok) throw new RemoteAuthError(outcome);

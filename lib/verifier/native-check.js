@@ -2,7 +2,6 @@
 
 // Calls into Rust, and decodes what they return. The only file of lib that requires the binding.
 
-const { trustedCertificates } = require('./certificates');
 const { RemoteAuthError } = require('./errors');
 const { Success, outcomeOf, validityOf } = require('./outcome');
 const layout = require('./wire-layout');
@@ -46,6 +45,7 @@ let trusting = false;
 /** Reading Node's certificates takes milliseconds, so it waits for a policy that can lead to an https fetch. */
 function trustNodesCertificates() {
   if (trusting) return;
+  const { trustedCertificates } = require('./certificates');
   binding.trustCertificates(trustedCertificates());
   trusting = true;
 }
