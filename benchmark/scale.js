@@ -12,6 +12,7 @@ const { spread } = require('./measure');
 const { startProvider } = require('./provider');
 const { perSecond, range, table } = require('./format');
 const { fill } = require('./report');
+const { start, tenants } = require('./scale-tenants');
 const { folder, ours } = require('./subject');
 const { AUDIENCE, Keys, claimsFor, mintPool } = require('./tokens');
 
@@ -65,7 +66,7 @@ async function issuers() {
       await Promise.all(options.slice(i, i + 50).map((policy) => verifier.prefetch(policy)));
     const fetched = performance.now() - start;
     global.gc?.();
-    held ||= `The keys of ${perSecond(count)} issuers took ${(megabytes() - before).toFixed(0)} MB.`;
+    held ||= heldBy(count, megabytes() - before);
     const policies = options.map((policy) => verifier.compile(policy));
     const tokens = Array.from({ length: Math.max(count, 500) }, (_, i) => keys.mint(ALG, claimsFor(issuerOf(i), i)));
     const args = [CHECKS, (i) => tokens[i % tokens.length], (i) => policies[(i % tokens.length) % count]];
@@ -81,6 +82,12 @@ async function issuers() {
   }
   provider.stop();
   return `${table(['issuers', 'new token, us', 'known token, us', 'fetching all keys, ms', 'sources held'], rows.reverse())}\n\n${held}`;
+}
+
+/** @param {number} count @param {number} grown megabytes */
+function heldBy(count, grown) {
+  const each = (grown * 1024) / count;
+  return `The keys of ${perSecond(count)} issuers took ${grown.toFixed(0)} MB, ${each.toFixed(1)} kB each.`;
 }
 
 async function keySets() {
@@ -178,6 +185,7 @@ async function remembered() {
       'one of the last 1,000 again, us',
       'the same by the native signature cache, us',
       'memory over start, MB',
+      'kB for each remembered',
     ],
     rows,
   );
@@ -189,7 +197,7 @@ async function workers() {
   const pool = mintPool(keys, 'RS256', provider.issuer, 2000);
   const rows = [];
   for (const verdictCache of [false, true]) {
-    for (const count of [1, 2, 4]) {
+    for (const count of [1, 2, 3, 4]) {
       const windows = [];
       for (let round = 0; round < 5; round++) {
         const threads = Array.from(
@@ -243,6 +251,8 @@ async function main() {
   const [wanted] = process.argv.slice(2).filter((it) => it !== '--write');
   const sections = {
     Issuers: issuers,
+    'Tenants, through the middleware': tenants,
+    'Start with many tenants': start,
     'Keys in a set': keySets,
     'Tokens remembered': remembered,
     'Worker threads': workers,
