@@ -239,6 +239,18 @@ impl Refusal {
         Self::Provider(error, again).with(details)
     }
 
+    /// The refusal because the provider could not be asked about the token, with the cause and the host.
+    pub fn introspection(error: CallError) -> Self {
+        let mut details = Details::default();
+        if let Some(reason) = error.connection().or_else(|| error.status().map(|_| "status")) {
+            details = details.reason(reason);
+        }
+        if let Some(host) = error.host.as_deref() {
+            details = details.host(host);
+        }
+        Self::Introspection(error).with(details)
+    }
+
     /// The refusal with what an operator can compare. Its code and its time to retry stay the same.
     #[must_use]
     pub fn with(self, details: Details) -> Self {

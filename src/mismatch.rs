@@ -1,6 +1,7 @@
 //! What was expected and what came, in words for the operator: bounded, printable, and with the difference where the
 //! two nearly agree. Made only for a refusal, never for an accepted token.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::details::{MOST_CHARACTERS, printable};
@@ -33,8 +34,11 @@ impl Mismatch {
             .iter()
             .flat_map(|ours| got.iter().map(move |theirs| near_miss(ours, theirs)))
             .find_map(|near| near);
-        Self::new(&listed(expected), &listed(&got.iter().map(|name| without_address(name)).collect::<Vec<_>>()))
-            .noting(near)
+        let [expected, got] = [
+            listed(expected.iter().map(|name| without_credentials(name))),
+            listed(got.iter().map(|name| without_address(name).into())),
+        ];
+        Self::new(&expected, &got).noting(near)
     }
 
     /// Adds a note, unless there is one.
@@ -127,14 +131,25 @@ pub fn without_address(text: &str) -> &str {
     if text.contains('@') { "<address>" } else { text }
 }
 
+/// A URL without the name and the password that may stand before its host (RFC 3986 3.2.1); any other text as it is.
+pub fn without_credentials(text: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = text.split_once("//") else { return text.into() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let hidden = rest.split_at_checked(end).and_then(|(authority, path)| Some((authority.rsplit_once('@')?.1, path)));
+    hidden.map_or(Cow::Borrowed(text), |(host, path)| Cow::Owned(format!("{scheme}//{host}{path}")))
+}
+
 /// Names in quotation marks, or that there is none.
-fn listed(names: &[&str]) -> String {
+fn listed<'n>(names: impl Iterator<Item = Cow<'n, str>>) -> String {
     // A list is cut off long before its end matters.
-    let quoted: Vec<String> = names.iter().take(MOST_CHARACTERS).map(|name| format!("\"{name}\"")).collect();
+    let quoted: Vec<String> = names.take(MOST_CHARACTERS).map(|name| format!("\"{name}\"")).collect();
     if quoted.is_empty() { "nothing".to_owned() } else { quoted.join(", ") }
 }
 
 const DISCOVERY_SUFFIX: &str = "/.well-known/openid-configuration";
+
+/// The audience of tokens for Microsoft Graph: its application id, and its URL.
+const GRAPH: [&str; 2] = ["00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com"];
 
 /// The difference between two texts that a reader could take for the same.
 fn near_miss(ours: &str, theirs: &str) -> Option<&'static str> {
@@ -152,10 +167,14 @@ fn near_miss(ours: &str, theirs: &str) -> Option<&'static str> {
         Some("one of them has the suffix of the discovery document")
     } else if ours.without_scheme() == theirs.without_scheme() {
         Some("one of them is http, the other https")
+    } else if without_credentials(ours.bare) == theirs.bare {
+        Some("the expected one has a user name or a password before its host")
     } else if ours.without_api() == theirs.without_api() {
         Some("one of them is the id, the other its api:// URI")
     } else if entra(&ours, &theirs) || entra(&theirs, &ours) {
         Some("these are Entra's issuers of version 1 and version 2; `issuer` takes a list of both")
+    } else if GRAPH.contains(&theirs.bare) {
+        Some("that is Microsoft Graph; request the token for this API's own scope or application id")
     } else {
         None
     }
@@ -191,6 +210,30 @@ impl<'t> Spelling<'t> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shows_no_name_and_no_password_of_a_url() {
+        for (text, shown) in [
+            ("https://user:pass@id.example/realms/a", "https://id.example/realms/a"),
+            ("https://user@id.example", "https://id.example"),
+            ("https://a@b:c@id.example?x=@", "https://id.example?x=@"),
+            ("//user@id.example#@", "//id.example#@"),
+            ("https://id.example/@team", "https://id.example/@team"),
+            ("urn:a@b", "urn:a@b"),
+            ("", ""),
+        ] {
+            assert_eq!(without_credentials(text), shown);
+        }
+        let mismatch = Mismatch::of_names(&["https://user:pass@id.example"], &["https://id.example"]);
+        assert_eq!(mismatch.expected(), "\"https://id.example\"");
+        assert!(mismatch.to_string().ends_with("(the expected one has a user name or a password before its host)"));
+    }
+
+    #[test]
+    fn names_microsoft_graph_whose_id_nobody_knows_by_heart() {
+        let mismatch = Mismatch::of_names(&["agents"], &["other", "00000003-0000-0000-c000-000000000000"]);
+        assert!(mismatch.to_string().contains("(that is Microsoft Graph; request the token for this API"));
+    }
 
     #[test]
     fn is_bounded_however_many_names_there_are() {

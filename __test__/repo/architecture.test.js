@@ -120,7 +120,7 @@ const ROOMS = {
   events: [],
   loader: [],
   verifier: [],
-  policy: ['verifier'],
+  policy: ['events', 'verifier'],
   stores: ['events', 'verifier'],
   logout: ['events', 'stores', 'verifier'],
   accounts: ['events', 'policy', 'stores', 'verifier'],

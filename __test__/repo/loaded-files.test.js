@@ -61,6 +61,7 @@ test('createBearerAuth reads neither guards, profiles, metadata, several issuers
   expect(files.filter((file) => /^lib\/(events|guards|policy|verifier)\//.test(file))).toEqual([
     'lib/events/channels.js',
     'lib/events/notify.js',
+    'lib/events/printable.js',
     'lib/events/reference.js',
     'lib/events/time-limit.js',
     'lib/guards/admission.js',

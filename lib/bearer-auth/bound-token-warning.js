@@ -1,9 +1,9 @@
 'use strict';
 
+const { printableUrl } = require('../events/printable');
+
 /** Issuers warned of, in the whole process; of more than these nothing is said. */
 const MOST = 100;
-/** Characters of a configured issuer in a warning. */
-const LONGEST_ISSUER = 200;
 
 /** @type {Set<string>} */
 const warned = new Set();
@@ -15,9 +15,8 @@ const warned = new Set();
 function warnOfBoundToken(issuer = 'unknown') {
   if (warned.size >= MOST || warned.has(issuer)) return;
   warned.add(issuer);
-  const name = issuer.slice(0, LONGEST_ISSUER).replace(/[^\x20-\x7e]/g, '?');
   process.emitWarning(
-    `a token of ${name} that is bound to a key of its holder (cnf: DPoP or a client certificate) was accepted without a proof of that ` +
+    `a token of ${printableUrl(issuer)} that is bound to a key of its holder (cnf: DPoP or a client certificate) was accepted without a proof of that ` +
       'key; requireUnbound: true in its policy refuses such tokens',
     { code: 'REMOTE_AGENT_AUTH_BOUND_TOKEN' },
   );

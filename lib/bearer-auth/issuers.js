@@ -1,6 +1,7 @@
 'use strict';
 
 const { createTimeLimit } = require('../events/time-limit');
+const { printable, printableUrl } = require('../events/printable');
 const { CompiledPolicies } = require('../verifier/compiled-policies');
 const { wrongOption } = require('../verifier/errors');
 const { KnownTokens } = require('./known-tokens');
@@ -23,8 +24,6 @@ const { KnownTokens } = require('./known-tokens');
 /** Access tokens only: this API is asked for nothing else (RFC 8725 3.11). A policy may say otherwise. */
 const DEFAULT_TYP = 'preferred';
 const PATHS = Object.freeze({ roles: ['roles', 'realm_access.roles'], permissions: ['permissions'], clientId: [] });
-/** Characters of a token's `iss` that are shown to the operator, as `details.rs` has it. */
-const SHOWN = 200;
 /** Sets of paths remembered: an operator has a handful; the rest are made anew. */
 const PATH_SETS = 100;
 
@@ -189,7 +188,8 @@ function placed(entries) {
   for (const entry of entries) {
     if (entry.accepted === undefined) throw wrongOption('several issuers need the verifier of this package');
     for (const issuer of new Set(entry.accepted)) {
-      if (byIssuer.has(issuer)) throw wrongOption(`two policies of \`issuers\` accept the issuer ${shown(issuer)}`);
+      if (byIssuer.has(issuer))
+        throw wrongOption(`two policies of \`issuers\` accept the issuer ${printableUrl(issuer)}`);
       byIssuer.set(issuer, entry);
     }
   }
@@ -273,9 +273,9 @@ function failedResolve(cause) {
   return /** @type {Failure} */ (failure);
 }
 
-/** @param {string} text @returns {string} printable and short */
+/** What came, without what may be the address of a person, as natively. @param {string} text @returns {string} */
 function shown(text) {
-  return text.slice(0, SHOWN).replace(/[^\x20-\x7e]/g, '?');
+  return text.includes('@') ? '<address>' : printable(text);
 }
 
 /** @param {Entry | Failure} chosen @returns {chosen is Failure} */

@@ -5,7 +5,7 @@
 const { decisions, keys } = require('./channels');
 const { checkOf } = require('./checks');
 const { acceptedEvent, decisionEvent } = require('./decision-event');
-const { printable } = require('./printable');
+const { printable, printableUrl } = require('./printable');
 const { pseudonym } = require('./pseudonym');
 const { newReference } = require('./reference');
 
@@ -33,9 +33,6 @@ const { newReference } = require('./reference');
 
 /** Codes that the key ids of the provider explain. */
 const OF_KEYS = new Set(['ERR_KEY_NOT_FOUND', 'ERR_KEY_NOT_ASKED', 'ERR_KEY_UNSUITABLE', 'ERR_SIGNATURE_INVALID']);
-
-/** What a URL may have before its host: a name and a password, which no event shows. */
-const USERINFO = /^([^/?#]*\/\/)[^/?#]*@/;
 
 /** Names of policies, by what has them. @type {WeakMap<object, { issuer: unknown, names: Names }>} */
 const known = new WeakMap();
@@ -83,7 +80,7 @@ function namesOf(owner, issuer, keyOf) {
 
 /** @param {unknown} issuer */
 function shownIssuer(issuer) {
-  return typeof issuer === 'string' ? printable(issuer.replace(USERINFO, '$1')) : undefined;
+  return typeof issuer === 'string' ? printableUrl(issuer) : undefined;
 }
 
 /**

@@ -16,4 +16,16 @@ function printable(text) {
   return PLAIN.test(short) ? short : short.replace(HIDDEN, '\ufffd');
 }
 
-module.exports = { printable };
+/** What a URL may have before its host (RFC 3986 3.2.1). */
+const CREDENTIALS = /^([^/?#]*\/\/)[^/?#]*@/;
+
+/**
+ * The same of a URL that is configured: a name and a password in it are not shown.
+ * @param {string} url
+ * @returns {string}
+ */
+function printableUrl(url) {
+  return printable(url.replace(CREDENTIALS, '$1'));
+}
+
+module.exports = { printable, printableUrl };

@@ -1,6 +1,8 @@
 'use strict';
 
 const { createAccessTokenVerifier } = require('./access-token');
+const { decisions } = require('../events/channels');
+const { beginning, publish } = require('../events/observation');
 const { bearerToken } = require('../middleware/bearer');
 const { decide } = require('../middleware/decision');
 const { RemoteAuthError } = require('../verifier/errors');
@@ -8,7 +10,8 @@ const { createLog } = require('../middleware/log');
 const { runThrough } = require('../middleware/tenant-context');
 const { checkFunctions, readOptions } = require('../middleware/options');
 const { createPolicyExtra } = require('../policy/option');
-const { refuse, unexpected } = require('../middleware/rejection');
+const { acceptedEvent } = require('../middleware/observation');
+const { attempt, refuse, unexpected } = require('../middleware/rejection');
 const { sharedBy } = require('../middleware/shared-policies');
 const { sharedVerifier } = require('../verifier/shared-verifier');
 const { createTimeLimit } = require('../events/time-limit');
@@ -21,6 +24,9 @@ const { createTimeLimit } = require('../events/time-limit');
  * @typedef {import('../middleware/decision').Cause} Cause
  * @typedef {{ clientId: string, subject?: string, userId: string, tenantId: string }} Binding
  * @typedef {import('../middleware/rejection').Rejection} Rejection
+ *
+ * One request, and what is known of it so far.
+ * @typedef {import('../middleware/observation').Observed & { req: Request }} State
  *
  * @typedef {{
  *   deps: Deps,
@@ -65,16 +71,25 @@ function createAgentManagementAuth(deps, options) {
   const context = { deps, within, verify, log, settings };
 
   return async function agentManagementAuth(req, res, next) {
-    const outcome = await authenticate(context, req).catch(unexpected);
-    if ('cause' in outcome) return refuse(res, decide(outcome.cause), outcome, context, { req });
+    /** @type {State} */
+    const state = { req, token: null, began: beginning() };
+    const outcome = await authenticate(context, state).catch(unexpected);
+    if ('cause' in outcome) return refuse(res, decide(outcome.cause), outcome, context, state);
     const { user, tenantId } = outcome;
     Object.assign(req, { user, authStrategy: STRATEGY, tenantId });
+    let isFirst = true;
+    // Where the tenant cannot be entered, the request has not been let in.
+    const letIn = () => {
+      if (isFirst && decisions.hasSubscribers) attempt(() => publish(acceptedEvent({ ...state, tenantId }, {})));
+      isFirst = false;
+      next();
+    };
     const enter = (/** @type {() => void} */ enclosed) =>
       deps.tenantContextMiddleware
         ? deps.tenantContextMiddleware(req, res, enclosed)
         : deps.runInTenant(tenantId, enclosed);
-    const entered = await runThrough(enter, () => next(), log);
-    if (entered.failed) refuse(res, decide('unexpected'), unexpected(entered.error), context, { req });
+    const entered = await runThrough(enter, letIn, log);
+    if (entered.failed) refuse(res, decide('unexpected'), unexpected(entered.error), context, state);
   };
 }
 
@@ -89,19 +104,22 @@ function reasonOf(error) {
   return /** @type {any} */ (error)?.code ?? 'the token is not that of a machine client';
 }
 
-/** @param {Context} context @param {Request} req @returns {Promise<Rejection | { user: any, tenantId: string }>} */
-async function authenticate(context, req) {
+/** @param {Context} context @param {State} state @returns {Promise<Rejection | { user: any, tenantId: string }>} */
+async function authenticate(context, state) {
   const { deps, within, verify } = context;
+  const { req } = state;
   const config = /** @type {any} */ (await within('getAppConfig', () => deps.getAppConfig({ baseOnly: true })));
   if (config === null || config === undefined) throw new TypeError('getAppConfig returned no configuration');
   const auth = config.endpoints?.agents?.managementApi?.auth;
   const oidc = readOidc(auth?.oidc);
   if (oidc === undefined) return rejected('machine-off');
-  const token = bearerToken(req.headers?.authorization);
+  state.issuer = oidc.issuer;
+  const token = (state.token = bearerToken(req.headers?.authorization));
   if (token === null) return rejected('machine-no-bearer');
 
   let claims;
   let clientId;
+  const since = state.began === undefined ? 0 : performance.now();
   try {
     claims = await within('verifyAccessToken', () =>
       deps.verifyAccessToken === undefined ? verify(token, oidc) : deps.verifyAccessToken(token, oidc),
@@ -111,6 +129,8 @@ async function authenticate(context, req) {
     if (/** @type {any} */ (error)?.fault === 'capacity') return rejected('overloaded');
     const failure = error instanceof RemoteAuthError ? error : undefined;
     return { ...rejected('machine-refused', reasonOf(error)), failure };
+  } finally {
+    if (state.began !== undefined) state.checked = performance.now() - since;
   }
 
   const binding = findBinding(auth.clients, clientId);

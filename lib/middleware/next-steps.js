@@ -12,10 +12,7 @@ const NEXT_STEPS = Object.freeze({
     'credentials',
     'Send the access token as "Authorization: Bearer <token>"; look for a proxy that drops it.',
   ],
-  'user-conflict': [
-    'user',
-    'As the reason says: verify the address at the provider or set allowUnverifiedEmail; or compare openidId and openidIssuer of the account with the token.',
-  ],
+  'user-conflict': ['user', 'Compare openidId, openidIssuer and provider of the account with the token.'],
   'tenant-conflict': ['tenant', "Send the request in the account's own tenant, or move the account."],
   'no-user': ['user', 'Create the account, or switch on provisioning; an address that is not verified finds none.'],
   'account-refused': ['user', 'The reason names the rule; provisioning and domains are set in the oidc block.'],
@@ -38,4 +35,39 @@ const NEXT_STEPS = Object.freeze({
   unexpected: ['internal', 'Look at the error beside this line: a callback or this package failed.'],
 });
 
-module.exports = { NEXT_STEPS };
+/**
+ * The same of a `user-conflict`, by how its reason begins.
+ * @type {readonly (readonly [reason: string, action: string])[]}
+ */
+const CONFLICT_STEPS = [
+  [
+    'the e-mail address is not verified',
+    'Have the provider verify the address, or set allowUnverifiedEmail where it verifies all of them.',
+  ],
+  ['the e-mail address is from', 'Name the claim in OPENID_EMAIL_CLAIM, or set allowUsernameAsEmail.'],
+  [
+    'the account is bound to another issuer',
+    "Compare openidIssuer of the account with the token's issuer; after a move of the provider, write the new one into the accounts.",
+  ],
+  [
+    'the account has no issuer',
+    'Set OPENID_ISSUER to this issuer if users log in by it, or write openidIssuer into the account.',
+  ],
+  [
+    'the account found by e-mail is bound to another subject',
+    "Compare openidId of the account with the token's subject: two people have one address, or the provider made the user anew.",
+  ],
+  [
+    'the account found by e-mail belongs to another provider',
+    'The account logs in another way (its field provider): it is not linked by address alone.',
+  ],
+];
+
+/** @param {import('./decision').Cause} cause @param {string} [about] the reason @returns {readonly [check?: string, action?: string]} */
+function nextStep(cause, about = '') {
+  const [check, action] = NEXT_STEPS[cause] ?? [];
+  const own = cause === 'user-conflict' && CONFLICT_STEPS.find(([reason]) => about.startsWith(reason));
+  return [check, own ? own[1] : action];
+}
+
+module.exports = { CONFLICT_STEPS, NEXT_STEPS, nextStep };

@@ -5,7 +5,7 @@
 const { accepted, namesOf, refused } = require('../events/observation');
 const { actionOf } = require('../verifier/codes');
 const { RemoteAuthError } = require('../verifier/errors');
-const { NEXT_STEPS } = require('./next-steps');
+const { nextStep } = require('./next-steps');
 
 /**
  * @typedef {import('../../index').DecisionEvent} DecisionEvent
@@ -29,7 +29,7 @@ const { NEXT_STEPS } = require('./next-steps');
 function refusalEvent(observed, decision, rejection, verifier) {
   const { cause, error } = rejection;
   const failure = rejection.failure ?? (error instanceof RemoteAuthError ? error : undefined);
-  const [check, step] = NEXT_STEPS[cause] ?? [];
+  const [check, step] = nextStep(cause, rejection.about);
   return refused(
     { ...of(observed, rejection.entry ?? observed.entry), subject: observed.verified?.subject },
     {

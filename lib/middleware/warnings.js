@@ -1,5 +1,6 @@
 'use strict';
 
+const { printableUrl } = require('../events/printable');
 const { KNOWN_KEYS } = require('../policy/oidc-config');
 const { codes } = require('../verifier/codes');
 const { didYouMean } = require('../policy/nearest');
@@ -11,9 +12,6 @@ const { getOpenIdRoleSyncOptions, isRoleSyncOff } = require('./role-sync');
  * @typedef {{ add(text: string): boolean }} Said lines that are not logged again: `add` says whether the line is new
  * @typedef {ReturnType<typeof createWarnings>} Warnings
  */
-
-/** Characters of a configured issuer in a line. */
-const LONGEST_ISSUER = 200;
 
 /**
  * Log lines for the operator, beside the one about each request: once for each cause, or once a minute.
@@ -42,8 +40,9 @@ function createWarnings({ log, said, mayWarn }) {
       log.warn(`the key "${key}" in the oidc block is unknown and ignored${didYouMean(key, KNOWN_KEYS)}`);
     },
 
-    /** Once for each issuer. @param {string | undefined} issuer */
-    ofIdToken(issuer = 'unknown') {
+    /** Once for each issuer. @param {string | undefined} configured */
+    ofIdToken(configured = 'unknown') {
+      const issuer = printableUrl(configured);
       if (!said.add(`ID token of ${issuer}`)) return;
       log.warn(
         `a token of ${issuer} that looks like an ID token was accepted, because its audience is the configured one; ` +
@@ -51,8 +50,9 @@ function createWarnings({ log, said, mayWarn }) {
       );
     },
 
-    /** Once for each issuer. @param {string | undefined} issuer */
-    ofBoundToken(issuer = 'unknown') {
+    /** Once for each issuer. @param {string | undefined} configured */
+    ofBoundToken(configured = 'unknown') {
+      const issuer = printableUrl(configured);
       if (!said.add(`bound token of ${issuer}`)) return;
       log.warn(
         `a token of ${issuer} that is bound to a key of its holder (cnf: DPoP or a client certificate) was accepted without a proof ` +
@@ -68,7 +68,7 @@ function createWarnings({ log, said, mayWarn }) {
     ofOwnFault(issuer, error) {
       const { code, fault, reason, host } = /** @type {Partial<RemoteAuthError>} */ (error ?? {});
       if (fault !== 'config' && fault !== 'upstream') return;
-      const name = String(issuer).slice(0, LONGEST_ISSUER);
+      const name = printableUrl(String(issuer));
       if (!mayWarn(JSON.stringify([code, reason, host, name]))) return;
       const action = code === undefined ? '' : ` ${codes[code]?.action ?? ''}`;
       if (code === 'ERR_KEY_NOT_ASKED') {

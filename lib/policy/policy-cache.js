@@ -1,6 +1,7 @@
 'use strict';
 
 const { normalizeIssuer } = require('./issuer');
+const { printableUrl } = require('../events/printable');
 const { RemoteAuthError } = require('../verifier/errors');
 const { decidesAs, readVariables } = require('./environment');
 const { NOTHING } = require('./option');
@@ -137,7 +138,7 @@ class PolicyCache {
     this.#warnOfClockTolerance(ignoredClockTolerance);
     if (ignoredJwksUri !== undefined) {
       this.#log.warn(
-        `OPENID_JWKS_URL is ignored for issuer ${String(fields.issuer)}: OPENID_ISSUER names another issuer; ` +
+        `OPENID_JWKS_URL is ignored for issuer ${printableUrl(String(fields.issuer))}: OPENID_ISSUER names another issuer; ` +
           'set oidc.jwksUri, or leave the keys to discovery',
       );
     }

@@ -331,12 +331,13 @@ const codes = Object.freeze({
 });
 
 /**
- * What to do next about a failure: by its code, but where a connection failed: that fault's own text says it better.
- * @param {{ code?: any, message?: string, reason?: string }} failure
+ * What to do next about a failure: by its code. Where the provider did not answer as it should, the message says it better, if it says what to
+ * do at all: that is what follows a semicolon. It is given with the fact before it, without what was being done.
+ * @param {{ code?: any, message?: string, reason?: string }} failure of a host's own verifier the parts may be missing
  * @returns {string | undefined}
  */
-function actionOf({ code, message, reason }) {
-  if (reason !== undefined && message?.includes(': ')) return message.slice(message.indexOf(': ') + 2);
+function actionOf({ code, message = '', reason }) {
+  if (reason !== undefined && message.includes('; ')) return message.slice(message.indexOf(': ') + 1).trimStart();
   return Object.hasOwn(codes, code) ? codes[/** @type {Code} */ (code)].action : undefined;
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::error::Code;
+use crate::mismatch::without_credentials;
 use crate::policy::source::Origin;
 use crate::verifier::{SlotReport, SnapshotFileState, Verifier};
 
@@ -28,7 +29,7 @@ pub fn stats(verifier: &Verifier) -> String {
 fn source(report: &SlotReport) -> Value {
     let (kind, url) = match report.source.origin() {
         Origin::Jwks(url) => ("jwks", url.without_credentials()),
-        Origin::Discovery(issuer) => ("discovery", issuer.configured().to_owned()),
+        Origin::Discovery(issuer) => ("discovery", without_credentials(issuer.configured()).into_owned()),
         Origin::Inline(_) => ("inline", String::new()),
         Origin::File(path) => ("file", path.display().to_string()),
     };

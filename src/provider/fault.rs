@@ -65,7 +65,9 @@ pub enum FetchError {
         "the server does not speak TLS at this port; check the port, or that the URL should not be plain http to this machine"
     )]
     NotTls,
-    #[error("no connection to the proxy could be made ({0}); check the proxy's setting")]
+    #[error(
+        "no connection to the proxy could be made ({0}); check its address, which comes from PROXY, HTTPS_PROXY or HTTP_PROXY, or from `proxy`"
+    )]
     ProxyRefused(ProxyTrouble),
     #[error("the proxy wants other credentials (407); write them into its URL as `user:password@`")]
     ProxyAuth,

@@ -87,7 +87,7 @@ pub enum ProviderError {
     #[error("the provider's keys could not be fetched: {0}")]
     JwksFetch(FetchError),
     #[error(
-        "the provider answered the request for its keys with status {0}; open the key URL, and look at the provider's log"
+        "the provider answered the request for its keys with status {0}; open the key URL (`jwksUri`, or the one that the metadata names), and look at the provider's log"
     )]
     JwksStatus(u16),
     #[error(transparent)]

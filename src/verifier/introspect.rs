@@ -77,7 +77,7 @@ impl Verifier {
                     this.unless_revoked(verified, &policy, now)
                 }
                 Ok(None) => Err(Refusal::Inactive),
-                Err(error) => Err(Refusal::Introspection(error)),
+                Err(error) => Err(Refusal::introspection(error)),
             }
         };
         Checked::Later(Later { future: Box::pin(future), offloaded })
@@ -118,7 +118,7 @@ impl Verifier {
                 self.unless_revoked(verified, policy, now)
             }
             Ok(None) => Err(Refusal::Inactive),
-            Err(error) => Err(Refusal::Introspection(error)),
+            Err(error) => Err(Refusal::introspection(error)),
         }
     }
 }

@@ -62,7 +62,7 @@ const CASES = [
     token: ({ issuer }) => issuer.token({ iss: 'https://login.example.com' }),
     extra: ({ freePort }) => ({ proxy: { https: `http://127.0.0.1:${freePort}` } }),
     check: /ERR_DISCOVERY_FETCH/,
-    setting: /proxy/,
+    setting: /HTTPS_PROXY/,
   },
   {
     mistake: 'a name that nobody has',

@@ -5,7 +5,8 @@ const { decisionEvent } = require('../../../lib/events/decision-event');
 const { printable } = require('../../../lib/events/printable');
 const { newReference } = require('../../../lib/events/reference');
 const { TABLE } = require('../../../lib/middleware/decision');
-const { NEXT_STEPS } = require('../../../lib/middleware/next-steps');
+const { readFileSync } = require('node:fs');
+const { CONFLICT_STEPS, NEXT_STEPS, nextStep } = require('../../../lib/middleware/next-steps');
 const { codes } = require('../../../lib/verifier/codes');
 
 test('a reference has ten characters that cannot be misread, and no two are the same', () => {
@@ -51,4 +52,14 @@ test('each code has a check, and each cause that comes without a code has a chec
     expect(check).toMatch(/^[a-z-]+$/);
     expect(action).toMatch(/^[A-Z].*\.$/);
   }
+});
+
+test('each reason for which an account is not this caller’s has a next step of its own', () => {
+  const source = readFileSync(require.resolve('../../../lib/middleware/user'), 'utf8');
+  const reasons = [...source.matchAll(/conflict\(\s*['`]([^'`$]+)/g)].map(([, reason]) => reason);
+  expect(reasons).toHaveLength(CONFLICT_STEPS.length);
+  const actions = reasons.map((reason) => nextStep('user-conflict', reason)[1]);
+  expect(new Set(actions).size).toBe(reasons.length);
+  expect(actions).not.toContain(NEXT_STEPS['user-conflict'][1]);
+  for (const action of actions) expect(action).toMatch(/^[A-Z].*\.$/);
 });

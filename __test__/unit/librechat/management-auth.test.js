@@ -4,6 +4,7 @@
 // where rules are counted, the real one with real keys at the end.
 
 const { AsyncLocalStorage } = require('node:async_hooks');
+const { subscribe, unsubscribe } = require('node:diagnostics_channel');
 const { createAgentManagementAuth, getMachineClientId } = require('../../..');
 const { Issuer } = require('../../support/issuer');
 const { fullResponse, recordingLogger } = require('../../support/fakes');
@@ -139,6 +140,39 @@ test.each([
   expect(app.findUser).not.toHaveBeenCalled();
   expect(app.lines).toEqual([['warn', expect.stringMatching(/^\[agentManagementAuth\] machine client refused/)]]);
   expect(JSON.stringify(app.lines)).not.toContain('secret detail');
+});
+
+test('each decision is an event, with the reference of the answer', async () => {
+  const events = [];
+  const note = (event) => events.push(event);
+  subscribe('remote-agent-auth:decision', note);
+  try {
+    const { next } = await setUp().call();
+    expect(next).toHaveBeenCalledTimes(1);
+    const refused = await setUp({ clients: [] }).call();
+    const outside = setUp({
+      deps: {
+        tenantContextMiddleware: () => {
+          throw new Error('no tenant');
+        },
+      },
+    });
+    await outside.call();
+    const common = { issuer: OIDC.issuer, durationMicros: expect.any(Number), callbackMicros: expect.any(Number) };
+    expect(events).toEqual([
+      { reference: expect.any(String), time: expect.any(Number), outcome: 'accepted', tenant: 'acme', ...common },
+      expect.objectContaining({
+        outcome: 'refused',
+        cause: 'machine-refused',
+        status: 401,
+        reference: refused.res.headers['Auth-Reference'],
+        ...common,
+      }),
+      expect.objectContaining({ outcome: 'error', cause: 'unexpected', status: 500 }),
+    ]);
+  } finally {
+    unsubscribe('remote-agent-auth:decision', note);
+  }
 });
 
 test.each([null, 'Basic abc', 'Bearer   '])('[208] the header %j is 401, nobody asked', async (authorization) => {

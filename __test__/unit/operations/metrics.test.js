@@ -21,6 +21,7 @@ const { collectPrometheus, instrument } = require('../../../lib/operations/metri
 
 const DECISIONS = channel('remote-agent-auth:decision');
 const ACCOUNTS = channel('remote-agent-auth:account');
+const SHADOWS = channel('remote-agent-auth:shadow');
 const ISSUER = 'https://id.example/realms/a';
 const REFUSED = {
   outcome: 'refused',
@@ -132,10 +133,9 @@ test('a guard’s refusal is counted apart: its request is among the decisions a
 
 test('100,000 codes of guards and shadows make no more than two hundred labels', async () => {
   const register = prometheus();
-  const shadows = channel('remote-agent-auth:shadow');
   for (let place = 0; place < 100_000; place++) {
     publish({ ...REFUSED, code: `ERR_${place}`, guard: true, durationMicros: 0 });
-    shadows.publish({ issuer: ISSUER, outcome: 'refused', code: `ERR_${place}` });
+    SHADOWS.publish({ issuer: ISSUER, outcome: 'refused', code: `ERR_${place}` });
   }
   const samples = [...parse(await register.metrics()).keys()];
   for (const name of ['guard_refusals', 'shadow_differences']) {
@@ -228,6 +228,8 @@ describe('dashboard and alerts', () => {
     publish({ outcome: 'accepted' });
     publish(REFUSED);
     publish({ outcome: 'error', cause: 'unexpected' });
+    publish({ ...REFUSED, guard: true });
+    SHADOWS.publish({ issuer: ISSUER, outcome: 'refused', code: 'ERR_TOKEN_TYPE' });
     ACCOUNTS.publish({ event: 'provisioned' });
     const samples = [...parse(await register.metrics()).keys()];
     const selectors = [...expression.matchAll(/(remote_agent_auth_\w+)(?:\{([^}]*)\})?/g)];
