@@ -2,7 +2,7 @@
 
 // A decision of the general middleware, as the event of it. Loaded when somebody listens.
 
-const { accepted, namesOf, publish, refused, watchKeys } = require('../events/observation');
+const { accepted, attempt, namesOf, publish, refused, watchKeys } = require('../events/observation');
 
 /**
  * @typedef {import('../../index').TokenVerifier} TokenVerifier
@@ -53,15 +53,6 @@ function observed({ token, entry, outcome, facts, began, checked }) {
 /** A policy asked for again is compiled once. A verifier of the host's own may compile to anything. @param {Entry} entry @returns {object} */
 function ownerOf(entry) {
   return typeof entry.policy === 'object' && entry.policy !== null ? entry.policy : entry;
-}
-
-/** What is said of a decision never changes it: of a host's own verifier the parts may be anything. @param {() => void} run */
-function attempt(run) {
-  try {
-    run();
-  } catch {
-    // There is no event of it.
-  }
 }
 
 module.exports = { publishAccepted, publishRefused, watchKeys };

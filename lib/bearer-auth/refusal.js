@@ -36,6 +36,9 @@ const BY_FAULT = {
   internal: { status: 500, body: BODIES.internal },
 };
 
+/** What to do where a function of the application threw. */
+const OF_THE_APPLICATION = "Look at the error's `cause`: a function of the application failed.";
+
 /**
  * The answer to a request that is refused, and the error for hosts that answer by themselves. Nothing of the cause is in the answer but
  * what RFC 6750, RFC 9470 and RFC 9728 put into the challenge.
@@ -83,7 +86,7 @@ function written({ body, type = 'application/json' }) {
  */
 function errorOf(cause, fault, answer) {
   const error = new RemoteAuthError({ ...cause, fault });
-  const action = actionOf(cause);
+  const action = cause.code === 'ERR_INTERNAL' && cause.cause !== undefined ? OF_THE_APPLICATION : actionOf(cause);
   if (cause.cause !== undefined) Object.defineProperty(error, 'cause', { value: cause.cause, configurable: true });
   return /** @type {any} */ (Object.assign(error, answer, action !== undefined && { action }));
 }

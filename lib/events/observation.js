@@ -219,6 +219,18 @@ function parsed(text) {
 }
 
 /**
+ * What is said of a decision never changes it: of a host's own verifier the parts may be anything.
+ * @template T @param {() => T} make @returns {T | undefined} undefined where it cannot be made
+ */
+function attempt(make) {
+  try {
+    return make();
+  } catch {
+    return undefined;
+  }
+}
+
+/**
  * What a line says at its end, so that one search for the reference a caller has finds it.
  * @param {DecisionEvent} event
  * @param {string} line what is said already
@@ -238,4 +250,4 @@ function explanation({ reference, code, expected, got, host, kid, providerKids, 
   return `; ${said.join(', ')}${action === undefined ? '' : `; ${action}`}`;
 }
 
-module.exports = { accepted, beginning, explanation, namesOf, publish, refused, shownIssuer, watchKeys };
+module.exports = { accepted, attempt, beginning, explanation, namesOf, publish, refused, shownIssuer, watchKeys };

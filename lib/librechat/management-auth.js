@@ -2,7 +2,7 @@
 
 const { createAccessTokenVerifier } = require('./access-token');
 const { decisions } = require('../events/channels');
-const { beginning, publish } = require('../events/observation');
+const { attempt, beginning, publish } = require('../events/observation');
 const { bearerToken } = require('../middleware/bearer');
 const { decide } = require('../middleware/decision');
 const { RemoteAuthError } = require('../verifier/errors');
@@ -11,7 +11,7 @@ const { runThrough } = require('../middleware/tenant-context');
 const { checkFunctions, readOptions } = require('../middleware/options');
 const { createPolicyExtra } = require('../policy/option');
 const { acceptedEvent } = require('../middleware/observation');
-const { attempt, refuse, unexpected } = require('../middleware/rejection');
+const { refuse, unexpected } = require('../middleware/rejection');
 const { sharedBy } = require('../middleware/shared-policies');
 const { sharedVerifier } = require('../verifier/shared-verifier');
 const { createTimeLimit } = require('../events/time-limit');

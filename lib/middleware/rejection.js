@@ -1,7 +1,7 @@
 'use strict';
 
 const { decisions } = require('../events/channels');
-const { explanation, publish } = require('../events/observation');
+const { attempt, explanation, publish } = require('../events/observation');
 const { refusalEvent } = require('./observation');
 const { metadataUrl } = require('../responses/metadata-url');
 const { sendErrorResponse } = require('./responses');
@@ -51,18 +51,6 @@ function report({ log, verifier }, observed, decision, rejection) {
 }
 
 /**
- * What is said of a decision never changes it: of a host's own verifier the parts may be anything.
- * @template T @param {() => T} make @returns {T | undefined} undefined where it cannot be made
- */
-function attempt(make) {
-  try {
-    return make();
-  } catch {
-    return undefined;
-  }
-}
-
-/**
  * Logs a decision and, unless the API-key middleware is to be asked, answers. An answer that fails is logged and nothing more: there is
  * no other left to give.
  * @param {import('../../index').RemoteAgentAuthResponse} res
@@ -91,4 +79,4 @@ function refuse(res, decision, rejection, context, observed = {}) {
   }
 }
 
-module.exports = { attempt, refuse, report, unexpected };
+module.exports = { refuse, report, unexpected };

@@ -6,6 +6,7 @@ const { printable } = require('../../../lib/events/printable');
 const { newReference } = require('../../../lib/events/reference');
 const { TABLE } = require('../../../lib/middleware/decision');
 const { readFileSync } = require('node:fs');
+const { UNVERIFIED, userNameProblem } = require('../../../lib/accounts/email-address');
 const { CONFLICT_STEPS, NEXT_STEPS, nextStep } = require('../../../lib/middleware/next-steps');
 const { codes } = require('../../../lib/verifier/codes');
 
@@ -57,6 +58,7 @@ test('each code has a check, and each cause that comes without a code has a chec
 test('each reason for which an account is not this caller’s has a next step of its own', () => {
   const source = readFileSync(require.resolve('../../../lib/middleware/user'), 'utf8');
   const reasons = [...source.matchAll(/conflict\(\s*['`]([^'`$]+)/g)].map(([, reason]) => reason);
+  reasons.push(UNVERIFIED, userNameProblem({ emailSource: 'upn' }));
   expect(reasons).toHaveLength(CONFLICT_STEPS.length);
   const actions = reasons.map((reason) => nextStep('user-conflict', reason)[1]);
   expect(new Set(actions).size).toBe(reasons.length);
