@@ -46,6 +46,17 @@ function events() {
   return loaded;
 }
 
+/**
+ * What is known of a request: its events are for those who listened when it began, and of others nothing is kept.
+ * @param {any} req
+ * @returns {State}
+ */
+function stateOf(req) {
+  if (!decisions.hasSubscribers) return { req };
+  const began = performance.now();
+  return { req, token: undefined, entry: undefined, outcome: undefined, facts: undefined, began, checked: 0 };
+}
+
 /** One request in, whom it comes from or its answer out: what every adapter is made of. */
 class Authenticator {
   #settings;
@@ -81,16 +92,14 @@ class Authenticator {
    * @returns {BearerResult | Promise<BearerResult>}
    */
   authenticate(request, req = request) {
-    /** @type {State} */
-    const state = { req, token: undefined, entry: undefined, outcome: undefined, facts: undefined, began: undefined };
-    if (decisions.hasSubscribers) state.began = performance.now();
+    const state = stateOf(req);
     try {
       if (this.#settings.preflight && isPreflight(request)) return PREFLIGHT;
       const credentials = credentialsOf(request, this.#wasAccepted);
       if (credentials === 'malformed') return this.#refuse(MALFORMED, state);
       if (credentials === 'none') return this.#settings.authRequired ? this.#refuse(MISSING, state) : NOBODY;
       const { token } = credentials;
-      state.token = token;
+      if (state.began !== undefined) state.token = token;
       const chosen = this.#issuers.choose(token, req);
       const result = 'then' in chosen ? this.#later(token, chosen, state) : this.#check(token, chosen, state);
       return 'then' in result ? result.catch((error) => this.#failed(error, state)) : result;
@@ -112,8 +121,11 @@ class Authenticator {
    */
   #check(token, chosen, state) {
     if (isFailure(chosen)) return this.#refuse(chosen, state);
-    state.entry = chosen;
-    const since = state.began === undefined ? 0 : performance.now();
+    let since = 0;
+    if (state.began !== undefined) {
+      state.entry = chosen;
+      since = performance.now();
+    }
     const checked = this.#verifier.check(token, chosen.policy);
     if (!('then' in checked)) return this.#result(token, checked, chosen, state, since);
     return checked.then((outcome) => this.#result(token, outcome, chosen, state, since));
@@ -132,12 +144,14 @@ class Authenticator {
     if (!outcome.ok) return this.#refuse({ ...outcome, scope: entry.scope }, state);
     if (outcome.isBound) warnOfBoundToken(entry.accepted?.[0] ?? entry.issuer);
     const facts = factsOf(outcome, entry);
-    state.outcome = outcome;
-    state.facts = facts;
+    if (state.began !== undefined) {
+      state.outcome = outcome;
+      state.facts = facts;
+    }
     const auth = authOf(token, outcome, facts, entry, this.#now);
     if (auth === undefined) return this.#refuse(UNREADABLE_ACTOR, state);
     this.#issuers.remember(token, entry);
-    if (decisions.hasSubscribers) events().publishAccepted(state, this.#verifier);
+    if (state.began !== undefined) events().publishAccepted(state, this.#verifier);
     if (keys.hasSubscribers) events().watchKeys(this.#verifier);
     return { ok: true, auth };
   }
