@@ -54,7 +54,7 @@ function events() {
 function stateOf(req) {
   if (!decisions.hasSubscribers) return { req };
   const began = performance.now();
-  return { req, token: undefined, entry: undefined, outcome: undefined, facts: undefined, began, checked: 0 };
+  return { req, token: undefined, entry: undefined, verified: undefined, facts: undefined, began, checked: 0 };
 }
 
 /** One request in, whom it comes from or its answer out: what every adapter is made of. */
@@ -145,7 +145,7 @@ class Authenticator {
     if (outcome.isBound) warnOfBoundToken(entry.accepted?.[0] ?? entry.issuer);
     const facts = factsOf(outcome, entry);
     if (state.began !== undefined) {
-      state.outcome = outcome;
+      state.verified = outcome;
       state.facts = facts;
     }
     const auth = authOf(token, outcome, facts, entry, this.#now);
@@ -169,7 +169,8 @@ class Authenticator {
    * @returns {import('../../index').BearerRefusal}
    */
   refuseByGuard(cause, req, auth) {
-    return this.#refuse(cause, { req, ...groundsOf(auth) }, true);
+    const { entry, outcome, facts } = groundsOf(auth) ?? {};
+    return this.#refuse(cause, { req, entry, verified: outcome, facts }, true);
   }
 
   /** @param {Cause} cause @param {State} state @param {boolean} [isGuard] @returns {import('../../index').BearerRefusal} */

@@ -2,22 +2,20 @@
 
 // A decision of the general middleware, as the event of it. Loaded when somebody listens.
 
-const { accepted, attempt, namesOf, publish, refused, watchKeys } = require('../events/observation');
+const { accepted, attempt, policyOf, publish, refused, watchKeys } = require('../events/observation');
 
 /**
  * @typedef {import('../../index').TokenVerifier} TokenVerifier
  * @typedef {import('./auth').NativeFacts} NativeFacts
  * @typedef {import('./issuers').Entry} Entry
  *
- * What is known of a request. `outcome`, `facts`: of a token that was found good. `began`: where somebody listens; `checked`: milliseconds
- * in the token's check.
- * @typedef {{ token?: string, entry?: Entry, outcome?: import('../../native').Success, facts?: NativeFacts, began?: number,
- *   checked?: number }} Known
+ * What is known of a request. `facts`: of a token that was found good.
+ * @typedef {import('../events/observation').Observed & { entry?: Entry, facts?: NativeFacts }} Known
  */
 
 /** @param {Known} known @param {TokenVerifier} verifier */
 function publishAccepted(known, verifier) {
-  attempt(() => publish(accepted(observed(known), verifier)));
+  attempt(() => publish(accepted(known, policyIn(known), verifier, peopleIn(known))));
 }
 
 /**
@@ -29,30 +27,24 @@ function publishAccepted(known, verifier) {
 function publishRefused(known, { status, error }, isGuard, verifier) {
   const { reference, action } = error;
   const outcome = status === 500 ? 'error' : 'refused';
-  const guard = isGuard || undefined;
-  attempt(() =>
-    publish(refused(observed(known), { reference, outcome, status, guard, failure: error }, action, verifier)),
-  );
+  const refusal = { reference, outcome, status, guard: isGuard || undefined, failure: error, action };
+  attempt(() => publish(refused(known, /** @type {any} */ (refusal), policyIn(known), verifier, peopleIn(known))));
 }
 
-/** @param {Known} known @returns {import('../events/observation').Observed} */
-function observed({ token, entry, outcome, facts, began, checked }) {
+/** @param {Known} known */
+function policyIn({ entry }) {
+  if (entry === undefined) return undefined;
+  const { policy, issuer, options } = entry;
+  // A policy asked for again is compiled once. A verifier of the host's own may compile to anything.
+  const owner = typeof policy === 'object' && policy !== null ? policy : entry;
+  return policyOf(owner, issuer, policy, () => JSON.stringify(options));
+}
+
+/** @param {Known} known @returns {import('../events/observation').People | undefined} */
+function peopleIn({ verified, facts }) {
+  if (verified === undefined) return undefined;
   const actor = facts?.actor || undefined;
-  return {
-    token,
-    names: entry === undefined ? undefined : namesOf(ownerOf(entry), entry.issuer, () => JSON.stringify(entry.options)),
-    policy: entry?.policy,
-    verified: outcome,
-    subject: outcome?.subject,
-    actor: actor?.subject ?? actor?.clientId,
-    began,
-    checked,
-  };
-}
-
-/** A policy asked for again is compiled once. A verifier of the host's own may compile to anything. @param {Entry} entry @returns {object} */
-function ownerOf(entry) {
-  return typeof entry.policy === 'object' && entry.policy !== null ? entry.policy : entry;
+  return { subject: verified.subject, actor: actor?.subject ?? actor?.clientId };
 }
 
 module.exports = { publishAccepted, publishRefused, watchKeys };

@@ -1,16 +1,10 @@
 'use strict';
 
-const { newReference } = require('./reference');
 const { printable } = require('./printable');
 
 /**
  * @typedef {import('../../index').DecisionEvent} DecisionEvent
  * @typedef {{ [name in keyof DecisionEvent]: DecisionEvent[name] | undefined }} Parts
- *
- * What is known of a request that is let in. `issuer`, `policy`, `algorithm` and `kid` are printable already: they are the same for many
- * requests.
- * @typedef {Pick<Parts, 'issuer' | 'policy' | 'tenant' | 'algorithm' | 'kid' | 'keys' | 'callbackMicros' | 'shadow' | 'subjectHash'
- *   | 'actorHash'> & { durationMicros: number }} Accepted
  */
 
 /** Key ids of a provider in an event. */
@@ -39,42 +33,4 @@ function decisionEvent(parts) {
   return Object.freeze(event);
 }
 
-/**
- * The event of a request that is let in. It is made for every such request while somebody listens: what nearly all of them have is
- * written in one piece, the rest as in `decisionEvent`.
- * @param {Accepted} parts
- * @returns {DecisionEvent} frozen
- */
-function acceptedEvent(parts) {
-  const { issuer, policy, algorithm, kid, keys, durationMicros, callbackMicros } = parts;
-  const reference = newReference();
-  const time = Date.now();
-  const outcome = /** @type {const} */ ('accepted');
-  const hasAll =
-    issuer !== undefined &&
-    policy !== undefined &&
-    algorithm !== undefined &&
-    kid !== undefined &&
-    keys !== undefined &&
-    callbackMicros !== undefined;
-  const { tenant, shadow, subjectHash, actorHash } = parts;
-  const hasMore = tenant !== undefined || shadow !== undefined || subjectHash !== undefined || actorHash !== undefined;
-  if (!hasAll || hasMore) {
-    const known = { reference, time, outcome, issuer, policy, tenant, algorithm, kid, keys, shadow };
-    return decisionEvent({ ...known, durationMicros, callbackMicros, subjectHash, actorHash });
-  }
-  return Object.freeze({
-    reference,
-    time,
-    outcome,
-    issuer,
-    policy,
-    algorithm,
-    kid,
-    keys,
-    durationMicros,
-    callbackMicros,
-  });
-}
-
-module.exports = { acceptedEvent, decisionEvent };
+module.exports = { decisionEvent };

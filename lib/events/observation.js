@@ -4,7 +4,7 @@
 
 const { decisions, keys } = require('./channels');
 const { checkOf } = require('./checks');
-const { acceptedEvent, decisionEvent } = require('./decision-event');
+const { decisionEvent } = require('./decision-event');
 const { printable, printableUrl } = require('./printable');
 const { pseudonym } = require('./pseudonym');
 const { newReference } = require('./reference');
@@ -15,27 +15,33 @@ const { newReference } = require('./reference');
  * @typedef {import('../../index').TokenVerifier} TokenVerifier
  * @typedef {import('../../native').CompiledPolicy} CompiledPolicy
  *
- * As an event names them: printable.
- * @typedef {{ issuer?: string, policy?: string }} Names
+ * A policy: how an event names it and its issuer, printable, and what it is compiled to.
+ * @typedef {{ issuer?: string, name?: string, compiled?: CompiledPolicy }} Policy
  *
- * What is known of a request. `issuer`: the configured one, for where there are no `names`. `subject`, `actor`: what the token has been
- * found to say, of which an event has keyed hashes. `began`: by `performance.now()`, where somebody listens; `checked`: milliseconds of it
- * in the token's check.
- * @typedef {{ token?: string | null, issuer?: unknown, tenant?: unknown, names?: Names, policy?: CompiledPolicy,
- *   verified?: import('../../native').Success, subject?: unknown, actor?: unknown, began?: number, checked?: number,
- *   shadow?: DecisionEvent['shadow'] }} Observed
+ * What is known of a request. `issuer`: the configured one, for where there is no policy. `verified`: a token that was found good. `began`: by
+ * `performance.now()`, where somebody listens; `checked`: milliseconds of it in the token's check.
+ * @typedef {{ token?: string | null, issuer?: unknown, tenantId?: unknown, verified?: import('../../native').Success, began?: number,
+ *   checked?: number, shadow?: DecisionEvent['shadow'] }} Observed
+ *
+ * Of which an event has keyed hashes: what the token has been found to say.
+ * @typedef {{ subject?: unknown, actor?: unknown }} People
  *
  * Why a request is not let in. `reference`: where the answer has one already. `failure`: what the verifier said, or a guard. `got`: what
  * came, where there is no failure.
- * @typedef {{ reference?: string, outcome: 'refused' | 'api-key' | 'error', status?: number, cause?: string, check?: string, action?: string, got?: string,
+ * @typedef {{ reference?: string, outcome: 'refused' | 'api-key' | 'error', status?: number, cause?: string, check?: string, action?: string,
+ *   got?: string,
  *   guard?: true, failure?: { code?: any, fault?: any, expected?: string, got?: string, reason?: string, host?: string } }} Refused
  */
 
 /** Codes that the key ids of the provider explain. */
 const OF_KEYS = new Set(['ERR_KEY_NOT_FOUND', 'ERR_KEY_NOT_ASKED', 'ERR_KEY_UNSUITABLE', 'ERR_SIGNATURE_INVALID']);
 
-/** Names of policies, by what has them. @type {WeakMap<object, { issuer: unknown, names: Names }>} */
+/** By what has them. @type {WeakMap<object, { issuer: unknown, policy: Policy }>} */
 const known = new WeakMap();
+/** @type {Policy} */
+const NO_POLICY = Object.freeze({});
+/** @type {People} */
+const NOBODY = Object.freeze({});
 
 /** What is said of headers, most of them of a few keys. @type {Map<string, Header>} */
 const headers = new Map();
@@ -65,17 +71,19 @@ function watchKeys(verifier) {
 
 /**
  * How a policy is named in events: the same for equal policies of one process. Found once for each `owner`.
- * @param {object} owner whose names they are: an entry of a cache, a compiled policy
+ * @param {object} owner whose policy it is: an entry of a cache, a compiled policy
  * @param {unknown} issuer the configured one: a token cannot choose what is counted under which name
+ * @param {CompiledPolicy | undefined} compiled
  * @param {() => string | undefined} keyOf a text that is equal for equal policies; nothing of it can be read from the name
- * @returns {Names}
+ * @returns {Policy}
  */
-function namesOf(owner, issuer, keyOf) {
+function policyOf(owner, issuer, compiled, keyOf) {
   const found = known.get(owner);
-  if (found?.issuer === issuer && found !== undefined) return found.names;
-  const names = { issuer: shownIssuer(issuer), policy: pseudonym(keyOf() ?? String(Math.random())).slice(0, 8) };
-  known.set(owner, { issuer, names });
-  return names;
+  if (found !== undefined && found.issuer === issuer) return found.policy;
+  const name = pseudonym(keyOf() ?? String(Math.random())).slice(0, 8);
+  const policy = { issuer: shownIssuer(issuer), name, compiled };
+  known.set(owner, { issuer, policy });
+  return policy;
 }
 
 /** @param {unknown} issuer */
@@ -84,30 +92,49 @@ function shownIssuer(issuer) {
 }
 
 /**
- * The event of a request that is let in, for those who listen. A subject is hashed only where an actor stands in for it: that costs more
- * than all the rest.
+ * The event of a request that is let in, for those who listen: made for every such request, so that what nearly all of them have is written in
+ * one piece. A subject is hashed only where an actor stands in for it: that costs more than all the rest.
  * @param {Observed} observed
- * @param {Pick<TokenVerifier, 'keyState'>} verifier
- * @returns {DecisionEvent}
+ * @param {Policy} [policy]
+ * @param {Pick<TokenVerifier, 'keyState'>} [verifier]
+ * @param {People} [people]
+ * @returns {DecisionEvent} frozen
  */
-function accepted(observed, verifier) {
-  const { names, issuer, tenant, verified, policy, began, checked = 0, shadow, subject, actor } = observed;
-  const took = began === undefined ? undefined : (performance.now() - began) * 1000;
+function accepted(observed, policy = NO_POLICY, verifier = {}, people = NOBODY) {
+  const { issuer: configured, tenantId, verified, began, checked = 0, shadow } = observed;
+  const issuer = policy.issuer ?? shownIssuer(configured);
+  const { name } = policy;
   const { algorithm, kid } = headerOf(verified?.header);
-  const actorHash = hashOf(actor);
-  return acceptedEvent({
-    issuer: names === undefined ? shownIssuer(issuer) : names.issuer,
-    policy: names?.policy,
-    tenant: typeof tenant === 'string' ? tenant : undefined,
-    algorithm,
-    kid,
-    keys: keyStateOf(verified, policy, verifier),
-    // 0 where somebody began to listen while the request was under way.
-    durationMicros: took === undefined ? 0 : Math.round(took),
-    callbackMicros: took === undefined ? undefined : Math.max(0, Math.round(took - checked * 1000)),
-    shadow,
-    subjectHash: actorHash === undefined ? undefined : hashOf(subject),
-    actorHash,
+  const keyState = keyStateOf(verified, policy.compiled, verifier);
+  const reference = newReference();
+  const time = Date.now();
+  const outcome = /** @type {const} */ ('accepted');
+  // 0 where somebody began to listen while the request was under way.
+  const took = began === undefined ? 0 : (performance.now() - began) * 1000;
+  const durationMicros = Math.round(took);
+  const callbackMicros = began === undefined ? undefined : Math.max(0, Math.round(took - checked * 1000));
+  const hasAll = issuer !== undefined && name !== undefined && algorithm !== undefined && kid !== undefined;
+  const isUsual = hasAll && keyState !== undefined && callbackMicros !== undefined;
+  if (isUsual && typeof tenantId !== 'string' && shadow === undefined && people.actor === undefined) {
+    return Object.freeze({
+      reference,
+      time,
+      outcome,
+      issuer,
+      policy: name,
+      algorithm,
+      kid,
+      keys: keyState,
+      durationMicros,
+      callbackMicros,
+    });
+  }
+  const actorHash = hashOf(people.actor);
+  const tenant = typeof tenantId === 'string' ? tenantId : undefined;
+  return decisionEvent({
+    ...{ reference, time, outcome, issuer, policy: name, tenant, algorithm, kid, keys: keyState, shadow },
+    ...{ durationMicros, callbackMicros, actorHash },
+    subjectHash: actorHash === undefined ? undefined : hashOf(people.subject),
   });
 }
 
@@ -115,14 +142,16 @@ function accepted(observed, verifier) {
  * The event of a request that is not let in. It is made whether anybody listens or not where a line or an answer names it.
  * @param {Observed} observed
  * @param {Refused} refused
- * @param {string | undefined} action what to do next
+ * @param {Policy} [policy]
  * @param {Pick<TokenVerifier, 'evidence'>} [verifier]
+ * @param {People} [people]
  * @returns {DecisionEvent}
  */
-function refused(observed, { reference, outcome, status, cause, check, got, guard, failure }, action, verifier) {
-  const { names, issuer, tenant, began, checked = 0, shadow, subject, actor } = observed;
+function refused(observed, refused, policy = NO_POLICY, verifier = {}, people = NOBODY) {
+  const { reference, outcome, status, cause, check, got, guard, failure, action } = refused;
+  const { token, issuer, tenantId, began, checked = 0, shadow } = observed;
   const code = failure?.code;
-  const evidence = evidenceOf(observed, code, verifier);
+  const evidence = evidenceOf(token, policy.compiled, code, verifier);
   const took = began === undefined ? undefined : (performance.now() - began) * 1000;
   return decisionEvent({
     reference: reference ?? newReference(),
@@ -132,9 +161,9 @@ function refused(observed, { reference, outcome, status, cause, check, got, guar
     cause,
     fault: failure?.fault,
     status,
-    issuer: names?.issuer ?? shownIssuer(issuer),
-    policy: names?.policy,
-    tenant: typeof tenant === 'string' ? tenant : undefined,
+    issuer: policy.issuer ?? shownIssuer(issuer),
+    policy: policy.name,
+    tenant: typeof tenantId === 'string' ? tenantId : undefined,
     shadow,
     durationMicros: took === undefined ? 0 : Math.round(took),
     callbackMicros: took === undefined ? undefined : Math.max(0, Math.round(took - checked * 1000)),
@@ -149,8 +178,8 @@ function refused(observed, { reference, outcome, status, cause, check, got, guar
     clockDifference: evidence?.clockDifference ?? undefined,
     providerKids: evidence?.providerKids,
     keys: evidence?.keys,
-    subjectHash: hashOf(subject),
-    actorHash: hashOf(actor),
+    subjectHash: hashOf(people.subject),
+    actorHash: hashOf(people.actor),
   });
 }
 
@@ -162,7 +191,7 @@ function hashOf(text) {
 /**
  * @param {Observed['verified']} verified
  * @param {CompiledPolicy | undefined} policy
- * @param {Parameters<typeof accepted>[1]} verifier
+ * @param {Pick<TokenVerifier, 'keyState'>} verifier
  */
 function keyStateOf(verified, policy, verifier) {
   if (verified === undefined || policy === undefined) return undefined;
@@ -176,16 +205,17 @@ function keyStateOf(verified, policy, verifier) {
 
 /**
  * Asked natively, after the decision: for those who listen, and where the line is to name the provider's keys.
- * @param {Observed} observed
+ * @param {unknown} token
+ * @param {CompiledPolicy | undefined} policy
  * @param {string | undefined} code
- * @param {Parameters<typeof refused>[3]} verifier
+ * @param {Pick<TokenVerifier, 'evidence'>} verifier
  * @returns {TokenEvidence | undefined}
  */
-function evidenceOf({ token, policy }, code, verifier) {
+function evidenceOf(token, policy, code, verifier) {
   if (typeof token !== 'string' || policy === undefined) return undefined;
   if (!decisions.hasSubscribers && !(code !== undefined && OF_KEYS.has(code))) return undefined;
   try {
-    return verifier?.evidence?.(token, policy);
+    return verifier.evidence?.(token, policy);
   } catch {
     // A host's own verifier: what is said of a decision never changes it.
     return undefined;
@@ -250,4 +280,4 @@ function explanation({ reference, code, expected, got, host, kid, providerKids, 
   return `; ${said.join(', ')}${action === undefined ? '' : `; ${action}`}`;
 }
 
-module.exports = { accepted, attempt, beginning, explanation, namesOf, publish, refused, shownIssuer, watchKeys };
+module.exports = { accepted, attempt, beginning, explanation, policyOf, publish, refused, shownIssuer, watchKeys };

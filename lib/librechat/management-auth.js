@@ -80,7 +80,7 @@ function createAgentManagementAuth(deps, options) {
     let isFirst = true;
     // Where the tenant cannot be entered, the request has not been let in.
     const letIn = () => {
-      if (isFirst && decisions.hasSubscribers) attempt(() => publish(acceptedEvent({ ...state, tenantId }, {})));
+      if (isFirst && decisions.hasSubscribers) attempt(() => publish(acceptedEvent({ ...state, tenantId })));
       isFirst = false;
       next();
     };

@@ -2,7 +2,7 @@
 
 // A decision of this middleware, as the event of it.
 
-const { accepted, namesOf, refused } = require('../events/observation');
+const { accepted, policyOf, refused } = require('../events/observation');
 const { actionOf } = require('../verifier/codes');
 const { RemoteAuthError } = require('../verifier/errors');
 const { nextStep } = require('./next-steps');
@@ -15,8 +15,7 @@ const { nextStep } = require('./next-steps');
  * @typedef {import('./rejection').Rejection} Rejection
  *
  * What an event is made of besides the decision: a request's state. `req`: the host's request, for its own functions.
- * @typedef {{ req?: any, token?: string | null, tenantId?: string, issuer?: unknown, entry?: Entry, verified?: import('../../native').Success,
- *   began?: number, checked?: number, shadow?: DecisionEvent['shadow'] }} Observed
+ * @typedef {import('../events/observation').Observed & { req?: any, tenantId?: string, entry?: Entry }} Observed
  */
 
 /**
@@ -30,40 +29,28 @@ function refusalEvent(observed, decision, rejection, verifier) {
   const { cause, error } = rejection;
   const failure = rejection.failure ?? (error instanceof RemoteAuthError ? error : undefined);
   const [check, step] = nextStep(cause, rejection.about);
-  return refused(
-    { ...of(observed, rejection.entry ?? observed.entry), subject: observed.verified?.subject },
-    {
-      outcome: outcomeOf(decision),
-      status: decision.action === 'reject' ? decision.response.status : undefined,
-      cause,
-      check,
-      // Without a code the reason is what came: one of our own texts.
-      got: failure?.code === undefined ? rejection.about : undefined,
-      failure,
-    },
-    failure === undefined ? step : actionOf(failure),
-    verifier,
-  );
-}
-
-/** @param {Observed} observed @param {Pick<TokenVerifier, 'keyState'>} verifier @returns {DecisionEvent} */
-function acceptedEvent(observed, verifier) {
-  return accepted(of(observed, observed.entry), verifier);
-}
-
-/** @param {Observed} observed @param {Entry | undefined} entry @returns {import('../events/observation').Observed} */
-function of({ token, issuer, tenantId, verified, began, checked, shadow }, entry) {
-  return {
-    token,
-    issuer,
-    tenant: tenantId,
-    names: entry === undefined ? undefined : namesOf(entry, issuer, () => entry.key),
-    policy: entry?.policy,
-    verified,
-    began,
-    checked,
-    shadow,
+  const refusal = {
+    outcome: outcomeOf(decision),
+    status: decision.action === 'reject' ? decision.response.status : undefined,
+    cause,
+    check,
+    // Without a code the reason is what came: one of our own texts.
+    got: failure?.code === undefined ? rejection.about : undefined,
+    failure,
+    action: failure === undefined ? step : actionOf(failure),
   };
+  const policy = policyIn(observed, rejection.entry ?? observed.entry);
+  return refused(observed, refusal, policy, verifier, { subject: observed.verified?.subject });
+}
+
+/** @param {Observed} observed @param {Pick<TokenVerifier, 'keyState'>} [verifier] @returns {DecisionEvent} */
+function acceptedEvent(observed, verifier) {
+  return accepted(observed, policyIn(observed, observed.entry), verifier);
+}
+
+/** @param {Observed} observed @param {Entry | undefined} entry */
+function policyIn({ issuer }, entry) {
+  return entry === undefined ? undefined : policyOf(entry, issuer, entry.policy, () => entry.key);
 }
 
 /** @param {Decision} decision @returns {'api-key' | 'error' | 'refused'} */
