@@ -8,7 +8,7 @@ const net = require('node:net');
 const { once } = require('node:events');
 const { subscribe, unsubscribe } = require('node:diagnostics_channel');
 const { RemoteTokenVerifier, createRemoteAgentAuth } = require('../..');
-const { codes } = require('../../lib/verifier/errors');
+const { codes } = require('../../lib/verifier/codes');
 const { bareResponse, configOf, recordingLogger } = require('../support/fakes');
 const { Issuer } = require('../support/issuer');
 
