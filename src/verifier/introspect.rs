@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Answer, Checked, Later, Memory, Verifier};
+use super::{Answer, Checked, Later, Memory, Verified, Verifier};
 use crate::error::Refusal;
 use crate::policy::Policy;
 use crate::policy::transport::Secret;
@@ -61,8 +61,13 @@ impl Verifier {
             return checked;
         }
         let (future, offloaded): (Waiting, _) = match checked {
-            Checked::Now(answer) if answer.is_err() => return Checked::Now(answer),
-            Checked::Now(answer) => (Box::pin(async move { *answer }), None),
+            Checked::Now(answer) => match (*answer, self.calls.introspected(token, policy)) {
+                (Ok(verified), Some(known)) => {
+                    return Checked::Now(Box::new(self.judge_jwt(known, verified, policy, now)));
+                }
+                (Ok(verified), None) => (Box::pin(async move { Ok(verified) }), None),
+                (refused, _) => return Checked::Now(Box::new(refused)),
+            },
             Checked::Later(Later { future, offloaded }) => (future, offloaded),
         };
         let known = self.ask(token, policy, now);
@@ -70,15 +75,7 @@ impl Verifier {
         // Asked only about a token that is good by itself.
         let future = async move {
             let verified = future.await?;
-            match known.await {
-                Ok(Some(answer)) => {
-                    let verified = verify::agreed(&answer, verified, &policy, now)?;
-                    // It may have been revoked while the provider was asked.
-                    this.unless_revoked(verified, &policy, now)
-                }
-                Ok(None) => Err(Refusal::Inactive),
-                Err(error) => Err(Refusal::introspection(error)),
-            }
+            this.judge_jwt(known.await, verified, &policy, now)
         };
         Checked::Later(Later { future: Box::pin(future), offloaded })
     }
@@ -109,6 +106,18 @@ impl Verifier {
         };
         let unproven = |refusal: Refusal| Cause::Unproven(format!("{}: {refusal}", refusal.code().name()).into());
         object_of(verified.map_err(unproven)?.claims())
+    }
+
+    fn judge_jwt(&self, known: Known, verified: Verified, policy: &Policy, now: UnixSeconds) -> Answer {
+        match known {
+            Ok(Some(answer)) => {
+                let verified = verify::agreed(&answer, verified, policy, now)?;
+                // It may have been revoked while the provider was asked.
+                self.unless_revoked(verified, policy, now)
+            }
+            Ok(None) => Err(Refusal::Inactive),
+            Err(error) => Err(Refusal::introspection(error)),
+        }
     }
 
     fn judge(&self, known: Known, policy: &Policy, now: UnixSeconds) -> Answer {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::error::{CallError, Cause, Unusable};
 use super::introspection_answer::{self as answer, Said};
-use super::{Call, Calls, Which, assertion, at};
+use super::{Call, Calls, Which, assertion, at, turn};
 use crate::keys::signature::sha256;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::introspection::{AssertionAudience, Credentials, Introspection};
@@ -122,12 +122,15 @@ impl Calls {
             Some(named) => named.clone(),
             None => self.endpoint(&provider, policy, learned, (which, &[]), deadline).await?,
         };
+        // An assertion costs a signature: strangers cause as many as they have turns.
+        let turn = turn(&provider.own, &url, deadline).await?;
         let body = form(token, policy, asked, &url, self.clock.wall()).ok_or_else(|| at(&url, Cause::NotSigned))?;
         let content = Content { format: Format::Form, body };
         let basic = basic(asked);
         let document = if asked.signed { Document::SignedAnswer } else { Document::Answer };
         let call = Call { document, basic: basic.as_ref(), content: Some(&content), ..Call::to(&url, deadline) };
-        let response = self.send(&provider.own, policy, call).await?;
+        let response = self.send_now(policy, call).await?;
+        drop(turn);
         if response.body.len() > policy.max_token_bytes() {
             return Err(at(&url, Cause::Answer(Unusable::TooLong)));
         }

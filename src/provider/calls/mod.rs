@@ -11,6 +11,7 @@ mod metadata;
 
 use std::sync::Arc;
 
+use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 use url::Url;
 
@@ -184,15 +185,22 @@ impl Calls {
         host::admit(named, &issuer_url, hosts).map_err(refused)
     }
 
+    /// Takes a turn and asks.
     async fn send(&self, line: &Line, policy: &Policy, call: Call<'_>) -> Result<Response, CallError> {
+        let turn = turn(line, call.url, call.deadline).await?;
+        let answer = self.send_now(policy, call).await;
+        drop(turn);
+        answer
+    }
+
+    /// Asks, for whoever has a turn.
+    async fn send_now(&self, policy: &Policy, call: Call<'_>) -> Result<Response, CallError> {
         let Call { url, document, bearer, basic, content, deadline } = call;
-        let Some(turn) = line.turn(deadline).await else { return Err(at(url, Cause::Overloaded)) };
         let transport = policy.source().transport();
         let max_body_bytes = transport.max_body_bytes.max(MAX_BODY_BYTES);
         let request =
             Request { bearer, basic, content, max_body_bytes, ..Request::get(url, transport, document, deadline) };
         let answer = tokio::time::timeout_at(deadline, self.fetch.fetch(request)).await;
-        drop(turn);
         let answer = answer.unwrap_or(Err(super::fetch::FetchError::BodyTimeout));
         answer.map_err(|error| {
             let proxy = proxy::choose(&transport.proxies, url.url()).filter(|_| error.is_the_proxys());
@@ -200,6 +208,11 @@ impl Calls {
             CallError { cause: Cause::Fetch(error), host: asked.host_str().map(Into::into) }
         })
     }
+}
+
+/// A turn at a provider, which ends when it is dropped.
+async fn turn<'l>(line: &'l Line, url: &Endpoint, deadline: Instant) -> Result<SemaphorePermit<'l>, CallError> {
+    line.turn(deadline).await.ok_or_else(|| at(url, Cause::Overloaded))
 }
 
 struct Call<'c> {
