@@ -278,6 +278,26 @@ test.each([
   },
 );
 
+test('a known JWT costs no call and no promise, and its answer at hand with `also` no promise either', async () => {
+  const signer = new Signer();
+  let active = true;
+  const { asked, asking, check, policy } = await provider(() => ({ active, sub: 'subject-1' }));
+  const keys = { jwks: { keys: [signer.jwk] } };
+  const token = signer.token({ iss: policy.issuer });
+  const on = asking(policy.introspection, keys);
+  const first = check(token, on);
+  expect(first.ok).toBe(true);
+  expect(check(token, on)).toBe(first);
+  expect(asked).toEqual([]);
+  const also = asking({ ...policy.introspection, also: true }, keys);
+  expect(await codeOf(check(token, also))).toBe('ok');
+  active = false;
+  expect(check(token, also)).toMatchObject({ ok: true, subject: 'subject-1' });
+  revoke({ sub: 'subject-1', issuer: policy.issuer, until: now() + 600 });
+  expect(check(token, also)).toMatchObject({ ok: false, code: 'ERR_TOKEN_REVOKED' });
+  expect(asked).toHaveLength(1);
+});
+
 test('with `opaque: false` a token that is no JWT is shown to nobody, and JWTs are asked about', async () => {
   const signer = new Signer();
   const { asked, asking, check, policy } = await provider(() => ({ active: true }));
