@@ -25,8 +25,11 @@ function installRedis() {
     : undefined;
 }
 
-/** What makes it a cluster of one. */
-const CLUSTER = ['--cluster-enabled', 'yes', '--cluster-config-file'];
+/**
+ * What makes it a cluster of one. A node that has met no other does not know its own address and says it is the empty one; ioredis passes
+ * over such a node, and finds none.
+ */
+const CLUSTER = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1', '--cluster-config-file'];
 
 /**
  * One on loopback, that keeps nothing on disk. `kill` ends it as a crash would; `start` begins anew at the same port, empty.

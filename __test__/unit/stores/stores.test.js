@@ -159,23 +159,28 @@ describeWith('redis-server', missing, { required: true })('redisStore over a clu
   /** @type {Awaited<ReturnType<typeof startRedis>>} */
   let redis;
   let admin;
+  let io;
   let node;
   beforeAll(async () => {
     redis = await startRedis({ isCluster: true });
     admin = new IORedis.Redis(redis.port, '127.0.0.1');
     await admin.call('CLUSTER', 'ADDSLOTSRANGE', 0, 16_383);
     while (!String(await admin.call('CLUSTER', 'INFO')).includes('cluster_state:ok'));
+    io = new IORedis.Cluster([{ host: '127.0.0.1', port: redis.port }]);
+    io.on('error', () => {});
     node = createCluster({ rootNodes: [{ url: `redis://127.0.0.1:${redis.port}` }] });
     node.on('error', () => {});
     await node.connect();
   }, 200_000);
   afterAll(async () => {
+    io.disconnect();
     node.destroy();
     admin.disconnect();
     await redis.kill();
   });
   beforeEach(() => admin.flushall());
 
+  describe('of ioredis', () => fulfils(() => redisStore(io)));
   describe('of node-redis', () => fulfils(() => redisStore(node)));
 });
 
