@@ -9,6 +9,18 @@ export type EncodedResult = [text: string, handle: RecheckHandle | undefined, ..
 /** A policy that was checked once. Opaque to JavaScript. */
 export declare class CompiledPolicy {}
 
+/** The refreshes of the process look in the store of the replicas first, until this is closed or its environment ends. */
+export declare class KeyExchange {
+  /** What has to be done, as soon as there is something; null once it is closed. */
+  next(): Promise<Array<KeyErrand> | null>
+  /** Brings an entry that another replica has made for this source. */
+  offer(source: string, text: string): Promise<OfferedKeys>
+  /** Nobody has newer keys: refreshes of this source that wait ask the provider. */
+  askProvider(source: string): void
+  /** Ends it. Refreshes ask the provider alone. */
+  close(): void
+}
+
 /** Stands for a token whose signature was verified. Opaque to JavaScript; give it to `recheck`. */
 export declare class RecheckHandle {}
 
@@ -110,6 +122,9 @@ export interface ExchangeAnswer {
   expiresIn?: number
 }
 
+/** Opens an exchange of keys, for lib/stores/shared-keys.js. */
+export declare function exchangeKeys(): KeyExchange
+
 /** What Microsoft Graph answered. */
 export interface GraphOutcome {
   ok: true
@@ -123,12 +138,34 @@ export interface GraphOutcome {
 /** Counts every change of any keys. A result from before the last change must not be used again. */
 export declare function keyChanges(): number
 
+/** What has to be done with the store of the replicas. */
+export interface KeyErrand {
+  /** `look`: a refresh waits for newer keys. `publish`: here are some. `failed`: the provider has given none. */
+  kind: 'look' | 'publish' | 'failed'
+  /** The name of the source: a digest. */
+  source: string
+  /** The entry to publish. */
+  text?: string
+  /** Whether the others must know at once. */
+  isNews: boolean
+}
+
 /** What a good logout token asks for. */
 export interface LogoutAnswer {
   /** A name of its `jti`, which must not have been seen before. */
   once: string
   /** Texts for [`add_revocations`]. */
   revocations: Array<string>
+}
+
+/** What became of an entry. */
+export interface OfferedKeys {
+  /** Why its keys are not taken. */
+  problem?: string
+  /** Whether that is because they are not newer than those at hand, which is no fault. */
+  isKnown: boolean
+  /** Whether a refresh of the source still waits. */
+  isAwaited: boolean
 }
 
 /** Every `iss` that a compiled policy can accept; null for anything else than a compiled policy. */

@@ -211,7 +211,8 @@ export interface VerifierStats {
     /** Until the next fetch may begin, after a failure. */
     nextAttempt: number | null;
     lastFailure: { age: number; code: RemoteAuthErrorCode; message: string; reason?: string; host?: string } | null;
-    refreshes: { begun: number; succeeded: number; failed: number; notModified: number };
+    /** `imported`: keys that came from another replica instead. */
+    refreshes: { begun: number; succeeded: number; failed: number; notModified: number; imported: number };
     keys: Array<{ kid: string | null; thumbprint: string; normalised: boolean }>;
     skipped: Array<{ index: number; kid: string | null; reason: string }>;
     snapshotFile: { state: 'written' | 'used'; fetchedAt: number } | { state: 'failed'; message: string } | null;

@@ -75,3 +75,26 @@ export interface SharedRevocations {
 
 /** Revocations that every replica knows. */
 export function shareRevocations(options: SharedRevocationsOptions): SharedRevocations;
+
+export interface SharedKeysOptions {
+  /**
+   * One with `get` and `set`, a Keyv instance for example. With `setIfAbsent` and `delete` one replica asks a provider while the others
+   * wait; with `publish` and `subscribe` they know of new keys at once.
+   */
+  store: Pick<SharedStore, 'get' | 'set'> & Partial<SharedStore>;
+  /** The same for all replicas, at least 32 bytes: keys of whoever can write to the store but lacks it are not used. */
+  sharedSecret: string;
+  /**
+   * Called when the store cannot be used or subscribed to, or has what is not taken, at most once a second. What it throws is ignored.
+   */
+  onProblem?: (error: Error) => void;
+}
+
+export interface SharedKeys {
+  /** Whether the store answers. Where it does not, this process fetches keys for itself until it does. */
+  ready: Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** Keys that one replica has fetched and the others of the same secret import, for all verifiers and threads of this process. */
+export function shareKeys(options: SharedKeysOptions): SharedKeys;

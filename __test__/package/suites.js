@@ -50,6 +50,7 @@ const OF_ANY_NODE = Object.freeze({
   'journey/peer-express-oauth2-jwt-bearer.test.js': 'the same answers as a peer',
   'journey/replicas.test.js': 'a Redis, which it installs from Debian',
   'journey/secrets-of-urls.test.js': 'what an operator reads',
+  'journey/shared-keys.test.js': 'a Redis, which it installs from Debian',
   'journey/secrets-operators.test.js': 'what an operator reads',
   'journey/soak.test.js': 'what is kept over many checks',
   'journey/tenants-oracle.test.js': 'which policy checks which token',

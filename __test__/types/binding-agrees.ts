@@ -18,7 +18,8 @@ export const methods: { [M in keyof native.RemoteAgentAuth]: SameArguments<bindi
 type Calls = 'providerExchange' | 'providerGraph' | 'providerUserinfo';
 type Facts = 'claimFacts' | 'policyIssuers' | 'untrustedIssuer';
 type Revocations = 'addRevocations' | 'checkLogout' | 'revocationText';
-type OfTheLibrary = Calls | Facts | Revocations | 'checkToken' | 'errorCodes' | 'keyChanges' | 'tokenEvidence' | 'trustCertificates' | 'version' | 'wireLayout';
+type Sharing = 'KeyExchange' | 'exchangeKeys';
+type OfTheLibrary = Calls | Facts | Revocations | Sharing | 'checkToken' | 'errorCodes' | 'keyChanges' | 'tokenEvidence' | 'trustCertificates' | 'version' | 'wireLayout';
 type Handle = 'CompiledPolicy' | 'RecheckHandle' | 'RemoteAgentAuth';
 export const functions: SameKeys<Omit<typeof binding, OfTheLibrary | Handle>, typeof native> = true;
 type Functions = keyof typeof native;

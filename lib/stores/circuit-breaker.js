@@ -19,6 +19,9 @@ class StoreError extends Error {
   }
 }
 
+/** Stores whose calls are within limits of their own. @type {WeakSet<object>} */
+const limitedStores = new WeakSet();
+
 /**
  * Calls of a store, each within a time, and none while the store is found to be down but one try at the end of each rest. What the
  * store itself refuses (a wrong type, a full memory) is an answer, and no sign that it is down.
@@ -69,4 +72,4 @@ function circuitBreaker({ timeoutMs, isAnswer, clock = () => performance.now() }
   };
 }
 
-module.exports = { StoreError, circuitBreaker };
+module.exports = { StoreError, circuitBreaker, limitedStores };

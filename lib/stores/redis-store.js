@@ -1,7 +1,7 @@
 'use strict';
 
 const { wrongOption } = require('../verifier/errors');
-const { StoreError, circuitBreaker } = require('./circuit-breaker');
+const { StoreError, circuitBreaker, limitedStores } = require('./circuit-breaker');
 const { commandsOf } = require('./redis-client');
 
 /** @typedef {import('../../stores').SharedStore} SharedStore */
@@ -70,6 +70,7 @@ function redisStore(client, { prefix = PREFIX, timeoutMs = TIMEOUT_MS } = {}) {
     subscribe: (channel, listener, onConnect = () => {}, onProblem = () => {}) =>
       redis.subscribe(named(channel), (message) => listener(String(message)), onConnect, onProblem),
   };
+  limitedStores.add(store);
   return Object.freeze(store);
 }
 

@@ -235,8 +235,16 @@ const providerCalls = {
   graph: (...args) => (trustNodesCertificates(), binding.providerGraph(...args)),
 };
 
-const { addRevocations, checkLogout, claimFacts, createRemoteAgentAuth, keyChanges, policyIssuers, revocationText } =
-  binding;
+const {
+  addRevocations,
+  checkLogout,
+  claimFacts,
+  createRemoteAgentAuth,
+  exchangeKeys,
+  keyChanges,
+  policyIssuers,
+  revocationText,
+} = binding;
 
 module.exports = {
   FLAGS,
@@ -246,6 +254,7 @@ module.exports = {
   claimFacts,
   compilePolicy,
   createRemoteAgentAuth,
+  exchangeKeys,
   hinted,
   keyChanges,
   policyIssuers,

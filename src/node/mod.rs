@@ -17,6 +17,7 @@ mod promises;
 mod recheck_handle;
 mod remote_agent_auth;
 mod revocation;
+mod sharing;
 mod stats;
 mod wire;
 

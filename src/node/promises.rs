@@ -35,8 +35,34 @@ where
     T: Send + 'static,
     J: ToNapiValue + 'static,
 {
+    promise_of(env, process, Weight::Awaited, offloaded, future, convert, lost)
+}
+
+/// Whether a promise keeps the process alive while it is pending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// Somebody waits for it.
+    Awaited,
+    /// It settles only if something happens: a process that has nothing else to do may end.
+    Idle,
+}
+
+/// [`promise`] of this weight.
+pub fn promise_of<'env, T, J>(
+    env: &'env Env,
+    process: &Process,
+    weight: Weight,
+    offloaded: Option<Offloaded>,
+    future: impl Future<Output = T> + Send + 'static,
+    convert: impl FnOnce(T) -> J + Send + 'static,
+    lost: impl FnOnce(Refusal) -> J + Send + 'static,
+) -> Result<PromiseRaw<'env, J>>
+where
+    T: Send + 'static,
+    J: ToNapiValue + 'static,
+{
     let queue = PromiseQueue::of(env)?;
-    let (deferred, promise) = queue.promise(env)?;
+    let (deferred, promise) = queue.promise(env, weight)?;
     let results = Arc::clone(&queue);
     let estimate = offloaded.as_ref().map(Offloaded::estimate);
     let settle = move |output: Option<T>| {
@@ -67,7 +93,7 @@ where
 type Value = Box<dyn FnOnce(sys::napi_env) -> Result<sys::napi_value> + Send>;
 
 /// What settles a promise, once.
-struct Deferred(sys::napi_deferred);
+struct Deferred(sys::napi_deferred, Weight);
 
 // SAFETY: the pointer is only used on the thread of its environment, by `settle`; other threads pass it on.
 unsafe impl Send for Deferred {}
@@ -91,7 +117,7 @@ unsafe impl Send for Function {}
 #[derive(Default)]
 struct PromiseQueue {
     state: Mutex<State>,
-    /// Promises that are not settled yet; only changed on the JavaScript thread.
+    /// Promises that somebody waits for and that are not settled yet; only changed on the JavaScript thread.
     pending: AtomicUsize,
 }
 
@@ -171,17 +197,18 @@ impl PromiseQueue {
     }
 
     /// A promise, and what [`Self::put`] settles it with. On the JavaScript thread.
-    fn promise(&self, env: &Env) -> Result<(Deferred, sys::napi_value)> {
+    fn promise(&self, env: &Env, weight: Weight) -> Result<(Deferred, sys::napi_value)> {
         let (mut deferred, mut promise) = (ptr::null_mut(), ptr::null_mut());
         // SAFETY: `env` is alive, and both places are ours.
         succeeded(unsafe { sys::napi_create_promise(env.raw(), &mut deferred, &mut promise) })?;
-        if self.pending.fetch_add(1, Ordering::Relaxed) == 0
+        if weight == Weight::Awaited
+            && self.pending.fetch_add(1, Ordering::Relaxed) == 0
             && let Some(Function(function)) = self.state().function
         {
             // SAFETY: this is the function's own thread, and the function was there a moment ago: only this thread ends it.
             unsafe { sys::napi_ref_threadsafe_function(env.raw(), function) };
         }
-        Ok((Deferred(deferred), promise))
+        Ok((Deferred(deferred, weight), promise))
     }
 
     /// Settles a promise with what `value` makes on the JavaScript thread, after the next [`Outbox::flush`]. From any
@@ -198,11 +225,13 @@ impl PromiseQueue {
         let (finished, function) = (std::mem::take(&mut state.finished), state.function);
         state.called = false;
         drop(state);
-        let settled = finished.len();
+        let awaited = |(Deferred(_, weight), _): &&(Deferred, Value)| *weight == Weight::Awaited;
+        let settled = finished.iter().filter(awaited).count();
         for (deferred, value) in finished {
             settle(env, deferred, value);
         }
-        if self.pending.fetch_sub(settled, Ordering::Relaxed) == settled
+        if settled > 0
+            && self.pending.fetch_sub(settled, Ordering::Relaxed) == settled
             && let Some(Function(function)) = function
         {
             // SAFETY: as in `promise`.
@@ -228,7 +257,7 @@ impl Outbox for PromiseQueue {
     }
 }
 
-fn settle(env: sys::napi_env, Deferred(deferred): Deferred, value: Value) {
+fn settle(env: sys::napi_env, Deferred(deferred, _): Deferred, value: Value) {
     // A panic here would leave the promises behind this one unsettled.
     let made = catch_unwind(AssertUnwindSafe(|| value(env)));
     let made = made.unwrap_or_else(|_| Err(Error::from_reason("the answer could not be made")));

@@ -48,6 +48,7 @@ fn source(report: &SlotReport) -> Value {
             "succeeded": report.counters.succeeded,
             "failed": report.counters.failed,
             "notModified": report.counters.not_modified,
+            "imported": report.counters.imported,
         },
         "keys": used,
         "skipped": skipped,

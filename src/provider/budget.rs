@@ -155,6 +155,14 @@ impl Budgets {
         }
     }
 
+    /// Gives everything back: the keys came from another replica, and the provider was not asked.
+    pub fn cancel(&mut self, trigger: Trigger) {
+        self.refund(trigger);
+        if trigger != Trigger::Scheduled {
+            self.sustained.give_back();
+        }
+    }
+
     /// Gives a failed fetch back to its budget: what limits further ones is the pause after a failure. The bucket that
     /// bounds any minute keeps it, because the request was made.
     pub fn refund(&mut self, trigger: Trigger) {

@@ -18,6 +18,8 @@ mod key_file;
 mod missing;
 pub mod proxy;
 mod refresh;
+pub mod shared_keys;
+pub mod sharing;
 mod slot;
 pub mod snapshot_file;
 mod store;
@@ -32,8 +34,9 @@ use crate::keys::KeySetError;
 use discovery::DiscoveryError;
 use fetch::FetchError;
 pub use key_file::FileError;
+pub use sharing::{Errand, KeyExchange};
 pub use slot::{Counters, Refresh, Slot, SlotReport, Snapshot};
-pub use store::{KeyStore, Look, Offer};
+pub use store::{KeyStore, Look, Offer, SharedOffer};
 pub use turn::Turn;
 
 /// How long one exchange of a refresh may take: metadata, each of its redirects and its second place, or keys.

@@ -1,4 +1,5 @@
-//! One refresh of a slot: metadata where the source needs it, then keys, then the slot and the snapshot file.
+//! One refresh of a slot: a look at what other replicas have, metadata where the source needs it, then keys, then the slot, the other
+//! replicas and the snapshot file.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use moka::sync::Cache;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -15,9 +17,13 @@ use super::asker::Asker;
 use super::discovery::Metadata;
 use super::fetch::{Document, Fetch, Request};
 use super::freshness::{self, FailedRefresh, advised_life};
+use super::shared_keys::{self, SharedKeys};
+use super::sharing::{Found, KeyExchange, Sharing};
 use super::slot::{RefreshResult, Slot, Snapshot, State};
 use super::snapshot_file::{self, SnapshotFileError, SnapshotFileState, StoredKeys};
 use super::{EXCHANGE_DEADLINE, FileError, ProviderError, REFRESH_DEADLINE, after, key_file};
+use crate::base64url::encode;
+use crate::keys::signature::sha256;
 use crate::keys::{self, KeySet};
 use crate::policy::KeySource;
 use crate::policy::endpoint::Endpoint;
@@ -30,11 +36,16 @@ const DISCOVERY_SHARE: Duration = Duration::from_secs(4);
 /// How long the snapshot file may take to read, so that a slow disk does not keep a request from its answer.
 const SNAPSHOT_FILE_DEADLINE: Duration = Duration::from_secs(1);
 
-/// An entity tag (RFC 9110 8.8.3) and the URL it came from.
-#[derive(Debug, Clone)]
+/// An entity tag (RFC 9110 8.8.3) and a digest of the URL it came from: a URL may have a password in it, and replicas share this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Validator {
-    url: Endpoint,
-    etag: String,
+    url: String,
+    pub etag: String,
+}
+
+fn digest(url: &Endpoint) -> String {
+    encode(&sha256(url.as_str().as_bytes()))
 }
 
 /// Keys that a refresh brought.
@@ -45,7 +56,7 @@ struct Fetched {
     validator: Option<Validator>,
     /// Whether the provider answered 304: the keys at hand are still the current ones.
     not_modified: bool,
-    /// The keys as published, where a snapshot file wants them.
+    /// The keys as published, where a snapshot file or other replicas want them.
     public: Option<Arc<Vec<Value>>>,
 }
 
@@ -56,9 +67,19 @@ impl Fetched {
     }
 }
 
+/// Keys, from whom they came.
+enum Brought {
+    Provider(Result<Fetched, ProviderError>),
+    Replica(SharedKeys),
+}
+
 /// What the requests of a refresh brought.
 struct RefreshAnswer {
-    fetched: Result<Fetched, ProviderError>,
+    brought: Brought,
+    /// When the provider was asked.
+    asked: Moment,
+    /// Keys of another replica, for the case that the provider failed.
+    fallback: Option<SharedKeys>,
     /// The metadata discovery found: kept for the next refresh, even if this one got no keys by it.
     learned: Option<Learned>,
 }
@@ -75,6 +96,54 @@ pub struct RefreshContext {
     pub changes: AtomicU64,
     /// When the store was cleared last: the keys of an older snapshot file are not used.
     pub cleared: Mutex<Option<UnixSeconds>>,
+    /// What replicas share.
+    pub sharing: Sharing,
+}
+
+impl RefreshContext {
+    /// Puts keys of another replica into a slot, under its lock, unless it has newer ones by now. They come as if they had been
+    /// fetched when they were.
+    pub fn take_shared(
+        &self,
+        slot: &Slot,
+        state: &mut State,
+        keys: SharedKeys,
+        now: Duration,
+    ) -> Option<Arc<Snapshot>> {
+        let SharedKeys { keys, fetched_at, age, advised, validator, public } = keys;
+        let older = slot.snapshot();
+        if older.as_ref().is_some_and(|older| older.began_at >= fetched_at) {
+            return None;
+        }
+        state.counters.imported = state.counters.imported.saturating_add(1);
+        let began = now.saturating_sub(age);
+        // The provider has answered since: another replica.
+        if state.failed.is_some_and(|(failed, _)| failed.ended <= began) {
+            state.failed = None;
+            state.failed_host = None;
+        }
+        let older = older.as_ref().map(|older| older.keys());
+        state.budgets.missing.replaced(older, &keys, Moment { monotonic: began, wall: fetched_at });
+        let refreshes = state.counters.snapshots();
+        let public = Some(public);
+        let snapshot = Snapshot { keys, validator, began, began_at: fetched_at, advised, refreshes, public };
+        Some(self.replace_snapshot(slot, snapshot).0)
+    }
+
+    /// The new snapshot, and whether it is a change.
+    fn replace_snapshot(&self, slot: &Slot, snapshot: Snapshot) -> (Arc<Snapshot>, bool) {
+        let snapshot = Arc::new(snapshot);
+        let mut current = slot.snapshot.write().unwrap_or_else(PoisonError::into_inner);
+        let older = current.replace(Arc::clone(&snapshot));
+        drop(current);
+        // Most refreshes bring what was there. They must not count as changes: with many sources nothing found before
+        // could ever be used again.
+        let is_change = !older.is_some_and(|older| snapshot.confirms(&older));
+        if is_change {
+            self.changes.fetch_add(1, Ordering::AcqRel);
+        }
+        (snapshot, is_change)
+    }
 }
 
 /// One refresh of a slot. A slot has one at a time, so that an older answer never replaces a newer one.
@@ -90,6 +159,8 @@ pub struct RefreshTask {
     /// What discovery found last.
     learned: Option<Learned>,
     asker: Asker,
+    /// Where replicas share keys, if they do.
+    exchange: Option<Arc<KeyExchange>>,
 }
 
 impl RefreshTask {
@@ -102,6 +173,11 @@ impl RefreshTask {
             deadline: after(REFRESH_DEADLINE),
             at_hand: slot.snapshot(),
             learned,
+            exchange: match slot.source.origin() {
+                Origin::Jwks(_) | Origin::Discovery(_) => context.sharing.current(),
+                // Each has its own already.
+                Origin::Inline(_) | Origin::File(_) => None,
+            },
             asker: Asker {
                 fetch: Arc::clone(&context.fetch),
                 transport: Arc::clone(slot.source.transport()),
@@ -116,26 +192,42 @@ impl RefreshTask {
         let fetching = runtime.spawn(Arc::clone(&task).fetch());
         runtime.spawn(async move {
             // A panic in the requests is a refresh without an answer; nobody waits for ever.
-            let lost = |_| RefreshAnswer { fetched: Err(ProviderError::Lost), learned: None };
+            let lost = |_| RefreshAnswer {
+                brought: Brought::Provider(Err(ProviderError::Lost)),
+                asked: task.began,
+                fallback: None,
+                learned: None,
+            };
             let answer = fetching.await.unwrap_or_else(lost);
             let stored = task.read_snapshot_file(&answer).await;
-            let result = task.settle(answer, stored);
+            let (result, is_news) = task.settle(answer, stored);
             done.send_replace(Some(result.clone()));
+            task.share(&result, is_news);
             if let Ok(snapshot) = result {
                 task.write_snapshot_file(&snapshot).await;
             }
         });
     }
 
-    /// Metadata where the source needs it, then keys.
+    /// What other replicas have; else metadata where the source needs it, then keys.
     async fn fetch(self: Arc<Self>) -> RefreshAnswer {
+        let (asked, fallback) = match &self.exchange {
+            None => (self.began, None),
+            Some(exchange) => match exchange.look(&self.slot).await {
+                Found { fresh: Some(keys), .. } => {
+                    let brought = Brought::Replica(keys);
+                    return RefreshAnswer { brought, asked: self.began, fallback: None, learned: None };
+                }
+                Found { fresh: None, fallback } => (Moment::now(&*self.context.clock), fallback),
+            },
+        };
         let (fetched, learned) = match self.slot.source.origin() {
             Origin::Jwks(url) => (self.jwks(url).await, None),
             Origin::Discovery(issuer) => self.discovered(issuer).await,
             Origin::Inline(text) => (KeySet::parse(text.as_bytes()).map(Fetched::of).map_err(Into::into), None),
             Origin::File(path) => (self.file(path).await, None),
         };
-        RefreshAnswer { fetched, learned }
+        RefreshAnswer { brought: Brought::Provider(fetched), asked, fallback, learned }
     }
 
     async fn file(&self, path: &Path) -> Result<Fetched, ProviderError> {
@@ -173,8 +265,11 @@ impl RefreshTask {
 
     async fn jwks(&self, url: &Endpoint) -> Result<Fetched, ProviderError> {
         // An entity tag means something at the URL it came from only.
-        let known = self.at_hand.as_ref().and_then(|snapshot| {
-            snapshot.validator.as_ref().filter(|validator| validator.url == *url).map(|validator| (snapshot, validator))
+        let here = digest(url);
+        // Nor does one of keys that the others want and that were not kept as published.
+        let is_whole = |snapshot: &&Arc<Snapshot>| self.exchange.is_none() || snapshot.public.is_some();
+        let known = self.at_hand.as_ref().filter(is_whole).and_then(|snapshot| {
+            snapshot.validator.as_ref().filter(|validator| validator.url == here).map(|validator| (snapshot, validator))
         });
         let etag = known.map(|(_, validator)| validator.etag.as_str());
         let deadline = self.within(EXCHANGE_DEADLINE);
@@ -182,12 +277,12 @@ impl RefreshTask {
         let request = Request { if_none_match: etag, ..Request::get(url, transport, Document::Keys, deadline) };
         let response = self.asker.send(request).await.map_err(ProviderError::JwksFetch)?;
         let advised = response.cache_control.as_deref().map(advised_life);
-        let validator = response.etag.map(|etag| Validator { url: url.clone(), etag });
+        let validator = response.etag.map(|etag| Validator { url: here.clone(), etag });
         match (response.status, known) {
             (200..=299, _) => {
                 let entries = keys::entries(&response.body)?;
                 let keys = KeySet::import(&entries)?;
-                let wanted = self.slot.source.snapshot_file().is_some();
+                let wanted = self.slot.source.snapshot_file().is_some() || self.exchange.is_some();
                 let public = wanted.then(|| Arc::new(snapshot_file::public_keys(&entries, &keys)));
                 Ok(Fetched { advised: advised.flatten(), validator, public, ..Fetched::of(keys) })
             }
@@ -206,7 +301,7 @@ impl RefreshTask {
     /// Reads the snapshot file, if there is one, after a failure without keys at hand.
     async fn read_snapshot_file(&self, answer: &RefreshAnswer) -> Option<Result<StoredKeys, SnapshotFileError>> {
         let path = self.slot.source.snapshot_file()?.to_owned();
-        if answer.fetched.is_ok() || self.slot.snapshot().is_some() {
+        if !matches!(answer.brought, Brought::Provider(Err(_))) || self.slot.snapshot().is_some() {
             return None;
         }
         let (source, now) = (Arc::clone(&self.slot.source), self.context.clock.wall());
@@ -216,42 +311,84 @@ impl RefreshTask {
         Some(tokio::time::timeout(SNAPSHOT_FILE_DEADLINE, reading).await.ok().and_then(Result::ok).unwrap_or(late))
     }
 
-    /// Puts the answer into the slot, all of it under the slot's lock.
-    fn settle(&self, answer: RefreshAnswer, stored: Option<Result<StoredKeys, SnapshotFileError>>) -> RefreshResult {
+    /// Puts the answer into the slot, all of it under the slot's lock. Gives the result, and whether the provider's keys are news.
+    fn settle(
+        &self,
+        answer: RefreshAnswer,
+        stored: Option<Result<StoredKeys, SnapshotFileError>>,
+    ) -> (RefreshResult, Option<bool>) {
         let now = self.context.clock.monotonic();
         let mut state = self.slot.state();
         state.under_way = None;
         if answer.learned.is_some() {
             state.learned = answer.learned;
         }
-        match answer.fetched {
-            Ok(fetched) => Ok(self.succeed(&mut state, fetched)),
-            Err(error) => {
+        match answer.brought {
+            Brought::Replica(keys) => {
+                let trigger = state.trigger;
+                state.budgets.cancel(trigger);
+                let taken = self.context.take_shared(&self.slot, &mut state, keys, now);
+                (taken.or_else(|| self.slot.snapshot()).ok_or(ProviderError::Lost), None)
+            }
+            Brought::Provider(Ok(fetched)) => {
+                let (snapshot, is_news) = self.succeed(&mut state, fetched, answer.asked);
+                (Ok(snapshot), is_news)
+            }
+            Brought::Provider(Err(error)) => {
                 self.fail(&mut state, error, now);
+                if let Some(keys) = answer.fallback {
+                    self.context.take_shared(&self.slot, &mut state, keys, now);
+                }
                 match stored {
                     None => {}
                     Some(Err(error)) => state.snapshot_file = Some(SnapshotFileState::Failed(error)),
                     Some(Ok(stored)) => self.use_stored(&mut state, stored, now),
                 }
                 // Whether stored keys are too old is for each asker to say: see `KeyStore::kept`.
-                Err(error)
+                (Err(error), None)
             }
         }
     }
 
-    fn succeed(&self, state: &mut State, fetched: Fetched) -> Arc<Snapshot> {
+    fn succeed(&self, state: &mut State, fetched: Fetched, asked: Moment) -> (Arc<Snapshot>, Option<bool>) {
         let Fetched { keys, advised, validator, not_modified, public } = fetched;
         state.counters.succeeded = state.counters.succeeded.saturating_add(1);
         state.counters.not_modified = state.counters.not_modified.saturating_add(u64::from(not_modified));
         state.failed = None;
         state.failed_host = None;
-        let refreshes = state.counters.succeeded;
-        if !not_modified {
-            let older = self.slot.snapshot();
-            state.budgets.missing.replaced(older.as_ref().map(|older| older.keys()), &keys, self.began);
+        let older = self.slot.snapshot();
+        // Another replica has asked the provider later, and its keys came first.
+        if let Some(newer) = older.as_ref().filter(|older| older.began > asked.monotonic) {
+            return (Arc::clone(newer), None);
         }
-        let Moment { monotonic: began, wall: began_at } = self.began;
-        self.replace_snapshot(Snapshot { keys, validator, began, began_at, advised, refreshes, public })
+        let refreshes = state.counters.snapshots();
+        if !not_modified {
+            state.budgets.missing.replaced(older.as_ref().map(|older| older.keys()), &keys, asked);
+        }
+        let Moment { monotonic: began, wall: began_at } = asked;
+        let snapshot = Snapshot { keys, validator, began, began_at, advised, refreshes, public };
+        let (snapshot, is_news) = self.context.replace_snapshot(&self.slot, snapshot);
+        (snapshot, Some(is_news))
+    }
+
+    /// Lets the other replicas know, after everybody here has their answer.
+    fn share(&self, result: &RefreshResult, is_news: Option<bool>) {
+        let Some(exchange) = self.exchange.as_ref().filter(|_| self.is_kept()) else { return };
+        match (result, is_news) {
+            (Ok(snapshot), Some(is_news)) => {
+                if let Some(text) = shared_keys::write(self.slot.name(), snapshot) {
+                    exchange.publish(&self.slot, text, is_news);
+                }
+            }
+            // They came from another replica.
+            (Ok(_), None) => {}
+            (Err(_), _) => exchange.failed(&self.slot),
+        }
+    }
+
+    /// Whether the slot is still one of the store: that may have been cleared meanwhile.
+    fn is_kept(&self) -> bool {
+        self.context.slots.get(&self.slot.source).is_some_and(|slot| Arc::ptr_eq(&slot, &self.slot))
     }
 
     fn fail(&self, state: &mut State, error: ProviderError, now: Duration) {
@@ -266,41 +403,31 @@ impl RefreshTask {
 
     fn use_stored(&self, state: &mut State, stored: StoredKeys, now: Duration) {
         let StoredKeys { keys, fetched_at, age } = stored;
+        if self.slot.snapshot().is_some_and(|at_hand| at_hand.began_at >= fetched_at) {
+            return;
+        }
         state.snapshot_file = Some(SnapshotFileState::Used(fetched_at));
-        self.replace_snapshot(Snapshot {
+        let stored = Snapshot {
             keys: Arc::new(keys),
             validator: None,
             // The stale bound counts from when the provider was asked, by whichever process.
             began: now.saturating_sub(age),
             began_at: fetched_at,
             advised: None,
-            refreshes: state.counters.succeeded,
+            refreshes: state.counters.snapshots(),
             public: None,
-        });
-    }
-
-    fn replace_snapshot(&self, snapshot: Snapshot) -> Arc<Snapshot> {
-        let snapshot = Arc::new(snapshot);
-        let mut current = self.slot.snapshot.write().unwrap_or_else(PoisonError::into_inner);
-        let older = current.replace(Arc::clone(&snapshot));
-        drop(current);
-        // Most refreshes bring what was there. They must not count as changes: with many sources nothing found before
-        // could ever be used again.
-        if !older.is_some_and(|older| snapshot.confirms(&older)) {
-            self.context.changes.fetch_add(1, Ordering::AcqRel);
-        }
-        snapshot
+        };
+        self.context.replace_snapshot(&self.slot, stored);
     }
 
     /// Writes the snapshot file, after everybody has their answer.
     async fn write_snapshot_file(&self, snapshot: &Arc<Snapshot>) {
         let Some((path, public)) = self.slot.source.snapshot_file().zip(snapshot.public.clone()) else { return };
-        // The store may have been cleared meanwhile: then the slot is no longer one of its own.
-        if !self.context.slots.get(&self.slot.source).is_some_and(|slot| Arc::ptr_eq(&slot, &self.slot)) {
+        if !self.is_kept() {
             return;
         }
         let (slot, path, fetched_at, refreshes) =
-            (Arc::clone(&self.slot), path.to_owned(), self.began.wall, snapshot.refreshes);
+            (Arc::clone(&self.slot), path.to_owned(), snapshot.began_at, snapshot.refreshes);
         let write = move || {
             let mut written = slot.written.lock().unwrap_or_else(PoisonError::into_inner);
             if *written < refreshes {

@@ -1,7 +1,7 @@
 //! The state of one source of keys: the keys at hand, how the last refresh ended, and the budgets for the next.
 
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -10,7 +10,7 @@ use super::ProviderError;
 use super::budget::{Budgets, Pacing, Trigger};
 use super::freshness::{FailedRefresh, Lifetimes, life};
 use super::refresh::{Learned, Validator};
-use super::snapshot_file::SnapshotFileState;
+use super::snapshot_file::{SnapshotFileState, binding};
 use crate::keys::jwk::SkipReason;
 use crate::keys::{KeySet, KeySetError};
 use crate::policy::KeySource;
@@ -23,12 +23,12 @@ pub struct Snapshot {
     pub(super) keys: Arc<KeySet>,
     /// Its entity tag and URL, to ask whether it is still current.
     pub(super) validator: Option<Validator>,
-    /// When the refresh that brought it began, by both clocks.
+    /// When the refresh that brought it began to ask the provider, by both clocks; of a refresh of another process as well.
     pub(super) began: Duration,
     pub(super) began_at: UnixSeconds,
     pub(super) advised: Option<Duration>,
     pub(super) refreshes: u64,
-    /// The keys as published, where a snapshot file wants them.
+    /// The keys as published, where a snapshot file or other replicas want them.
     pub(super) public: Option<Arc<Vec<serde_json::Value>>>,
 }
 
@@ -52,9 +52,14 @@ impl Snapshot {
             && (Arc::ptr_eq(&self.keys, &older.keys) || self.keys.is_same(&older.keys))
     }
 
-    /// How many refreshes of the slot had succeeded when this one had.
+    /// How many snapshots the slot had had with this one.
     pub const fn refreshes(&self) -> u64 {
         self.refreshes
+    }
+
+    /// From when on the provider was asked for it: what it published before is in it.
+    pub const fn began(&self) -> Duration {
+        self.began
     }
 }
 
@@ -69,6 +74,15 @@ pub struct Counters {
     pub failed: u64,
     /// Those of the successful ones that the provider answered with 304: the same keys.
     pub not_modified: u64,
+    /// Keys that came from another replica instead.
+    pub imported: u64,
+}
+
+impl Counters {
+    /// How many snapshots there have been.
+    pub(super) const fn snapshots(&self) -> u64 {
+        self.succeeded.saturating_add(self.imported)
+    }
 }
 
 /// How a refresh ended.
@@ -134,6 +148,8 @@ impl State {
 #[derive(Debug)]
 pub struct Slot {
     pub(super) source: Arc<KeySource>,
+    /// What the source is called among replicas.
+    name: OnceLock<Arc<str>>,
     pub(super) ahead_percent: u32,
     pub(super) snapshot: RwLock<Option<Arc<Snapshot>>>,
     pub(super) state: Mutex<State>,
@@ -162,6 +178,7 @@ impl Slot {
         };
         Self {
             source,
+            name: OnceLock::new(),
             ahead_percent,
             snapshot: RwLock::new(None),
             state: Mutex::new(state),
@@ -177,6 +194,11 @@ impl Slot {
             Origin::Discovery(issuer) => Some(issuer.configured()),
             Origin::Jwks(_) | Origin::Inline(_) | Origin::File(_) => None,
         }
+    }
+
+    /// The name of its source among replicas: a digest of everything that decides which answer may be trusted.
+    pub(super) fn name(&self) -> &Arc<str> {
+        self.name.get_or_init(|| binding(&self.source).into())
     }
 
     /// The keys at hand, whatever their age. Whether they may be used is for [`KeyStore::offer`] to say.

@@ -25,7 +25,7 @@ use crate::time::UnixSeconds;
 /// The value of the file's `format`. Another format gets another name.
 const FORMAT: &str = "remote-agent-auth/keys/1";
 /// By how many bytes the file may be longer than the keys in it.
-const FRAME_BYTES: usize = 4096;
+pub const FRAME_BYTES: usize = 4096;
 
 /// Why the snapshot file is not used, or was not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -12,6 +12,8 @@ use super::budget::{Pacing, Trigger};
 use super::fetch::Fetch;
 use super::freshness::{self, Advice, Facts, Lifetimes, advise};
 use super::refresh::{Learned, RefreshContext, RefreshTask};
+use super::shared_keys::{self, Known, NotTaken};
+use super::sharing::{KeyExchange, Sharing};
 use super::slot::{Refresh, Slot, SlotReport, Snapshot, State};
 use super::turn::Turn;
 use super::{NotAsked, ProviderError};
@@ -54,6 +56,15 @@ pub enum Look {
     NotAsked(NotAsked),
 }
 
+/// What became of an entry that was offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SharedOffer {
+    /// Why its keys are not taken, by the first slot that does not take them.
+    pub problem: Option<NotTaken>,
+    /// Whether a refresh of the source still waits for newer ones.
+    pub is_awaited: bool,
+}
+
 /// A clock that begins at [`BEGINNING`].
 struct Shifted(Arc<dyn Clock>);
 
@@ -89,6 +100,7 @@ impl KeyStore {
             clock: Arc::new(Shifted(clock)),
             changes: AtomicU64::new(0),
             cleared: Mutex::default(),
+            sharing: Sharing::default(),
         };
         Self { context: Arc::new(context), runtime, pacing }
     }
@@ -254,7 +266,7 @@ impl KeyStore {
     /// `key_id` stayed unknown although a refresh was made for a token of it.
     pub fn remember_unknown(&self, slot: &Slot, key_id: &KeyId, signed_at: Option<f64>) {
         let mut state = slot.state();
-        let refreshes = state.counters.succeeded;
+        let refreshes = state.counters.snapshots();
         let now = self.moment();
         state.budgets.missing.add_absent(key_id, now, signed_at, refreshes);
     }
@@ -296,6 +308,34 @@ impl KeyStore {
         slot.begun.send_replace(state.counters.begun);
         RefreshTask::new(&self.context, slot, state.learned.clone(), began).spawn(&self.runtime, sender);
         refresh
+    }
+
+    /// Shares keys with other replicas from now on, until the exchange is closed: each refresh looks there first.
+    pub fn share(&self) -> Arc<KeyExchange> {
+        self.context.sharing.open()
+    }
+
+    /// Offers an entry that another replica has made for the source of this name. A refresh that waits gets it; else it
+    /// takes the place of older keys at hand.
+    pub fn offer_shared(&self, exchange: &KeyExchange, name: &str, text: &str) -> SharedOffer {
+        let taken = exchange.slots(name).into_iter().map(|slot| self.offer_to(exchange, &slot, name, text));
+        // Each is asked, whatever the others say.
+        let problem = taken.fold(None, |first, taken| first.or(taken.err()));
+        SharedOffer { problem, is_awaited: exchange.is_awaited(name) }
+    }
+
+    fn offer_to(&self, exchange: &KeyExchange, slot: &Arc<Slot>, name: &str, text: &str) -> Result<(), NotTaken> {
+        let cleared = *self.context.cleared.lock().unwrap_or_else(PoisonError::into_inner);
+        let at_hand = slot.snapshot().map(|snapshot| snapshot.began_at);
+        let known = Known { now: self.context.clock.wall(), cleared, at_hand };
+        let keys = shared_keys::read(text, &slot.source, name, known)?;
+        let are_fresh = keys.are_fresh(slot.ahead_percent, slot.state().asked);
+        let Err(keys) = exchange.hand_over(slot, keys, are_fresh) else { return Ok(()) };
+        let mut state = slot.state();
+        self.context.take_shared(slot, &mut state, keys, self.context.clock.monotonic());
+        // Those who wait for their turn find it.
+        slot.begun.send_replace(state.counters.begun);
+        Ok(())
     }
 
     /// The metadata that the refreshes of a source found last, and when, by [`Self::clock`].

@@ -166,7 +166,11 @@ impl Verifier {
     async fn with_keys(&self, check: &mut Check, refresh: Refresh) -> Step {
         check.up_to_date = refresh.began() >= check.arrived;
         match refresh.wait().await {
-            Ok(snapshot) => self.step(check, &snapshot, None),
+            Ok(snapshot) => {
+                // Keys that came from another replica were fetched earlier.
+                check.up_to_date = snapshot.began() >= check.arrived;
+                self.step(check, &snapshot, None)
+            }
             Err(error) => match self.store.kept(&check.slot, check.policy.lifetimes()) {
                 Some(snapshot) => self.step(check, &snapshot, None),
                 None => self.refused_by_provider(check, error),
@@ -184,7 +188,7 @@ impl Verifier {
     ) -> Step {
         let snapshot = match tokio::time::timeout(patience, refresh.clone().wait()).await {
             Ok(Ok(snapshot)) => {
-                check.up_to_date = refresh.began() >= check.arrived;
+                check.up_to_date = snapshot.began() >= check.arrived;
                 snapshot
             }
             Ok(Err(_)) | Err(_) if self.store.may_serve(&at_hand, check.policy.lifetimes()) => at_hand,
@@ -205,7 +209,10 @@ impl Verifier {
     ) -> Step {
         let late = Err(ProviderError::JwksFetch(FetchError::BodyTimeout));
         match (tokio::time::timeout_at(deadline, refresh.wait()).await.unwrap_or(late), &error) {
-            (Ok(snapshot), _) => self.step(check, &snapshot, None),
+            (Ok(snapshot), _) => {
+                check.up_to_date = snapshot.began() >= check.arrived;
+                self.step(check, &snapshot, None)
+            }
             // A refresh that another request began earlier says nothing about the provider now.
             (Err(_), SignatureError::KeyNotFound) if !check.up_to_date && Instant::now() < deadline => {
                 self.refresh_keys(check, at_hand, error)

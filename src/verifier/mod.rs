@@ -28,10 +28,10 @@ use check::Presented;
 pub use evidence::Evidence;
 
 // The types of this module's API, so that the Node boundary imports nothing deeper.
-pub use crate::provider::SlotReport;
 pub use crate::provider::calls::{CallError, Exchange, Granted, Graph, GraphAnswer, Userinfo};
 pub use crate::provider::fetch::trust_certificates;
 pub use crate::provider::snapshot_file::SnapshotFileState;
+pub use crate::provider::{Errand, KeyExchange, SharedOffer, SlotReport};
 pub use crate::revocation::{Added, Claim, Entry, Named};
 pub use crate::threads::budget::{Caller, EventLoop, Offloaded};
 pub use crate::threads::queue::MOST_QUEUED;
@@ -213,6 +213,16 @@ impl Verifier {
     /// Counts every change of any keys, and every revocation. Neither count ever goes back.
     pub fn changes(&self) -> u64 {
         self.store.changes().wrapping_add(self.revocations.changes())
+    }
+
+    /// Shares keys with other replicas, until the exchange is closed.
+    pub fn share_keys(&self) -> Arc<KeyExchange> {
+        self.store.share()
+    }
+
+    /// Offers an entry of keys that another replica has made.
+    pub fn offer_keys(&self, exchange: &KeyExchange, source: &str, entry: &str) -> SharedOffer {
+        self.store.offer_shared(exchange, source, entry)
     }
 
     /// The tokens that are refused before their end. [`Self::clear`] keeps them.

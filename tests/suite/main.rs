@@ -23,6 +23,7 @@ mod key_rotation;
 mod outage;
 mod refresh_simulation;
 mod revalidation;
+mod shared_keys;
 mod signature_cache;
 mod sleeping_machine;
 mod spec_vectors;
