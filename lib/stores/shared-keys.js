@@ -8,6 +8,7 @@ const { notify } = require('../events/notify');
 const { wrongOption } = require('../verifier/errors');
 const { exchangeKeys } = require('../verifier/native-check');
 const { circuitBreaker, limitedStores } = require('./circuit-breaker');
+const { Limit } = require('./limit');
 const { proofs } = require('./proof');
 
 /**
@@ -204,10 +205,10 @@ class KeySharing {
   /** @param {string} source @param {string} text @param {boolean} isNews */
   async #publish(source, text, isNews) {
     this.#remember(source);
-    const entry = this.#entries.signed(`${source} ${text}`);
-    if (entry.length > LONGEST_ENTRY) throw new Error('a key set is too long to be shared');
     if (isNews && this.#news.size < MOST_SOURCES) this.#news.add(source);
     try {
+      const entry = this.#entries.signed(`${source} ${text}`);
+      if (entry.length > LONGEST_ENTRY) throw new Error('a key set is too long to be shared');
       if (!(await this.#hasNewer(source, text))) await this.#call(() => this.#store.set(keyOf(source), entry, KEPT));
       // Also those of an earlier time, when the store was down.
       if (this.#news.has(source) && this.#store.publish !== undefined) {
@@ -279,7 +280,7 @@ class KeySharing {
     this.#timer = setTimeout(() => this.#readUnread(), AGAIN).unref();
   }
 
-  /** One of them first: where that fails, so would all. */
+  /** One of them first: while the store is down all would fail. The next time it is another one, which may be the only bad one. */
   async #readUnread() {
     this.#timer = undefined;
     const [first, ...others] = this.#unread;
@@ -288,7 +289,7 @@ class KeySharing {
       if (first !== undefined) await this.#take(first);
       for (const source of others) this.#read(source);
     } catch {
-      for (const source of [first, ...others]) if (source !== undefined) this.#readLater(source);
+      for (const source of [...others, first]) if (source !== undefined) this.#readLater(source);
     }
   }
 
@@ -331,33 +332,6 @@ class KeySharing {
     if (this.#isClosed || performance.now() - this.#reportedAt < BETWEEN_PROBLEMS) return;
     this.#reportedAt = performance.now();
     notify(this.#onProblem, /** @type {Error} */ (error));
-  }
-}
-
-/** So many at once; the others wait in their order. */
-class Limit {
-  #free;
-  /** @type {(() => void)[]} */
-  #waiting = [];
-
-  /** @param {number} most */
-  constructor(most) {
-    this.#free = most;
-  }
-
-  /** @returns {Promise<void> | void} */
-  enter() {
-    if (this.#free > 0) {
-      this.#free -= 1;
-      return;
-    }
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  leave() {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free += 1;
-    else next();
   }
 }
 
