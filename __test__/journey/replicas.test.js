@@ -2,11 +2,11 @@
 
 // Eight processes on one real Redis: what is revoked in one is refused in all, whatever becomes of Redis.
 
-const { fork } = require('node:child_process');
 const path = require('node:path');
 const IORedis = require('ioredis');
 const { describeWith } = require('../support/needs');
 const { installRedis, startRedis } = require('../support/redis');
+const { startReplica: startChild } = require('../support/replicas');
 const { score } = require('../support/score');
 const { ISSUER, Signer, policyOf } = require('../support/signer');
 
@@ -31,18 +31,7 @@ async function startReplica(index) {
     sharedSecret: SECRET,
     policy: policyOf([signer.jwk]),
   };
-  const child = fork(CHILD, [JSON.stringify(settings)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  const waiting = new Map();
-  let last = 0;
-  const answerOf = (id) => new Promise((resolve) => waiting.set(id, resolve));
-  child.on('message', ({ id, answer }) => (waiting.get(id)?.(answer), waiting.delete(id)));
-  const ready = answerOf(0);
-  const ask = (action, argument) => {
-    const id = (last += 1);
-    child.send({ id, action, argument });
-    return answerOf(id);
-  };
-  return { ask, child, ready };
+  return startChild(CHILD, settings);
 }
 
 const all = (action, argument) => Promise.all(replicas.map(({ ask }) => ask(action, argument)));

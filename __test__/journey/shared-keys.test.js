@@ -3,12 +3,12 @@
 // Processes on one real Redis: keys that one of them has fetched serve all, whatever becomes of Redis.
 
 const { createHmac } = require('node:crypto');
-const { fork } = require('node:child_process');
 const path = require('node:path');
 const IORedis = require('ioredis');
 const { Issuer } = require('../support/issuer');
 const { describeWith } = require('../support/needs');
 const { installRedis, startRedis } = require('../support/redis');
+const { startReplica: startChild } = require('../support/replicas');
 const { score } = require('../support/score');
 
 const REPLICAS = 8;
@@ -29,18 +29,7 @@ const started = [];
 
 function startReplica(index) {
   const settings = { port: redis.port, client: index % 2 ? 'ioredis' : 'node-redis', sharedSecret: SECRET, policies };
-  const child = fork(CHILD, [JSON.stringify(settings)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  const waiting = new Map();
-  let last = 0;
-  const answerOf = (id) => new Promise((resolve) => waiting.set(id, resolve));
-  child.on('message', ({ id, answer }) => (waiting.get(id)?.(answer), waiting.delete(id)));
-  const ready = answerOf(0);
-  const ask = (action, argument) => {
-    const id = (last += 1);
-    child.send({ id, action, argument });
-    return answerOf(id);
-  };
-  const replica = { ask, child, ready };
+  const replica = startChild(CHILD, settings);
   started.push(replica);
   return replica;
 }

@@ -41,7 +41,6 @@ impl Clock for WallClock {
 type Store = Arc<Mutex<HashMap<String, String>>>;
 
 struct Replica {
-    network: Arc<Network>,
     verifier: Arc<Verifier>,
     exchange: Arc<KeyExchange>,
     policy: Arc<Policy>,
@@ -53,7 +52,7 @@ impl Replica {
         let runtime = tokio::runtime::Handle::current();
         let verifier = Verifier::with_pacing(network.clone(), clock, runtime, Pacing::default());
         let exchange = verifier.share_keys();
-        Self { network: Arc::clone(network), verifier, exchange, policy }
+        Self { verifier, exchange, policy }
     }
 
     /// One that does what is to be done with `store`.
