@@ -9,6 +9,7 @@ pub mod budget;
 pub mod calls;
 mod client;
 mod coding;
+mod context;
 mod dial;
 pub mod discovery;
 pub mod fault;

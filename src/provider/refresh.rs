@@ -2,11 +2,9 @@
 //! replicas and the snapshot file.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::runtime::Handle;
@@ -14,22 +12,22 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::asker::Asker;
+use super::context::RefreshContext;
 use super::discovery::Metadata;
-use super::fetch::{Document, Fetch, Request};
+use super::fetch::{Document, Request};
 use super::freshness::{self, FailedRefresh, advised_life};
 use super::shared_keys::{self, SharedKeys};
-use super::sharing::{Found, KeyExchange, Sharing};
+use super::sharing::{Found, KeyExchange};
 use super::slot::{RefreshResult, Slot, Snapshot, State};
 use super::snapshot_file::{self, SnapshotFileError, SnapshotFileState, StoredKeys};
 use super::{EXCHANGE_DEADLINE, FileError, ProviderError, REFRESH_DEADLINE, after, key_file};
 use crate::base64url::encode;
 use crate::keys::signature::sha256;
 use crate::keys::{self, KeySet};
-use crate::policy::KeySource;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::issuer::Issuer;
 use crate::policy::source::Origin;
-use crate::time::{Clock, Moment, UnixSeconds};
+use crate::time::Moment;
 
 /// How much of a refresh metadata may take when an older `jwks_uri` is known: broken discovery must not block keys.
 const DISCOVERY_SHARE: Duration = Duration::from_secs(4);
@@ -86,65 +84,6 @@ struct RefreshAnswer {
 
 /// Metadata that discovery found, and when.
 pub type Learned = (Arc<Metadata>, Moment);
-
-/// What the refreshes of a key store share.
-pub struct RefreshContext {
-    pub slots: Cache<Arc<KeySource>, Arc<Slot>>,
-    pub fetch: Arc<dyn Fetch>,
-    pub clock: Arc<dyn Clock>,
-    /// Counts the changes of keys, and of how long they can be used.
-    pub changes: AtomicU64,
-    /// When the store was cleared last: the keys of an older snapshot file are not used.
-    pub cleared: Mutex<Option<UnixSeconds>>,
-    /// What replicas share.
-    pub sharing: Sharing,
-}
-
-impl RefreshContext {
-    /// Puts keys of another replica into a slot, under its lock, unless it has newer ones by now. They come as if they had been
-    /// fetched when they were.
-    pub fn take_shared(
-        &self,
-        slot: &Slot,
-        state: &mut State,
-        keys: SharedKeys,
-        now: Duration,
-    ) -> Option<Arc<Snapshot>> {
-        let SharedKeys { keys, fetched_at, age, advised, validator, public } = keys;
-        let older = slot.snapshot();
-        if older.as_ref().is_some_and(|older| older.began_at >= fetched_at) {
-            return None;
-        }
-        state.counters.imported = state.counters.imported.saturating_add(1);
-        let began = now.saturating_sub(age);
-        // The provider has answered since: another replica.
-        if state.failed.is_some_and(|(failed, _)| failed.ended <= began) {
-            state.failed = None;
-            state.failed_host = None;
-        }
-        let older = older.as_ref().map(|older| older.keys());
-        state.budgets.missing.replaced(older, &keys, Moment { monotonic: began, wall: fetched_at });
-        let refreshes = state.counters.snapshots();
-        let public = Some(public);
-        let snapshot = Snapshot { keys, validator, began, began_at: fetched_at, advised, refreshes, public };
-        Some(self.replace_snapshot(slot, snapshot).0)
-    }
-
-    /// The new snapshot, and whether it is a change.
-    fn replace_snapshot(&self, slot: &Slot, snapshot: Snapshot) -> (Arc<Snapshot>, bool) {
-        let snapshot = Arc::new(snapshot);
-        let mut current = slot.snapshot.write().unwrap_or_else(PoisonError::into_inner);
-        let older = current.replace(Arc::clone(&snapshot));
-        drop(current);
-        // Most refreshes bring what was there. They must not count as changes: with many sources nothing found before
-        // could ever be used again.
-        let is_change = !older.is_some_and(|older| snapshot.confirms(&older));
-        if is_change {
-            self.changes.fetch_add(1, Ordering::AcqRel);
-        }
-        (snapshot, is_change)
-    }
-}
 
 /// One refresh of a slot. A slot has one at a time, so that an older answer never replaces a newer one.
 pub struct RefreshTask {

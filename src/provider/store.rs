@@ -9,9 +9,10 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::budget::{Pacing, Trigger};
+use super::context::RefreshContext;
 use super::fetch::Fetch;
 use super::freshness::{self, Advice, Facts, Lifetimes, advise};
-use super::refresh::{Learned, RefreshContext, RefreshTask};
+use super::refresh::{Learned, RefreshTask};
 use super::shared_keys::{self, Known, NotTaken};
 use super::sharing::{KeyExchange, Sharing};
 use super::slot::{Refresh, Slot, SlotReport, Snapshot, State};
