@@ -233,6 +233,32 @@ describe('shareKeys', () => {
     }
   });
 
+  test('an entry that cannot be read holds up no other', async () => {
+    jest.useFakeTimers();
+    try {
+      const connects = [];
+      const subscribe = async (_channel, _listener, onConnect) => (connects.push(onConnect), async () => {});
+      const memory = { ...memoryStore(), subscribe };
+      const other = 'b'.repeat(43);
+      let bad = () => false;
+      const get = async (key) => (bad(key) ? Promise.reject(new Error('WRONGTYPE')) : memory.get(key));
+      const [first, second] = some(2, { ...memory, get });
+      await jest.advanceTimersByTimeAsync(0);
+      for (const source of [SOURCE, other]) second.add({ kind: 'look', source });
+      await jest.advanceTimersByTimeAsync(0);
+      first.add({ kind: 'publish', text: entry(7), source: other });
+      await jest.advanceTimersByTimeAsync(0);
+      bad = () => true;
+      connects[1]();
+      await jest.advanceTimersByTimeAsync(500);
+      bad = (key) => key.endsWith(SOURCE);
+      await jest.advanceTimersByTimeAsync(5_000);
+      expect(second.offered).toEqual([entry(7)]);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
   test.each([
     ['of another secret', async (store) => some(1, store, { sharedSecret: 'b'.repeat(32) })],
     ['of no secret', async (store) => void (await store.set(`keys:${SOURCE}`, `${SOURCE} ${entry(9)}.`, 1_000))],
