@@ -15,6 +15,7 @@ const FIGURES = [
   ['tokens/s (min-max)', 'throughput', (it) => range(it, perSecond)],
   ['main-thread us', 'mainMicros', range],
   ['above no auth, us', 'aboveMicros', range],
+  ['span p50 above it', 'spanAboveMicros', range],
   ['span p10', 'spanP10Micros', ({ median }) => digits(median)],
   ['p50', 'spanP50Micros', ({ median }) => digits(median)],
   ['p90 us', 'spanP90Micros', ({ median }) => digits(median)],
