@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::error::Refusal;
 use crate::provider::fetch::HttpFetch;
-use crate::threads::pool::Pool;
+use crate::threads::pool::{LOOK_OUT, Pool};
 use crate::time::SystemClock;
 use crate::verifier::Verifier;
 
@@ -50,7 +50,9 @@ impl Process {
                     .build()?;
                 let fetch = Arc::new(HttpFetch::default());
                 let verifier = Verifier::new(fetch, Arc::new(SystemClock::default()), runtime.handle().clone());
-                let pool = Arc::new(Pool::new(runtime.handle().clone(), threads));
+                // On one processor a worker that looks out would keep the JavaScript thread from it.
+                let look_out = if threads > 1 { LOOK_OUT } else { Duration::ZERO };
+                let pool = Arc::new(Pool::new(runtime.handle().clone(), threads, look_out));
                 Ok(Self { runtime, pool, verifier })
             })
             .map_err(|_: std::io::Error| Refusal::Internal("the operating system refused a thread"))
