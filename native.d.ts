@@ -88,7 +88,8 @@ export interface PolicyRules extends KeyOptions {
   scope?: string;
   /** LibreChat's key in the same block; ignored here. */
   enabled?: boolean;
-  /** JWS names (RFC 7518, RFC 8037). Default: RS, PS and ES with 256, 384 and 512. `EdDSA`, also by its newer name `Ed25519` (RFC 9864), may be added. */
+  /** JWS names (RFC 7518, RFC 8037). Default: RS, PS and ES with 256, 384 and 512. `EdDSA`, also by its newer name `Ed25519` (RFC 9864), and `ML-DSA-44`,
+   *  `ML-DSA-65`, `ML-DSA-87` (RFC 9964) may be added. */
   algorithms?: string[];
   /** Refuse tokens without `exp`. Default true. */
   requireExp?: boolean;

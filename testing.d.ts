@@ -29,7 +29,10 @@ export type TestAlgorithm =
   | 'ES256'
   | 'ES384'
   | 'ES512'
-  | 'EdDSA';
+  | 'EdDSA'
+  | 'ML-DSA-44'
+  | 'ML-DSA-65'
+  | 'ML-DSA-87';
 
 export interface TestIssuerOptions {
   /** What tokens are signed with. Default `RS256`. */

@@ -85,7 +85,7 @@ codes! {
     PolicyAudience "ERR_POLICY_AUDIENCE" Config "The policy's `audience` is missing or not text." "Write the audience the provider puts into `aud`.";
     PolicyJwksUri "ERR_POLICY_JWKS_URI" Config "The policy's `jwksUri` (or `OPENID_JWKS_URL`) is not a usable URL." "Use an https URL, or remove it and let discovery find the keys.";
     PolicyScope "ERR_POLICY_SCOPE" Config "The policy's `scope` is not text." "Write the scopes in one string, separated by spaces.";
-    PolicyAlgorithms "ERR_POLICY_ALGORITHMS" Config "The policy's `algorithms` has a name that is not supported, or none." "Name some of RS256 to RS512, PS256 to PS512, ES256 to ES512, EdDSA.";
+    PolicyAlgorithms "ERR_POLICY_ALGORITHMS" Config "The policy's `algorithms` has a name that is not supported, or none." "Name some of RS256 to RS512, PS256 to PS512, ES256 to ES512, EdDSA, ML-DSA-44, ML-DSA-65, ML-DSA-87.";
     PolicyOption "ERR_POLICY_OPTION" Config "An option is unknown or of the wrong kind." "The message names the option and what was expected.";
     TokenArgument "ERR_TOKEN_ARGUMENT" Request "The token argument is not a string, or the handle given to `recheck` is not one." "Pass the token's text, without `Bearer`; to `recheck` the `verdict` of an accepted token.";
     CredentialsMissing "ERR_CREDENTIALS_MISSING" Request "The request has no bearer token." "Send `Authorization: Bearer` and the access token.";
@@ -142,7 +142,7 @@ codes! {
     EndpointUnauthorized "ERR_ENDPOINT_UNAUTHORIZED" Token "An endpoint of the provider, or Microsoft Graph, does not accept the token." "Get a new token; check that it has the scopes the endpoint wants, `openid` for userinfo.";
     EndpointAnswer "ERR_ENDPOINT_ANSWER" Upstream "An endpoint's answer is not what it should be: a JSON object with unique members." "The message says what is wrong with it; look at what stands between here and the provider.";
     UserinfoSubject "ERR_USERINFO_SUBJECT" Upstream "The userinfo is another subject's than the token's." "Have the provider answer with the token's own `sub`; nothing of such an answer is used.";
-    Overloaded "ERR_OVERLOADED" Capacity "More checks wait for a thread than can be answered in time." "Try again in a second. If it lasts, give this service more processors, or sign with a cheaper algorithm than ES384 or ES512.";
+    Overloaded "ERR_OVERLOADED" Capacity "More checks wait for a thread, or for the host's `resolvePolicy`, than can be answered in time." "Try again in a second. If it lasts, give this service more processors, sign with a cheaper algorithm than ES384 or ES512, or keep what `resolvePolicy` looks up.";
     Internal "ERR_INTERNAL" Internal "This package failed." "Please report it with the log line.";
 }
 

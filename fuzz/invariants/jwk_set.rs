@@ -61,7 +61,11 @@ fn is_true(reason: SkipReason, entry: &Value) -> bool {
         SkipReason::KeyOps => !may_verify(entry),
         SkipReason::Private => PRIVATE.iter().any(|name| entry.contains_key(*name)),
         SkipReason::KeyId => text("kid").is_some_and(|id| id.len() > 256),
-        SkipReason::Algorithm => entry.get("alg").is_some_and(|alg| !algorithms(entry).iter().any(|name| alg == name)),
+        SkipReason::Algorithm => {
+            // RFC 9964 3: required of this type alone.
+            let absent = kind(entry).0 == "AKP" && text("alg").is_none();
+            absent || entry.get("alg").is_some_and(|alg| !algorithms(entry).iter().any(|name| alg == name))
+        }
         SkipReason::Type => algorithms(entry).is_empty(),
         SkipReason::Encoding => !members(entry).iter().all(is_decodable),
         SkipReason::WeakRsa => bit_length(&bytes(entry, "n")) < 2048,
@@ -71,6 +75,7 @@ fn is_true(reason: SkipReason, entry: &Value) -> bool {
             e.is_empty() || e == [1] || [n, e].iter().any(|number| number.last().is_some_and(|byte| byte % 2 == 0))
         }
         SkipReason::CoordinateLength => members(entry).iter().any(|name| bytes(entry, name).len() > field_bytes(entry)),
+        SkipReason::PublicLength => public_bytes(entry) != Some(bits::leniently(text("pub").unwrap()).unwrap().len()),
         // The crypto library's word, and that of the unit test.
         SkipReason::Rejected | SkipReason::SmallOrder => true,
         SkipReason::NotAnObject | SkipReason::DuplicateKeyId | SkipReason::TooMany => false,
@@ -83,7 +88,7 @@ fn may_verify(entry: &Map<String, Value>) -> bool {
     entry.get("key_ops").is_none_or(verifies)
 }
 
-const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+const PRIVATE: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
 
 fn kind(entry: &Map<String, Value>) -> (&str, &str) {
     let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -97,7 +102,9 @@ fn algorithms(entry: &Map<String, Value>) -> &'static [&'static str] {
         ("EC", "P-256") => &["ES256"],
         ("EC", "P-384") => &["ES384"],
         ("EC", "P-521") => &["ES512"],
-        ("OKP", "Ed25519") => &["EdDSA"],
+        // RFC 9864 2.2: two names of one algorithm.
+        ("OKP", "Ed25519") => &["EdDSA", "Ed25519"],
+        ("AKP", _) => &["ML-DSA-44", "ML-DSA-65", "ML-DSA-87"],
         _ => &[],
     }
 }
@@ -107,6 +114,7 @@ fn members(entry: &Map<String, Value>) -> &'static [&'static str] {
     match kind(entry) {
         ("RSA", _) => &["n", "e"],
         ("EC", _) => &["x", "y"],
+        ("AKP", _) => &["pub"],
         _ => &["x"],
     }
 }
@@ -130,6 +138,7 @@ fn assert_is_strong(key: &Key, entry: &Map<String, Value>) {
     let thumbprint = match kind(entry) {
         ("RSA", _) => of_rsa(key, entry),
         ("EC", curve) => of_ec(entry, curve, field_bytes(entry)),
+        ("AKP", _) => of_akp(entry),
         _ => of_ed25519(entry),
     };
     let algorithms = algorithms(entry);
@@ -137,7 +146,8 @@ fn assert_is_strong(key: &Key, entry: &Map<String, Value>) {
     assert_eq!(**key.thumbprint(), *thumbprint);
     let only = entry.get("alg").filter(|only| !only.is_null());
     for algorithm in Algorithm::ALL {
-        let fits = algorithms.contains(&algorithm.name()) && only.is_none_or(|only| only == algorithm.name());
+        let is_named = |only: &Value| only.as_str().and_then(Algorithm::from_name) == Some(algorithm);
+        let fits = algorithms.contains(&algorithm.name()) && only.is_none_or(is_named);
         assert_eq!(key.fits(algorithm), fits, "{algorithm:?} for {entry:?}");
         assert_believes_no_empty_signature(key, algorithm);
     }
@@ -173,6 +183,23 @@ fn of_ed25519(entry: &Map<String, Value>) -> String {
     thumbprint(&format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, encode(&x)))
 }
 
+/// FIPS 204, table 2.
+fn public_bytes(entry: &Map<String, Value>) -> Option<usize> {
+    match entry.get("alg")?.as_str()? {
+        "ML-DSA-44" => Some(1312),
+        "ML-DSA-65" => Some(1952),
+        "ML-DSA-87" => Some(2592),
+        _ => None,
+    }
+}
+
+/// RFC 9964 6.
+fn of_akp(entry: &Map<String, Value>) -> String {
+    let public = bits::leniently(entry["pub"].as_str().unwrap()).unwrap();
+    assert_eq!(Some(public.len()), public_bytes(entry));
+    thumbprint(&format!(r#"{{"alg":{},"kty":"AKP","pub":"{}"}}"#, entry["alg"], encode(&public)))
+}
+
 /// What anybody can write without the private key: zeros, and for Ed25519 the neutral point with them (RFC 8032 5.1.7). Several
 /// messages, because a point of small order lets every second, fourth or eighth pass.
 fn assert_believes_no_empty_signature(key: &Key, algorithm: Algorithm) {
@@ -180,12 +207,17 @@ fn assert_believes_no_empty_signature(key: &Key, algorithm: Algorithm) {
         Algorithm::ES256 | Algorithm::EdDSA => 64,
         Algorithm::ES384 => 96,
         Algorithm::ES512 => 132,
+        // FIPS 204, table 2.
+        Algorithm::MlDsa44 => 2420,
+        Algorithm::MlDsa65 => 3309,
+        Algorithm::MlDsa87 => 4627,
         _ => key.modulus_bytes(),
     };
     let (firsts, messages): (_, &[&[u8]]) = match algorithm {
         Algorithm::EdDSA => (0..=1, &[b"a", b"b", b"c", b"d", b"e", b"f", b"g", b"h"]),
         // The hash makes no difference to zeros, and each costs a look at the modulus.
         Algorithm::RS256 | Algorithm::ES256 | Algorithm::ES384 | Algorithm::ES512 => (0..=0, &[b"a"]),
+        Algorithm::MlDsa44 | Algorithm::MlDsa65 | Algorithm::MlDsa87 => (0..=0, &[b"a"]),
         _ => return,
     };
     for first in firsts {

@@ -24,7 +24,7 @@ const MOST_TRIALS = 20;
 const WITHOUT = {
   ERR_TOKEN_ALGORITHM: ({ options, now }, { header }) =>
     // A list of one name has its text.
-    typeof header.alg === 'string' && /^(RS|PS|ES)(256|384|512)$|^(EdDSA|Ed25519)$/.test(header.alg)
+    typeof header.alg === 'string' && /^(RS|PS|ES)(256|384|512)$|^(EdDSA|Ed25519)$|^ML-DSA-(44|65|87)$/.test(header.alg)
       ? { now, options: { ...options, algorithms: [header.alg] } }
       : undefined,
   ERR_TOKEN_KID: drop('requireKid'),

@@ -14,7 +14,7 @@ token: trust it in no server that others use.
   --audience TEXT   aud of its tokens
   --profile NAME    tokens that look like a provider's: entra, keycloak, auth0, okta, cognito, google, zitadel, authentik, kubernetes,
                     github-actions
-  --alg NAME        RS256 (default) to RS512, PS256 to PS512, ES256 to ES512, EdDSA
+  --alg NAME        RS256 (default) to RS512, PS256 to PS512, ES256 to ES512, EdDSA; with Node 24.6 ML-DSA-44, -65, -87
   --claims JSON     claims of the first token
   --expires-in N    seconds the first token lives, default 3600
   --help

@@ -4,10 +4,11 @@
 
 const { createHmac, generateKeyPairSync, sign, constants } = require('node:crypto');
 
-/** What signs with each algorithm (RFC 7518 3.1, RFC 8037 3.1), and how its key is made. */
+/** What signs with each algorithm (RFC 7518 3.1, RFC 8037 3.1, RFC 9964 5), and how its key is made. */
 const RSA = { type: 'rsa', options: { modulusLength: 2048 } };
 const curve = (/** @type {string} */ namedCurve) => ({ type: 'ec', options: { namedCurve } });
 const PSS = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
+const mlDsa = (/** @type {string} */ type) => ({ key: { type, options: {} }, hash: null, options: {} });
 const P1363 = { dsaEncoding: 'ieee-p1363' };
 
 /** @type {Record<string, { key: { type: string, options: object }, hash: string | null, options: object }>} */
@@ -22,6 +23,9 @@ const ALGORITHMS = {
   ES384: { key: curve('P-384'), hash: 'sha384', options: P1363 },
   ES512: { key: curve('P-521'), hash: 'sha512', options: P1363 },
   EdDSA: { key: { type: 'ed25519', options: {} }, hash: null, options: {} },
+  'ML-DSA-44': mlDsa('ml-dsa-44'),
+  'ML-DSA-65': mlDsa('ml-dsa-65'),
+  'ML-DSA-87': mlDsa('ml-dsa-87'),
 };
 
 /** For tests that want them refused: `none` has no signature, HMAC signs with the published key (RFC 8725 2.1). */
@@ -38,10 +42,32 @@ function createKey(alg, kid) {
   if (wanted === undefined) {
     throw new TypeError(`alg is one of ${Object.keys(ALGORITHMS).join(', ')}, and is ${JSON.stringify(alg)}`);
   }
-  const pair = /** @type {{ publicKey: KeyObject, privateKey: KeyObject }} */ (
-    /** @type {Function} */ (generateKeyPairSync)(wanted.key.type, wanted.key.options)
-  );
-  return { kid, alg, ...pair, jwk: { ...pair.publicKey.export({ format: 'jwk' }), kid, alg, use: 'sig' } };
+  const pair = pairOf(alg, wanted.key);
+  return { kid, alg, ...pair, jwk: { ...membersOf(alg, pair.publicKey), kid, alg, use: 'sig' } };
+}
+
+/** @param {string} alg @param {{ type: string, options: object }} key @returns {{ publicKey: KeyObject, privateKey: KeyObject }} */
+function pairOf(alg, { type, options }) {
+  try {
+    return /** @type {Function} */ (generateKeyPairSync)(type, options);
+  } catch (cause) {
+    if (!alg.startsWith('ML-DSA')) throw cause;
+    throw new TypeError(
+      `a test issuer signs with ${alg} from Node 24.6 on, and this is Node ${process.versions.node}`,
+      { cause },
+    );
+  }
+}
+
+/** Bytes of a SubjectPublicKeyInfo before an ML-DSA key (RFC 9881 4). */
+const ML_DSA_PREFIX = 22;
+
+/** @param {string} alg @param {KeyObject} publicKey @returns {Record<string, unknown>} */
+function membersOf(alg, publicKey) {
+  if (!alg.startsWith('ML-DSA')) return { ...publicKey.export({ format: 'jwk' }) };
+  // The first Nodes that have these keys do not write them as a JWK.
+  const der = publicKey.export({ format: 'der', type: 'spki' });
+  return { kty: 'AKP', pub: der.subarray(ML_DSA_PREFIX).toString('base64url') };
 }
 
 /**

@@ -35,7 +35,7 @@ const codes = Object.freeze({
   ERR_POLICY_ALGORITHMS: Object.freeze({
     fault: 'config',
     meaning: 'The policy\'s `algorithms` has a name that is not supported, or none.',
-    action: 'Name some of RS256 to RS512, PS256 to PS512, ES256 to ES512, EdDSA.',
+    action: 'Name some of RS256 to RS512, PS256 to PS512, ES256 to ES512, EdDSA, ML-DSA-44, ML-DSA-65, ML-DSA-87.',
   }),
   ERR_POLICY_OPTION: Object.freeze({
     fault: 'config',
@@ -319,8 +319,8 @@ const codes = Object.freeze({
   }),
   ERR_OVERLOADED: Object.freeze({
     fault: 'capacity',
-    meaning: 'More checks wait for a thread than can be answered in time.',
-    action: 'Try again in a second. If it lasts, give this service more processors, or sign with a cheaper algorithm than ES384 or ES512.',
+    meaning: 'More checks wait for a thread, or for the host\'s `resolvePolicy`, than can be answered in time.',
+    action: 'Try again in a second. If it lasts, give this service more processors, sign with a cheaper algorithm than ES384 or ES512, or keep what `resolvePolicy` looks up.',
   }),
   ERR_INTERNAL: Object.freeze({
     fault: 'internal',

@@ -4,6 +4,7 @@ const { theme, rows, row } = table('algorithms');
 export default { theme, rows };
 
 const NINE = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512'];
+const ML_DSA = ['ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87'];
 const KID = { ES256: 'ec-256', ES384: 'ec-384', ES512: 'ec-521', EdDSA: 'ed-25519' };
 const kidOf = (alg) => KID[alg] ?? 'rsa-a';
 const ALGORITHM = 'ERR_TOKEN_ALGORITHM';
@@ -13,12 +14,19 @@ const INVALID = 'ERR_SIGNATURE_INVALID';
 for (const alg of NINE) {
   row(`accepts ${alg} by default`, 'ok', { header: header({ alg, kid: kidOf(alg) }) });
   row(`accepts ${alg} where the policy names only it`, 'ok', { header: header({ alg, kid: kidOf(alg) }), policy: { algorithms: [alg] } });
-  const others = [...NINE.filter((other) => other !== alg), 'EdDSA'];
+  const others = [...NINE.filter((other) => other !== alg), 'EdDSA', ...ML_DSA];
   row(`refuses ${alg} where the policy names all others`, ALGORITHM, { header: header({ alg, kid: kidOf(alg) }), policy: { algorithms: others } });
 }
 row('refuses EdDSA by default', ALGORITHM, { header: header({ alg: 'EdDSA', kid: 'ed-25519' }) });
 row('accepts EdDSA where the policy names it', 'ok', { header: header({ alg: 'EdDSA', kid: 'ed-25519' }), policy: { algorithms: ['EdDSA'] } });
 row('accepts EdDSA beside others where the policy names it', 'ok', { header: header({ alg: 'EdDSA', kid: 'ed-25519' }), policy: { algorithms: ['RS256', 'EdDSA'] } });
+for (const alg of ML_DSA) {
+  const token = { header: header({ alg, kid: alg.toLowerCase() }) };
+  row(`refuses ${alg} by default`, ALGORITHM, token);
+  row(`accepts ${alg} where the policy names it`, 'ok', { ...token, policy: { algorithms: [alg] } });
+  row(`accepts ${alg} without kid`, 'ok', { header: header({ alg, kid: undefined }), policy: { algorithms: ['RS256', alg] } });
+  row(`refuses ${alg} where the policy names all others`, ALGORITHM, { ...token, policy: { algorithms: [...NINE, 'EdDSA', ...ML_DSA.filter((other) => other !== alg)] } });
+}
 row('refuses RS256 where the policy names only EdDSA', ALGORITHM, { policy: { algorithms: ['EdDSA'] } });
 row('accepts an algorithm that the policy names twice', 'ok', { policy: { algorithms: ['RS256', 'RS256'] } });
 row('accepts a 3072-bit RSA key', 'ok', { header: header({ kid: 'rsa-3072' }), sign: { key: 'rsa-3072', alg: 'RS256' } });
@@ -43,6 +51,10 @@ row('refuses alg es256', ALGORITHM, { header: header({ alg: 'es256', kid: 'ec-25
 row('refuses alg eddsa even where EdDSA is named', ALGORITHM, { header: header({ alg: 'eddsa', kid: 'ed-25519' }), sign: { key: 'ed-25519', alg: 'EdDSA' }, policy: { algorithms: ['EdDSA'] } });
 row('accepts alg Ed25519, the other name of EdDSA (RFC 9864)', 'ok', { header: header({ alg: 'Ed25519', kid: 'ed-25519' }), sign: { key: 'ed-25519', alg: 'EdDSA' }, policy: { algorithms: ['EdDSA'] } });
 row('accepts alg EdDSA under a policy that names it Ed25519', 'ok', { header: header({ alg: 'EdDSA', kid: 'ed-25519' }), policy: { algorithms: ['Ed25519'] } });
+row('accepts alg Ed25519 with a key that names EdDSA', 'ok', { header: header({ alg: 'Ed25519', kid: 'old' }), sign: { key: 'ed-25519', alg: 'EdDSA' }, keys: 'names of Ed25519', policy: { algorithms: ['EdDSA'] } });
+row('accepts alg EdDSA with a key that names Ed25519', 'ok', { header: header({ alg: 'EdDSA', kid: 'new' }), keys: 'names of Ed25519', policy: { algorithms: ['Ed25519'] } });
+row('refuses alg ed25519', ALGORITHM, { header: header({ alg: 'ed25519', kid: 'ed-25519' }), sign: { key: 'ed-25519', alg: 'EdDSA' }, policy: { algorithms: ['Ed25519'] } });
+row('refuses alg Ed25519 over an RSA key', 'ERR_KEY_UNSUITABLE', { header: header({ alg: 'Ed25519', kid: 'rsa-a' }), sign: { key: 'ed-25519', alg: 'EdDSA' }, policy: { algorithms: ['EdDSA'] } });
 row('refuses alg Ed448', ALGORITHM, { header: header({ alg: 'Ed448', kid: 'ed-25519' }), sign: { key: 'ed-25519', alg: 'EdDSA' }, policy: { algorithms: ['EdDSA'] } });
 row('refuses ES256K', ALGORITHM, { header: header({ alg: 'ES256K', kid: 'ec-k1' }), sign: { key: 'ec-k1', alg: 'ES256' }, keys: 'bad points' });
 row('refuses a header without alg', ALGORITHM, { header: header({ alg: undefined }), sign: { key: 'rsa-a', alg: 'RS256' } });
@@ -143,6 +155,30 @@ row('does not hold an RSA key that names HS256', 'ERR_KEY_NOT_FOUND', { header: 
 row('does not try a key that names another algorithm for a token without kid', INVALID, { header: header({ kid: undefined }), keys: 'named algorithms, no kid', differs: DIFFERS.jwk });
 row('finds no candidate where all keys name other algorithms', 'ERR_KEY_NOT_FOUND', { header: header({ alg: 'RS512', kid: undefined }), keys: 'named algorithms, no kid', differs: DIFFERS.jwk });
 row('tries the entry that names the algorithm of a token without kid', 'ok', { header: header({ kid: undefined }), keys: 'two algorithms, one key' });
+
+// ML-DSA (RFC 9964).
+const AKP = { header: header({ alg: 'ML-DSA-44', kid: 'ml-dsa-44' }), policy: { algorithms: ML_DSA } };
+const akp = (kid, more = {}) => ({ ...AKP, header: header({ alg: 'ML-DSA-44', kid }), keys: 'other akp', ...more });
+for (const kid of ['no-alg', 'alg-null', 'alg-of-another-size', 'alg-unknown', 'alg-rs256', 'alg-lower', 'pub-short', 'pub-long', 'pub-der', 'pub-empty', 'pub-number', 'no-pub', 'as-x', 'as-okp', 'private-as-d']) {
+  row(`does not hold an AKP key that cannot be used: ${kid}`, 'ERR_KEY_NOT_FOUND', akp(kid));
+}
+row('accepts an AKP key with base64 padding', 'ok', akp('padded'));
+row('uses a good AKP key beside others', 'ok', akp('ml-dsa-65', { header: header({ alg: 'ML-DSA-65', kid: 'ml-dsa-65' }) }));
+row('does not hold a private AKP key', 'ERR_KEY_NOT_FOUND', akp('ml-dsa-private', { keys: 'private entries' }));
+row('refuses an ML-DSA-65 header over an ML-DSA-44 key', UNSUITABLE, { ...AKP, header: header({ alg: 'ML-DSA-65', kid: 'ml-dsa-44' }) });
+row('refuses an ML-DSA-44 header over an ML-DSA-65 key', UNSUITABLE, { ...AKP, header: header({ alg: 'ML-DSA-44', kid: 'ml-dsa-65' }) });
+row('refuses an ML-DSA-44 header over an RSA key', UNSUITABLE, { ...AKP, header: header({ alg: 'ML-DSA-44', kid: 'rsa-a' }) });
+row('refuses an RS256 header over an ML-DSA key', UNSUITABLE, { header: header({ alg: 'RS256', kid: 'ml-dsa-44' }), sign: { key: 'rsa-a', alg: 'RS256' } });
+row('refuses alg ml-dsa-44', ALGORITHM, { ...AKP, header: header({ alg: 'ml-dsa-44', kid: 'ml-dsa-44' }), sign: { key: 'ml-dsa-44', alg: 'ML-DSA-44' } });
+row('refuses alg HS256 made with an ML-DSA key as secret', ALGORITHM, { ...AKP, header: header({ alg: 'HS256', kid: 'ml-dsa-44' }), sign: { key: 'oct-a', alg: 'HS256' } });
+row('refuses an ML-DSA-44 signature by another key', INVALID, { ...AKP, sign: { key: 'ml-dsa-44-b', alg: 'ML-DSA-44' } });
+row('refuses an ML-DSA-65 signature under ML-DSA-44', INVALID, { ...AKP, sign: { key: 'ml-dsa-65', alg: 'ML-DSA-65' } });
+row('refuses an ML-DSA-44 signature with a context', INVALID, { ...AKP, sign: { key: 'ml-dsa-44', alg: 'ML-DSA-44', context: 'jwt' } });
+for (const how of ['all-zero', 'drop-last', 'append-zero', 'prepend-zero']) row(`refuses an ML-DSA-44 signature changed by ${how}`, INVALID, { ...AKP, mutate: [{ op: 'reshape', part: 2, how }] });
+for (const byte of [0, 31, 32, 1200, 2335, 2336, 2415, -1]) row(`refuses an ML-DSA-44 signature with a flipped bit in byte ${byte}`, INVALID, { ...AKP, mutate: [{ op: 'flip-bit', part: 2, byte, bit: 0 }] });
+for (const alg of ['ML-DSA-65', 'ML-DSA-87']) row(`refuses an ${alg} signature with a flipped bit`, INVALID, { header: header({ alg, kid: alg.toLowerCase() }), policy: { algorithms: [alg] }, mutate: [{ op: 'flip-bit', part: 2, byte: 100, bit: 3 }] });
+row('refuses an empty signature under ML-DSA-44', INVALID, { ...AKP, mutate: [{ op: 'set', part: 2, text: '' }] });
+row('refuses claims changed under an ML-DSA-44 signature', INVALID, { ...AKP, mutate: [{ op: 'flip-bit', part: 1, byte: -3, bit: 0 }] });
 
 // use and key_ops.
 const NOT_FOUND = 'ERR_KEY_NOT_FOUND';

@@ -4,7 +4,7 @@ export const ISSUER = 'https://id.example.test/realms/main';
 export const POLICY = { issuer: ISSUER, audience: 'api' };
 export const CLAIMS = { iss: ISSUER, aud: 'api', sub: 'user-1', iat: NOW - 10, exp: NOW + 300 };
 
-const DEFAULT_KEY = { RS: 'rsa-a', PS: 'rsa-a', HS: 'oct-a', ES256: 'ec-256', ES384: 'ec-384', ES512: 'ec-521', ES256K: 'ec-k1', EdDSA: 'ed-25519' };
+const DEFAULT_KEY = { RS: 'rsa-a', PS: 'rsa-a', HS: 'oct-a', ES256: 'ec-256', ES384: 'ec-384', ES512: 'ec-521', ES256K: 'ec-k1', EdDSA: 'ed-25519', 'ML-DSA-44': 'ml-dsa-44', 'ML-DSA-65': 'ml-dsa-65', 'ML-DSA-87': 'ml-dsa-87' };
 
 export const keyFor = (alg) => DEFAULT_KEY[alg] ?? DEFAULT_KEY[alg.slice(0, 2)];
 

@@ -23,7 +23,7 @@ export function keySets(keys) {
   })();
 
   const sets = {
-    main: json(['rsa-a', 'rsa-b', 'rsa-3072', 'rsa-4096', 'ec-256', 'ec-384', 'ec-521', 'ed-25519'].map((name) => pub(name))),
+    main: json(['rsa-a', 'rsa-b', 'rsa-3072', 'rsa-4096', 'ec-256', 'ec-384', 'ec-521', 'ed-25519', 'ml-dsa-44', 'ml-dsa-65', 'ml-dsa-87'].map((name) => pub(name))),
     'rsa-a only': json([good]),
     'rsa-a of another provider': json([pub('rsa-b', { kid: 'rsa-a' })]),
     'elliptic only': json([pub('ec-256'), pub('ec-384'), pub('ec-521')]),
@@ -68,6 +68,7 @@ export function keySets(keys) {
       { ...keys['rsa-a'], kid: 'rsa-private' },
       { ...keys['ec-256'], kid: 'ec-private' },
       { ...keys['ed-25519'], kid: 'ed-private' },
+      { ...keys['ml-dsa-44'], kid: 'ml-dsa-private' },
       { ...keys['rsa-a'], kid: 'rsa-a' },
       good,
       pub('rsa-b'),
@@ -167,6 +168,28 @@ export function keySets(keys) {
       pub('ed-25519', { kid: 'ed-as-ed448', crv: 'Ed448' }),
       pub('ed-25519'),
     ]),
+
+    'other akp': json([
+      pub('ml-dsa-44', { kid: 'no-alg', alg: undefined }),
+      pub('ml-dsa-44', { kid: 'alg-null', alg: null }),
+      pub('ml-dsa-44', { kid: 'alg-of-another-size', alg: 'ML-DSA-65' }),
+      pub('ml-dsa-44', { kid: 'alg-unknown', alg: 'ML-DSA-45' }),
+      pub('ml-dsa-44', { kid: 'alg-rs256', alg: 'RS256' }),
+      pub('ml-dsa-44', { kid: 'alg-lower', alg: 'ml-dsa-44' }),
+      pub('ml-dsa-44', { kid: 'pub-short', pub: b64u(unb64u(keys['ml-dsa-44'].pub).subarray(1)) }),
+      pub('ml-dsa-44', { kid: 'pub-long', pub: b64u(Buffer.concat([unb64u(keys['ml-dsa-44'].pub), Buffer.from([0])])) }),
+      // What a certificate has (RFC 9881 4): the same key in a DER structure.
+      pub('ml-dsa-44', { kid: 'pub-der', pub: b64u(Buffer.concat([Buffer.from('30820532300b06096086480165030403110382052100', 'hex'), unb64u(keys['ml-dsa-44'].pub)])) }),
+      pub('ml-dsa-44', { kid: 'pub-empty', pub: '' }),
+      pub('ml-dsa-44', { kid: 'pub-number', pub: 5 }),
+      pub('ml-dsa-44', { kid: 'no-pub', pub: undefined }),
+      pub('ml-dsa-44', { kid: 'as-x', pub: undefined, x: keys['ml-dsa-44'].pub }),
+      pub('ml-dsa-44', { kid: 'as-okp', kty: 'OKP', crv: 'ML-DSA-44', x: keys['ml-dsa-44'].pub }),
+      pub('ml-dsa-44', { kid: 'private-as-d', d: keys['ml-dsa-44'].priv }),
+      pub('ml-dsa-44', { kid: 'padded', pub: `${keys['ml-dsa-44'].pub}==` }),
+      pub('ml-dsa-65'),
+    ]),
+    'names of Ed25519': json([pub('ed-25519', { kid: 'new', alg: 'Ed25519' }), pub('ed-25519', { kid: 'old', alg: 'EdDSA' })]),
 
     'nine candidates': json([...Array.from({ length: 8 }, (_, i) => fillerPoint(i + 1)), bare('ec-256')]),
     'eight candidates': json([...Array.from({ length: 7 }, (_, i) => fillerPoint(i + 1)), bare('rsa-b'), bare('ec-384'), bare('ec-256')]),

@@ -1,6 +1,6 @@
 // Fixed test keys. Existing ones are kept for ever, so that committed tokens stay valid; only missing ones are generated.
 import crypto from 'node:crypto';
-import { b64u, unb64u } from './mint.mjs';
+import { b64u, ML_DSA, unb64u } from './mint.mjs';
 
 const rsa = (modulusLength, publicExponent = 65537) => () => crypto.generateKeyPairSync('rsa', { modulusLength, publicExponent });
 const ec = (namedCurve) => () => crypto.generateKeyPairSync('ec', { namedCurve });
@@ -33,14 +33,21 @@ const MAKERS = {
   'x-25519': () => crypto.generateKeyPairSync('x25519'),
 };
 
+/** RFC 9964 4: the private key is its seed. */
+export function akp(alg, seed = crypto.randomBytes(32)) {
+  return { kty: 'AKP', alg, pub: b64u(ML_DSA[alg].keygen(seed).publicKey), priv: b64u(seed) };
+}
+
 export function completeKeys(existing) {
   const keys = { ...existing };
   for (const [name, make] of Object.entries(MAKERS)) keys[name] ??= make().privateKey.export({ format: 'jwk' });
+  for (const alg of Object.keys(ML_DSA)) keys[alg.toLowerCase()] ??= akp(alg);
+  keys['ml-dsa-44-b'] ??= akp('ML-DSA-44');
   keys['oct-a'] ??= { kty: 'oct', k: b64u(crypto.randomBytes(32)) };
   return keys;
 }
 
-export const publicJwk = ({ d, p, q, dp, dq, qi, k, ...rest }) => rest;
+export const publicJwk = ({ d, p, q, dp, dq, qi, k, priv, ...rest }) => rest;
 
 /** The public point of a tiny private scalar: cheap, reproducible filler keys. */
 export function fillerPoint(scalar) {

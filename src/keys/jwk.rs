@@ -1,4 +1,5 @@
-//! The import of one entry of a JWK Set (RFC 7517 4, RFC 7518 6, RFC 8037 2): a key, or the reason why it is skipped.
+//! The import of one entry of a JWK Set (RFC 7517 4, RFC 7518 6, RFC 8037 2, RFC 9964 3): a key, or the reason why it is
+//! skipped.
 //!
 //! Providers publish sets with entries that cannot or must not be used. Each is skipped alone; the others are imported.
 
@@ -8,7 +9,7 @@ use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use serde_json::{Map, Value, json};
 
 use super::members::{Kty, is_private};
-use super::signature::PublicKey;
+use super::signature::{PublicKey, sha256};
 use crate::algorithm::{Algorithm, KeyType};
 use crate::base64url::{self, encode};
 use crate::key_id::KeyId;
@@ -30,7 +31,7 @@ pub enum SkipReason {
     Use,
     #[error("`key_ops` does not have `verify`")]
     KeyOps,
-    #[error("`alg` is not a signature algorithm for this type of key")]
+    #[error("`alg` is not a signature algorithm for this type of key, or missing where this type needs one")]
     Algorithm,
     #[error("it holds private or symmetric key material")]
     Private,
@@ -48,6 +49,8 @@ pub enum SkipReason {
     SmallOrder,
     #[error("a coordinate is longer than the field of its curve")]
     CoordinateLength,
+    #[error("`pub` is not as long as the public keys of its `alg`")]
+    PublicLength,
     #[error("the crypto library refuses it (a point off the curve, for instance)")]
     Rejected,
     #[error("an earlier entry is the same key with the same `kid`")]
@@ -91,7 +94,7 @@ impl Key {
             None | Some("") => None,
             Some(text) => Some(KeyId::new(text).ok_or(SkipReason::KeyId)?),
         };
-        let Imported { public, canonical, normalised } = import_material(entry)?;
+        let Imported { public, thumbprint, normalised } = import_material(entry)?;
         let only = match entry.get("alg") {
             None | Some(Value::Null) => None,
             Some(name) => {
@@ -99,12 +102,7 @@ impl Key {
                 Some(algorithm.filter(|it| it.key_type() == public.key_type()).ok_or(SkipReason::Algorithm)?)
             }
         };
-        // RFC 7638: the same key material has the same thumbprint, however its entry is encoded.
-        let thumbprint = serde_json::from_value::<Jwk>(canonical)
-            .ok()
-            .and_then(|jwk| jwk.thumbprint(ThumbprintHash::SHA256).ok())
-            .ok_or(SkipReason::Rejected)?
-            .into();
+        let thumbprint = thumbprint.ok_or(SkipReason::Rejected)?.into();
         // Not a registered parameter: in Microsoft's shared key sets it names the issuer that the key may sign for.
         let issuer = entry.get("issuer").and_then(Value::as_str).map(Arc::from);
         Ok(Self { id, only, issuer, thumbprint, normalised, public })
@@ -159,8 +157,8 @@ impl Key {
 
 struct Imported {
     public: PublicKey,
-    /// The required members only, in their canonical encoding.
-    canonical: Value,
+    /// RFC 7638: the same key material has the same one, however its entry is encoded.
+    thumbprint: Option<String>,
     normalised: bool,
 }
 
@@ -180,6 +178,11 @@ fn bytes(entry: &Map<String, Value>, name: &str) -> Result<Bytes, SkipReason> {
             Ok(Bytes { bytes, respelled: true })
         }
     }
+}
+
+/// RFC 7638 3.2: of the required members only, in their canonical encoding.
+fn thumbprint_of(canonical: Value) -> Option<String> {
+    serde_json::from_value::<Jwk>(canonical).ok()?.thumbprint(ThumbprintHash::SHA256).ok()
 }
 
 fn without_leading_zeros(bytes: &[u8]) -> &[u8] {
@@ -205,8 +208,26 @@ fn import_material(entry: &Map<String, Value>) -> Result<Imported, SkipReason> {
             "Ed25519" => import_ed25519(entry),
             _ => Err(SkipReason::Type),
         },
+        Some(Kty::Akp) => import_akp(entry),
         Some(Kty::Oct) | None => Err(SkipReason::Type),
     }
+}
+
+/// RFC 9964 3: `alg` is required, and says what `pub` is.
+fn import_akp(entry: &Map<String, Value>) -> Result<Imported, SkipReason> {
+    let name = entry.get("alg").and_then(Value::as_str).ok_or(SkipReason::Algorithm)?;
+    let algorithm = Algorithm::from_name(name).filter(|it| is_ml_dsa(it.key_type())).ok_or(SkipReason::Algorithm)?;
+    let raw = bytes(entry, "pub")?;
+    // Any bytes of the right number are a key (FIPS 204, algorithm 23).
+    let public = PublicKey::ml_dsa(algorithm.key_type(), &raw.bytes).map_err(|_| SkipReason::PublicLength)?;
+    // RFC 9964 6: `alg`, `kty` and `pub`, in this order. Neither name nor base64url has a character to escape.
+    let canonical = format!(r#"{{"alg":"{}","kty":"AKP","pub":"{}"}}"#, algorithm.name(), encode(&raw.bytes));
+    let thumbprint = Some(encode(&sha256(canonical.as_bytes())));
+    Ok(Imported { public, thumbprint, normalised: raw.respelled })
+}
+
+const fn is_ml_dsa(key_type: KeyType) -> bool {
+    matches!(key_type, KeyType::MlDsa44 | KeyType::MlDsa65 | KeyType::MlDsa87)
 }
 
 fn import_ed25519(entry: &Map<String, Value>) -> Result<Imported, SkipReason> {
@@ -216,8 +237,8 @@ fn import_ed25519(entry: &Map<String, Value>) -> Result<Imported, SkipReason> {
         return Err(SkipReason::SmallOrder);
     }
     let public = PublicKey::ed25519(&x.bytes).map_err(|_| SkipReason::Rejected)?;
-    let canonical = json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(&x.bytes) });
-    Ok(Imported { public, canonical, normalised: x.respelled })
+    let thumbprint = thumbprint_of(json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(&x.bytes) }));
+    Ok(Imported { public, thumbprint, normalised: x.respelled })
 }
 
 /// The y-coordinates, least significant word first, of the eight points whose order divides the cofactor (RFC 8032 5.1), each
@@ -259,8 +280,8 @@ fn import_rsa(entry: &Map<String, Value>) -> Result<Imported, SkipReason> {
     }
     let normalised = raw_n.respelled || raw_e.respelled || n.len() != raw_n.bytes.len() || e.len() != raw_e.bytes.len();
     let public = PublicKey::rsa(n, e).map_err(|_| SkipReason::Rejected)?;
-    let canonical = json!({ "kty": "RSA", "n": encode(n), "e": encode(e) });
-    Ok(Imported { public, canonical, normalised })
+    let thumbprint = thumbprint_of(json!({ "kty": "RSA", "n": encode(n), "e": encode(e) }));
+    Ok(Imported { public, thumbprint, normalised })
 }
 
 fn import_ec(
@@ -279,8 +300,8 @@ fn import_ec(
     let (x, y) = (coordinate(&raw_x)?, coordinate(&raw_y)?);
     let normalised = raw_x.respelled || raw_y.respelled || x != raw_x.bytes || y != raw_y.bytes;
     let public = PublicKey::ec(key_type, &x, &y).map_err(|_| SkipReason::Rejected)?;
-    let canonical = json!({ "kty": "EC", "crv": curve, "x": encode(&x), "y": encode(&y) });
-    Ok(Imported { public, canonical, normalised })
+    let thumbprint = thumbprint_of(json!({ "kty": "EC", "crv": curve, "x": encode(&x), "y": encode(&y) }));
+    Ok(Imported { public, thumbprint, normalised })
 }
 
 #[cfg(test)]
@@ -338,6 +359,13 @@ mod tests {
             (json!({ "kty": "EC", "crv": "P-256", "x": "AQ", "y": "AQ" }), SkipReason::Rejected),
             (json!({ "kty": "EC", "crv": "P-256", "x": N, "y": "AQ" }), SkipReason::CoordinateLength),
             (json!({ "kty": "OKP", "crv": "Ed25519", "x": "AQ" }), SkipReason::Rejected),
+            (json!({ "kty": "AKP", "pub": "AQ" }), SkipReason::Algorithm),
+            (json!({ "kty": "AKP", "alg": "ML-DSA-128", "pub": "AQ" }), SkipReason::Algorithm),
+            (json!({ "kty": "AKP", "alg": "RS256", "pub": "AQ" }), SkipReason::Algorithm),
+            (json!({ "kty": "AKP", "alg": "ML-DSA-44", "pub": 1 }), SkipReason::Encoding),
+            (json!({ "kty": "AKP", "alg": "ML-DSA-44", "pub": "AQ" }), SkipReason::PublicLength),
+            (json!({ "kty": "AKP", "alg": "ML-DSA-44", "priv": "AQ" }), SkipReason::Private),
+            (rsa(json!({ "alg": "ML-DSA-44" })), SkipReason::Algorithm),
             (rsa(json!({ "use": "enc" })), SkipReason::Use),
             (rsa(json!({ "use": null })), SkipReason::Use),
             (rsa(json!({ "use": "SIG" })), SkipReason::Use),

@@ -34,6 +34,7 @@ key_types! {
     Rsa "RSA" public ["n", "e"] private ["d", "p", "q", "dp", "dq", "qi", "oth"] "RFC 7518 6.3.";
     Ec "EC" public ["crv", "x", "y"] private ["d"] "RFC 7518 6.2.";
     Okp "OKP" public ["crv", "x"] private ["d"] "RFC 8037 2.";
+    Akp "AKP" public ["pub"] private ["priv"] "RFC 9964 3. Its `alg` is required as well: it says what `pub` is.";
     Oct "oct" public [] private ["k"] "RFC 7518 6.4.";
 }
 
@@ -90,7 +91,17 @@ mod tests {
             KeyType::Ed25519 => {
                 json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" })
             }
+            KeyType::MlDsa44 => rfc_9964("ML-DSA-44"),
+            KeyType::MlDsa65 => rfc_9964("ML-DSA-65"),
+            KeyType::MlDsa87 => rfc_9964("ML-DSA-87"),
         }
+    }
+
+    /// RFC 9964 A.1.
+    fn rfc_9964(alg: &str) -> Value {
+        let examples: Value = serde_json::from_str(include_str!("../../tests/vectors/rfc-9964.json")).unwrap();
+        let jwk = &examples["examples"][alg]["jwk"];
+        json!({ "kty": "AKP", "alg": alg, "pub": jwk["pub"] })
     }
 
     fn kept(entry: &Value) -> Value {
@@ -127,7 +138,7 @@ mod tests {
         for member in Kty::ALL.iter().flat_map(|kty| kty.public_members()).chain(&COMMON_MEMBERS) {
             assert!(!is_private(member), "{member}");
         }
-        for member in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
+        for member in ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"] {
             assert!(is_private(member) && !may_be_kept(member), "{member}");
         }
         for member in ["x5c", "x5t", "x5t#S256", "x5u", "iat", "", "__proto__"] {

@@ -6,10 +6,10 @@ use aws_lc_rs::rsa::{KeyPairComponents, PublicKeyComponents};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED, ECDSA_P384_SHA384_FIXED_SIGNING,
     ECDSA_P521_SHA512_FIXED, ECDSA_P521_SHA512_FIXED_SIGNING, ED25519, EcdsaKeyPair, EcdsaSigningAlgorithm,
-    Ed25519KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
-    RSA_PKCS1_2048_8192_SHA512, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_2048_8192_SHA256,
-    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding,
-    RsaKeyPair, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm,
+    Ed25519KeyPair, ML_DSA_44, ML_DSA_65, ML_DSA_87, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512,
+    RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
+    RSA_PSS_SHA512, RsaEncoding, RsaKeyPair, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm,
 };
 use std::sync::OnceLock;
 
@@ -67,7 +67,9 @@ impl PublicKey {
             KeyType::P256 => &ECDSA_P256_SHA256_FIXED,
             KeyType::P384 => &ECDSA_P384_SHA384_FIXED,
             KeyType::P521 => &ECDSA_P521_SHA512_FIXED,
-            KeyType::Rsa | KeyType::Ed25519 => return Err(KeyRejected),
+            KeyType::Rsa | KeyType::Ed25519 | KeyType::MlDsa44 | KeyType::MlDsa65 | KeyType::MlDsa87 => {
+                return Err(KeyRejected);
+            }
         };
         // SEC 1, 2.3.3: an uncompressed point.
         let point = [&[4_u8], x, y].concat();
@@ -82,6 +84,25 @@ impl PublicKey {
     pub fn ed25519(x: &[u8]) -> Result<Self, KeyRejected> {
         let parsed = ParsedPublicKey::new(&ED25519, x).map_err(|_| KeyRejected)?;
         Ok(Self { key_type: KeyType::Ed25519, material: Material::Other(parsed) })
+    }
+
+    /// An ML-DSA key from its bytes (FIPS 204, algorithm 22). Signatures are checked with an empty context (RFC 9964 5).
+    ///
+    /// # Errors
+    /// [`KeyRejected`] for a key type of another algorithm, and for any other length than that of its parameter set
+    /// (FIPS 204, table 2): the crypto library would read a DER structure as well.
+    pub fn ml_dsa(key_type: KeyType, bytes: &[u8]) -> Result<Self, KeyRejected> {
+        let (length, algorithm): (usize, &'static dyn VerificationAlgorithm) = match key_type {
+            KeyType::MlDsa44 => (1312, &ML_DSA_44),
+            KeyType::MlDsa65 => (1952, &ML_DSA_65),
+            KeyType::MlDsa87 => (2592, &ML_DSA_87),
+            KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::P521 | KeyType::Ed25519 => return Err(KeyRejected),
+        };
+        if bytes.len() != length {
+            return Err(KeyRejected);
+        }
+        let parsed = ParsedPublicKey::new(algorithm, bytes).map_err(|_| KeyRejected)?;
+        Ok(Self { key_type, material: Material::Other(parsed) })
     }
 
     /// The kind of key this is.
@@ -225,7 +246,7 @@ fn ecdsa(key_type: KeyType) -> Option<&'static EcdsaSigningAlgorithm> {
         KeyType::P256 => Some(&ECDSA_P256_SHA256_FIXED_SIGNING),
         KeyType::P384 => Some(&ECDSA_P384_SHA384_FIXED_SIGNING),
         KeyType::P521 => Some(&ECDSA_P521_SHA512_FIXED_SIGNING),
-        KeyType::Rsa | KeyType::Ed25519 => None,
+        KeyType::Rsa | KeyType::Ed25519 | KeyType::MlDsa44 | KeyType::MlDsa65 | KeyType::MlDsa87 => None,
     }
 }
 
@@ -238,6 +259,7 @@ fn rsa_encoding(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {
         Algorithm::PS384 => &RSA_PSS_SHA384,
         Algorithm::PS512 => &RSA_PSS_SHA512,
         Algorithm::ES256 | Algorithm::ES384 | Algorithm::ES512 | Algorithm::EdDSA => return None,
+        Algorithm::MlDsa44 | Algorithm::MlDsa65 | Algorithm::MlDsa87 => return None,
     })
 }
 
@@ -268,5 +290,6 @@ fn rsa_parameters(algorithm: Algorithm) -> Option<(usize, &'static RsaParameters
         Algorithm::PS384 => (4, &RSA_PSS_2048_8192_SHA384),
         Algorithm::PS512 => (5, &RSA_PSS_2048_8192_SHA512),
         Algorithm::ES256 | Algorithm::ES384 | Algorithm::ES512 | Algorithm::EdDSA => return None,
+        Algorithm::MlDsa44 | Algorithm::MlDsa65 | Algorithm::MlDsa87 => return None,
     })
 }

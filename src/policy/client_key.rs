@@ -94,6 +94,10 @@ const fn usual(key_type: KeyType) -> Algorithm {
         KeyType::P384 => Algorithm::ES384,
         KeyType::P521 => Algorithm::ES512,
         KeyType::Ed25519 => Algorithm::EdDSA,
+        // No private key of these is read.
+        KeyType::MlDsa44 => Algorithm::MlDsa44,
+        KeyType::MlDsa65 => Algorithm::MlDsa65,
+        KeyType::MlDsa87 => Algorithm::MlDsa87,
     }
 }
 

@@ -17,7 +17,9 @@ pub enum PolicyError {
     JwksUri,
     #[error("`scope` must be a string of scopes separated by spaces")]
     Scope,
-    #[error("`algorithms` must be a list of names out of RS, PS, ES with 256, 384, 512, and EdDSA")]
+    #[error(
+        "`algorithms` must be a list of names out of RS, PS, ES with 256, 384, 512, EdDSA, and ML-DSA-44, -65, -87"
+    )]
     Algorithms,
     /// Another option: its name and what was expected.
     #[error("`{key}` must be {expected}")]

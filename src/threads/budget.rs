@@ -37,6 +37,9 @@ pub fn estimate(algorithm: Algorithm, modulus_bytes: usize) -> Duration {
         KeyType::P384 => 160,
         KeyType::P521 => 400,
         KeyType::Ed25519 => 30,
+        KeyType::MlDsa44 => 25,
+        KeyType::MlDsa65 => 45,
+        KeyType::MlDsa87 => 65,
     })
 }
 
@@ -214,6 +217,9 @@ mod tests {
             (Algorithm::ES384, 0, 160),
             (Algorithm::ES512, 0, 400),
             (Algorithm::EdDSA, 0, 30),
+            (Algorithm::MlDsa44, 0, 25),
+            (Algorithm::MlDsa65, 0, 45),
+            (Algorithm::MlDsa87, 0, 65),
         ];
         for (algorithm, modulus_bytes, expected) in table {
             assert_eq!(estimate(algorithm, modulus_bytes), us(expected), "{} {modulus_bytes}", algorithm.name());

