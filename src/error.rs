@@ -132,7 +132,7 @@ codes! {
     DiscoveryDocument "ERR_DISCOVERY_DOCUMENT" Upstream "The provider's metadata cannot be used." "Open the issuer's `/.well-known/openid-configuration`; it needs `issuer` and `jwks_uri`.";
     DiscoveryIssuer "ERR_DISCOVERY_ISSUER" Upstream "The provider's metadata names another issuer." "Write the policy's `issuer` as the metadata does.";
     JwksFetch "ERR_JWKS_FETCH" Upstream "The provider's keys could not be fetched." "Check network, DNS, proxy and certificates between here and the key URL, and `jwksUri` where it is set.";
-    JwksDocument "ERR_JWKS_DOCUMENT" Upstream "The provider's key document has no usable key." "Open the key URL; it must be a JWK Set with a signature key: RSA of 2048 bits or more, EC or Ed25519, and no `use: enc`.";
+    JwksDocument "ERR_JWKS_DOCUMENT" Upstream "The provider's key document has no usable key." "Open the key URL; it must be a JWK Set with a signature key: RSA of 2048 bits or more, EC, Ed25519 or ML-DSA, and no `use: enc`.";
     AddressRefused "ERR_ADDRESS_REFUSED" Upstream "The provider's host has an address that is never connected to." "Link-local and cloud-metadata addresses are refused; check DNS.";
     KeyNotAsked "ERR_KEY_NOT_ASKED" Upstream "The token's key is not known, and the provider has been asked for unknown keys as often as it is." "Try again after `retryAfter` seconds. If it lasts, somebody sends tokens with made-up `kid`s: look for whom.";
     EndpointMissing "ERR_ENDPOINT_MISSING" Upstream "The issuer's metadata name no such endpoint." "Open the issuer's `/.well-known/openid-configuration`; the message names the member that is missing.";

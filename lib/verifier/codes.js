@@ -270,7 +270,7 @@ const codes = Object.freeze({
   ERR_JWKS_DOCUMENT: Object.freeze({
     fault: 'upstream',
     meaning: 'The provider\'s key document has no usable key.',
-    action: 'Open the key URL; it must be a JWK Set with a signature key: RSA of 2048 bits or more, EC or Ed25519, and no `use: enc`.',
+    action: 'Open the key URL; it must be a JWK Set with a signature key: RSA of 2048 bits or more, EC, Ed25519 or ML-DSA, and no `use: enc`.',
   }),
   ERR_ADDRESS_REFUSED: Object.freeze({
     fault: 'upstream',
