@@ -138,7 +138,7 @@ codes! {
     EndpointMissing "ERR_ENDPOINT_MISSING" Upstream "The issuer's metadata name no such endpoint." "Open the issuer's `/.well-known/openid-configuration`; the message names the member that is missing.";
     EndpointRefused "ERR_ENDPOINT_REFUSED" Upstream "The issuer's metadata name an endpoint that no user's token is sent to." "Open the issuer's `/.well-known/openid-configuration`; if the endpoint there is right, list its host in `hosts`.";
     EndpointFetch "ERR_ENDPOINT_FETCH" Upstream "An endpoint of the provider, or Microsoft Graph, could not be reached." "Check network, DNS, proxy and certificates between here and the host.";
-    EndpointStatus "ERR_ENDPOINT_STATUS" Upstream "An endpoint of the provider, or Microsoft Graph, answered with a redirect or an error." "Look at the provider's log; for an exchange, at the client's credentials and permissions.";
+    EndpointStatus "ERR_ENDPOINT_STATUS" Upstream "An endpoint of the provider, or Microsoft Graph, answered with a redirect or an error." "Look at the provider's log; for an exchange or an introspection, at the client's credentials and permissions.";
     EndpointUnauthorized "ERR_ENDPOINT_UNAUTHORIZED" Token "An endpoint of the provider, or Microsoft Graph, does not accept the token." "Get a new token; check that it has the scopes the endpoint wants, `openid` for userinfo.";
     EndpointAnswer "ERR_ENDPOINT_ANSWER" Upstream "An endpoint's answer is not what it should be: a JSON object with unique members." "The message says what is wrong with it; look at what stands between here and the provider.";
     UserinfoSubject "ERR_USERINFO_SUBJECT" Upstream "The userinfo is another subject's than the token's." "Have the provider answer with the token's own `sub`; nothing of such an answer is used.";
@@ -338,7 +338,7 @@ impl Code {
             Cause::Refused(..) => Self::EndpointRefused,
             Cause::Overloaded => Self::Overloaded,
             Cause::Fetch(error) => fetch_code(*error, Self::EndpointFetch),
-            Cause::Redirect(_) | Cause::Status(..) => Self::EndpointStatus,
+            Cause::Redirect(_) | Cause::Status(..) | Cause::Client(..) => Self::EndpointStatus,
             Cause::Unauthorized(_) => Self::EndpointUnauthorized,
             Cause::Answer(_) | Cause::Unproven(_) => Self::EndpointAnswer,
             Cause::KeysLate => Self::JwksFetch,

@@ -300,7 +300,7 @@ const codes = Object.freeze({
   ERR_ENDPOINT_STATUS: Object.freeze({
     fault: 'upstream',
     meaning: 'An endpoint of the provider, or Microsoft Graph, answered with a redirect or an error.',
-    action: 'Look at the provider\'s log; for an exchange, at the client\'s credentials and permissions.',
+    action: 'Look at the provider\'s log; for an exchange or an introspection, at the client\'s credentials and permissions.',
   }),
   ERR_ENDPOINT_UNAUTHORIZED: Object.freeze({
     fault: 'token',

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use url::Url;
+
 use super::PolicyError;
 use super::client_key::ClientKey;
 use super::endpoint::Endpoint;
@@ -84,6 +86,13 @@ pub struct Introspection {
     pub signed: bool,
 }
 
+/// Where a server is asked, or by which it is named. What is written before its host or behind `#` is not sent to anybody as what it is: the
+/// client has `clientSecret` for that (RFC 6749 3.2).
+fn place(text: &str) -> Option<Endpoint> {
+    let bare = |url: &Url| url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+    Endpoint::parse(text).filter(|endpoint| bare(endpoint.url()))
+}
+
 fn wrong<T>(expected: &'static str) -> Result<T, PolicyError> {
     Err(PolicyError::option("introspection", expected))
 }
@@ -92,9 +101,13 @@ impl IntrospectionOptions {
     pub(super) fn check(self, issuer: &Issuer, has_certificate: bool) -> Result<Introspection, PolicyError> {
         let endpoint = match self.endpoint.as_deref() {
             None => None,
-            Some(text) => match Endpoint::parse(text) {
+            Some(text) => match place(text) {
                 Some(endpoint) => Some(endpoint),
-                None => return wrong("an object whose `endpoint` is an https URL (or http to localhost)"),
+                None => {
+                    return wrong(
+                        "an object whose `endpoint` is an https URL (or http to localhost), without a user name or fragment",
+                    );
+                }
             },
         };
         if is_blank(&self.client_id) {
@@ -158,7 +171,7 @@ impl IntrospectionOptions {
             }
             None | Some("issuer") => AssertionAudience::Issuer,
             Some("endpoint") => AssertionAudience::Endpoint,
-            Some(text) if Endpoint::parse(text).is_some() => AssertionAudience::Named(text.into()),
+            Some(text) if place(text).is_some() => AssertionAudience::Named(text.into()),
             Some(_) => {
                 return wrong(
                     "an object whose `assertionAudience` is \"issuer\", \"endpoint\" or an https URL (or http to localhost)",

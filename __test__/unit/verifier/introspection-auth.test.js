@@ -127,13 +127,24 @@ test.each([
   expect(assertionOf(asked[0].form, keys.p256.publicKey).claims.aud).toBe(expected(issuer));
 });
 
-test('an assertion that the provider refuses is an error of ours, and shows neither key nor assertion', async () => {
-  const { asked, asking, check } = await provider(() => ({ status: 401, body: '{"error":"invalid_client"}' }));
+test.each([
+  [401, 'invalid_client'],
+  [403, 'access_denied'],
+  [400, 'invalid_client'],
+])('status %i and %s is about our own client, and shows neither key nor assertion', async (status, error) => {
+  const { asked, asking, check } = await provider(() => ({ status, body: JSON.stringify({ error }) }));
   const outcome = await check(opaque(), asking(by({ privateKey: keys.p256.pkcs8 })));
   expect(outcome).toMatchObject({ ok: false, code: 'ERR_ENDPOINT_STATUS', fault: 'upstream' });
-  expect(outcome.message).toContain('invalid_client');
+  for (const word of [error, 'client', 'key', 'secret']) expect(outcome.message).toContain(word);
   const shown = inspect(outcome, { depth: 9 });
   for (const secret of [asked[0].form.get('client_assertion'), keys.p256.jwk.d]) expect(shown).not.toContain(secret);
+});
+
+test('any other status is not said to be about the client', async () => {
+  const { asking, check } = await provider(() => ({ status: 503, body: '{"error":"temporarily_unavailable"}' }));
+  const outcome = await check(opaque(), asking(by({ privateKey: keys.p256.pkcs8 })));
+  expect(outcome).toMatchObject({ ok: false, code: 'ERR_ENDPOINT_STATUS' });
+  expect(outcome.message).not.toContain('client');
 });
 
 const { d, ...publicOnly } = keys.p256.jwk;
@@ -183,6 +194,7 @@ test.each([
   ['a key for another way', { privateKey: keys.p256.pkcs8, clientSecret: 's', auth: 'basic' }],
   ['an algorithm for another way', { clientSecret: 's', auth: 'post', alg: 'ES256' }],
   ['a plain audience', { privateKey: keys.p256.pkcs8, assertionAudience: 'http://idp.example' }],
+  ['an audience with a password', { privateKey: keys.p256.pkcs8, assertionAudience: 'https://a:b@idp.example/token' }],
   ['an audience that is no URL', { privateKey: keys.p256.pkcs8, assertionAudience: 'token' }],
 ])('%s is a configuration error that names the option and shows no key', (_name, members) => {
   const policy = { issuer: 'https://idp.example', audience: AUDIENCE, introspection: by(members) };

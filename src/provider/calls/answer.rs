@@ -68,11 +68,7 @@ pub fn userinfo(response: Response, subject: &str) -> Result<String, Cause> {
 
 /// A token endpoint's answer.
 pub fn exchange(response: &Response) -> Result<Granted, Cause> {
-    // Here 401 is about our own credentials (RFC 6749 5.2) and not about the user's token.
-    match succeeded(response, token_error) {
-        Err(Cause::Unauthorized(status)) => return Err(Cause::Status(status, token_error(response))),
-        other => other?,
-    }
+    accepted_client(response)?;
     let (mut token, mut is_bearer, mut expires_in) = (None, true, None);
     let wanted = |name: &str| match name {
         "access_token" => Some(0),
@@ -118,6 +114,16 @@ pub(super) fn succeeded(response: &Response, said: impl Fn(&Response) -> Option<
         status @ (401 | 403) => Err(Cause::Unauthorized(status)),
         status => Err(Cause::Status(status, said(response))),
     }
+}
+
+/// [`succeeded`], where the client shows who it is: 401 is about its own credentials and not about the user's token (RFC 6749 5.2,
+/// RFC 7662 2.3), and some servers say the same with 400.
+pub(super) fn accepted_client(response: &Response) -> Result<(), Cause> {
+    succeeded(response, token_error).map_err(|cause| match cause {
+        Cause::Unauthorized(status) => Cause::Client(status, token_error(response)),
+        Cause::Status(status, error @ Some("invalid_client" | "unauthorized_client")) => Cause::Client(status, error),
+        other => other,
+    })
 }
 
 /// Reads an answer that must be a JSON object.
@@ -229,7 +235,7 @@ mod tests {
         for status in [401, 403] {
             assert_eq!(userinfo(answer(status, own), "s"), Err(Cause::Unauthorized(status)));
             assert_eq!(graph(answer(status, own), now()), Err(Cause::Unauthorized(status)));
-            assert_eq!(exchange(&answer(status, own)), Err(Cause::Status(status, None)));
+            assert_eq!(exchange(&answer(status, own)), Err(Cause::Client(status, None)));
         }
         for status in [100, 199, 400, 404, 429, 500, 503, 600] {
             assert_eq!(userinfo(answer(status, own), "s"), Err(Cause::Status(status, None)));
@@ -282,7 +288,7 @@ mod tests {
     fn a_refused_exchange_repeats_only_known_words() {
         let refused = |status, body: &str| exchange(&answer(status, body)).unwrap_err();
         assert_eq!(refused(400, r#"{"error":"invalid_grant"}"#), Cause::Status(400, Some("invalid_grant")));
-        assert_eq!(refused(401, r#"{"error":"invalid_client"}"#), Cause::Status(401, Some("invalid_client")));
+        assert_eq!(refused(401, r#"{"error":"invalid_client"}"#), Cause::Client(401, Some("invalid_client")));
         for body in [r#"{"error":"eyJhbGciOi"}"#, r#"{"error":["invalid_grant"]}"#, "<html>", ""] {
             assert_eq!(refused(400, body), Cause::Status(400, None), "{body}");
         }

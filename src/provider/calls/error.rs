@@ -81,6 +81,12 @@ pub enum Cause {
     /// A status that says no.
     #[error("the answer has status {0}{said}; look at the provider's log", said = in_brackets(*.1))]
     Status(u16, Option<&'static str>),
+    /// A status about the client that asks, and not about the token (RFC 6749 5.2, RFC 7662 2.3).
+    #[error(
+        "the endpoint does not accept the client that asks (status {0}{said}); check its id, its secret, key or certificate, and what it may do",
+        said = .1.map(|error| format!(", {error}")).unwrap_or_default()
+    )]
+    Client(u16, Option<&'static str>),
     /// An answer that cannot be used.
     #[error("the answer cannot be used: {0}")]
     Answer(Unusable),
@@ -160,7 +166,10 @@ impl CallError {
     /// The status that came, where that is the cause.
     pub const fn status(&self) -> Option<u16> {
         match self.cause {
-            Cause::Redirect(status) | Cause::Unauthorized(status) | Cause::Status(status, _) => Some(status),
+            Cause::Redirect(status)
+            | Cause::Unauthorized(status)
+            | Cause::Status(status, _)
+            | Cause::Client(status, _) => Some(status),
             Cause::Metadata(ref error) => error.status(),
             _ => None,
         }

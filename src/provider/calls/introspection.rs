@@ -95,8 +95,11 @@ impl Calls {
             Ok(Said::Inactive) => (INACTIVE, Ok(None)),
             Ok(Said::Active { text, expires_at }) => {
                 let left = expires_at.map(|exp| exp - self.clock.wall().get());
-                let left = left.map_or(asked.kept_for, |left| Duration::try_from_secs_f64(left).unwrap_or_default());
-                (left.min(asked.kept_for), Ok(Some(text.into())))
+                let kept_for = left.map_or(asked.kept_for, |left| {
+                    // One that has passed is no time at all.
+                    Duration::try_from_secs_f64(left.min(asked.kept_for.as_secs_f64())).unwrap_or_default()
+                });
+                (kept_for, Ok(Some(text.into())))
             }
             Err(error) => (FAILED, Err(error)),
         };

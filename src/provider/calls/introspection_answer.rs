@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::answer::{media_type, succeeded, token_error, utf8};
+use super::answer::{accepted_client, media_type, utf8};
 use super::error::{Cause, Unusable};
 use crate::json::{Value, member_text, read_object};
 use crate::provider::fetch::Response;
@@ -21,14 +21,14 @@ pub enum Said {
 
 /// An introspection endpoint's answer (RFC 7662 2.2), as JSON text.
 pub fn introspection(response: Response) -> Result<String, Cause> {
-    answered(&response)?;
+    accepted_client(&response)?;
     media_type(response.content_type.as_deref()).map_err(Cause::Answer)?;
     utf8(response.body).map_err(Cause::Answer)
 }
 
 /// The JWT that an introspection endpoint has answered with (RFC 9701 5): nothing of it is checked but its form.
 pub fn introspection_jwt(response: Response) -> Result<String, Cause> {
-    answered(&response)?;
+    accepted_client(&response)?;
     let named = response.content_type.as_deref().unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if !named.eq_ignore_ascii_case(MEDIA_TYPE) {
         return Err(Cause::Answer(Unusable::NoJwt));
@@ -46,15 +46,6 @@ pub fn introspection_jwt(response: Response) -> Result<String, Cause> {
 pub fn object_of(payload: &str) -> Result<String, Cause> {
     let object = member_text(payload, "token_introspection").map_err(|error| Cause::Answer(error.into()))?;
     object.filter(|text| text.starts_with('{')).map(str::to_owned).ok_or(Cause::Answer(Unusable::NoObject))
-}
-
-/// Whether an introspection endpoint has answered at all.
-fn answered(response: &Response) -> Result<(), Cause> {
-    // RFC 7662 2.3: 401 is about our own credentials and not about the token.
-    match succeeded(response, token_error) {
-        Err(Cause::Unauthorized(status)) => Err(Cause::Status(status, token_error(response))),
-        other => other,
-    }
 }
 
 /// What an answer says of the token.
@@ -97,8 +88,8 @@ mod tests {
         }
         // It is about our own credentials.
         for status in [401, 403] {
-            assert_eq!(introspection(answer(status, active)), Err(Cause::Status(status, None)));
-            assert_eq!(introspection_jwt(answer(status, active)), Err(Cause::Status(status, None)));
+            assert_eq!(introspection(answer(status, active)), Err(Cause::Client(status, None)));
+            assert_eq!(introspection_jwt(answer(status, active)), Err(Cause::Client(status, None)));
         }
     }
 
