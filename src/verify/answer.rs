@@ -1,14 +1,16 @@
 //! The rules a policy has for what a provider answers about a token (RFC 7662).
 
-use super::claims::{CheckedClaims, actor, audience, checked, issuer_place, parse, refused_as, use_and_client};
+use super::Verified;
+use super::claims::{CheckedClaims, actor, audience, checked, issuer_place, parse, refused_as, shown, use_and_client};
 use super::claims_error::ClaimsError;
 use super::granted::{granted_scopes, required_scopes};
 use super::times::{Times, Window, timely_with};
 use crate::mismatch::Mismatch;
 use crate::policy::Policy;
-use crate::revocation::RevocableClaims;
+use crate::policy::issuer::normalise;
 use crate::time::UnixSeconds;
 use crate::token::{UnverifiedToken, kind};
+use crate::whitespace::words;
 
 /// RFC 9701 5.
 const SIGNED: &str = "token-introspection+jwt";
@@ -77,20 +79,24 @@ pub fn check(payload: &str, policy: &Policy, now: UnixSeconds) -> Result<(Checke
     checked(&claims, payload, policy, (times, scopes, subject), looks).map(|checked| (checked, holds))
 }
 
+/// What a provider says of an active JWT besides that it is active.
+#[derive(Debug, Clone)]
+pub struct Agreed {
+    /// It calls the token bound to a key.
+    pub is_bound: bool,
+    /// The JWT's scopes that the answer has as well, where it names any: what is left of the grant.
+    pub scopes: Option<Box<str>>,
+}
+
 /// Checks what a provider says of an active JWT besides that it is active: no other kind of token, and what the answer names of times,
-/// audience, issuer, scope and subject must satisfy the policy too, and be of the same subject and token. Returns whether the answer says
-/// that the token is bound to a key.
+/// audience, issuer, scope and subject must satisfy the policy too, and be of the same issuer, subject and token.
 ///
 /// # Errors
 /// [`ClaimsError`], the first rule that fails.
-pub fn agrees(
-    payload: &str,
-    jwt: &RevocableClaims<'_>,
-    policy: &Policy,
-    now: UnixSeconds,
-) -> Result<bool, ClaimsError> {
-    let claims = parse(payload, policy)?;
-    timely_with(&Times::of(&claims), policy, false, now)?;
+pub fn agrees(payload: &str, verified: &Verified, policy: &Policy, now: UnixSeconds) -> Result<Agreed, ClaimsError> {
+    let (claims, jwt) = (parse(payload, policy)?, verified.revocable());
+    // What it leaves out the JWT has said: the rules on age and lifetime want both `iat` and `exp`.
+    timely_with(&Times::of(&claims).or(verified.claims.times()), policy, false, now)?;
     if let Some(kind) = kind::named_by_claims(&claims) {
         return Err(refused_as(kind));
     }
@@ -100,10 +106,11 @@ pub fn agrees(
     }
     if names("iss") {
         issuer_place(&claims, policy)?;
-    }
-    // The grant may have been narrowed since the token was signed.
-    if names("scope") || names("scp") {
-        required_scopes(&claims, policy)?;
+        // A subject is one issuer's own (RFC 7519 4.1.2): of several issuers or tenants another one has the same names for others.
+        let said = claims.text("iss").unwrap_or_default();
+        if normalise(said) != normalise(jwt.issuer) {
+            return Err(ClaimsError::Issuer(Mismatch::of_names(&[jwt.issuer], &shown(&claims, [said]))));
+        }
     }
     if claims.get("sub").is_some_and(|said| said.as_str() != Some(jwt.subject)) {
         return Err(ClaimsError::Subject);
@@ -112,9 +119,17 @@ pub fn agrees(
     if claims.text("jti").is_some_and(is_other) {
         return Err(ClaimsError::Introspection("its `jti` is another token's"));
     }
+    // The grant may have been narrowed since the token was signed.
+    let scopes = if names("scope") || names("scp") {
+        let granted = required_scopes(&claims, policy)?;
+        let left: Vec<&str> = verified.scopes().filter(|scope| words(&granted).any(|other| other == *scope)).collect();
+        Some(left.join(" ").into())
+    } else {
+        None
+    };
     let is_bound = claims.is_bound();
     if is_bound && policy.rules().require_unbound {
         return Err(ClaimsError::Bound);
     }
-    Ok(is_bound)
+    Ok(Agreed { is_bound, scopes })
 }

@@ -62,6 +62,11 @@ impl CheckedClaims {
         timely(&self.times, policy, now)
     }
 
+    /// `nbf`, `exp` and `iat`.
+    pub(super) const fn times(&self) -> Times {
+        self.times
+    }
+
     /// `exp`, unchanged.
     pub const fn expires_at(&self) -> Option<f64> {
         self.times.expires_at()

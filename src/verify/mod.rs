@@ -20,6 +20,7 @@ use crate::revocation::RevocableClaims;
 use crate::time::UnixSeconds;
 use crate::token::UnverifiedToken;
 use crate::whitespace;
+use answer::Agreed;
 use claims::CheckedClaims;
 
 pub use crate::token::email::EmailSource;
@@ -113,8 +114,8 @@ pub struct Verified {
     basis: Basis,
     claims: Arc<CheckedClaims>,
     holds: Window,
-    /// What the provider has said of a JWT: the token itself need not show it.
-    bound_by_answer: bool,
+    /// What the provider has said of a JWT beside that it is active: the token itself need not show it.
+    agreed: Option<Agreed>,
 }
 
 impl Verified {
@@ -145,9 +146,10 @@ impl Verified {
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         whitespace::words(self.scope_text())
     }
-    /// The scopes granted, separated by JavaScript's white space.
+    /// The scopes granted, separated by JavaScript's white space; of a JWT that the provider was asked about those that it still has.
     pub fn scope_text(&self) -> &str {
-        self.claims.scopes.of(self.claims())
+        let left = self.agreed.as_ref().and_then(|agreed| agreed.scopes.as_deref());
+        left.unwrap_or_else(|| self.claims.scopes.of(self.claims()))
     }
     /// When the claims hold.
     pub const fn holds(&self) -> Window {
@@ -183,7 +185,7 @@ impl Verified {
     }
     /// Whether it is bound to a key of its holder's, of which no proof was asked for.
     pub fn is_bound(&self) -> bool {
-        self.claims.is_bound || self.bound_by_answer
+        self.claims.is_bound || self.agreed.as_ref().is_some_and(|agreed| agreed.is_bound)
     }
     /// What a revocation may name.
     pub fn revocable(&self) -> RevocableClaims<'_> {
@@ -295,7 +297,7 @@ pub fn check_claims(signed: SignedToken, policy: &Policy, now: UnixSeconds) -> R
             (claims, holds)
         }
     };
-    Ok(Verified { basis: Basis::Signed(signed), claims, holds, bound_by_answer: false })
+    Ok(Verified { basis: Basis::Signed(signed), claims, holds, agreed: None })
 }
 
 /// Checks what the provider has said of an active token (RFC 7662 2.2) by the same rules. The answer speaks for its issuer where it names
@@ -305,17 +307,18 @@ pub fn check_claims(signed: SignedToken, policy: &Policy, now: UnixSeconds) -> R
 /// [`ClaimsError`], the first rule that fails.
 pub fn check_introspected(answer: Arc<str>, policy: &Policy, now: UnixSeconds) -> Result<Verified, ClaimsError> {
     let (claims, holds) = answer::check(&answer, policy, now)?;
-    Ok(Verified { basis: Basis::Introspected(answer), claims: Arc::new(claims), holds, bound_by_answer: false })
+    Ok(Verified { basis: Basis::Introspected(answer), claims: Arc::new(claims), holds, agreed: None })
 }
 
 /// Checks what the provider says of an active JWT: no other kind of token, of `exp`, `aud`, `iss` and `scope`, those that are there must
-/// satisfy the policy, and `sub` and `jti` be the JWT's. A token that either of them says is bound to a key is bound.
+/// satisfy the policy, and `iss`, `sub` and `jti` be the JWT's. A token that either of them says is bound to a key is bound, and a scope
+/// that either of them lacks is not granted.
 ///
 /// # Errors
 /// [`ClaimsError`], the first rule that fails.
 pub fn agreed(answer: &str, verified: Verified, policy: &Policy, now: UnixSeconds) -> Result<Verified, ClaimsError> {
-    let bound_by_answer = answer::agrees(answer, &verified.revocable(), policy, now)?;
-    Ok(Verified { bound_by_answer, ..verified })
+    let agreed = answer::agrees(answer, &verified, policy, now)?;
+    Ok(Verified { agreed: Some(agreed), ..verified })
 }
 
 /// Signature, then, and only then, claims.

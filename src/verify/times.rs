@@ -36,6 +36,12 @@ impl Times {
         Self { nbf: time("nbf"), exp: time("exp"), iat: time("iat") }
     }
 
+    /// These, and of the others what is absent here.
+    #[must_use]
+    pub const fn or(self, others: Self) -> Self {
+        Self { nbf: self.nbf.or(others.nbf), exp: self.exp.or(others.exp), iat: self.iat.or(others.iat) }
+    }
+
     /// `exp`, unchanged.
     pub const fn expires_at(&self) -> Option<f64> {
         match self.exp {
@@ -66,6 +72,13 @@ impl Times {
 }
 
 impl Time {
+    const fn or(self, other: Self) -> Self {
+        match self {
+            Self::Absent => other,
+            Self::At(_) | Self::NotANumber => self,
+        }
+    }
+
     fn seconds(self, name: &'static str) -> Result<Option<f64>, ClaimsError> {
         match self {
             Self::Absent => Ok(None),
