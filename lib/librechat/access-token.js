@@ -2,6 +2,7 @@
 
 const { RemoteAuthError } = require('../verifier/errors');
 const { createLog } = require('../middleware/log');
+const { createWarnings } = require('../middleware/warnings');
 const { warnOfNetworkSettings } = require('../policy/network-warnings');
 const { readEnvironment } = require('../policy/environment');
 const { createPolicyExtra } = require('../policy/option');
@@ -47,7 +48,7 @@ function createAccessTokenVerifier({ factory, verifier, logger, prefix, policy: 
       requireExp,
       requireSubject,
     });
-    const { policies } = sharedBy(verifier(), logger);
+    const { policies, said } = sharedBy(verifier(), logger);
     const readers = useOpenIdJwksEnv
       ? policies('login', undefined, prefix)
       : policies('machines', withoutJwksUrl, prefix);
@@ -57,6 +58,9 @@ function createAccessTokenVerifier({ factory, verifier, logger, prefix, policy: 
     if (!outcome.ok) throw new RemoteAuthError(outcome);
     const claims = JSON.parse(outcome.claims);
     requireScopes(claims, scopes);
+    // The provider, asked about a JWT, may have taken a scope away that the claims still have.
+    if (extra.options.introspection?.also) requireScopes({ scope: outcome.scopes.join(' ') }, scopes);
+    if (outcome.isBound) createWarnings({ log: createLog(logger, prefix), said }).ofBoundToken(issuer);
     return claims;
   };
 }

@@ -15,9 +15,9 @@ const { getOpenIdRoleSyncOptions, isRoleSyncOff } = require('./role-sync');
 
 /**
  * Log lines for the operator, beside the one about each request: once for each cause, or once a minute.
- * @param {{ log: Log, said: Said, mayWarn: (cause: string) => boolean }} to
+ * @param {{ log: Log, said: Said, mayWarn?: (cause: string) => boolean }} to `mayWarn`: whether one that comes again may be logged now
  */
-function createWarnings({ log, said, mayWarn }) {
+function createWarnings({ log, said, mayWarn = () => true }) {
   return {
     /** At the factory: without it the first sign would be a caller's 500. @param {boolean} canReadRoles */
     ofRoleSync(canReadRoles) {

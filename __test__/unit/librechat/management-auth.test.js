@@ -7,6 +7,7 @@ const { AsyncLocalStorage } = require('node:async_hooks');
 const { subscribe, unsubscribe } = require('node:diagnostics_channel');
 const { createAgentManagementAuth, getMachineClientId } = require('../../..');
 const { Issuer } = require('../../support/issuer');
+const { closeProviders, provider } = require('../../support/introspecting');
 const { fullResponse, recordingLogger } = require('../../support/fakes');
 
 const U = { error: 'Unauthorized' };
@@ -313,7 +314,10 @@ describe('with real keys', () => {
   beforeAll(async () => {
     issuer = await new Issuer().start();
   });
-  afterAll(() => issuer.stop());
+  afterAll(() => {
+    closeProviders();
+    return issuer.stop();
+  });
 
   const cognito = () => ({ enabled: true, issuer: issuer.url, tokenUse: 'access', requiredScopes: ['agents/manage'] });
   const good = {
@@ -361,11 +365,47 @@ describe('with real keys', () => {
     expect(app.lines).toEqual([['warn', expect.stringContaining(code)]]);
   });
 
+  test.each([{ jkt: 'a' }, { 'x5t#S256': 'a' }])(
+    'a token with cnf %j passes, with one warning for its issuer, and is refused with `requireUnbound`',
+    async (cnf) => {
+      const oidc = { enabled: true, issuer: issuer.url, audience: 'management' };
+      const claims = { aud: 'management', sub: 'robot', azp: 'robot', cnf };
+      const app = real({ oidc });
+      for (let time = 0; time < 2; time += 1) expect((await send(app, claims)).next).toHaveBeenCalled();
+      expect(app.lines).toEqual([['warn', expect.stringContaining(`[agentManagementAuth] a token of ${issuer.url}`)]]);
+      expect(app.lines[0][1]).toContain('requireUnbound: true');
+      for (const policy of [{ requireUnbound: true }, () => ({ requireUnbound: true })]) {
+        const unbound = real({ oidc, options: { policy } });
+        expectRefused(await send(unbound, claims));
+        expect(unbound.lines).toEqual([['warn', expect.stringContaining('ERR_TOKEN_BOUND')]]);
+        expect((await send(unbound, { ...claims, cnf: undefined })).next).toHaveBeenCalled();
+      }
+    },
+  );
+
   test('scopes are asked for beside an audience, too, and only as a text', async () => {
     const oidc = { enabled: true, issuer: issuer.url, audience: 'management', requiredScopes: ['a'] };
     const claims = { aud: 'management', sub: 'robot', azp: 'robot' };
     expect((await send(real({ oidc }), { ...claims, scope: 'b a' })).next).toHaveBeenCalled();
     expectRefused(await send(real({ oidc }), { ...claims, scope: ['a'] }));
     expectRefused(await send(real({ oidc: { ...oidc, requiredScopes: 'a' } }), { ...claims, scope: 'a' }));
+  });
+
+  test('a scope that the provider, asked about the token, has taken away is missing', async () => {
+    let scope = 'a b';
+    const asked = await provider(() => ({ active: true, scope }));
+    const introspection = {
+      ...asked.policy.introspection,
+      also: true,
+      cacheMs: 0,
+      endpoint: `${asked.issuer}/introspect`,
+    };
+    const oidc = { enabled: true, issuer: issuer.url, audience: 'management', requiredScopes: ['a'] };
+    const app = real({ oidc, options: { policy: () => ({ introspection }) } });
+    const claims = { aud: 'management', sub: 'robot', azp: 'robot', scope: 'a b' };
+    expect((await send(app, claims)).next).toHaveBeenCalled();
+    scope = 'b';
+    expectRefused(await send(app, claims));
+    expect(app.lines).toEqual([['warn', expect.stringContaining('ERR_SCOPE_MISSING')]]);
   });
 });
