@@ -15,8 +15,8 @@ use crate::time::UnixSeconds;
 
 /// Entries kept. A million take less than 128 MiB, which a test measures.
 pub const MOST_ENTRIES: usize = 1_000_000;
-/// Bytes of a name that is revoked: a longer one is in no token that is accepted.
-const MOST_NAME_BYTES: usize = 16 * 1024;
+/// Bytes of a name that is revoked: the most that `maxTokenBytes` allows a token, so that a longer one is in none that is accepted.
+const MOST_NAME_BYTES: usize = 64 * 1024;
 /// Stands for "whenever the token was issued".
 const WHENEVER: u32 = u32::MAX;
 
@@ -384,6 +384,8 @@ mod tests {
         }
         assert_eq!(Named::new(Claim::Sub, ISSUER, ""), None);
         assert_eq!(Named::new(Claim::Sub, " / ", "u"), None);
+        // The subject of the longest token that a policy can allow.
+        assert!(Named::new(Claim::Sub, ISSUER, &"u".repeat(48 * 1024)).is_some());
         assert_eq!(Named::new(Claim::Sub, ISSUER, &"u".repeat(MOST_NAME_BYTES + 1)), None);
         // The boundary between issuer and value is part of the name.
         assert_ne!(Named::new(Claim::Sub, "https://a", "bc"), Named::new(Claim::Sub, "https://ab", "c"));
