@@ -94,13 +94,13 @@ class RemoteTokenVerifier {
   }
 
   /**
-   * The outcome that `check` would give again, from memory.
+   * The outcome that `check` would give again, from memory. A host's own `check` is asked about every token.
    * @param {string} token
    * @param {CompiledPolicy} policy
    * @returns {import('../../native').Success | undefined} undefined: `check` knows
    */
   known(token, policy) {
-    if (this.#recent === undefined || typeof token !== 'string') return undefined;
+    if (this.#recent === undefined || typeof token !== 'string' || this.check !== own.check) return undefined;
     return this.#recent.find(token, policy, this.#clock(), performance.now(), keyChanges);
   }
 
@@ -133,7 +133,8 @@ class RemoteTokenVerifier {
   }
 
   /**
-   * Whether `check` would give this outcome of its own again for this policy, now.
+   * Whether `check` would give this outcome of its own again for this policy, now. What a host's own `check` or `recheck` would say is not known
+   * here.
    * @param {Outcome} outcome
    * @param {CompiledPolicy} policy
    * @returns {boolean}
@@ -141,6 +142,7 @@ class RemoteTokenVerifier {
   stillHolds(outcome, policy) {
     const entry = Success.entryOf(outcome);
     if (entry?.policy !== policy || entry.by !== this) return false;
+    if (this.check !== own.check || this.recheck !== own.recheck) return false;
     return holds(entry, this.#clock(), performance.now(), keyChanges);
   }
 
@@ -235,5 +237,9 @@ class RemoteTokenVerifier {
     this.#native.clear();
   }
 }
+
+/** As they are here: a host may put others in their place, in a class of its own, in one verifier or in all. */
+const { check, recheck } = RemoteTokenVerifier.prototype;
+const own = { check, recheck };
 
 module.exports = { RemoteTokenVerifier };

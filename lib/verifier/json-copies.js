@@ -11,6 +11,11 @@
 
 /** Levels of objects within one another; claims have two or three. What is deeper is parsed each time. */
 const DEEPEST = 8;
+/**
+ * Objects and lists in one text; claims have a dozen, and two for each of a user's clients in some providers. What has more is parsed each time:
+ * an empty one is 3 characters of a token, whose characters are counted, and would be 160 bytes of memory.
+ */
+const MOST_OBJECTS = 100;
 
 /**
  * A fresh object for a text of JSON. Copying takes a tenth of parsing; the second time is soon enough to begin with it, since most texts are
@@ -22,13 +27,19 @@ const DEEPEST = 8;
 function freshCopy(text, known) {
   const value = JSON.parse(text);
   if (known !== 'asked once') return { value, known: known === undefined ? 'asked once' : known };
-  const template = templateOf(value, 0);
+  const template = templateOf(value, 0, { left: MOST_OBJECTS });
   return template === undefined ? { value, known: null } : { value: copyOf(template), known: template };
 }
 
-/** @param {any} value of JSON.parse @param {number} depth @returns {Template | undefined} undefined for what cannot be copied by members */
-function templateOf(value, depth) {
-  if (depth === DEEPEST || typeof value !== 'object' || value === null) return undefined;
+/**
+ * @param {any} value of JSON.parse
+ * @param {number} depth
+ * @param {{ left: number }} objects that it may have together with the rest of the text
+ * @returns {Template | undefined} undefined for what cannot be copied by members
+ */
+function templateOf(value, depth, objects) {
+  if (depth === DEEPEST || typeof value !== 'object' || value === null || objects.left === 0) return undefined;
+  objects.left -= 1;
   const isList = Array.isArray(value);
   const members = [];
   for (const key of Object.keys(value)) {
@@ -36,7 +47,7 @@ function templateOf(value, depth) {
     if (key === '__proto__') return undefined;
     const member = value[key];
     if (typeof member !== 'object' || member === null) continue;
-    const template = templateOf(member, depth + 1);
+    const template = templateOf(member, depth + 1, objects);
     if (template === undefined) return undefined;
     members.push({ name: isList ? Number(key) : key, template });
   }
@@ -60,4 +71,4 @@ function copyOfMember({ value, isList, members }) {
   return copy;
 }
 
-module.exports = { copyOf, freshCopy };
+module.exports = { MOST_OBJECTS, copyOf, freshCopy };

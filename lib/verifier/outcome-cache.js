@@ -33,7 +33,10 @@ function holds(entry, now, monotonic, epoch) {
 
 /** Outcomes kept per verifier, at most twice as many. With a token of 1.5 KB and its claims about 40 MB, parsed as well 70. */
 const CAPACITY = 5_000;
-/** Characters of tokens kept per verifier, at most twice as many: what keeps 10,000 tokens of 16 KB from taking 400 MB. */
+/**
+ * Characters of tokens kept per verifier, at most twice as many: what keeps 10,000 tokens of 16 KB from taking 400 MB. Claims that are kept parsed
+ * take up to 10 times their characters; `MOST_OBJECTS` of json-copies.js sees to that.
+ */
 const CHARACTERS = 16_000_000;
 /** Characters at a token's end by which tokens differ, enough to look one up: part of the signature. */
 const TAIL = 24;

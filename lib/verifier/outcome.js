@@ -152,14 +152,18 @@ class Success {
   }
 
   /**
-   * The claims, parsed once for everybody who is given this outcome. Frozen in depth: nobody can change what another sees.
+   * The claims, parsed once for everybody who is given this outcome, or each time where too much would be kept. Frozen in depth: nobody can
+   * change what another sees.
    * @param {unknown} outcome
    * @returns {Record<string, unknown> | undefined} undefined for any other object
    */
   static sharedClaimsOf(outcome) {
     if (typeof outcome !== 'object' || outcome === null || !(#sharedClaims in outcome)) return undefined;
     const success = /** @type {Success} */ (outcome);
-    return (success.#sharedClaims ??= deepFrozen(JSON.parse(success.claims)));
+    if (success.#sharedClaims !== undefined) return success.#sharedClaims;
+    const claims = JSON.parse(success.claims);
+    if (deepFreeze(claims) <= copies().MOST_OBJECTS) success.#sharedClaims = claims;
+    return claims;
   }
 
   /**
@@ -219,15 +223,17 @@ class Success {
   }
 }
 
-/** @param {any} parsed by JSON.parse: plain objects and lists, no cycles @returns {any} */
-function deepFrozen(parsed) {
+/** @param {any} parsed by JSON.parse: plain objects and lists, no cycles @returns {number} how many objects and lists it is */
+function deepFreeze(parsed) {
   // A list of what is left instead of recursion: claims may be nested as deep as the parser allows.
   const left = [parsed];
+  let count = 0;
   for (let value = left.pop(); value !== undefined; value = left.pop()) {
     for (const member of Object.values(value)) if (typeof member === 'object' && member !== null) left.push(member);
     Object.freeze(value);
+    count += 1;
   }
-  return parsed;
+  return count;
 }
 
 /**

@@ -81,6 +81,21 @@ test('a text is parsed for the first two who ask, and then copied', () => {
   }
 });
 
+test.each([
+  ['lists within one another', `{"a":[${'[],'.repeat(100)}0]}`],
+  ['objects in a list', `[${'{},'.repeat(101)}0]`],
+  ['members', `{${Array.from({ length: 101 }, (_, place) => `"k${place}":{}`)}}`],
+])('of a text with more %s than claims have nothing is kept', (_what, text) => {
+  const copy = [undefined, 'asked once'].map((known) => freshCopy(text, known));
+  expect(copy.map(({ known }) => known)).toEqual(['asked once', null]);
+  expect(copy.map(({ value }) => value)).toEqual([JSON.parse(text), JSON.parse(text)]);
+});
+
+test('as many as claims may have are copied', () => {
+  const text = `{"a":[${'[],'.repeat(98)}0]}`;
+  expect(freshCopy(text, 'asked once').known).toMatchObject({ isList: false });
+});
+
 describe('of an outcome', () => {
   const text = '{"sub":"a","roles":["r"]}';
   const outcome = () => {
@@ -99,6 +114,18 @@ describe('of an outcome', () => {
     }
     expect(Success.sharedClaimsOf(one)).toBe(shared);
     expect(shared).toStrictEqual({ sub: 'a', roles: ['r'] });
+  });
+
+  test('claims with too many objects within one another are frozen for each who asks, and not kept', () => {
+    const many = `{"sub":"a","list":[${'{},'.repeat(100)}[0]]}`;
+    const numbers = new Array(Object.keys(ACCEPTED).length).fill(many.length);
+    const one = Object.freeze(new Success('token', many, undefined, numbers, 0));
+    const shared = [Success.sharedClaimsOf(one), Success.sharedClaimsOf(one)];
+    expect(shared[0]).not.toBe(shared[1]);
+    for (const claims of shared) {
+      expect(claims).toStrictEqual(JSON.parse(many));
+      expect([claims, claims.list, ...claims.list].every(Object.isFrozen)).toBe(true);
+    }
   });
 
   test.each([undefined, null, 7, {}, Object.create(outcome())])('there are none of anything else: %p', (other) => {

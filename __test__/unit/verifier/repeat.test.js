@@ -4,7 +4,9 @@
 // would say the same.
 
 const { Issuer } = require('../../support/issuer');
+const { createRemoteAgentAuth } = require('../../../lib/middleware/remote-agent-auth');
 const { RemoteTokenVerifier } = require('../../../lib/verifier');
+const { configOf, failure, fullResponse } = require('../../support/fakes');
 
 const issuer = new Issuer();
 let seconds;
@@ -84,6 +86,63 @@ describe.each([true, false])('an outcome of a moment ago still holds (verdict ca
 
   test.each([undefined, null, {}, { ok: true }, 7])('and nothing else does (%j)', (other) => {
     expect(own.stillHolds(other, policy)).toBe(false);
+  });
+});
+
+describe('a verifier that a host has made its own checks for', () => {
+  const refused = failure('ERR_TOKEN_REVOKED', 'token');
+  /** @type {Set<string>} */
+  let denied;
+  /** As a class of the host's, and as a function put in the place of one verifier's. */
+  const made = {
+    class: (name) => {
+      class Denying extends RemoteTokenVerifier {
+        [name](subject, ...rest) {
+          return denied.has(name) ? refused : super[name](subject, ...rest);
+        }
+      }
+      return new Denying({ clock: () => seconds });
+    },
+    function: (name) => {
+      const own = new RemoteTokenVerifier({ clock: () => seconds });
+      const before = own[name].bind(own);
+      own[name] = (...values) => (denied.has(name) ? refused : before(...values));
+      return own;
+    },
+  };
+  beforeEach(() => {
+    denied = new Set();
+  });
+
+  test.each(['class', 'function'])('is asked by the middleware about known tokens, too: a %s', async (how) => {
+    const own = made[how]('check');
+    const oidc = { enabled: true, issuer: issuer.url, audience: 'agents', jwksUri: issuer.jwksUri };
+    const deps = {
+      getAppConfig: async () => configOf({ apiKey: { enabled: false }, oidc }),
+      findUser: async () => ({ _id: 'u1', role: 'USER', openidId: 'subject-1', openidIssuer: issuer.url }),
+      updateUser: async () => null,
+      apiKeyMiddleware: () => {},
+      logger: {},
+    };
+    const middleware = createRemoteAgentAuth(deps, { verifier: own });
+    const headers = { authorization: `Bearer ${issuer.token()}` };
+    const statusOf = async () => {
+      const res = fullResponse();
+      const next = jest.fn();
+      await middleware({ headers }, res, next);
+      return next.mock.calls.length > 0 ? 'passed' : res.code;
+    };
+    expect([await statusOf(), await statusOf()]).toEqual(['passed', 'passed']);
+    denied.add('check');
+    expect(await statusOf()).toBe(401);
+  });
+
+  test.each(['class', 'function'])('is asked to recheck: a %s', async (how) => {
+    for (const name of ['check', 'recheck']) {
+      const own = made[how](name);
+      const outcome = await own.check(issuer.token(), policy, { forRecheck: true });
+      expect([outcome.ok, own.stillHolds(outcome, policy)]).toEqual([true, false]);
+    }
   });
 });
 
