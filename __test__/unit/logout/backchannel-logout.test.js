@@ -79,6 +79,26 @@ test('without a session, or with `extent: subject`, all that the subject was iss
   expect(await codeOf({ sub: unique(), sid })).toBe('ERR_TOKEN_REVOKED');
 });
 
+test('of a provider with several names, a logout under one of them counts for tokens under each', async () => {
+  const issuer = [ISSUER, `${ISSUER}/within`];
+  const several = verifier.compile(policyOf([signer.jwk], { issuer }));
+  const codeBy = async (claims) => {
+    const outcome = await verifier.check(signer.token(claims), several);
+    return outcome.ok ? 'ok' : outcome.code;
+  };
+  const policy = policyOf([signer.jwk], { issuer, audience: CLIENT });
+  for (const extent of ['session', 'subject']) {
+    const { post } = await listening({ policy, extent });
+    for (const iss of issuer) {
+      const [sid, sub] = [unique(), unique()];
+      expect((await post(logoutToken({ iss, sid, sub }))).status).toBe(200);
+      for (const other of issuer) expect(await codeBy({ iss: other, sid, sub })).toBe('ERR_TOKEN_REVOKED');
+      expect(await codeBy({ sid: unique(), sub })).toBe(extent === 'session' ? 'ok' : 'ERR_TOKEN_REVOKED');
+      expect(await codeBy({ iss: issuer[1], sid: unique(), sub: unique() })).toBe('ok');
+    }
+  }
+});
+
 test.each([
   ['typ JWT', {}, { typ: 'JWT' }],
   ['no typ', {}, {}],
