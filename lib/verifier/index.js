@@ -30,6 +30,16 @@ function newMemory(verifier) {
 /** Seconds by which the wall clock may be ahead of the monotonic one before that counts as sleep: less is the clock being set. */
 const CLOCK_SET = 5;
 
+/** An opaque token is shown to its own provider alone (RFC 7662 4): a policy of another one, which would ask there, is not its own. */
+const OF_ANOTHER = /** @type {Outcome} */ (
+  Object.freeze({
+    ok: false,
+    code: 'ERR_TOKEN_ISSUER',
+    fault: 'token',
+    message: 'the token is no JWT, and another issuer has called it active than the policy has',
+  })
+);
+
 const OPTIONS = ['clock', 'maxQueued', 'sharedClaims', 'verdictCache'];
 
 class RemoteTokenVerifier {
@@ -126,7 +136,8 @@ class RemoteTokenVerifier {
         by: this,
       };
       Success.date(outcome, entry);
-      this.#recent?.keep(entry);
+      // What the provider is asked about is good for no second time.
+      if (freshFor > 0) this.#recent?.keep(entry);
       // Many requests may get this very object.
       Object.freeze(outcome);
     });
@@ -154,6 +165,7 @@ class RemoteTokenVerifier {
   recheck(verdict, policy) {
     const now = this.#clock();
     const verified = Success.behind(verdict);
+    if (verified?.isOpaque && !nativeCheck.shareIssuer(Success.entryOf(verdict)?.policy, policy)) return OF_ANOTHER;
     if (verified?.token === undefined || verified.handle !== undefined) {
       return hinted(policy, settled(verified?.token, this.#native.recheck(verified?.handle ?? verdict, policy, now)));
     }

@@ -191,6 +191,17 @@ function compilePolicy(options) {
   return /** @type {CompiledPolicy} */ (policy);
 }
 
+/**
+ * Whether two compiled policies are of one provider: an issuer that the one accepts the other accepts too.
+ * @param {CompiledPolicy | undefined} one
+ * @param {CompiledPolicy} other
+ */
+function shareIssuer(one, other) {
+  if (one === undefined) return false;
+  const issuers = binding.policyIssuers(other) ?? [];
+  return one === other || (binding.policyIssuers(one) ?? []).some((issuer) => issuers.includes(issuer));
+}
+
 /** For `hinted`. @param {object} policy @param {PolicyOptions} options */
 function rememberProfile(policy, { profile }) {
   if (profile === undefined) return;
@@ -264,6 +275,7 @@ module.exports = {
   revocationText,
   rememberProfile,
   settled,
+  shareIssuer,
   untrustedIssuer,
   tokenEvidence,
 };

@@ -215,11 +215,13 @@ class Success {
   /**
    * What the token is rechecked by: a native handle, or its text.
    * @param {unknown} verdict
-   * @returns {{ token: string | undefined, handle: RecheckHandle | undefined } | undefined} undefined for any other object
+   * @returns {{ token: string | undefined, handle: RecheckHandle | undefined, isOpaque: boolean } | undefined} undefined for any other object
    */
   static behind(verdict) {
     if (typeof verdict !== 'object' || verdict === null || !(#token in verdict)) return undefined;
-    return { token: verdict.#token, handle: verdict.#handle };
+    const success = /** @type {Success} */ (/** @type {unknown} */ (verdict));
+    // A JWT has an `alg` in its header.
+    return { token: success.#token, handle: success.#handle, isOpaque: success.header === '{}' };
   }
 }
 

@@ -2,7 +2,7 @@
 
 // Opaque tokens through LibreChat's middleware: whose they are, when they are bound to a key, and when nobody can say.
 
-const { createRemoteAgentAuth } = require('../../../index');
+const { RemoteTokenVerifier, createRemoteAgentAuth } = require('../../../index');
 const { configOf, fullResponse, recordingLogger } = require('../../support/fakes');
 const { isolateEnvironment } = require('../../support/flow');
 const { closeProviders, good, opaque, provider } = require('../../support/introspecting');
@@ -72,3 +72,43 @@ test('an inactive one is refused, or falls back to API keys where they are on; s
   down.server.closeAllConnections();
   expect((await down.call(opaque())).passed).toBe(false);
 });
+
+test.each([true, false])(
+  'one is shown to no other provider than its own, whatever its user’s configuration says (verdictCache %s)',
+  async (verdictCache) => {
+    const [own, other] = [await provider((_token, from) => good(from)), await provider((_token, from) => good(from))];
+    const oidcOf = ({ issuer }) => ({ enabled: true, issuer, audience: 'agents' });
+    let users = other;
+    const deps = {
+      apiKeyMiddleware: jest.fn(),
+      findUser: async ({ openidId }) => ({
+        _id: 'id-1',
+        openidId,
+        openidIssuer: own.issuer,
+        role: 'USER',
+        tenantId: 'acme',
+      }),
+      updateUser: jest.fn(async () => null),
+      getAppConfig: async ({ tenantId } = {}) =>
+        configOf({ apiKey: { enabled: false }, oidc: oidcOf(tenantId === undefined ? own : users) }),
+      logger: recordingLogger(),
+    };
+    const policy = ({ issuer }, { tenantId }) => ({
+      introspection: (issuer === own.issuer ? own : other).policy.introspection,
+      // Another policy than the first, so that the token is checked again.
+      ...(tenantId && { maxTokenBytes: 16_000 }),
+    });
+    const verifier = new RemoteTokenVerifier({ verdictCache });
+    const auth = createRemoteAgentAuth(deps, { verifier, policy });
+    const passes = async () => {
+      const [req, res, next] = [{ headers: { authorization: `Bearer ${opaque()}` } }, fullResponse(), jest.fn()];
+      await auth(req, res, next);
+      return next.mock.calls.length === 1;
+    };
+    expect(await passes()).toBe(false);
+    expect([own.asked.length, other.asked.length]).toEqual([1, 0]);
+    expect(deps.logger.lines.at(-1)[1]).toContain('ERR_TOKEN_ISSUER');
+    users = own;
+    expect(await passes()).toBe(true);
+  },
+);

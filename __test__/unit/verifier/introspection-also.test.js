@@ -102,3 +102,15 @@ test('a guard asks for scopes that the answer has taken away, and refuses', asyn
   };
   expect([await passes('read'), await passes('write')]).toEqual([true, false]);
 });
+
+test('outcomes that end at once take no place of those that are kept', async () => {
+  const { asking, check, compiled, issuer, policy } = await alsoProvider(() => ({}));
+  const kept = asking(policy.introspection && { ...policy.introspection, also: false }, keys);
+  const known = await check(signer.token({ iss: issuer }), kept);
+  const token = known.ok && signer.token({ iss: issuer, sub: 'another', more: 'x'.repeat(11_000) });
+  const first = signer.token({ iss: issuer, jti: 'kept' });
+  const outcome = check(first, kept);
+  // More characters than two generations of the memory have.
+  for (let time = 0; time < 3_000; time += 1) await check(token, compiled);
+  expect(check(first, kept)).toBe(outcome);
+});
