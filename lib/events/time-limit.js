@@ -49,10 +49,15 @@ class Wait {
   /** @type {((error: Error) => void) | undefined} */
   reject;
 
-  /** @param {string} name @param {number} began milliseconds of the monotonic clock */
-  constructor(name, began) {
+  /**
+   * @param {string} name
+   * @param {number} began milliseconds of the monotonic clock
+   * @param {number} timed when it began at the latest, in milliseconds of the timers that have ended
+   */
+  constructor(name, began, timed) {
     this.name = name;
     this.began = began;
+    this.timed = timed;
   }
 
   end() {
@@ -63,11 +68,21 @@ class Wait {
   }
 }
 
-/** The callbacks that have not settled, a ring in the order in which they began. */
+/**
+ * The callbacks that have not settled, a ring in the order in which they began. Tests of a host may put other timers in the place of Node's and
+ * leave the clock as it is, or drop timers that are set: what has passed is what the clock says or what timers have, whichever is more, and a timer
+ * set by another function than there is now is not waited for.
+ */
 class Waits {
   #limit;
-  #ring = new Wait('', 0);
-  #isTimed = false;
+  #ring = new Wait('', 0, 0);
+  /** @type {object | undefined} stands for the one that is set */
+  #timer;
+  /** @type {unknown} */
+  #setBy;
+  #delay = 0;
+  /** Milliseconds of all timers that have ended. */
+  #passed = 0;
 
   /** @param {number} limit milliseconds */
   constructor(limit) {
@@ -81,11 +96,12 @@ class Waits {
    * @returns {Promise<T>}
    */
   add(name, settled) {
-    const wait = new Wait(name, performance.now());
+    const isTimed = this.#timer !== undefined && this.#setBy === setTimeout;
+    const wait = new Wait(name, performance.now(), isTimed ? this.#passed + this.#delay : this.#passed);
     wait.before = this.#ring.before;
     wait.after = this.#ring;
     wait.before.after = wait.after.before = wait;
-    if (!this.#isTimed) this.#time(Math.min(LOOK, this.#limit));
+    if (!isTimed) this.#time(Math.min(LOOK, this.#limit));
     return new Promise((resolve, reject) => {
       wait.reject = reject;
       settled.then(
@@ -103,24 +119,33 @@ class Waits {
 
   /** @param {number} delay milliseconds */
   #time(delay) {
-    this.#isTimed = true;
-    const look = () => this.#look();
-    const timer = noRequest.runInAsyncScope(() => setTimeout(look, delay));
+    this.#delay = delay;
+    this.#setBy = setTimeout;
+    const timer = (this.#timer = {});
+    const set = noRequest.runInAsyncScope(() => setTimeout(() => this.#ended(timer), delay));
     // Nobody is left to be answered where nothing else keeps the process alive.
-    timer.unref?.();
+    set?.unref?.();
   }
 
-  #look() {
-    this.#isTimed = false;
+  /** @param {object} timer */
+  #ended(timer) {
+    if (timer !== this.#timer) return;
+    this.#timer = undefined;
+    this.#passed += this.#delay;
     const now = performance.now();
     let oldest = this.#ring.after;
-    while (oldest !== this.#ring && now - oldest.began >= this.#limit) {
+    while (oldest !== this.#ring && this.#left(oldest, now) <= 0) {
       oldest.end();
       oldest.reject?.(new Error(`${oldest.name} has not settled within ${this.#limit} ms`));
       oldest = this.#ring.after;
     }
     // Timers are of whole milliseconds, and may be early by a part of one.
-    if (oldest !== this.#ring) this.#time(Math.min(LOOK, Math.max(1, Math.ceil(oldest.began + this.#limit - now))));
+    if (oldest !== this.#ring) this.#time(Math.min(LOOK, Math.max(1, Math.ceil(this.#left(oldest, now)))));
+  }
+
+  /** @param {Wait} wait @param {number} now @returns {number} milliseconds */
+  #left({ began, timed }, now) {
+    return this.#limit - Math.max(now - began, this.#passed - timed);
   }
 }
 
