@@ -203,7 +203,12 @@ export function requireClaim(
   wanted: string | number | boolean | ((value: unknown) => boolean | Promise<boolean>),
 ): Guard;
 /** The application's own rule: true lets the request pass, nothing else does. */
-export function check(decide: (auth: BearerAuth, req: any) => boolean | Promise<boolean>): Guard;
+export function check(
+  decide: (auth: BearerAuth, req: any) => boolean | Promise<boolean>,
+  options?: {
+    /** Milliseconds, 30,000 by default, after which the answer is 500; 0: no limit. */ callbackTimeout?: number;
+  },
+): Guard;
 
 /** At least one of the two. */
 export interface AuthenticationRequirement {

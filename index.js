@@ -77,7 +77,7 @@ const requireClaim = (path, wanted) => require('./lib/guards').requireClaim(path
 const requireAuthentication = (requirement) => require('./lib/guards').requireAuthentication(requirement);
 
 /** @type {Package['check']} */
-const check = (decide) => require('./lib/guards').check(decide);
+const check = (decide, options) => require('./lib/guards').check(decide, options);
 
 /** @type {Package['allOf']} */
 const allOf = (...guards) => require('./lib/guards').allOf(...guards);

@@ -2,9 +2,10 @@
 
 // What events cost a request through the middleware, with callbacks that answer at once:
 //   node scripts/checks/bench.js events [--base FOLDER]
-// Rows: a known token and a new one. Subjects: nobody listens; metrics on (a registry of prom-client). `--base`: another checkout of this
-// package, built, to compare the first with. Each subject is a process of its own, since the first listener changes what V8 has compiled;
-// they are measured in turn, and every figure is a difference or a ratio within one round.
+// Rows: a known token and a new one. What metrics add (a registry of prom-client) is measured in one process that has them switched on and
+// off by turns: two processes of the same build differ by more. `--base`: another checkout of this package, built, beside which a process
+// is put in which nobody ever listens, since the first listener changes what V8 has compiled. Every figure is a difference or a ratio
+// within one round.
 
 const { fork } = require('node:child_process');
 const { generateKeyPairSync, sign } = require('node:crypto');
@@ -14,7 +15,7 @@ const path = require('node:path');
 const { parseArgs } = require('node:util');
 const { folder: PACKAGE } = require('./subject');
 
-const ROUNDS = 25;
+const ROUNDS = 41;
 /** Rounds before V8 has compiled everything. */
 const WARM_UP = 6;
 const REQUESTS = { 'known token': 20_000, 'new token': 2000 };
@@ -79,14 +80,17 @@ async function timed(handler, tokens) {
   return (user + system) / tokens.length;
 }
 
-async function serve(folder, withMetrics) {
+async function serve(folder) {
   const issuer = await startIssuer();
   const handler = handlerOf(folder, issuer);
   // In every process, so that their heaps are alike.
   const register = new (require('prom-client').Registry)();
-  if (withMetrics) require(path.join(folder, 'lib', 'operations', 'metrics')).collectPrometheus(register);
   const known = mint(issuer);
-  process.on('message', async (row) => {
+  /** What ends the metrics, where they are on. @type {(() => void) | undefined} */
+  let stop;
+  process.on('message', async ({ row, metrics }) => {
+    if (metrics) stop ??= require(path.join(folder, 'lib', 'operations', 'metrics')).collectPrometheus(register);
+    else if (stop !== undefined) stop = stop();
     const count = REQUESTS[row];
     const tokens = row === 'known token' ? Array(count).fill(known) : Array.from({ length: count }, () => mint(issuer));
     process.send(await timed(handler, tokens));
@@ -104,6 +108,7 @@ function shown(values, digits = 2) {
   return `${at(0.5)} (${at(0.25)} to ${at(0.75)}; ${at(0)} to ${at(1)})`;
 }
 
+/** @param {Record<string, { child: import('node:child_process').ChildProcess, metrics: boolean }>} subjects @param {string} row */
 async function measure(subjects, row) {
   const rounds = [];
   const names = Object.keys(subjects);
@@ -112,8 +117,9 @@ async function measure(subjects, row) {
     // Each first by turns.
     for (let place = 0; place < names.length; place++) {
       const name = names[(place + round) % names.length];
-      const answer = once(subjects[name], 'message');
-      subjects[name].send(row);
+      const { child, metrics } = subjects[name];
+      const answer = once(child, 'message');
+      child.send({ row, metrics });
       [figures[name]] = await answer;
     }
     if (round >= WARM_UP) rounds.push(figures);
@@ -123,11 +129,15 @@ async function measure(subjects, row) {
 
 async function main() {
   const { values } = parseArgs({ options: { base: { type: 'string' } } });
-  const start = (...args) => fork(__filename, ['--child', ...args]);
+  const start = (folder) => fork(__filename, ['--child', folder]);
+  const switched = start(PACKAGE);
   const subjects = {
-    ...(values.base && { base: start(path.resolve(values.base), 'off') }),
-    off: start(PACKAGE, 'off'),
-    metrics: start(PACKAGE, 'metrics'),
+    ...(values.base && {
+      base: { child: start(path.resolve(values.base)), metrics: false },
+      never: { child: start(PACKAGE), metrics: false },
+    }),
+    off: { child: switched, metrics: false },
+    metrics: { child: switched, metrics: true },
   };
   try {
     for (const row of Object.keys(REQUESTS)) {
@@ -137,17 +147,17 @@ async function main() {
       const added = rounds.map(({ metrics, off }) => metrics - off);
       console.log(`  metrics add ${shown(added)} us; at most ${MOST_METRICS}`);
       if (!values.base) continue;
-      const shares = rounds.map(({ off, base }) => (off / base - 1) * 100);
+      const shares = rounds.map(({ never, base }) => (never / base - 1) * 100);
       console.log(`  nobody listens, against the base: ${shown(shares, 1)} %; at most ${MOST_OFF * 100}`);
     }
   } finally {
-    for (const child of Object.values(subjects)) child.kill();
+    for (const { child } of Object.values(subjects)) child.kill();
   }
 }
 
-const [flag, folder, what] = process.argv.slice(2);
+const [flag, folder] = process.argv.slice(2);
 if (flag === '--child') {
-  serve(folder, what === 'metrics');
+  serve(folder);
 } else {
   main().catch((error) => {
     console.error(error);

@@ -1,6 +1,7 @@
 'use strict';
 
 const { printable } = require('../events/printable');
+const { DEFAULT_CALLBACK_TIMEOUT, createTimeLimit, isTimeout } = require('../events/time-limit');
 const { claimAt } = require('../policy/claim-path');
 const { isScopeText } = require('../responses/challenge');
 const { wrongOption } = require('../verifier/errors');
@@ -98,26 +99,40 @@ function requireClaim(path, wanted) {
   if (!['string', 'number', 'boolean', 'function'].includes(typeof wanted)) {
     throw wrongOption('requireClaim: the value must be a string, a number or a boolean, or a predicate');
   }
+  const within = createTimeLimit(DEFAULT_CALLBACK_TIMEOUT);
   return guardOf('requireClaim', async ({ outcome }) => {
     // A copy of its own: what the application has made of `auth.claims` decides nothing.
     const value = claimAt(JSON.parse(outcome.claims), path);
-    const fits = typeof wanted === 'function' ? (await wanted(value)) === true : value === wanted;
+    const fits =
+      typeof wanted === 'function' ? (await within('the predicate', () => wanted(value))) === true : value === wanted;
     return fits ? undefined : { code: 'ERR_CLAIM_MISMATCH', message: 'a claim is not what the route requires' };
   });
 }
 
 /**
- * The application's own rule: true lets the request pass, nothing else does.
+ * The application's own rule: true lets the request pass, nothing else does. One that has not settled in time has failed.
  * @param {(auth: import('../../index').BearerAuth, req: any) => unknown} decide
+ * @param {{ callbackTimeout?: number }} [options] milliseconds; 0: no limit
  * @returns {Guard}
  */
-function check(decide) {
+function check(decide, options = {}) {
   if (typeof decide !== 'function') throw wrongOption('check: the argument must be a function');
+  const wrong = wrongCheckOption(options);
+  if (wrong !== undefined) throw wrongOption(`check: ${wrong}`);
+  const within = createTimeLimit(options.callbackTimeout ?? DEFAULT_CALLBACK_TIMEOUT);
   return guardOf('check', async (_grounds, auth, req) =>
-    (await decide(auth, req)) === true
+    (await within('the function', () => decide(auth, req))) === true
       ? undefined
       : { code: 'ERR_CHECK_REFUSED', message: "the route's own check did not return true" },
   );
+}
+
+/** @param {any} options @returns {string | undefined} */
+function wrongCheckOption(options) {
+  if (typeof options !== 'object' || options === null) return 'the options must be an object';
+  const other = Object.keys(options).find((name) => name !== 'callbackTimeout');
+  if (other !== undefined) return `unknown option ${printable(other)}; there is callbackTimeout`;
+  return options.callbackTimeout === undefined ? undefined : isTimeout(options.callbackTimeout);
 }
 
 /** Every guard, in this order: the first refusal is the answer. @param {...Guard} guards @returns {Guard} */

@@ -2,7 +2,7 @@
 
 // Functions of the operator that fail, at once or later, cost neither the answer nor the process; nor does a request of another shape.
 
-const { RemoteTokenVerifier, createBearerAuth, protectedResourceMetadata } = require('../../..');
+const { RemoteTokenVerifier, check, createBearerAuth, protectedResourceMetadata } = require('../../..');
 const { createAuthenticator } = require('../../../lib/bearer-auth');
 const { bearerAuth, requestVerifier } = require('../../../lib/adapters/hono');
 const { RemoteAuthError } = require('../../../lib/verifier/errors');
@@ -183,4 +183,24 @@ test('a bound token that passes is warned of once for each issuer, and for no mo
   } finally {
     emitted.mockRestore();
   }
+});
+
+test('a function of a route that never settles is a 500 after the time limit', async () => {
+  const audience = 'api';
+  const authenticator = createAuthenticator({ issuer: issuer.issuer, audience, verifier: new RemoteTokenVerifier() });
+  const token = issuer.token({ aud: audience });
+  const headers = { authorization: `Bearer ${token}` };
+  const { auth } = await authenticator.authenticate({ method: 'GET', url: '/', headers });
+  const refusal = await check(() => new Promise(() => {}), { callbackTimeout: 5 }).evaluate(auth);
+  expect(refusal).toMatchObject({ code: 'ERR_INTERNAL', message: 'the function given to check failed' });
+  expect(refusal.cause.message).toBe('the function has not settled within 5 ms');
+  expect(await check(async () => true, { callbackTimeout: 5 }).evaluate(auth)).toBeUndefined();
+});
+
+test.each([
+  [null, 'check: the options must be an object'],
+  [{ timeout: 5 }, 'check: unknown option timeout; there is callbackTimeout'],
+  [{ callbackTimeout: -1 }, 'check: callbackTimeout must be a number of milliseconds from 0 (no limit) to 2147483647'],
+])('check with the options %j is an error', (options, message) => {
+  expect(() => check(() => true, options)).toThrow(expect.objectContaining({ code: 'ERR_POLICY_OPTION', message }));
 });
