@@ -49,4 +49,5 @@ test('S28: a panic in any kind of export becomes an error and the process lives'
     'no trust': 'ERR_DISCOVERY_FETCH',
   });
   score('S28', `${Object.keys(seen).length - 2} kinds of export panicked, 0 crashes`, '0 crashes', true);
-}, 300_000);
+  // The build is as slow as the machine is busy.
+}, 900_000);
