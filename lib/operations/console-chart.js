@@ -39,6 +39,11 @@ function acceptedIn(hour) {
   return hour.reduce((sum, { counts }) => sum + (counts.get(ACCEPTED) ?? 0), 0);
 }
 
+/** Refusals by guards of routes. @param {Bucket[]} hour */
+function guardsIn(hour) {
+  return hour.reduce((sum, { guards }) => sum + guards, 0);
+}
+
 /** @param {Bucket} bucket */
 function notAccepted({ counts }) {
   return [...counts].reduce((sum, [name, count]) => (name === ACCEPTED ? sum : sum + count), 0);
@@ -108,4 +113,4 @@ function round(value) {
   return Math.round(value * 100) / 100;
 }
 
-module.exports = { acceptedIn, chart, seriesOf };
+module.exports = { acceptedIn, chart, guardsIn, seriesOf };

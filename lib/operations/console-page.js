@@ -2,7 +2,7 @@
 
 // The page of the console, from what is known to HTML. It holds no script: it reads, and explains tokens, without one.
 
-const { acceptedIn, chart, seriesOf } = require('./console-chart');
+const { acceptedIn, chart, guardsIn, seriesOf } = require('./console-chart');
 const { html, styleElement } = require('./console-markup');
 const { STYLE } = require('./console-style');
 const { sourcesSection } = require('./console-sources');
@@ -48,6 +48,10 @@ function time(milliseconds) {
 /** @param {View} view */
 function hourSection({ hour }) {
   const series = seriesOf(hour);
+  const guards = guardsIn(hour);
+  // One request is two events then.
+  const twice =
+    guards > 0 ? html`, ${guards} of it by guards of routes, whose requests are counted as accepted, too` : undefined;
   const rows = series.map(
     ({
       name,
@@ -58,7 +62,7 @@ function hourSection({ hour }) {
   );
   return html`<section id="hour" aria-labelledby="hour-title"><h2 id="hour-title">The last hour</h2>
 ${chart(hour, series)}
-<table class="cards"><caption>${acceptedIn(hour)} accepted; what was not, by code</caption>
+<table class="cards"><caption>${acceptedIn(hour)} accepted; what was not, by code${twice}</caption>
 <thead><tr><th scope="col">Code</th><th scope="col" class="number">Requests</th><th scope="col">What to do</th></tr></thead>
 <tbody>${rows.length > 0 ? rows : html`<tr><td colspan="3">Nothing was refused.</td></tr>`}</tbody></table></section>
 `;

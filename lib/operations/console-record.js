@@ -13,7 +13,8 @@ const { decisions, listen } = require('../events/channels');
  *
  * Refusals that are alike. `references`: of the newest of them.
  * @typedef {{ event: DecisionEvent, count: number, first: number, references: string[] }} Row
- * @typedef {{ minute: number, counts: Map<string, number> }} Bucket `minute`: since 1970
+ * @typedef {{ minute: number, counts: Map<string, number>, guards: number }} Bucket `minute`: since 1970; `guards`: of `counts`, refusals by guards of
+ *   routes. Nearly all of these are of requests that are among those accepted as well.
  */
 
 const MINUTES = 60;
@@ -41,7 +42,9 @@ class DecisionRecord {
 
   /** @param {DecisionEvent} event */
   add(event) {
-    const { counts } = this.#bucketOf(Math.floor(event.time / MINUTE_MS));
+    const bucket = this.#bucketOf(Math.floor(event.time / MINUTE_MS));
+    const { counts } = bucket;
+    if (event.guard === true) bucket.guards += 1;
     const name = nameOf(event);
     const counted = counts.has(name) || counts.size < MOST_CODES ? name : OTHER;
     counts.set(counted, (counts.get(counted) ?? 0) + 1);
@@ -54,7 +57,7 @@ class DecisionRecord {
     const newest = this.#buckets.at(-1);
     // A clock that is set back counts into the newest minute there is.
     if (newest !== undefined && newest.minute >= minute) return newest;
-    const bucket = { minute, counts: new Map() };
+    const bucket = { minute, counts: new Map(), guards: 0 };
     this.#buckets.push(bucket);
     if (this.#buckets.length > MINUTES) this.#buckets.shift();
     return bucket;
@@ -66,7 +69,7 @@ class DecisionRecord {
     const last = Math.floor(now / MINUTE_MS);
     return Array.from({ length: MINUTES }, (_, index) => {
       const minute = last - MINUTES + 1 + index;
-      return known.get(minute) ?? { minute, counts: new Map() };
+      return known.get(minute) ?? { minute, counts: new Map(), guards: 0 };
     });
   }
 

@@ -325,6 +325,17 @@ describe('decisions', () => {
     expect(hour.slice(0, -2).every(({ counts }) => counts.size === 0)).toBe(true);
   });
 
+  test('the page says how many requests are counted twice, since a guard refused what was accepted', async () => {
+    const captionOf = async () => /<caption>(\d+ accepted.*?)<\/caption>/.exec(await pageOf())[1];
+    record.add(event({ outcome: 'accepted', code: undefined }));
+    expect(await captionOf()).toBe('1 accepted; what was not, by code');
+    record.add(event({ code: 'ERR_SCOPE_MISSING', guard: true }));
+    expect(record.hour(NOW).at(-1).guards).toBe(1);
+    expect(await captionOf()).toBe(
+      '1 accepted; what was not, by code, 1 of it by guards of routes, whose requests are counted as accepted, too',
+    );
+  });
+
   test('a clock that is set back loses nothing', () => {
     record.add(event({}));
     record.add(event({ time: NOW - 300_000 }));
