@@ -47,6 +47,15 @@ impl Endpoint {
         url.into()
     }
 
+    /// Its text without the password: what decides which keys come from it. A query or a user name can choose between those of several
+    /// tenants or applications.
+    pub fn without_password(&self) -> String {
+        let mut url = self.0.clone();
+        // Cannot fail for a URL with a host.
+        let _ = url.set_password(None);
+        url.into()
+    }
+
     /// Its text in the WHATWG serialization.
     pub fn as_str(&self) -> &str {
         self.0.as_str()

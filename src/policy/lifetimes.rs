@@ -34,6 +34,16 @@ impl Default for Lifetimes {
 }
 
 impl Lifetimes {
+    /// What satisfies both.
+    #[must_use]
+    pub fn shortest(self, other: Self) -> Self {
+        Self {
+            life: self.life.min(other.life),
+            stale_bound: self.stale_bound.min(other.stale_bound),
+            max_advised: self.max_advised.min(other.max_advised),
+        }
+    }
+
     /// Reads the options `cacheMaxAge` (milliseconds), `maxStale` and `maxAdvisedAge` (seconds).
     ///
     /// # Errors

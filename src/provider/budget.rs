@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use super::missing::MissingKids;
 
+/// How many imports of keys that requests have caused cost them nothing, at once and one more each time. Junk that comes to many replicas
+/// at once has each of them fetch, and what one has fetched is news to all others: without a bound each would read all of it.
+const FREE_IMPORTS: u32 = 5;
+const FREE_IMPORTS_REFILL: Duration = Duration::from_secs(1);
+
 /// The budgets' sizes. The defaults are those of docs/design.md; tests of rotations under load use shorter times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pacing {
@@ -109,6 +114,8 @@ pub struct Budgets {
     /// for it.
     sustained: Bucket,
     failed_signature: Option<Duration>,
+    /// Imports that cost requests nothing.
+    imports: Bucket,
     /// The `kid`s that the newest keys lack.
     pub missing: MissingKids,
 }
@@ -127,6 +134,7 @@ impl Budgets {
             unknown_kid: Bucket::full(pacing.unknown_kid_fetches, pacing.unknown_kid_refill),
             sustained: pacing.sustained(),
             failed_signature: None,
+            imports: Bucket::full(FREE_IMPORTS, FREE_IMPORTS_REFILL),
             missing: MissingKids::new(pacing.unknown_kid_memory),
         }
     }
@@ -155,10 +163,14 @@ impl Budgets {
         }
     }
 
-    /// Gives everything back: the keys came from another replica, and the provider was not asked.
-    pub fn cancel(&mut self, trigger: Trigger) {
-        self.refund(trigger);
-        if trigger != Trigger::Scheduled {
+    /// Gives everything back: the keys came from another replica, and the provider was not asked. Not beyond [`FREE_IMPORTS`].
+    pub fn cancel(&mut self, trigger: Trigger, now: Duration) {
+        if trigger == Trigger::Scheduled {
+            return self.refund(trigger);
+        }
+        if self.imports.ready(now) <= now {
+            self.imports.take(now);
+            self.refund(trigger);
             self.sustained.give_back();
         }
     }

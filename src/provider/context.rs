@@ -2,12 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use moka::sync::Cache;
 
 use super::fetch::Fetch;
-use super::shared_keys::SharedKeys;
+use super::shared_keys::{CLOCKS_DIFFER, SharedKeys};
 use super::sharing::Sharing;
 use super::slot::{Slot, Snapshot, State};
 use crate::policy::KeySource;
@@ -29,20 +28,13 @@ pub struct RefreshContext {
 impl RefreshContext {
     /// Puts keys of another replica into a slot, under its lock, unless it has newer ones by now. They come as if they had been
     /// fetched when they were.
-    pub fn take_shared(
-        &self,
-        slot: &Slot,
-        state: &mut State,
-        keys: SharedKeys,
-        now: Duration,
-    ) -> Option<Arc<Snapshot>> {
-        let SharedKeys { keys, fetched_at, age, advised, validator, public } = keys;
+    pub fn take_shared(&self, slot: &Slot, state: &mut State, keys: SharedKeys) -> Option<Arc<Snapshot>> {
+        let SharedKeys { keys, fetched_at, began, age: _, advised, validator, public } = keys;
         let older = slot.snapshot();
         if older.as_ref().is_some_and(|older| older.began_at >= fetched_at) {
             return None;
         }
         state.counters.imported = state.counters.imported.saturating_add(1);
-        let began = now.saturating_sub(age);
         // The provider has answered since: another replica.
         if state.failed.is_some_and(|(failed, _)| failed.ended <= began) {
             state.failed = None;
@@ -52,7 +44,16 @@ impl RefreshContext {
         state.budgets.missing.replaced(older, &keys, Moment { monotonic: began, wall: fetched_at });
         let refreshes = state.counters.snapshots();
         let public = Some(public);
-        let snapshot = Snapshot { keys, validator, began, began_at: fetched_at, advised, refreshes, public };
+        let snapshot = Snapshot {
+            keys,
+            validator,
+            began,
+            began_at: fetched_at,
+            uncertain: CLOCKS_DIFFER,
+            advised,
+            refreshes,
+            public,
+        };
         Some(self.replace_snapshot(slot, snapshot).0)
     }
 

@@ -34,7 +34,7 @@ const DISCOVERY_SHARE: Duration = Duration::from_secs(4);
 /// How long the snapshot file may take to read, so that a slow disk does not keep a request from its answer.
 const SNAPSHOT_FILE_DEADLINE: Duration = Duration::from_secs(1);
 
-/// An entity tag (RFC 9110 8.8.3) and a digest of the URL it came from: a URL may have a password in it, and replicas share this.
+/// An entity tag (RFC 9110 8.8.3) and a digest of the URL it came from, without its password: replicas share this.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Validator {
@@ -43,7 +43,7 @@ pub struct Validator {
 }
 
 fn digest(url: &Endpoint) -> String {
-    encode(&sha256(url.as_str().as_bytes()))
+    encode(&sha256(url.without_password().as_bytes()))
 }
 
 /// Keys that a refresh brought.
@@ -265,8 +265,8 @@ impl RefreshTask {
         match answer.brought {
             Brought::Replica(keys) => {
                 let trigger = state.trigger;
-                state.budgets.cancel(trigger);
-                let taken = self.context.take_shared(&self.slot, &mut state, keys, now);
+                state.budgets.cancel(trigger, now);
+                let taken = self.context.take_shared(&self.slot, &mut state, keys);
                 (taken.or_else(|| self.slot.snapshot()).ok_or(ProviderError::Lost), None)
             }
             Brought::Provider(Ok(fetched)) => {
@@ -276,7 +276,7 @@ impl RefreshTask {
             Brought::Provider(Err(error)) => {
                 self.fail(&mut state, error, now);
                 if let Some(keys) = answer.fallback {
-                    self.context.take_shared(&self.slot, &mut state, keys, now);
+                    self.context.take_shared(&self.slot, &mut state, keys);
                 }
                 match stored {
                     None => {}
@@ -305,23 +305,20 @@ impl RefreshTask {
             state.budgets.missing.replaced(older.as_ref().map(|older| older.keys()), &keys, asked);
         }
         let Moment { monotonic: began, wall: began_at } = asked;
-        let snapshot = Snapshot { keys, validator, began, began_at, advised, refreshes, public };
+        let snapshot =
+            Snapshot { keys, validator, began, began_at, uncertain: Duration::ZERO, advised, refreshes, public };
         let (snapshot, is_news) = self.context.replace_snapshot(&self.slot, snapshot);
         (snapshot, Some(is_news))
     }
 
     /// Lets the other replicas know, after everybody here has their answer.
     fn share(&self, result: &RefreshResult, is_news: Option<bool>) {
-        let Some(exchange) = self.exchange.as_ref().filter(|_| self.is_kept()) else { return };
-        match (result, is_news) {
-            (Ok(snapshot), Some(is_news)) => {
-                if let Some(text) = shared_keys::write(self.slot.name(), snapshot) {
-                    exchange.publish(&self.slot, text, is_news);
-                }
-            }
-            // They came from another replica.
-            (Ok(_), None) => {}
-            (Err(_), _) => exchange.failed(&self.slot),
+        let Some(exchange) = &self.exchange else { return };
+        let ours = result.as_ref().ok().zip(is_news).filter(|_| self.is_kept());
+        let text = ours.and_then(|(snapshot, _)| shared_keys::write(self.slot.name(), snapshot));
+        match text.zip(is_news) {
+            Some((text, is_news)) => exchange.publish(&self.slot, text, is_news),
+            None => exchange.failed(&self.slot),
         }
     }
 
@@ -352,6 +349,7 @@ impl RefreshTask {
             // The stale bound counts from when the provider was asked, by whichever process.
             began: now.saturating_sub(age),
             began_at: fetched_at,
+            uncertain: Duration::ZERO,
             advised: None,
             refreshes: state.counters.snapshots(),
             public: None,

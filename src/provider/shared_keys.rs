@@ -18,13 +18,13 @@ use crate::keys::members::may_be_kept;
 use crate::keys::{KeySet, KeySetError};
 use crate::policy::KeySource;
 use crate::policy::lifetimes::MAX_STALE_BOUND;
-use crate::time::UnixSeconds;
+use crate::time::{Moment, UnixSeconds};
 
 /// The value of an entry's `format`. Another format gets another name.
 const FORMAT: &str = "remote-agent-auth/shared-keys/1";
 /// How far ahead of the local clock an entry may be: synchronised clocks differ by less. Its keys are then fetched now, never later,
 /// so that a wall clock makes no key younger by more than this.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
+pub const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
 /// The longest entity tag that is passed on, in bytes: it becomes a header of the next request.
 const LONGEST_TAG: usize = 512;
 
@@ -79,7 +79,9 @@ pub struct SharedKeys {
     pub keys: Arc<KeySet>,
     /// When they were fetched: now, where the entry says later.
     pub fetched_at: UnixSeconds,
-    /// How long ago that is.
+    /// The same by the monotonic clock of the store of keys.
+    pub began: Duration,
+    /// How long ago that was when the entry was read.
     pub age: Duration,
     /// The life the provider advised.
     pub advised: Option<Duration>,
@@ -99,8 +101,8 @@ impl SharedKeys {
 /// What an entry is compared with.
 #[derive(Debug, Clone, Copy)]
 pub struct Known {
-    /// The wall clock.
-    pub now: UnixSeconds,
+    /// Now, by the clock of the store of keys.
+    pub now: Moment,
     /// When the store of keys was cleared last.
     pub cleared: Option<UnixSeconds>,
     /// When the keys at hand were fetched.
@@ -136,14 +138,14 @@ pub fn read(text: &str, source: &KeySource, binding: &str, known: Known) -> Resu
     if entry.source != binding {
         return Err(NotTaken::Source);
     }
-    if written_at.get() > known.now.get() + CLOCKS_DIFFER.as_secs_f64() {
+    if written_at.get() > known.now.wall.get() + CLOCKS_DIFFER.as_secs_f64() {
         return Err(NotTaken::Future);
     }
-    let fetched_at = if written_at > known.now { known.now } else { written_at };
+    let fetched_at = if written_at > known.now.wall { known.now.wall } else { written_at };
     if known.cleared.is_some_and(|cleared| fetched_at < cleared) {
         return Err(NotTaken::Cleared);
     }
-    let age = Duration::try_from_secs_f64(known.now.get() - fetched_at.get()).map_err(|_| NotTaken::TooOld)?;
+    let age = Duration::try_from_secs_f64(known.now.wall.get() - fetched_at.get()).map_err(|_| NotTaken::TooOld)?;
     if age >= MAX_STALE_BOUND {
         return Err(NotTaken::TooOld);
     }
@@ -157,6 +159,7 @@ pub fn read(text: &str, source: &KeySource, binding: &str, known: Known) -> Resu
     Ok(SharedKeys {
         keys: Arc::new(KeySet::import(&entry.keys)?),
         fetched_at,
+        began: known.now.monotonic.saturating_sub(age),
         age,
         advised: entry.advised.map(Duration::from_secs),
         validator: entry.validator,
@@ -194,7 +197,8 @@ mod tests {
     }
 
     fn known() -> Known {
-        Known { now: UnixSeconds::new(NOW).unwrap(), cleared: None, at_hand: None }
+        let now = Moment { monotonic: MAX_STALE_BOUND, wall: UnixSeconds::new(NOW).unwrap() };
+        Known { now, cleared: None, at_hand: None }
     }
 
     fn at(seconds: f64) -> Option<UnixSeconds> {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
 use super::shared_keys::SharedKeys;
 use super::slot::Slot;
@@ -33,7 +34,7 @@ pub enum Errand {
         /// Whether the others must know at once.
         is_news: bool,
     },
-    /// The provider has given none for a refresh that had looked.
+    /// A refresh that had looked has ended, and has nothing to publish.
     Failed(Arc<str>),
 }
 
@@ -94,6 +95,8 @@ pub struct KeyExchange {
 struct State {
     is_closed: bool,
     errands: VecDeque<Errand>,
+    /// Since when the first of them waits.
+    since: Option<Instant>,
     publications: usize,
     /// The slots that have looked, by the name of their source. Those with another body cap or snapshot file share a name.
     slots: HashMap<Arc<str>, Vec<Weak<Slot>>>,
@@ -126,6 +129,7 @@ impl KeyExchange {
                 }
                 if !state.errands.is_empty() {
                     state.publications = 0;
+                    state.since = None;
                     return Some(state.errands.drain(..).collect());
                 }
             }
@@ -156,13 +160,15 @@ impl KeyExchange {
         let name = slot.name();
         let mut state = self.state();
         let is_full = state.waiting.len() >= MOST_SOURCES && !state.waiting.contains_key(name);
-        if state.is_closed || is_full || !state.knows(slot) {
+        // Nobody fetches what is to be done: a thread that is held up must neither delay each refresh nor fill the memory.
+        let is_held_up = state.since.is_some_and(|since| since.elapsed() >= LOOK_DEADLINE);
+        if state.is_closed || is_full || is_held_up || !state.knows(slot) {
             return None;
         }
         let waiting = state.waiting.entry(Arc::clone(name)).or_default();
         waiting.push(Waiting { slot: Arc::downgrade(slot), found: sender, fallback: None });
         if waiting.len() == 1 {
-            state.errands.push_back(Errand::Look(Arc::clone(name)));
+            state.add(Errand::Look(Arc::clone(name)));
         }
         drop(state);
         self.news.notify_one();
@@ -193,19 +199,19 @@ impl KeyExchange {
             return;
         }
         state.publications = state.publications.saturating_add(1);
-        state.errands.push_back(Errand::Publish { source: Arc::clone(slot.name()), text, is_news });
+        state.add(Errand::Publish { source: Arc::clone(slot.name()), text, is_news });
         drop(state);
         self.news.notify_one();
     }
 
-    /// The provider has given none.
+    /// There is nothing to publish.
     pub(super) fn failed(&self, slot: &Slot) {
         let mut state = self.state();
         if state.is_closed || state.publications >= MOST_PUBLICATIONS {
             return;
         }
         state.publications = state.publications.saturating_add(1);
-        state.errands.push_back(Errand::Failed(Arc::clone(slot.name())));
+        state.add(Errand::Failed(Arc::clone(slot.name())));
         drop(state);
         self.news.notify_one();
     }
@@ -250,6 +256,11 @@ impl KeyExchange {
 }
 
 impl State {
+    fn add(&mut self, errand: Errand) {
+        self.since.get_or_insert_with(Instant::now);
+        self.errands.push_back(errand);
+    }
+
     /// Remembers a slot by the name of its source; false where there are too many.
     fn knows(&mut self, slot: &Arc<Slot>) -> bool {
         if self.slots.len() >= MOST_SOURCES && !self.slots.contains_key(slot.name()) {

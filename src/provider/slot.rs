@@ -26,6 +26,8 @@ pub struct Snapshot {
     /// When the refresh that brought it began to ask the provider, by both clocks; of a refresh of another process as well.
     pub(super) began: Duration,
     pub(super) began_at: UnixSeconds,
+    /// By how much earlier that may have been: the clock of another replica says when.
+    pub(super) uncertain: Duration,
     pub(super) advised: Option<Duration>,
     pub(super) refreshes: u64,
     /// The keys as published, where a snapshot file or other replicas want them.
@@ -57,9 +59,9 @@ impl Snapshot {
         self.refreshes
     }
 
-    /// From when on the provider was asked for it: what it published before is in it.
+    /// From when on, at the earliest, the provider was asked for it: what it published before is in it.
     pub const fn began(&self) -> Duration {
-        self.began
+        self.began.saturating_sub(self.uncertain)
     }
 }
 
@@ -130,6 +132,8 @@ pub(super) struct State {
     pub(super) counters: Counters,
     /// The lifetimes of the policy that asked last.
     pub(super) asked: Lifetimes,
+    /// The shortest lifetimes of the policies that wait for the refresh under way, as far as they are known.
+    pub(super) waiting_for: Option<Lifetimes>,
     pub(super) snapshot_file: Option<SnapshotFileState>,
 }
 
@@ -174,6 +178,7 @@ impl Slot {
             learned: None,
             counters: Counters::default(),
             asked: Lifetimes::default(),
+            waiting_for: None,
             snapshot_file: None,
         };
         Self {

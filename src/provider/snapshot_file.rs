@@ -106,7 +106,7 @@ pub fn public_keys(entries: &[Value], set: &KeySet) -> Vec<Value> {
 /// and private keys do not decide that, and are left out.
 pub fn binding(source: &KeySource) -> String {
     let origin = match source.origin() {
-        Origin::Jwks(url) => json!({ "jwks": url.without_credentials() }),
+        Origin::Jwks(url) => json!({ "jwks": url.without_password() }),
         Origin::Discovery(issuer) => json!({ "issuer": issuer.configured() }),
         Origin::Inline(_) | Origin::File(_) => Value::Null,
     };

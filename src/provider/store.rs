@@ -170,6 +170,13 @@ impl KeyStore {
         slot.snapshot().filter(|snapshot| self.may_serve(snapshot, lifetimes))
     }
 
+    /// Whether keys that a refresh has brought are within their life by these lifetimes. Those of another replica may not be, where a
+    /// policy of longer ones had asked for the refresh.
+    pub fn is_alive(&self, snapshot: &Snapshot, lifetimes: Lifetimes) -> bool {
+        let now = self.moment();
+        now.monotonic.saturating_sub(snapshot.began_as_seen_at(now)) < freshness::life(snapshot.advised, lifetimes)
+    }
+
     /// Whether keys offered to a request earlier may still be used.
     pub fn may_serve(&self, snapshot: &Snapshot, lifetimes: Lifetimes) -> bool {
         let now = self.moment();
@@ -195,16 +202,16 @@ impl KeyStore {
         match (advise(&facts, lifetimes), snapshot) {
             (Advice::Use, Some(snapshot)) => Offer::Keys(snapshot),
             (Advice::UseAndRefresh, Some(snapshot)) => {
-                self.join(slot, &mut state, now);
+                self.join_for(slot, &mut state, now, lifetimes);
                 Offer::Keys(snapshot)
             }
             (Advice::WaitThenUse(patience), Some(snapshot)) => {
-                Offer::Wait(self.join(slot, &mut state, now), Some((patience, snapshot)))
+                Offer::Wait(self.join_for(slot, &mut state, now, lifetimes), Some((patience, snapshot)))
             }
             (Advice::Refuse(again), _) => {
                 Offer::Refused(state.failed.map_or(ProviderError::Lost, |(_, error)| error), again)
             }
-            (_, _) => Offer::Wait(self.join(slot, &mut state, now), None),
+            (_, _) => Offer::Wait(self.join_for(slot, &mut state, now, lifetimes), None),
         }
     }
 
@@ -290,6 +297,13 @@ impl KeyStore {
         self.join(slot, &mut slot.state(), self.context.clock.monotonic())
     }
 
+    /// The same for a policy of these lifetimes: what another replica has must be young enough for it, too.
+    fn join_for(&self, slot: &Arc<Slot>, state: &mut State, now: Duration, lifetimes: Lifetimes) -> Refresh {
+        let refresh = self.join(slot, state, now);
+        state.waiting_for = Some(state.waiting_for.map_or(lifetimes, |others| others.shortest(lifetimes)));
+        refresh
+    }
+
     /// The refresh under way, or a new one.
     fn join(&self, slot: &Arc<Slot>, state: &mut State, now: Duration) -> Refresh {
         match &state.under_way {
@@ -305,6 +319,7 @@ impl KeyStore {
         let (sender, done) = watch::channel(None);
         let refresh = Refresh { began: now, done };
         state.under_way = Some(refresh.clone());
+        state.waiting_for = None;
         state.counters.begun = state.counters.begun.saturating_add(1);
         slot.begun.send_replace(state.counters.begun);
         RefreshTask::new(&self.context, slot, state.learned.clone(), began).spawn(&self.runtime, sender);
@@ -328,12 +343,16 @@ impl KeyStore {
     fn offer_to(&self, exchange: &KeyExchange, slot: &Arc<Slot>, name: &str, text: &str) -> Result<(), NotTaken> {
         let cleared = *self.context.cleared.lock().unwrap_or_else(PoisonError::into_inner);
         let at_hand = slot.snapshot().map(|snapshot| snapshot.began_at);
-        let known = Known { now: self.context.clock.wall(), cleared, at_hand };
+        let known = Known { now: self.moment(), cleared, at_hand };
         let keys = shared_keys::read(text, &slot.source, name, known)?;
-        let are_fresh = keys.are_fresh(slot.ahead_percent, slot.state().asked);
+        let lifetimes = {
+            let state = slot.state();
+            state.waiting_for.unwrap_or(state.asked)
+        };
+        let are_fresh = keys.are_fresh(slot.ahead_percent, lifetimes);
         let Err(keys) = exchange.hand_over(slot, keys, are_fresh) else { return Ok(()) };
         let mut state = slot.state();
-        self.context.take_shared(slot, &mut state, keys, self.context.clock.monotonic());
+        self.context.take_shared(slot, &mut state, keys);
         // Those who wait for their turn find it.
         slot.begun.send_replace(state.counters.begun);
         Ok(())

@@ -166,6 +166,8 @@ impl Verifier {
     async fn with_keys(&self, check: &mut Check, refresh: Refresh) -> Step {
         check.up_to_date = refresh.began() >= check.arrived;
         match refresh.wait().await {
+            // Looked for by a policy whose keys live longer: another refresh.
+            Ok(snapshot) if !self.store.is_alive(&snapshot, check.policy.lifetimes()) => self.first_step(check, None),
             Ok(snapshot) => {
                 // Keys that came from another replica were fetched earlier.
                 check.up_to_date = snapshot.began() >= check.arrived;
@@ -187,10 +189,11 @@ impl Verifier {
         at_hand: Arc<Snapshot>,
     ) -> Step {
         let snapshot = match tokio::time::timeout(patience, refresh.clone().wait()).await {
-            Ok(Ok(snapshot)) => {
+            Ok(Ok(snapshot)) if self.store.is_alive(&snapshot, check.policy.lifetimes()) => {
                 check.up_to_date = snapshot.began() >= check.arrived;
                 snapshot
             }
+            Ok(Ok(_)) => return self.first_step(check, None),
             Ok(Err(_)) | Err(_) if self.store.may_serve(&at_hand, check.policy.lifetimes()) => at_hand,
             // They passed the stale bound meanwhile.
             Ok(Err(error)) => return self.refused_by_provider(check, error),

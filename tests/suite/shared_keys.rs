@@ -1,11 +1,12 @@
 //! Keys that replicas share: several verifiers, each with its own network and clock, and a store between them.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use remote_agent_auth::error::Code;
-use remote_agent_auth::policy::Policy;
+use remote_agent_auth::policy::{Policy, PolicyOptions};
 use remote_agent_auth::provider::budget::Pacing;
 use remote_agent_auth::provider::fetch::FetchError;
 use remote_agent_auth::provider::shared_keys::NotTaken;
@@ -14,7 +15,7 @@ use remote_agent_auth::verifier::{Checked, Errand, KeyExchange, Memory, Verifier
 use serde_json::{Value, json};
 
 use crate::support::{ISSUER, OIDC_METADATA};
-use crate::support::{JWKS, NOW, Network, Reply, Signer, jwks, metadata, now, pass, policy, status};
+use crate::support::{JWKS, NOW, Network, Reply, Signer, jwks, metadata, now, options, pass, policy, status};
 
 thread_local! {
     /// When the test began, which has a thread of its own: at [`NOW`], by the wall clock of all its replicas.
@@ -301,6 +302,8 @@ async fn a_store_that_never_answers_delays_a_refresh_and_refuses_nobody() {
     let (network, signer) = (Arc::new(Network::default()), Signer::new("k"));
     network.answer(JWKS, jwks(&[&signer]));
     let replica = Replica::new(&network, policy(Some(JWKS), "api"));
+    let exchange = Arc::clone(&replica.exchange);
+    tokio::spawn(async move { while exchange.next().await.is_some() {} });
     let begun = tokio::time::Instant::now();
     assert_eq!(replica.code(&signer.token()).await, None);
     assert_eq!(begun.elapsed().as_secs(), 6);
@@ -414,4 +417,201 @@ async fn a_clock_that_is_wrong_makes_no_key_younger() {
         let report = replica.verifier.report();
         assert!(report[0].age.unwrap() < Duration::from_secs(1));
     }
+}
+
+/// The name of the source that a refresh looks for.
+async fn looked_for(exchange: &KeyExchange) -> Arc<str> {
+    match exchange.next().await.as_deref() {
+        Some([Errand::Look(source)]) => Arc::clone(source),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_of_one_url_are_not_taken_for_another() {
+    // A query or a user decides which keys come: a tenant's, an application's.
+    for (of_one, of_other) in [
+        ("https://idp.example/jwks?p=one", "https://idp.example/jwks?p=other"),
+        ("https://idp.example/jwks?p=one", "https://idp.example/jwks"),
+        ("https://one:secret@idp.example/jwks", "https://other:secret@idp.example/jwks"),
+    ] {
+        let (store, network) = (Store::default(), Arc::new(Network::default()));
+        let (one, other) = (Signer::new("k"), Signer::new("k"));
+        network.answer(of_one, jwks(&[&one]));
+        network.answer(of_other, jwks(&[&other]));
+        let replica = Replica::of(&store, &network, policy(Some(of_one), "api"));
+        assert_eq!(replica.code(&one.token()).await, None);
+        pass(0).await;
+        let replica = Replica::of(&store, &network, policy(Some(of_other), "api"));
+        assert!(replica.code(&one.token()).await.is_some(), "{of_other} accepts keys of {of_one}");
+        assert_eq!(replica.code(&other.token()).await, None);
+        pass(0).await;
+        assert_eq!(store.lock().unwrap().len(), 2);
+    }
+    // A password decides nothing, and nothing that is shared can be compared with guesses of it.
+    let entries = ["one", "two"].map(|password| async move {
+        let (store, network, url) =
+            (Store::default(), Arc::new(Network::default()), format!("https://user:{password}@idp.example/jwks"));
+        let signer = Signer::new("k");
+        let reply = remote_agent_auth::provider::fetch::Response { etag: Some("\"1\"".into()), ..jwks(&[&signer]) };
+        network.answer(&url, reply);
+        assert_eq!(Replica::of(&store, &network, policy(Some(&url), "api")).code(&signer.token()).await, None);
+        pass(0).await;
+        let (source, entry) = entry(&store);
+        (source, edited(&entry, |it| it["keys"] = json!([])))
+    });
+    let [one, two] = entries;
+    assert_eq!(one.await, two.await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_are_young_enough_for_one_policy_serve_no_stricter_one() {
+    let (store, network, signer) = (Store::default(), Arc::new(Network::default()), Signer::new("k"));
+    network.answer(JWKS, jwks(&[&signer]));
+    assert_eq!(Replica::on(&store, &network).code(&signer.token()).await, None);
+    pass(0).await;
+    let (_, text) = entry(&store);
+    let old = edited(&text, |it| it["fetchedAt"] = json!(NOW - 3_600.0));
+    // The key has been withdrawn since.
+    network.answer(JWKS, jwks(&[&Signer::new("new")]));
+    let with = |change: fn(&mut PolicyOptions)| {
+        let mut options = options(Some(JWKS), "api");
+        change(&mut options);
+        Arc::new(Policy::parse(options).unwrap())
+    };
+    let strict = with(|options| options.keys.max_stale = Some(60.0));
+    let patient = with(|options| options.keys.cache_max_age = Some(86_400_000.0));
+    // Whoever asks last: both wait for the one refresh.
+    for order in [[&strict, &patient], [&patient, &strict]] {
+        let replica = Replica::new(&network, Arc::clone(&strict));
+        let checks = order.map(|policy| match replica.verifier.check(&signer.token(), policy, now(), Memory::None) {
+            Checked::Now(answer) => panic!("{answer:?}"),
+            Checked::Later(future) => tokio::spawn(async move { future.await.err().map(|refusal| refusal.code()) }),
+        });
+        let source = looked_for(&replica.exchange).await;
+        assert_eq!(replica.push(&source, &old), None);
+        replica.exchange.ask_provider(&source);
+        for (check, policy) in checks.into_iter().zip(order) {
+            let code = check.await.unwrap();
+            assert!(!Arc::ptr_eq(policy, &strict) || code == Some(Code::KeyNotFound), "{code:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_by_a_clock_that_is_ahead_do_not_prove_a_kid_unknown() {
+    let (store, network) = (Store::default(), Arc::new(Network::default()));
+    let (old, new) = (Signer::new("old"), Signer::new("new"));
+    network.answer(JWKS, jwks(&[&old]));
+    assert_eq!(Replica::on(&store, &network).code(&old.token()).await, None);
+    pass(0).await;
+    let (source, text) = entry(&store);
+    // Rotated since; the entry says that it was fetched later than now.
+    network.answer(JWKS, jwks(&[&old, &new]));
+    store.lock().unwrap().insert(source, edited(&text, |it| it["fetchedAt"] = json!(NOW + 4.0)));
+    let replica = Replica::on(&store, &network);
+    assert_eq!(replica.code(&new.token()).await, None);
+    assert_eq!(replica.imported(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_kept_for_a_failing_provider_are_as_old_as_they_are() {
+    let (store, network, signer) = (Store::default(), Arc::new(Network::default()), Signer::new("k"));
+    network.answer(JWKS, jwks(&[&signer]));
+    assert_eq!(Replica::on(&store, &network).code(&signer.token()).await, None);
+    pass(0).await;
+    let (source, text) = entry(&store);
+    network.on(JWKS, Reply::Fail(FetchError::Refused));
+    let replica = Replica::new(&network, policy(Some(JWKS), "api"));
+    let pending = tokio::spawn(replica.verifier.prefetch(&replica.policy));
+    assert_eq!(*looked_for(&replica.exchange).await, *source);
+    assert_eq!(replica.push(&source, &edited(&text, |it| it["fetchedAt"] = json!(NOW - 3_600.0))), None);
+    pass(4).await;
+    replica.exchange.ask_provider(&source);
+    assert!(pending.await.unwrap().is_err());
+    assert_eq!(replica.verifier.report()[0].age.unwrap().as_secs(), 3_604);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_kids_do_not_have_the_store_looked_at_without_end() {
+    let (network, signer) = (Arc::new(Network::default()), Signer::new("k"));
+    let store = Store::default();
+    network.answer(JWKS, jwks(&[&signer]));
+    assert_eq!(Replica::on(&store, &network).code(&signer.token()).await, None);
+    pass(0).await;
+    let (_, text) = entry(&store);
+    let replica = Arc::new(Replica::new(&network, policy(Some(JWKS), "api")));
+    let looks = Arc::new(AtomicU64::new(0));
+    // Many replicas are flooded, and each look finds keys that another one has fetched just now.
+    tokio::spawn({
+        let (replica, looks) = (Arc::clone(&replica), Arc::clone(&looks));
+        async move {
+            while let Some(errands) = replica.exchange.next().await {
+                for errand in errands {
+                    let Errand::Look(source) = errand else { continue };
+                    looks.fetch_add(1, Ordering::Relaxed);
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    let passed = BEGAN.with(|began| began.elapsed().as_secs_f64());
+                    replica.push(&source, &edited(&text, |it| it["fetchedAt"] = json!(NOW + passed)));
+                    replica.exchange.ask_provider(&source);
+                }
+            }
+        }
+    });
+    let began = tokio::time::Instant::now();
+    for n in 0.. {
+        if began.elapsed() > Duration::from_secs(60) {
+            break;
+        }
+        assert!(replica.code(&Signer::new(&format!("junk{n}")).token()).await.is_some());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let looks = looks.load(Ordering::Relaxed);
+    assert!(looks <= 60 + 24, "{looks} in a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_side_that_fetches_no_errands_delays_no_refresh_for_long_and_fills_no_memory() {
+    let (network, signer) = (Arc::new(Network::default()), Signer::new("k"));
+    network.answer(JWKS, jwks(&[&signer]));
+    let replica = Replica::new(&network, policy(Some(JWKS), "api"));
+    let prefetched = async || {
+        let began = tokio::time::Instant::now();
+        replica.verifier.prefetch(&replica.policy).await.unwrap();
+        began.elapsed().as_secs()
+    };
+    assert_eq!(prefetched().await, 6);
+    for _ in 0..3 {
+        assert_eq!(prefetched().await, 0, "its thread is held up");
+    }
+    // It goes on.
+    let source = looked_for_first(&replica.exchange).await;
+    let pending = tokio::spawn(replica.verifier.prefetch(&replica.policy));
+    assert_eq!(looked_for(&replica.exchange).await, source);
+    replica.exchange.ask_provider(&source);
+    pending.await.unwrap().unwrap();
+}
+
+/// The name in the first of several errands.
+async fn looked_for_first(exchange: &KeyExchange) -> Arc<str> {
+    match exchange.next().await.as_deref() {
+        Some([Errand::Look(source), ..]) => Arc::clone(source),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_whose_keys_nobody_gets_gives_its_lock_back() {
+    let (network, signer) = (Arc::new(Network::default()), Signer::new("k"));
+    network.on(JWKS, Reply::Slow(Duration::from_secs(2), jwks(&[&signer])));
+    let replica = Replica::new(&network, policy(Some(JWKS), "api"));
+    let pending = tokio::spawn(replica.verifier.prefetch(&replica.policy));
+    let source = looked_for(&replica.exchange).await;
+    replica.exchange.ask_provider(&source);
+    pass(1).await;
+    replica.verifier.clear();
+    pending.await.unwrap().unwrap();
+    pass(0).await;
+    let given_back = tokio::time::timeout(Duration::from_secs(1), replica.exchange.next()).await;
+    assert_eq!(given_back.unwrap(), Some(vec![Errand::Failed(source)]));
 }
