@@ -140,7 +140,7 @@ export declare function keyChanges(): number
 
 /** What has to be done with the store of the replicas. */
 export interface KeyErrand {
-  /** `look`: a refresh waits for newer keys. `publish`: here are some. `failed`: the provider has given none. */
+  /** `look`: a refresh waits for newer keys. `publish`: here are some. `failed`: a refresh has ended without any. */
   kind: 'look' | 'publish' | 'failed'
   /** The name of the source: a digest. */
   source: string

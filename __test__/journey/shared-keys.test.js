@@ -193,6 +193,12 @@ describeWith('redis-server', installRedis(), { required: true })('keys of replic
         expect([name, await codesOf([late, ...replicas], issuers[0].token())]).toEqual([name, ['ok']]);
         late.child.disconnect();
       }
+      // What only a replica can sign is taken: it is the proof and the rules that keep out the others.
+      await admin.set(entry, signed(document(theirs)));
+      const fooled = startReplica(0);
+      await fooled.ready;
+      expect(await fooled.ask('check', { token: forged })).toBe('ok');
+      expect(await importedBy(fooled)).toBe(1);
       // Of another type.
       await admin.del(entry);
       await admin.rpush(entry, 'a', 'b');

@@ -7,7 +7,7 @@ const { randomBytes } = require('node:crypto');
 const { notify } = require('../events/notify');
 const { wrongOption } = require('../verifier/errors');
 const { exchangeKeys } = require('../verifier/native-check');
-const { circuitBreaker, limitedStores } = require('./circuit-breaker');
+const { StoreError, circuitBreaker, limitedStores } = require('./circuit-breaker');
 const { Limit } = require('./limit');
 const { proofs } = require('./proof');
 
@@ -54,10 +54,19 @@ const BETWEEN_PROBLEMS = 1_000;
  * @param {() => Exchange} [exchangeOf]
  * @returns {SharedKeys}
  */
-function shareKeys({ store, sharedSecret, onProblem = () => {} }, exchangeOf = exchangeKeys) {
+function shareKeys(options, exchangeOf = exchangeKeys) {
+  const { store, sharedSecret, onProblem = () => {} } = options ?? /** @type {Partial<Options>} */ ({});
   for (const name of /** @type {const} */ (['get', 'set'])) {
     if (typeof store?.[name] !== 'function') throw wrongOption(`shareKeys: \`store\` has no function \`${name}\``);
   }
+  for (const name of /** @type {const} */ (['delete', 'setIfAbsent', 'publish', 'subscribe'])) {
+    if (store[name] !== undefined && typeof store[name] !== 'function')
+      throw wrongOption(`shareKeys: \`${name}\` of \`store\` must be a function`);
+  }
+  // It would be subscribed itself, and could do nothing else for the host then.
+  if ('defineCommand' in store || 'zScan' in store)
+    throw wrongOption('shareKeys: `store` is a client of Redis; write `redisStore(client)`');
+  if (typeof onProblem !== 'function') throw wrongOption('shareKeys: `onProblem` must be a function');
   if (store.setIfAbsent !== undefined && typeof store.delete !== 'function') {
     throw wrongOption('shareKeys: a `store` with `setIfAbsent` must have `delete`');
   }
@@ -114,9 +123,13 @@ class KeySharing {
 
   /** Whether the store answers. */
   async begin() {
-    this.#serve().catch((error) => this.#problem(error));
+    this.#serve().catch((error) => {
+      this.#problem(error);
+      // Refreshes must not wait for what nobody does.
+      this.#exchange.close();
+    });
     try {
-      await this.#subscribe();
+      await inTime(this.#subscribe());
       await this.#call(() => this.#store.get('keys'));
       return true;
     } catch (error) {
@@ -130,7 +143,8 @@ class KeySharing {
     this.#exchange.close();
     clearTimeout(this.#timer);
     for (const end of this.#pauses.values()) end();
-    await this.#unsubscribe?.();
+    // It ends here, whatever the store does.
+    if (this.#unsubscribe !== undefined) await inTime(this.#unsubscribe()).catch(() => {});
   }
 
   async #subscribe() {
@@ -174,9 +188,11 @@ class KeySharing {
     if (!(await this.#take(source)) || this.#store.setIfAbsent === undefined) return;
     const until = performance.now() + PATIENCE;
     while (!this.#isClosed && performance.now() < until) {
+      // Before the store is asked: there the lock ends no later.
+      const lockedUntil = performance.now() + LOCKED;
       const isFirst = await this.#call(() => this.#store.setIfAbsent?.(lockOf(source), this.#id, LOCKED));
       if (isFirst) {
-        this.#locks.set(source, performance.now() + LOCKED);
+        this.#locks.set(source, lockedUntil);
         // Another one may have published since the look, and given its lock back.
         if (!(await this.#take(source))) await this.#unlock(source);
         return;
@@ -241,9 +257,10 @@ class KeySharing {
     if (performance.now() < until) await this.#call(() => this.#store.delete?.(lockOf(source)));
   }
 
-  /** @param {string} message */
+  /** @param {unknown} message */
   #receive(message) {
-    const text = message.length <= LONGEST_MESSAGE ? this.#messages.proven(message) : undefined;
+    const text =
+      typeof message === 'string' && message.length <= LONGEST_MESSAGE ? this.#messages.proven(message) : undefined;
     const [source, id] = text?.split(' ') ?? [];
     if (source === undefined) return this.#problem(new Error('a message about shared keys is not authentic'));
     if (id === this.#id) return;
@@ -332,6 +349,21 @@ class KeySharing {
     if (this.#isClosed || performance.now() - this.#reportedAt < BETWEEN_PROBLEMS) return;
     this.#reportedAt = performance.now();
     notify(this.#onProblem, /** @type {Error} */ (error));
+  }
+}
+
+/** What a store does that is no call of ours within its limits. @template T @param {Promise<T>} work @returns {Promise<T>} */
+async function inTime(work) {
+  /** @type {NodeJS.Timeout | undefined} */
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new StoreError(`the store has not answered within ${PATIENCE} ms`)), PATIENCE);
+    timer.unref();
+  });
+  try {
+    return /** @type {T} */ (await Promise.race([work, late]));
+  } finally {
+    clearTimeout(timer);
   }
 }
 

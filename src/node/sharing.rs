@@ -15,7 +15,7 @@ use crate::verifier::{Errand, KeyExchange as Exchange, SharedOffer};
 /// What has to be done with the store of the replicas.
 #[napi(object, object_from_js = false)]
 pub struct KeyErrand {
-    /// `look`: a refresh waits for newer keys. `publish`: here are some. `failed`: the provider has given none.
+    /// `look`: a refresh waits for newer keys. `publish`: here are some. `failed`: a refresh has ended without any.
     #[napi(ts_type = "'look' | 'publish' | 'failed'")]
     pub kind: String,
     /// The name of the source: a digest.

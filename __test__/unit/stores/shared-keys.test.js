@@ -2,7 +2,9 @@
 
 // The part that reaches the store, over a scripted exchange: who asks the provider, who waits, and what is handed on.
 
+const IORedis = require('ioredis');
 const { Keyv } = require('keyv');
+const { createClient } = require('redis');
 const { backchannelLogout } = require('../../../lib/logout');
 const { memoryStore, shareKeys: shared, shareRevocations } = require('../../../lib/stores');
 const { shareKeys } = require('../../../lib/stores/shared-keys');
@@ -87,6 +89,19 @@ describe('shareKeys', () => {
     ['a store that cannot set', { store: { get() {} } }, '`store` has no function `set`'],
     ['a lock without end', { store: { get() {}, set() {}, setIfAbsent() {} } }, 'must have `delete`'],
     ['half a channel', { store: { get() {}, set() {}, publish() {} } }, 'both `publish` and `subscribe`'],
+    ['no options', undefined, '`store` has no function `get`'],
+    [
+      'a channel that is none',
+      { store: { get() {}, set() {}, publish: 1, subscribe: 1 } },
+      '`publish` of `store` must be',
+    ],
+    ['a client of ioredis', { store: new IORedis.Redis({ lazyConnect: true }) }, 'write `redisStore(client)`'],
+    ['a client of node-redis', { store: createClient() }, 'write `redisStore(client)`'],
+    [
+      'an `onProblem` that is none',
+      { store: memoryStore(), sharedSecret: SECRET, onProblem: 'log' },
+      '`onProblem` must be',
+    ],
     ['no secret', { store: memoryStore() }, '`sharedSecret` must be text of at least 32 bytes'],
     ['a short secret', { store: memoryStore(), sharedSecret: 'x'.repeat(31) }, '`sharedSecret` must be text'],
   ])('refuses %s', (_, options, message) => {
@@ -297,6 +312,66 @@ describe('shareKeys', () => {
     second.add({ kind: 'look', source: other });
     await asked;
     expect(second.offered).toEqual([]);
+  });
+
+  test('a lock that has ended in the store is not taken from the next one', async () => {
+    jest.useFakeTimers();
+    try {
+      const memory = memoryStore({ clock: () => performance.now() });
+      // It answers late: by then a part of the lock's time is over.
+      const setIfAbsent = async (...args) => {
+        const isFirst = await memory.setIfAbsent(...args);
+        await new Promise((resolve) => setTimeout(resolve, 900));
+        return isFirst;
+      };
+      const [slow] = some(1, { ...memory, setIfAbsent });
+      const [next] = some(1, memory);
+      slow.add({ kind: 'look' });
+      await jest.advanceTimersByTimeAsync(2_900);
+      next.add({ kind: 'look' });
+      await jest.advanceTimersByTimeAsync(400);
+      const held = await memory.get(`keys-lock:${SOURCE}`);
+      slow.add({ kind: 'failed' });
+      await jest.advanceTimersByTimeAsync(0);
+      expect([typeof held, await memory.get(`keys-lock:${SOURCE}`)]).toEqual(['string', held]);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  test('a store that never subscribes or unsubscribes holds up neither `ready` nor `close`', async () => {
+    jest.useFakeTimers();
+    try {
+      const hanging = () => new Promise(() => {});
+      const [first] = replicas(1, { ...memoryStore(), subscribe: hanging });
+      const [second] = replicas(1, { ...memoryStore(), subscribe: async () => hanging });
+      const closed = second.sharing.ready.then(() => second.sharing.close());
+      await jest.advanceTimersByTimeAsync(5_000);
+      expect(await Promise.all([first.sharing.ready, second.sharing.ready, closed])).toEqual([false, true, undefined]);
+      await first.sharing.close();
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  test('a message that is no text is reported, and thrown at nobody', async () => {
+    const problems = [];
+    const memory = memoryStore();
+    const [replica] = some(1, memory, { onProblem: ({ message }) => problems.push(message) });
+    await replica.sharing.ready;
+    for (const message of [undefined, null, 7, Buffer.from('x')]) await memory.publish('keys', message);
+    expect(problems).toEqual(['a message about shared keys is not authentic']);
+  });
+
+  test('errands that cannot be fetched leave no refresh waiting', async () => {
+    const state = exchange();
+    const closed = new Promise((resolve) => (state.native.close = () => resolve('closed')));
+    state.native.next = async () => Promise.reject(new Error('of native code'));
+    const problems = [];
+    const options = { store: memoryStore(), sharedSecret: SECRET, onProblem: (error) => problems.push(error.message) };
+    shareKeys(options, () => state.native);
+    expect(await closed).toBe('closed');
+    expect(problems).toEqual(['of native code']);
   });
 
   test('a store that fails or hangs has the provider asked', async () => {
