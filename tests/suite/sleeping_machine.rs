@@ -3,10 +3,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::support::{JWKS, NOW, Network, Signer, jwks, policy, status};
+use crate::support::{ISSUER, JWKS, NOW, Network, Signer, jwks, ok, options, policy, status};
 use remote_agent_auth::error::Code;
+use remote_agent_auth::policy::introspection::IntrospectionOptions;
+use remote_agent_auth::policy::transport::Secret;
+use remote_agent_auth::policy::{Policy, PolicyOptions};
 use remote_agent_auth::time::{Clock, UnixSeconds};
 use remote_agent_auth::verifier::{Checked, Memory, Verifier};
+use serde_json::json;
 
 /// Both clocks as the test sets them.
 #[derive(Default)]
@@ -118,5 +122,39 @@ async fn a18_setting_the_wall_clock_refuses_no_good_token_and_lengthens_no_life(
         world.network.answer(JWKS, jwks(&[&new]));
         world.pass(60);
         assert_eq!(world.code(&old).await, Some(Code::KeyNotFound), "{by}: withdrawn a life ago");
+    }
+}
+
+/// What a provider has said of a token before the machine slept says nothing after it: the token may have been revoked.
+#[tokio::test(start_paused = true)]
+async fn an_answer_about_a_token_is_no_younger_for_a_sleep() {
+    const ENDPOINT: &str = "https://idp.example/introspect";
+    let introspection = IntrospectionOptions {
+        endpoint: Some(ENDPOINT.to_owned()),
+        client_id: "client".to_owned(),
+        client_secret: Some(Secret::new("secret")),
+        ..IntrospectionOptions::default()
+    };
+    let options = PolicyOptions { introspection: Some(introspection), ..options(Some(JWKS), "api") };
+    let policy = Arc::new(Policy::parse(options).unwrap());
+    let said = |active: bool| json!({ "active": active, "iss": ISSUER, "aud": "api", "sub": "user", "scope": "a" });
+    for (slept, expected) in [(3.0, None), (61.0, Some(Code::TokenInactive)), (-7_200.0, None)] {
+        let world = World::new();
+        let code = async || {
+            let wall = UnixSeconds::new(NOW).unwrap();
+            let answer = match world.verifier.check("an-opaque-token", &policy, wall, Memory::None) {
+                Checked::Now(answer) => *answer,
+                Checked::Later(future) => future.await,
+            };
+            answer.err().map(|refusal| refusal.code())
+        };
+        world.network.answer(ENDPOINT, ok(&said(true)));
+        assert_eq!(code().await, None);
+        world.network.answer(ENDPOINT, ok(&said(false)));
+        world.set_wall(slept);
+        assert_eq!(code().await, expected, "{slept} s");
+        // Setting the clock lengthens no life.
+        world.pass(61);
+        assert_eq!(code().await, Some(Code::TokenInactive), "{slept} s");
     }
 }

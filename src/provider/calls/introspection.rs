@@ -18,7 +18,7 @@ use crate::policy::transport::Secret;
 use crate::policy::{Policy, PolicyId};
 use crate::provider::fetch::{Content, Document, Format};
 use crate::provider::refresh::Learned;
-use crate::time::UnixSeconds;
+use crate::time::{Moment, UnixSeconds};
 
 /// Answers kept. Each is at most as long as a token of the policy.
 const MOST_ANSWERS: u64 = 4_096;
@@ -32,8 +32,22 @@ pub type Known = Result<Option<Arc<str>>, CallError>;
 /// Which token, under which policy. Digests: no token is kept.
 type Key = ([u8; 32], PolicyId);
 
-/// One question, and its answer with the moment from which it is asked again.
-type Question = Arc<OnceCell<(Duration, Known)>>;
+/// An answer, when it came, and after how long it is asked for again.
+struct Answered {
+    at: Moment,
+    kept_for: Duration,
+    known: Known,
+}
+
+impl Answered {
+    /// A machine that has slept has not asked meanwhile whether the token was revoked.
+    fn is_over(&self, now: Moment) -> bool {
+        self.at.age_at(now) >= self.kept_for
+    }
+}
+
+/// One question, and its answer.
+type Question = Arc<OnceCell<Answered>>;
 
 /// The answers at hand.
 pub struct Answers(Cache<Key, Question>);
@@ -55,8 +69,8 @@ impl Calls {
     /// What is known of a token without asking.
     pub fn introspected(&self, token: &str, policy: &Policy) -> Option<Known> {
         let question = self.answers.0.get(&key(token, policy))?;
-        let (until, known) = question.get()?;
-        (self.clock.monotonic() < *until).then(|| known.clone())
+        let answered = question.get()?;
+        (!answered.is_over(Moment::now(&*self.clock))).then(|| answered.known.clone())
     }
 
     /// What the provider says of a token, at hand or asked for. `open` checks an answer that is a JWT and gives the object in it.
@@ -71,13 +85,13 @@ impl Calls {
         deadline: Instant,
         open: impl FnOnce(String) -> F + Send,
     ) -> Known {
-        let now = self.clock.monotonic();
-        let is_over = |question: &Question| question.get().is_some_and(|(until, _)| now >= *until);
+        let now = Moment::now(&*self.clock);
+        let is_over = |question: &Question| question.get().is_some_and(|answered| answered.is_over(now));
         let entry = self.answers.0.entry(key(token.reveal(), policy));
         let question = entry.or_insert_with_if(Question::default, is_over).into_value();
         // Whoever goes away while it asks leaves it to the next one who waits.
-        let (_, known) = question.get_or_init(|| self.ask(&token, policy, learned, deadline, open)).await;
-        known.clone()
+        let answered = question.get_or_init(|| self.ask(&token, policy, learned, deadline, open)).await;
+        answered.known.clone()
     }
 
     async fn ask<F: Opening>(
@@ -87,23 +101,23 @@ impl Calls {
         learned: Option<Learned>,
         deadline: Instant,
         open: impl FnOnce(String) -> F + Send,
-    ) -> (Duration, Known) {
+    ) -> Answered {
+        let answered = |kept_for, known| Answered { at: Moment::now(&*self.clock), kept_for, known };
         // Nobody asks by a policy that does not want it.
-        let Some(asked) = policy.introspection() else { return (self.clock.monotonic(), Ok(None)) };
+        let Some(asked) = policy.introspection() else { return answered(Duration::ZERO, Ok(None)) };
         let answer = self.answer_of(token, policy, asked, learned, deadline, open).await;
-        let (kept_for, known) = match answer {
-            Ok(Said::Inactive) => (INACTIVE, Ok(None)),
+        match answer {
+            Ok(Said::Inactive) => answered(INACTIVE, Ok(None)),
             Ok(Said::Active { text, expires_at }) => {
                 let left = expires_at.map(|exp| exp - self.clock.wall().get());
                 let kept_for = left.map_or(asked.kept_for, |left| {
                     // One that has passed is no time at all.
                     Duration::try_from_secs_f64(left.min(asked.kept_for.as_secs_f64())).unwrap_or_default()
                 });
-                (kept_for, Ok(Some(text.into())))
+                answered(kept_for, Ok(Some(text.into())))
             }
-            Err(error) => (FAILED, Err(error)),
-        };
-        (self.clock.monotonic().saturating_add(kept_for), known)
+            Err(error) => answered(FAILED, Err(error)),
+        }
     }
 
     async fn answer_of<F: Opening>(
