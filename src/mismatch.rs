@@ -133,10 +133,21 @@ pub fn without_address(text: &str) -> &str {
 
 /// A URL without the name and the password that may stand before its host (RFC 3986 3.2.1); any other text as it is.
 pub fn without_credentials(text: &str) -> Cow<'_, str> {
-    let Some((scheme, rest)) = text.split_once("//") else { return text.into() };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let Some((scheme, rest)) = at_authority(text) else { return text.into() };
+    let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
     let hidden = rest.split_at_checked(end).and_then(|(authority, path)| Some((authority.rsplit_once('@')?.1, path)));
-    hidden.map_or(Cow::Borrowed(text), |(host, path)| Cow::Owned(format!("{scheme}//{host}{path}")))
+    hidden.map_or(Cow::Borrowed(text), |(host, path)| Cow::Owned(format!("{scheme}{host}{path}")))
+}
+
+/// A text in two, before its authority. The URL Standard, by which URLs are read here, has that after any number of slashes of both
+/// kinds where the scheme is http or https: `https:name:password@host` is such a URL, too.
+fn at_authority(text: &str) -> Option<(&str, &str)> {
+    let after_scheme = text.split_once(':').and_then(|(scheme, rest)| {
+        let is_web = ["http", "https"].iter().any(|name| scheme.trim_start().eq_ignore_ascii_case(name));
+        is_web.then(|| rest.trim_start_matches(['/', '\\']))
+    });
+    let rest = after_scheme.or_else(|| text.split_once("//").map(|(_, rest)| rest))?;
+    text.split_at_checked(text.len().saturating_sub(rest.len()))
 }
 
 /// Names in quotation marks, or that there is none.
@@ -220,6 +231,11 @@ mod tests {
             ("//user@id.example#@", "//id.example#@"),
             ("https://id.example/@team", "https://id.example/@team"),
             ("urn:a@b", "urn:a@b"),
+            ("https:user:pass@id.example/a", "https:id.example/a"),
+            (r"HTTPS:\\user:pass@id.example\a@b", r"HTTPS:\\id.example\a@b"),
+            ("https:///user:pass@id.example", "https:///id.example"),
+            (" http:/user:pass@id.example", " http:/id.example"),
+            ("https:", "https:"),
             ("", ""),
         ] {
             assert_eq!(without_credentials(text), shown);

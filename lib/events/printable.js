@@ -16,8 +16,11 @@ function printable(text) {
   return PLAIN.test(short) ? short : short.replace(HIDDEN, '\ufffd');
 }
 
-/** What a URL may have before its host (RFC 3986 3.2.1). */
-const CREDENTIALS = /^([^/?#]*\/\/)[^/?#]*@/;
+/**
+ * What a URL may have before its host (RFC 3986 3.2.1), as natively (src/mismatch.rs): after http and https the URL Standard takes any number of
+ * slashes of both kinds.
+ */
+const CREDENTIALS = /^(\s*https?:[/\\]*|[^/?#]*\/\/)[^/\\?#]*@/i;
 
 /**
  * The same of a URL that is configured: a name and a password in it are not shown.

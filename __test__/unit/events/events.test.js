@@ -2,7 +2,7 @@
 
 const { CHECK_OF_CODE, checkOf } = require('../../../lib/events/checks');
 const { decisionEvent } = require('../../../lib/events/decision-event');
-const { printable } = require('../../../lib/events/printable');
+const { printable, printableUrl } = require('../../../lib/events/printable');
 const { newReference } = require('../../../lib/events/reference');
 const { TABLE } = require('../../../lib/middleware/decision');
 const { readFileSync } = require('node:fs');
@@ -16,6 +16,22 @@ test('a reference has ten characters that cannot be misread, and no two are the 
   expect(new Set(many).size).toBe(many.length);
   // Each place takes each of the 32 letters.
   for (let place = 0; place < 10; place++) expect(new Set(many.map((reference) => reference[place])).size).toBe(32);
+});
+
+// As natively: src/mismatch.rs has the same table.
+test.each([
+  ['https://user:pass@id.example/realms/a', 'https://id.example/realms/a'],
+  ['https://a@b:c@id.example?x=@', 'https://id.example?x=@'],
+  ['//user@id.example#@', '//id.example#@'],
+  ['https://id.example/@team', 'https://id.example/@team'],
+  ['urn:a@b', 'urn:a@b'],
+  ['https:user:pass@id.example/a', 'https:id.example/a'],
+  ['HTTPS:\\\\user:pass@id.example\\a@b', 'HTTPS:\\\\id.example\\a@b'],
+  ['https:///user:pass@id.example', 'https:///id.example'],
+  [' http:/user:pass@id.example', ' http:/id.example'],
+  ['https:', 'https:'],
+])('of the URL %s no name and no password is shown', (url, shown) => {
+  expect(printableUrl(url)).toBe(shown);
 });
 
 test('a text is one line of at most 200 characters', () => {
