@@ -19,6 +19,29 @@ class StoreError extends Error {
   }
 }
 
+/** Milliseconds for a subscription, or its end. */
+const LONGEST = 5_000;
+
+/**
+ * What a store does beside its calls: nobody waits for it longer. It keeps no process alive.
+ * @template T
+ * @param {Promise<T>} work
+ * @returns {Promise<T>}
+ */
+async function inTime(work) {
+  /** @type {NodeJS.Timeout | undefined} */
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new StoreError(`the store has not answered within ${LONGEST} ms`)), LONGEST);
+    timer.unref();
+  });
+  try {
+    return /** @type {T} */ (await Promise.race([work, late]));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Stores whose calls are within limits of their own. @type {WeakSet<object>} */
 const limitedStores = new WeakSet();
 
@@ -72,4 +95,4 @@ function circuitBreaker({ timeoutMs, isAnswer, clock = () => performance.now() }
   };
 }
 
-module.exports = { StoreError, circuitBreaker, limitedStores };
+module.exports = { StoreError, circuitBreaker, inTime, limitedStores };

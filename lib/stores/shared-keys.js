@@ -7,7 +7,7 @@ const { randomBytes } = require('node:crypto');
 const { notify } = require('../events/notify');
 const { wrongOption } = require('../verifier/errors');
 const { exchangeKeys } = require('../verifier/native-check');
-const { StoreError, circuitBreaker, limitedStores } = require('./circuit-breaker');
+const { circuitBreaker, inTime, limitedStores } = require('./circuit-breaker');
 const { Limit } = require('./limit');
 const { proofs } = require('./proof');
 
@@ -349,21 +349,6 @@ class KeySharing {
     if (this.#isClosed || performance.now() - this.#reportedAt < BETWEEN_PROBLEMS) return;
     this.#reportedAt = performance.now();
     notify(this.#onProblem, /** @type {Error} */ (error));
-  }
-}
-
-/** What a store does that is no call of ours within its limits. @template T @param {Promise<T>} work @returns {Promise<T>} */
-async function inTime(work) {
-  /** @type {NodeJS.Timeout | undefined} */
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new StoreError(`the store has not answered within ${PATIENCE} ms`)), PATIENCE);
-    timer.unref();
-  });
-  try {
-    return /** @type {T} */ (await Promise.race([work, late]));
-  } finally {
-    clearTimeout(timer);
   }
 }
 

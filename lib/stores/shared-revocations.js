@@ -5,6 +5,7 @@
 const { notify } = require('../events/notify');
 const { wrongOption } = require('../verifier/errors');
 const { addRevocations, revocationText } = require('../verifier/revocation');
+const { inTime } = require('./circuit-breaker');
 const { proofs } = require('./proof');
 
 /**
@@ -43,7 +44,8 @@ const later = (work, milliseconds) => {
  * @param {Timer} [timer]
  * @returns {SharedRevocations}
  */
-function shareRevocations({ store, sharedSecret, onProblem = () => {} }, timer = later) {
+function shareRevocations(options, timer = later) {
+  const { store, sharedSecret, onProblem = () => {} } = options ?? /** @type {Partial<Options>} */ ({});
   for (const name of /** @type {const} */ (['append', 'read', 'publish', 'subscribe'])) {
     if (typeof store?.[name] !== 'function')
       throw wrongOption(`shareRevocations: \`store\` has no function \`${name}\``);
@@ -51,6 +53,7 @@ function shareRevocations({ store, sharedSecret, onProblem = () => {} }, timer =
   if (typeof sharedSecret !== 'string' || Buffer.byteLength(sharedSecret) < SHORTEST_SECRET) {
     throw wrongOption(`shareRevocations: \`sharedSecret\` must be text of at least ${SHORTEST_SECRET} bytes`);
   }
+  if (typeof onProblem !== 'function') throw wrongOption('shareRevocations: `onProblem` must be a function');
   const shared = new SharedList(/** @type {Required<SharedStore>} */ (store), sharedSecret, onProblem, timer);
   const revocations = Object.freeze({
     ready: shared.begin(),
@@ -105,18 +108,23 @@ class SharedList {
       return done;
     };
     try {
-      this.#unsubscribe = await this.#store.subscribe(
-        LIST,
-        (message) => this.#receive(message),
-        onConnect,
-        (error) => this.#problem(error),
-      );
-      if (this.#isClosed) await this.#unsubscribe();
+      await inTime(this.#subscribe(onConnect));
     } catch (error) {
       this.#problem(error);
     }
     this.#readAgain(0);
     return (await first) ?? this.#synchronise();
+  }
+
+  /** @param {() => void} onConnect */
+  async #subscribe(onConnect) {
+    this.#unsubscribe = await this.#store.subscribe(
+      LIST,
+      (message) => this.#receive(message),
+      onConnect,
+      (error) => this.#problem(error),
+    );
+    if (this.#isClosed) await this.#unsubscribe();
   }
 
   /** A connection of a cluster may be lost without a sign: what was published meanwhile is in the list. @param {number} took milliseconds */
@@ -148,7 +156,8 @@ class SharedList {
     this.#isClosed = true;
     this.#stopTrying?.();
     this.#stopReading?.();
-    await this.#unsubscribe?.();
+    // It ends here, whatever the store does.
+    if (this.#unsubscribe !== undefined) await inTime(this.#unsubscribe()).catch(() => {});
   }
 
   /** @param {string} text */
@@ -211,9 +220,10 @@ class SharedList {
     }, AGAIN);
   }
 
-  /** @param {string} message */
+  /** @param {unknown} message */
   #receive(message) {
-    if (message.length <= LONGEST_MESSAGE) this.#take(message.split('\n'));
+    if (typeof message === 'string' && message.length <= LONGEST_MESSAGE) this.#take(message.split('\n'));
+    else this.#problem(new Error('a message about revocations is too long, or no text'));
   }
 
   /** Those with a proof that one of us made them. Whoever can write to the store alone revokes nothing. @param {string[]} members */

@@ -273,6 +273,42 @@ describe('shareRevocations', () => {
     return { due, run, timer };
   }
 
+  test.each([
+    ['no options', undefined, '`store` has no function `append`'],
+    ['an `onProblem` that is none', { store: memoryStore(), sharedSecret, onProblem: 'log' }, '`onProblem` must be'],
+  ])('refuses %s', (_, options, message) => {
+    expect(() => shareRevocations(options)).toThrow(expect.objectContaining({ code: 'ERR_POLICY_OPTION' }));
+    expect(() => shareRevocations(options)).toThrow(message);
+  });
+
+  test('a store that never subscribes or unsubscribes holds up neither `ready` nor `close`', async () => {
+    jest.useFakeTimers();
+    try {
+      const hanging = () => new Promise(() => {});
+      const stores = [hanging, async () => hanging].map((subscribe) => ({ ...memoryStore(), subscribe }));
+      const lists = stores.map((store) => shareRevocations({ store, sharedSecret }, timers().timer));
+      const closed = Promise.all(lists.map(async (list) => (await list.ready, list.close())));
+      await jest.advanceTimersByTimeAsync(10_000);
+      expect(await Promise.all(lists.map(({ ready }) => ready))).toEqual([true, true]);
+      expect(await closed).toEqual([undefined, undefined]);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  test.each([
+    ['no text', undefined],
+    ['too long', 'x'.repeat(131_073)],
+  ])('a message that is %s is reported, and thrown at nobody', async (_, message) => {
+    const [memory, problems] = [memoryStore(), []];
+    const onProblem = (error) => problems.push(error.message);
+    const list = shareRevocations({ store: memory, sharedSecret, onProblem }, timers().timer);
+    await list.ready;
+    await memory.publish('revocations', message);
+    expect(problems).toEqual(['a message about revocations is too long, or no text']);
+    await list.close();
+  });
+
   test('what no message announced is read from the list', async () => {
     const store = memoryStore();
     const reads = [];
