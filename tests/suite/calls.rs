@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::support::{ISSUER, JWKS, Network, OIDC_METADATA, Reply, Signer, World, jwks, ok, options, pass, status};
 use remote_agent_auth::error::Code;
+use remote_agent_auth::policy::introspection::IntrospectionOptions;
 use remote_agent_auth::policy::transport::Secret;
-use remote_agent_auth::policy::{KeyOptions, Policy};
+use remote_agent_auth::policy::{KeyOptions, Policy, PolicyOptions};
 use remote_agent_auth::provider::fetch::FetchError;
 use remote_agent_auth::verifier::{CallError, Exchange, Graph, Userinfo};
 use serde_json::{Value, json};
@@ -67,8 +68,7 @@ async fn userinfo_is_asked_where_the_metadata_say_and_nobody_else_sees_the_token
     let mut world = prepared(World::with_discovery());
     let keys = json!({ "keys": [Signer::new("k").jwk()] }).to_string();
     let keys = KeyOptions { jwks: Some(keys), ..KeyOptions::default() };
-    world.policy =
-        Arc::new(Policy::parse(remote_agent_auth::policy::PolicyOptions { keys, ..options(None, "api") }).unwrap());
+    world.policy = Arc::new(Policy::parse(PolicyOptions { keys, ..options(None, "api") }).unwrap());
     assert!(userinfo(&world).await.is_ok());
     assert_eq!(world.network.asked(), [OIDC_METADATA, USERINFO]);
 }
@@ -310,4 +310,28 @@ async fn what_is_no_token_and_what_is_no_issuer_ask_nobody() {
         assert_eq!(code(&world).await, Some(Code::PolicyIssuer), "{issuer}");
     }
     assert_eq!(world.network.fetches(), 0);
+}
+
+/// The provider may have said so long before its answer came.
+#[tokio::test(start_paused = true)]
+async fn an_answer_about_a_token_is_kept_from_when_it_was_asked_for() {
+    const ENDPOINT: &str = "https://idp.example/introspect";
+    let world = world();
+    let introspection = IntrospectionOptions {
+        endpoint: Some(ENDPOINT.to_owned()),
+        client_id: "client".to_owned(),
+        client_secret: Some(Secret::new("secret")),
+        cache_ms: Some(10_000.0),
+        ..IntrospectionOptions::default()
+    };
+    let options = PolicyOptions { introspection: Some(introspection), ..options(Some(JWKS), "api") };
+    let policy = Arc::new(Policy::parse(options).unwrap());
+    let said = |active: bool| ok(&json!({ "active": active, "iss": ISSUER, "aud": "api", "sub": "user" }));
+    let code = async || world.check_with("an-opaque-token", &policy).await.err().map(|refusal| refusal.code());
+    world.network.on(ENDPOINT, Reply::Slow(Duration::from_secs(9), said(true)));
+    assert_eq!(code().await, None);
+    world.network.answer(ENDPOINT, said(false));
+    assert_eq!(code().await, None, "9 s after it was asked for");
+    pass(2).await;
+    assert_eq!(code().await, Some(Code::TokenInactive), "11 s after it was asked for");
 }

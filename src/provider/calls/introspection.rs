@@ -32,9 +32,9 @@ pub type Known = Result<Option<Arc<str>>, CallError>;
 /// Which token, under which policy. Digests: no token is kept.
 type Key = ([u8; 32], PolicyId);
 
-/// An answer, when it came, and after how long it is asked for again.
+/// An answer, since when it counts, and after how long it is asked for again.
 struct Answered {
-    at: Moment,
+    since: Moment,
     kept_for: Duration,
     known: Known,
 }
@@ -42,7 +42,7 @@ struct Answered {
 impl Answered {
     /// A machine that has slept has not asked meanwhile whether the token was revoked.
     fn is_over(&self, now: Moment) -> bool {
-        self.at.age_at(now) >= self.kept_for
+        self.since.age_at(now) >= self.kept_for
     }
 }
 
@@ -102,19 +102,20 @@ impl Calls {
         deadline: Instant,
         open: impl FnOnce(String) -> F + Send,
     ) -> Answered {
-        let answered = |kept_for, known| Answered { at: Moment::now(&*self.clock), kept_for, known };
+        let answered = |kept_for, known| Answered { since: Moment::now(&*self.clock), kept_for, known };
         // Nobody asks by a policy that does not want it.
         let Some(asked) = policy.introspection() else { return answered(Duration::ZERO, Ok(None)) };
         let answer = self.answer_of(token, policy, asked, learned, deadline, open).await;
         match answer {
-            Ok(Said::Inactive) => answered(INACTIVE, Ok(None)),
-            Ok(Said::Active { text, expires_at }) => {
-                let left = expires_at.map(|exp| exp - self.clock.wall().get());
+            Ok((_, Said::Inactive)) => answered(INACTIVE, Ok(None)),
+            // It is no younger than the question: the token may have been revoked while the answer was on its way.
+            Ok((since, Said::Active { text, expires_at })) => {
+                let left = expires_at.map(|exp| exp - since.wall.get());
                 let kept_for = left.map_or(asked.kept_for, |left| {
                     // One that has passed is no time at all.
                     Duration::try_from_secs_f64(left.min(asked.kept_for.as_secs_f64())).unwrap_or_default()
                 });
-                answered(kept_for, Ok(Some(text.into())))
+                Answered { since, kept_for, known: Ok(Some(text.into())) }
             }
             Err(error) => answered(FAILED, Err(error)),
         }
@@ -128,7 +129,7 @@ impl Calls {
         learned: Option<Learned>,
         deadline: Instant,
         open: impl FnOnce(String) -> F + Send,
-    ) -> Result<Said, CallError> {
+    ) -> Result<(Moment, Said), CallError> {
         super::check_token(token)?;
         let provider = self.providers.of(policy);
         let which = match asked.credentials {
@@ -146,6 +147,7 @@ impl Calls {
         let basic = basic(asked);
         let document = if asked.signed { Document::SignedAnswer } else { Document::Answer };
         let call = Call { document, basic: basic.as_ref(), content: Some(&content), ..Call::to(&url, deadline) };
+        let since = Moment::now(&*self.clock);
         let response = self.send_now(policy, call).await?;
         drop(turn);
         if response.body.len() > policy.max_token_bytes() {
@@ -160,7 +162,7 @@ impl Calls {
         } else {
             answer::introspection(response)
         };
-        text.and_then(answer::said).map_err(|cause| at(&url, cause))
+        text.and_then(answer::said).map(|said| (since, said)).map_err(|cause| at(&url, cause))
     }
 }
 
