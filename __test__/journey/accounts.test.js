@@ -134,10 +134,17 @@ describeWith('a MongoDB-compatible server (SecantusDB)', mongo.missing, { requir
 
     test('accounts made in a transaction, by hosts that know nothing of each other: one user, whoever commits first', async () => {
       expect(await supportsTransactions(mongoose)).toBe(true);
+      const HOSTS = 4;
       const { User } = database.models;
       let begun = 0;
+      /** @type {() => void} */
+      let begin;
+      // Nobody commits before all have looked in vain and begun.
+      const allBegun = new Promise((resolve) => (begin = resolve));
       const createUser = async (fields) => {
         begun += 1;
+        if (begun === HOSTS) begin();
+        await allBegun;
         const session = await mongoose.startSession();
         try {
           return await session.withTransaction(async () => {
@@ -149,7 +156,7 @@ describeWith('a MongoDB-compatible server (SecantusDB)', mongo.missing, { requir
         }
       };
       const token = tokenOf('tia');
-      const hosts = Array.from({ length: 4 }, () => {
+      const hosts = Array.from({ length: HOSTS }, () => {
         // Another function is another host: nothing is shared in the process.
         const findUser = (...args) => database.methods.findUser(...args);
         return sender({ ...depsOf(database.methods), findUser, createUser }, { oidc: { ...oidc, ...ON } });
@@ -157,7 +164,7 @@ describeWith('a MongoDB-compatible server (SecantusDB)', mongo.missing, { requir
       const outcomes = await Promise.all(hosts.flatMap((send) => [send(token, 'acme'), send(token, 'acme')]));
       const users = await stored();
       expect(users).toHaveLength(1);
-      expect(begun).toBe(hosts.length);
+      expect(begun).toBe(HOSTS);
       expect(outcomes.map(({ status, user }) => [status, String(user?._id)])).toEqual(
         outcomes.map(() => [200, String(users[0]._id)]),
       );
