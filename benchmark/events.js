@@ -50,9 +50,9 @@ async function startIssuer() {
   return `http://127.0.0.1:${server.address().port}`;
 }
 
-/** A middleware of one checkout. */
-function handlerOf(folder, issuer) {
-  const { createRemoteAgentAuth } = require(folder);
+/** A middleware of one checkout. @param {string} folder @param {string} issuer @param {boolean} isNew whether each token is as new each time */
+function handlerOf(folder, issuer, isNew) {
+  const { RemoteTokenVerifier, createRemoteAgentAuth } = require(folder);
   const oidc = { enabled: true, issuer, audience: 'agents', jwksUri: `${issuer}/keys` };
   const config = { endpoints: { agents: { remoteApi: { auth: { apiKey: { enabled: false }, oidc } } } } };
   const user = { _id: '1', role: 'USER', openidId: 'subject-1', openidIssuer: issuer };
@@ -62,7 +62,7 @@ function handlerOf(folder, issuer) {
     updateUser: () => null,
     apiKeyMiddleware: (_req, _res, next) => next(),
   };
-  return createRemoteAgentAuth(deps);
+  return createRemoteAgentAuth(deps, isNew ? { verifier: new RemoteTokenVerifier({ verdictCache: false }) } : {});
 }
 
 /** Microseconds of processor time a request: what others do on the machine meanwhile counts less than in time on the wall. */
@@ -82,17 +82,23 @@ async function timed(handler, tokens) {
 
 async function serve(folder) {
   const issuer = await startIssuer();
-  const handler = handlerOf(folder, issuer);
+  // Made beforehand: what making them leaves to the garbage collector is no request's.
+  const known = mint(issuer);
+  const rows = {
+    'known token': { handler: handlerOf(folder, issuer, false), tokens: Array(REQUESTS['known token']).fill(known) },
+    'new token': {
+      handler: handlerOf(folder, issuer, true),
+      tokens: Array.from({ length: REQUESTS['new token'] }, () => mint(issuer)),
+    },
+  };
   // In every process, so that their heaps are alike.
   const register = new (require('prom-client').Registry)();
-  const known = mint(issuer);
   /** What ends the metrics, where they are on. @type {(() => void) | undefined} */
   let stop;
   process.on('message', async ({ row, metrics }) => {
     if (metrics) stop ??= require(path.join(folder, 'lib', 'operations', 'metrics')).collectPrometheus(register);
     else if (stop !== undefined) stop = stop();
-    const count = REQUESTS[row];
-    const tokens = row === 'known token' ? Array(count).fill(known) : Array.from({ length: count }, () => mint(issuer));
+    const { handler, tokens } = rows[row];
     process.send(await timed(handler, tokens));
   });
 }
