@@ -2,10 +2,9 @@
 
 // What events cost a request through the middleware, with callbacks that answer at once:
 //   node scripts/checks/bench.js events [--base FOLDER]
-// Rows: a known token and a new one. What metrics add (a registry of prom-client) is measured in one process that has them switched on and
-// off by turns: two processes of the same build differ by more. `--base`: another checkout of this package, built, beside which a process
-// is put in which nobody ever listens, since the first listener changes what V8 has compiled. Every figure is a difference or a ratio
-// within one round.
+// Rows: a known token and a new one. Subjects: nobody listens; metrics on (a registry of prom-client). `--base`: another checkout of this
+// package, built, to compare the first with. Each subject is a process of its own: a listener that comes or goes has V8 compile anew what
+// asks for listeners. They are measured in turn, and every figure is a difference or a ratio within one round.
 
 const { fork } = require('node:child_process');
 const { generateKeyPairSync, sign } = require('node:crypto');
@@ -18,7 +17,7 @@ const { folder: PACKAGE } = require('./subject');
 const ROUNDS = 41;
 /** Rounds before V8 has compiled everything. */
 const WARM_UP = 6;
-const REQUESTS = { 'known token': 20_000, 'new token': 2000 };
+const REQUESTS = { 'known token': 20_000, 'new token': 500 };
 /** Microseconds that metrics may add to a request, and the share that events may where nobody listens. */
 const MOST_METRICS = 3;
 const MOST_OFF = 0.02;
@@ -50,9 +49,9 @@ async function startIssuer() {
   return `http://127.0.0.1:${server.address().port}`;
 }
 
-/** A middleware of one checkout. @param {string} folder @param {string} issuer @param {boolean} isNew whether each token is as new each time */
-function handlerOf(folder, issuer, isNew) {
-  const { RemoteTokenVerifier, createRemoteAgentAuth } = require(folder);
+/** A middleware of one checkout. */
+function handlerOf(folder, issuer) {
+  const { createRemoteAgentAuth } = require(folder);
   const oidc = { enabled: true, issuer, audience: 'agents', jwksUri: `${issuer}/keys` };
   const config = { endpoints: { agents: { remoteApi: { auth: { apiKey: { enabled: false }, oidc } } } } };
   const user = { _id: '1', role: 'USER', openidId: 'subject-1', openidIssuer: issuer };
@@ -62,7 +61,7 @@ function handlerOf(folder, issuer, isNew) {
     updateUser: () => null,
     apiKeyMiddleware: (_req, _res, next) => next(),
   };
-  return createRemoteAgentAuth(deps, isNew ? { verifier: new RemoteTokenVerifier({ verdictCache: false }) } : {});
+  return createRemoteAgentAuth(deps);
 }
 
 /** Microseconds of processor time a request: what others do on the machine meanwhile counts less than in time on the wall. */
@@ -80,25 +79,17 @@ async function timed(handler, tokens) {
   return (user + system) / tokens.length;
 }
 
-async function serve(folder) {
+async function serve(folder, withMetrics) {
   const issuer = await startIssuer();
+  const handler = handlerOf(folder, issuer);
+  const known = Array(REQUESTS['known token']).fill(mint(issuer));
   // Made beforehand: what making them leaves to the garbage collector is no request's.
-  const known = mint(issuer);
-  const rows = {
-    'known token': { handler: handlerOf(folder, issuer, false), tokens: Array(REQUESTS['known token']).fill(known) },
-    'new token': {
-      handler: handlerOf(folder, issuer, true),
-      tokens: Array.from({ length: REQUESTS['new token'] }, () => mint(issuer)),
-    },
-  };
+  const stock = Array.from({ length: (ROUNDS + WARM_UP) * REQUESTS['new token'] }, () => mint(issuer));
   // In every process, so that their heaps are alike.
   const register = new (require('prom-client').Registry)();
-  /** What ends the metrics, where they are on. @type {(() => void) | undefined} */
-  let stop;
-  process.on('message', async ({ row, metrics }) => {
-    if (metrics) stop ??= require(path.join(folder, 'lib', 'operations', 'metrics')).collectPrometheus(register);
-    else if (stop !== undefined) stop = stop();
-    const { handler, tokens } = rows[row];
+  if (withMetrics) require(path.join(folder, 'lib', 'operations', 'metrics')).collectPrometheus(register);
+  process.on('message', async (row) => {
+    const tokens = row === 'known token' ? known : stock.splice(-REQUESTS['new token']);
     process.send(await timed(handler, tokens));
   });
 }
@@ -114,7 +105,6 @@ function shown(values, digits = 2) {
   return `${at(0.5)} (${at(0.25)} to ${at(0.75)}; ${at(0)} to ${at(1)})`;
 }
 
-/** @param {Record<string, { child: import('node:child_process').ChildProcess, metrics: boolean }>} subjects @param {string} row */
 async function measure(subjects, row) {
   const rounds = [];
   const names = Object.keys(subjects);
@@ -123,9 +113,8 @@ async function measure(subjects, row) {
     // Each first by turns.
     for (let place = 0; place < names.length; place++) {
       const name = names[(place + round) % names.length];
-      const { child, metrics } = subjects[name];
-      const answer = once(child, 'message');
-      child.send({ row, metrics });
+      const answer = once(subjects[name], 'message');
+      subjects[name].send(row);
       [figures[name]] = await answer;
     }
     if (round >= WARM_UP) rounds.push(figures);
@@ -135,15 +124,11 @@ async function measure(subjects, row) {
 
 async function main() {
   const { values } = parseArgs({ options: { base: { type: 'string' } } });
-  const start = (folder) => fork(__filename, ['--child', folder]);
-  const switched = start(PACKAGE);
+  const start = (...args) => fork(__filename, ['--child', ...args]);
   const subjects = {
-    ...(values.base && {
-      base: { child: start(path.resolve(values.base)), metrics: false },
-      never: { child: start(PACKAGE), metrics: false },
-    }),
-    off: { child: switched, metrics: false },
-    metrics: { child: switched, metrics: true },
+    ...(values.base && { base: start(path.resolve(values.base), 'off') }),
+    off: start(PACKAGE, 'off'),
+    metrics: start(PACKAGE, 'metrics'),
   };
   try {
     for (const row of Object.keys(REQUESTS)) {
@@ -153,17 +138,17 @@ async function main() {
       const added = rounds.map(({ metrics, off }) => metrics - off);
       console.log(`  metrics add ${shown(added)} us; at most ${MOST_METRICS}`);
       if (!values.base) continue;
-      const shares = rounds.map(({ never, base }) => (never / base - 1) * 100);
+      const shares = rounds.map(({ off, base }) => (off / base - 1) * 100);
       console.log(`  nobody listens, against the base: ${shown(shares, 1)} %; at most ${MOST_OFF * 100}`);
     }
   } finally {
-    for (const { child } of Object.values(subjects)) child.kill();
+    for (const child of Object.values(subjects)) child.kill();
   }
 }
 
-const [flag, folder] = process.argv.slice(2);
+const [flag, folder, what] = process.argv.slice(2);
 if (flag === '--child') {
-  serve(folder);
+  serve(folder, what === 'metrics');
 } else {
   main().catch((error) => {
     console.error(error);
