@@ -4,12 +4,11 @@
 // asked here. Whatever becomes of the store, a refresh goes on: then the provider is asked, as without sharing.
 
 const { randomBytes } = require('node:crypto');
-const { notify } = require('../events/notify');
-const { wrongOption } = require('../verifier/errors');
 const { exchangeKeys } = require('../verifier/native-check');
 const { circuitBreaker, inTime, limitedStores } = require('./circuit-breaker');
 const { Limit } = require('./limit');
 const { proofs } = require('./proof');
+const { reporter, requireKeyStore, requireSecret } = require('./shared-options');
 
 /**
  * @typedef {import('../../stores').SharedKeysOptions['store']} Store
@@ -22,8 +21,6 @@ const { proofs } = require('./proof');
 const CHANNEL = 'keys';
 const ENTRY = 'remote-agent-auth/shared-keys/1';
 const MESSAGE = 'remote-agent-auth/shared-keys-message/1';
-/** Bytes of a secret: less can be guessed. */
-const SHORTEST_SECRET = 32;
 /** Milliseconds an entry is kept: as long as keys serve while a provider is down (`maxStale`, by default). */
 const KEPT = 4 * 60 * 60 * 1000;
 /** Characters of an entry that are looked at, and written: a store of ours reads no more. */
@@ -46,8 +43,6 @@ const TIMEOUT = 1_000;
 const MOST_AT_ONCE = 64;
 /** Sources that are read again when the store is back: as many as there are slots. */
 const MOST_SOURCES = 10_000;
-/** Milliseconds between two problems that are reported to the host. */
-const BETWEEN_PROBLEMS = 1_000;
 
 /**
  * @param {Options} options
@@ -56,26 +51,8 @@ const BETWEEN_PROBLEMS = 1_000;
  */
 function shareKeys(options, exchangeOf = exchangeKeys) {
   const { store, sharedSecret, onProblem = () => {} } = options ?? /** @type {Partial<Options>} */ ({});
-  for (const name of /** @type {const} */ (['get', 'set'])) {
-    if (typeof store?.[name] !== 'function') throw wrongOption(`shareKeys: \`store\` has no function \`${name}\``);
-  }
-  for (const name of /** @type {const} */ (['delete', 'setIfAbsent', 'publish', 'subscribe'])) {
-    if (store[name] !== undefined && typeof store[name] !== 'function')
-      throw wrongOption(`shareKeys: \`${name}\` of \`store\` must be a function`);
-  }
-  // It would be subscribed itself, and could do nothing else for the host then.
-  if ('defineCommand' in store || 'zScan' in store)
-    throw wrongOption('shareKeys: `store` is a client of Redis; write `redisStore(client)`');
-  if (typeof onProblem !== 'function') throw wrongOption('shareKeys: `onProblem` must be a function');
-  if (store.setIfAbsent !== undefined && typeof store.delete !== 'function') {
-    throw wrongOption('shareKeys: a `store` with `setIfAbsent` must have `delete`');
-  }
-  if ((store.subscribe === undefined) !== (store.publish === undefined)) {
-    throw wrongOption('shareKeys: `store` must have both `publish` and `subscribe`, or neither');
-  }
-  if (typeof sharedSecret !== 'string' || Buffer.byteLength(sharedSecret) < SHORTEST_SECRET) {
-    throw wrongOption(`shareKeys: \`sharedSecret\` must be text of at least ${SHORTEST_SECRET} bytes`);
-  }
+  requireKeyStore(store);
+  requireSecret('shareKeys', { sharedSecret, onProblem });
   const sharing = new KeySharing(store, sharedSecret, onProblem, exchangeOf());
   return Object.freeze({ ready: sharing.begin(), close: () => sharing.close() });
 }
@@ -84,7 +61,7 @@ class KeySharing {
   #store;
   #entries;
   #messages;
-  #onProblem;
+  #report;
   #exchange;
   /** In messages: one's own say nothing new. */
   #id = randomBytes(9).toString('base64url');
@@ -107,7 +84,6 @@ class KeySharing {
   /** @type {(() => Promise<void>) | undefined} */
   #unsubscribe;
   #isClosed = false;
-  #reportedAt = Number.NEGATIVE_INFINITY;
 
   /** @param {Store} store @param {string} secret @param {(error: Error) => void} onProblem @param {Exchange} exchange */
   constructor(store, secret, onProblem, exchange) {
@@ -117,7 +93,7 @@ class KeySharing {
       : circuitBreaker({ timeoutMs: TIMEOUT, isAnswer: () => false });
     this.#entries = proofs(secret, ENTRY);
     this.#messages = proofs(secret, MESSAGE);
-    this.#onProblem = onProblem;
+    this.#report = reporter(onProblem);
     this.#exchange = exchange;
   }
 
@@ -345,10 +321,7 @@ class KeySharing {
 
   /** @param {unknown} error */
   #problem(error) {
-    // Whoever can write to the store decides how often it is wrong.
-    if (this.#isClosed || performance.now() - this.#reportedAt < BETWEEN_PROBLEMS) return;
-    this.#reportedAt = performance.now();
-    notify(this.#onProblem, /** @type {Error} */ (error));
+    if (!this.#isClosed) this.#report(error);
   }
 }
 

@@ -2,11 +2,10 @@
 
 // Revocations that every replica knows: one list in the shared store, and a channel on which each new one is published.
 
-const { notify } = require('../events/notify');
-const { wrongOption } = require('../verifier/errors');
 const { addRevocations, revocationText } = require('../verifier/revocation');
 const { inTime } = require('./circuit-breaker');
 const { proofs } = require('./proof');
+const { reporter, requireFunctions, requireSecret } = require('./shared-options');
 
 /**
  * @typedef {import('../../stores').SharedStore} SharedStore
@@ -16,8 +15,6 @@ const { proofs } = require('./proof');
 
 const LIST = 'revocations';
 const PURPOSE = 'remote-agent-auth/revocation/1';
-/** Bytes of a secret: less can be guessed. */
-const SHORTEST_SECRET = 32;
 /** Characters of a message that are looked at: 500 members. */
 const LONGEST_MESSAGE = 131_072;
 /** Revocations made here that are written again when the store is back: one that has lost its data has them again. */
@@ -28,8 +25,6 @@ const AGAIN = 1_000;
 const READ_EVERY = 15_000;
 /** The part of the time that may be spent reading: one in so many. */
 const READING_SHARE = 20;
-/** Milliseconds between two problems that are reported to the host. */
-const BETWEEN_PROBLEMS = 1_000;
 
 /** What runs later; it keeps no process alive. @typedef {(work: () => void, milliseconds: number) => () => void} Timer */
 
@@ -46,14 +41,8 @@ const later = (work, milliseconds) => {
  */
 function shareRevocations(options, timer = later) {
   const { store, sharedSecret, onProblem = () => {} } = options ?? /** @type {Partial<Options>} */ ({});
-  for (const name of /** @type {const} */ (['append', 'read', 'publish', 'subscribe'])) {
-    if (typeof store?.[name] !== 'function')
-      throw wrongOption(`shareRevocations: \`store\` has no function \`${name}\``);
-  }
-  if (typeof sharedSecret !== 'string' || Buffer.byteLength(sharedSecret) < SHORTEST_SECRET) {
-    throw wrongOption(`shareRevocations: \`sharedSecret\` must be text of at least ${SHORTEST_SECRET} bytes`);
-  }
-  if (typeof onProblem !== 'function') throw wrongOption('shareRevocations: `onProblem` must be a function');
+  requireFunctions('shareRevocations', store, ['append', 'read', 'publish', 'subscribe']);
+  requireSecret('shareRevocations', { sharedSecret, onProblem });
   const shared = new SharedList(/** @type {Required<SharedStore>} */ (store), sharedSecret, onProblem, timer);
   const revocations = Object.freeze({
     ready: shared.begin(),
@@ -75,7 +64,7 @@ function listOf(revocations) {
 class SharedList {
   #store;
   #proofs;
-  #onProblem;
+  #problem;
   /** Made here, and when they end. @type {Map<string, number>} */
   #own = new Map();
   /** Not written yet. @type {Set<string>} */
@@ -88,13 +77,12 @@ class SharedList {
   /** @type {(() => Promise<void>) | undefined} */
   #unsubscribe;
   #isClosed = false;
-  #reportedAt = Number.NEGATIVE_INFINITY;
 
   /** @param {Required<SharedStore>} store @param {string} secret @param {(error: Error) => void} onProblem @param {Timer} timer */
   constructor(store, secret, onProblem, timer) {
     this.#store = store;
     this.#proofs = proofs(secret, PURPOSE);
-    this.#onProblem = onProblem;
+    this.#problem = reporter(onProblem);
     this.#timer = timer;
   }
 
@@ -231,14 +219,6 @@ class SharedList {
     const texts = members.map((member) => this.#proofs.proven(member)).filter((text) => text !== undefined);
     if (texts.length < members.length) this.#problem(new Error('a revocation in the shared store is not authentic'));
     if (texts.length > 0) addRevocations(texts);
-  }
-
-  /** @param {unknown} error */
-  #problem(error) {
-    // Whoever can write to the store decides how often it is wrong.
-    if (performance.now() - this.#reportedAt < BETWEEN_PROBLEMS) return;
-    this.#reportedAt = performance.now();
-    notify(this.#onProblem, /** @type {Error} */ (error));
   }
 }
 
