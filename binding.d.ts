@@ -12,7 +12,7 @@ export declare class CompiledPolicy {}
 /** The refreshes of the process look in the store of the replicas first, until this is closed or its environment ends. */
 export declare class KeyExchange {
   /** What has to be done, as soon as there is something; null once it is closed. */
-  next(): Promise<Array<KeyErrand> | null>
+  next(): Promise<Array<KeyStoreTask> | null>
   /** Brings an entry that another replica has made for this source. */
   offer(source: string, text: string): Promise<OfferedKeys>
   /** Nobody has newer keys: refreshes of this source that wait ask the provider. */
@@ -139,7 +139,7 @@ export interface GraphOutcome {
 export declare function keyChanges(): number
 
 /** What has to be done with the store of the replicas. */
-export interface KeyErrand {
+export interface KeyStoreTask {
   /** `look`: a refresh waits for newer keys. `publish`: here are some. `failed`: a refresh has ended without any. */
   kind: 'look' | 'publish' | 'failed'
   /** The name of the source: a digest. */

@@ -167,7 +167,7 @@ class Server {
   }
 }
 
-/** What is sent to a group of servers, and what they are told. */
+/** The requests sent to a group of servers, and the environment they start with. */
 function traffic(group, { keys, alg, issuer, jwksUri, poolSize }) {
   const base = { alg, issuer, jwksUri, jwks: keys.jwks };
   if (group !== 'tenants') {

@@ -139,7 +139,7 @@ class AccountFlow {
   /** @param {Request} request @param {import('./cache-entry').Slot} slot @param {Record<string, any>} kept */
   async #fromCache(request, slot, kept) {
     const userId = kept.id;
-    // A copy: what a request does to its user is its own affair.
+    // A copy: a request may change its user without changing that of another.
     const user = { _id: userId, ...kept };
     const checked = this.#surroundings.checkPolicy({ user, userId, role: kept.role }, request);
     const rejection = checked && (await checked);

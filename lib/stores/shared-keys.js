@@ -14,7 +14,7 @@ const { reporter, requireKeyStore, requireSecret } = require('./shared-options')
  * @typedef {import('../../stores').SharedKeysOptions['store']} Store
  * @typedef {import('../../stores').SharedKeys} SharedKeys
  * @typedef {import('../../stores').SharedKeysOptions} Options
- * @typedef {import('../../binding').KeyErrand} Errand
+ * @typedef {import('../../binding').KeyStoreTask} StoreTask
  * @typedef {import('../../binding').KeyExchange} Exchange
  */
 
@@ -138,13 +138,13 @@ class KeySharing {
   /** Does what native code wants done, for as long as this is open. */
   async #serve() {
     for (;;) {
-      const errands = await this.#exchange.next();
-      if (errands === null) return;
-      for (const errand of errands) this.#run(errand);
+      const tasks = await this.#exchange.next();
+      if (tasks === null) return;
+      for (const task of tasks) this.#run(task);
     }
   }
 
-  /** @param {Errand} errand */
+  /** @param {StoreTask} task */
   async #run({ kind, source, text, isNews }) {
     try {
       if (kind === 'look') await this.#look(source);
@@ -273,7 +273,9 @@ class KeySharing {
     this.#timer = setTimeout(() => this.#readUnread(), AGAIN).unref();
   }
 
-  /** One of them first: while the store is down all would fail. The next time it is another one, which may be the only bad one. */
+  /**
+   * Reads one source first: while the store is down all would fail. Where it fails it goes to the end, since that entry alone may be unreadable.
+   */
   async #readUnread() {
     this.#timer = undefined;
     const [first, ...others] = this.#unread;

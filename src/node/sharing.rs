@@ -10,11 +10,11 @@ use napi_derive::napi;
 
 use super::promises::{Weight, promise, promise_of};
 use crate::process::Process;
-use crate::verifier::{Errand, KeyExchange as Exchange, SharedOffer};
+use crate::verifier::{KeyExchange as Exchange, SharedOffer, StoreTask};
 
 /// What has to be done with the store of the replicas.
 #[napi(object, object_from_js = false)]
-pub struct KeyErrand {
+pub struct KeyStoreTask {
     /// `look`: a refresh waits for newer keys. `publish`: here are some. `failed`: a refresh has ended without any.
     #[napi(ts_type = "'look' | 'publish' | 'failed'")]
     pub kind: String,
@@ -26,12 +26,12 @@ pub struct KeyErrand {
     pub is_news: bool,
 }
 
-impl From<Errand> for KeyErrand {
-    fn from(errand: Errand) -> Self {
-        let (kind, source, text, is_news) = match errand {
-            Errand::Look(source) => ("look", source, None, false),
-            Errand::Publish { source, text, is_news } => ("publish", source, Some(text), is_news),
-            Errand::Failed(source) => ("failed", source, None, false),
+impl From<StoreTask> for KeyStoreTask {
+    fn from(task: StoreTask) -> Self {
+        let (kind, source, text, is_news) = match task {
+            StoreTask::Look(source) => ("look", source, None, false),
+            StoreTask::Publish { source, text, is_news } => ("publish", source, Some(text), is_news),
+            StoreTask::Failed(source) => ("failed", source, None, false),
         };
         Self { kind: kind.to_owned(), source: source.to_string(), text, is_news }
     }
@@ -78,12 +78,13 @@ pub fn exchange_keys(env: &Env) -> Result<KeyExchange> {
 #[napi]
 impl KeyExchange {
     /// What has to be done, as soon as there is something; null once it is closed.
-    #[napi(catch_unwind, ts_return_type = "Promise<Array<KeyErrand> | null>")]
-    pub fn next<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, Option<Vec<KeyErrand>>>> {
+    #[napi(catch_unwind, ts_return_type = "Promise<Array<KeyStoreTask> | null>")]
+    pub fn next<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, Option<Vec<KeyStoreTask>>>> {
         let exchange = Arc::clone(&self.exchange);
-        let errands = async move { exchange.next().await };
-        let convert = |errands: Option<Vec<Errand>>| errands.map(|all| all.into_iter().map(KeyErrand::from).collect());
-        promise_of(env, self.process, Weight::Idle, None, errands, convert, |_| None)
+        let tasks = async move { exchange.next().await };
+        let convert =
+            |tasks: Option<Vec<StoreTask>>| tasks.map(|all| all.into_iter().map(KeyStoreTask::from).collect());
+        promise_of(env, self.process, Weight::Idle, None, tasks, convert, |_| None)
     }
 
     /// Brings an entry that another replica has made for this source.

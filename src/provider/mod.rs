@@ -35,7 +35,7 @@ use crate::keys::KeySetError;
 use discovery::DiscoveryError;
 use fetch::FetchError;
 pub use key_file::FileError;
-pub use sharing::{Errand, KeyExchange};
+pub use sharing::{KeyExchange, StoreTask};
 pub use slot::{Counters, Refresh, Slot, SlotReport, Snapshot};
 pub use store::{KeyStore, Look, Offer, SharedOffer};
 pub use turn::Turn;

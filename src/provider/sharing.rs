@@ -22,7 +22,7 @@ const MOST_PUBLICATIONS: usize = 1024;
 
 /// What has to be done with the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Errand {
+pub enum StoreTask {
     /// A refresh waits: are there newer keys of this source?
     Look(Arc<str>),
     /// The provider has given keys of this source. `is_news`: others than before.
@@ -94,7 +94,7 @@ pub struct KeyExchange {
 #[derive(Debug, Default)]
 struct State {
     is_closed: bool,
-    errands: VecDeque<Errand>,
+    tasks: VecDeque<StoreTask>,
     /// Since when the first of them waits.
     since: Option<Instant>,
     publications: usize,
@@ -118,7 +118,7 @@ impl KeyExchange {
     }
 
     /// What has to be done, as soon as there is something; `None` once it is closed.
-    pub async fn next(&self) -> Option<Vec<Errand>> {
+    pub async fn next(&self) -> Option<Vec<StoreTask>> {
         loop {
             // Made before the look, so that nothing added in between is missed.
             let news = self.news.notified();
@@ -127,10 +127,10 @@ impl KeyExchange {
                 if state.is_closed {
                     return None;
                 }
-                if !state.errands.is_empty() {
+                if !state.tasks.is_empty() {
                     state.publications = 0;
                     state.since = None;
-                    return Some(state.errands.drain(..).collect());
+                    return Some(state.tasks.drain(..).collect());
                 }
             }
             news.await;
@@ -168,7 +168,7 @@ impl KeyExchange {
         let waiting = state.waiting.entry(Arc::clone(name)).or_default();
         waiting.push(Waiting { slot: Arc::downgrade(slot), found: sender, fallback: None });
         if waiting.len() == 1 {
-            state.add(Errand::Look(Arc::clone(name)));
+            state.add(StoreTask::Look(Arc::clone(name)));
         }
         drop(state);
         self.news.notify_one();
@@ -199,7 +199,7 @@ impl KeyExchange {
             return;
         }
         state.publications = state.publications.saturating_add(1);
-        state.add(Errand::Publish { source: Arc::clone(slot.name()), text, is_news });
+        state.add(StoreTask::Publish { source: Arc::clone(slot.name()), text, is_news });
         drop(state);
         self.news.notify_one();
     }
@@ -211,7 +211,7 @@ impl KeyExchange {
             return;
         }
         state.publications = state.publications.saturating_add(1);
-        state.add(Errand::Failed(Arc::clone(slot.name())));
+        state.add(StoreTask::Failed(Arc::clone(slot.name())));
         drop(state);
         self.news.notify_one();
     }
@@ -256,9 +256,9 @@ impl KeyExchange {
 }
 
 impl State {
-    fn add(&mut self, errand: Errand) {
+    fn add(&mut self, task: StoreTask) {
         self.since.get_or_insert_with(Instant::now);
-        self.errands.push_back(errand);
+        self.tasks.push_back(task);
     }
 
     /// Remembers a slot by the name of its source; false where there are too many.

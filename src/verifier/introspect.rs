@@ -42,10 +42,10 @@ impl Verifier {
             return Checked::Now(Box::new(Err(TokenError::Opaque.into())));
         }
         if let Some(known) = self.calls.introspected(token, policy) {
-            return Checked::Now(Box::new(self.judge(known, policy, now)));
+            return Checked::Now(Box::new(self.answer_for_opaque(known, policy, now)));
         }
         let (this, policy, known) = (Arc::clone(self), Arc::clone(policy), self.ask(token, policy, now));
-        let future = async move { this.judge(known.await, &policy, now) };
+        let future = async move { this.answer_for_opaque(known.await, &policy, now) };
         Checked::Later(Later { future: Box::pin(future), offloaded: None })
     }
 
@@ -63,7 +63,7 @@ impl Verifier {
         let (future, offloaded): (Waiting, _) = match checked {
             Checked::Now(answer) => match (*answer, self.calls.introspected(token, policy)) {
                 (Ok(verified), Some(known)) => {
-                    return Checked::Now(Box::new(self.judge_jwt(known, verified, policy, now)));
+                    return Checked::Now(Box::new(self.answer_for_jwt(known, verified, policy, now)));
                 }
                 (Ok(verified), None) => (Box::pin(async move { Ok(verified) }), None),
                 (refused, _) => return Checked::Now(Box::new(refused)),
@@ -75,7 +75,7 @@ impl Verifier {
         // Asked only about a token that is good by itself.
         let future = async move {
             let verified = future.await?;
-            this.judge_jwt(known.await, verified, &policy, now)
+            this.answer_for_jwt(known.await, verified, &policy, now)
         };
         Checked::Later(Later { future: Box::pin(future), offloaded })
     }
@@ -108,7 +108,7 @@ impl Verifier {
         object_of(verified.map_err(unproven)?.claims())
     }
 
-    fn judge_jwt(&self, known: Known, verified: Verified, policy: &Policy, now: UnixSeconds) -> Answer {
+    fn answer_for_jwt(&self, known: Known, verified: Verified, policy: &Policy, now: UnixSeconds) -> Answer {
         match known {
             Ok(Some(answer)) => {
                 let verified = verify::agreed(&answer, verified, policy, now)?;
@@ -120,7 +120,7 @@ impl Verifier {
         }
     }
 
-    fn judge(&self, known: Known, policy: &Policy, now: UnixSeconds) -> Answer {
+    fn answer_for_opaque(&self, known: Known, policy: &Policy, now: UnixSeconds) -> Answer {
         match known {
             Ok(Some(text)) => {
                 let verified = verify::check_introspected(text, policy, now)?;

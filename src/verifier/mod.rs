@@ -31,7 +31,7 @@ pub use evidence::Evidence;
 pub use crate::provider::calls::{CallError, Exchange, Granted, Graph, GraphAnswer, Userinfo};
 pub use crate::provider::fetch::trust_certificates;
 pub use crate::provider::snapshot_file::SnapshotFileState;
-pub use crate::provider::{Errand, KeyExchange, SharedOffer, SlotReport};
+pub use crate::provider::{KeyExchange, SharedOffer, SlotReport, StoreTask};
 pub use crate::revocation::{Added, Claim, Entry, Named};
 pub use crate::threads::budget::{Caller, EventLoop, Offloaded};
 pub use crate::threads::queue::MOST_QUEUED;

@@ -11,7 +11,7 @@ use remote_agent_auth::provider::budget::Pacing;
 use remote_agent_auth::provider::fetch::FetchError;
 use remote_agent_auth::provider::shared_keys::NotTaken;
 use remote_agent_auth::time::{Clock, UnixSeconds};
-use remote_agent_auth::verifier::{Checked, Errand, KeyExchange, Memory, Verifier};
+use remote_agent_auth::verifier::{Checked, KeyExchange, Memory, StoreTask, Verifier};
 use serde_json::{Value, json};
 
 use crate::support::{ISSUER, OIDC_METADATA};
@@ -65,20 +65,20 @@ impl Replica {
         let replica = Self::new(network, policy);
         let (store, verifier, exchange) = (store.clone(), replica.verifier.clone(), replica.exchange.clone());
         tokio::spawn(async move {
-            while let Some(errands) = exchange.next().await {
-                for errand in errands {
-                    match errand {
-                        Errand::Look(source) => {
+            while let Some(tasks) = exchange.next().await {
+                for task in tasks {
+                    match task {
+                        StoreTask::Look(source) => {
                             let entry = store.lock().unwrap().get(&*source).cloned();
                             let offered = entry.map(|entry| verifier.offer_keys(&exchange, &source, &entry));
                             if offered.is_none_or(|offered| offered.is_awaited) {
                                 exchange.ask_provider(&source);
                             }
                         }
-                        Errand::Publish { source, text, .. } => {
+                        StoreTask::Publish { source, text, .. } => {
                             store.lock().unwrap().insert(source.to_string(), text);
                         }
-                        Errand::Failed(_) => {}
+                        StoreTask::Failed(_) => {}
                     }
                 }
             }
@@ -337,8 +337,8 @@ async fn of_several_exchanges_the_newest_serves_until_it_is_closed() {
             future.await.is_ok()
         }
     });
-    let errands = newer.next().await.unwrap();
-    let [Errand::Look(source)] = &errands[..] else { panic!("{errands:?}") };
+    let tasks = newer.next().await.unwrap();
+    let [StoreTask::Look(source)] = &tasks[..] else { panic!("{tasks:?}") };
     let source = Arc::clone(source);
     newer.ask_provider(&source);
     assert!(check.await.unwrap());
@@ -346,7 +346,7 @@ async fn of_several_exchanges_the_newest_serves_until_it_is_closed() {
     pass(61).await;
     let pending = replica.verifier.prefetch(&replica.policy);
     let pending = tokio::spawn(pending);
-    assert_eq!(replica.exchange.next().await, Some(vec![Errand::Look(source.clone())]));
+    assert_eq!(replica.exchange.next().await, Some(vec![StoreTask::Look(source.clone())]));
     replica.exchange.ask_provider(&source);
     pending.await.unwrap().unwrap();
 }
@@ -422,7 +422,7 @@ async fn a_clock_that_is_wrong_makes_no_key_younger() {
 /// The name of the source that a refresh looks for.
 async fn looked_for(exchange: &KeyExchange) -> Arc<str> {
     match exchange.next().await.as_deref() {
-        Some([Errand::Look(source)]) => Arc::clone(source),
+        Some([StoreTask::Look(source)]) => Arc::clone(source),
         other => panic!("{other:?}"),
     }
 }
@@ -546,9 +546,9 @@ async fn unknown_kids_do_not_have_the_store_looked_at_without_end() {
     tokio::spawn({
         let (replica, looks) = (Arc::clone(&replica), Arc::clone(&looks));
         async move {
-            while let Some(errands) = replica.exchange.next().await {
-                for errand in errands {
-                    let Errand::Look(source) = errand else { continue };
+            while let Some(tasks) = replica.exchange.next().await {
+                for task in tasks {
+                    let StoreTask::Look(source) = task else { continue };
                     looks.fetch_add(1, Ordering::Relaxed);
                     tokio::time::sleep(Duration::from_millis(1)).await;
                     let passed = BEGAN.with(|began| began.elapsed().as_secs_f64());
@@ -592,10 +592,10 @@ async fn a_side_that_fetches_no_errands_delays_no_refresh_for_long_and_fills_no_
     pending.await.unwrap().unwrap();
 }
 
-/// The name in the first of several errands.
+/// The name in the first of several tasks.
 async fn looked_for_first(exchange: &KeyExchange) -> Arc<str> {
     match exchange.next().await.as_deref() {
-        Some([Errand::Look(source), ..]) => Arc::clone(source),
+        Some([StoreTask::Look(source), ..]) => Arc::clone(source),
         other => panic!("{other:?}"),
     }
 }
@@ -613,5 +613,5 @@ async fn a_refresh_whose_keys_nobody_gets_gives_its_lock_back() {
     pending.await.unwrap().unwrap();
     pass(0).await;
     let given_back = tokio::time::timeout(Duration::from_secs(1), replica.exchange.next()).await;
-    assert_eq!(given_back.unwrap(), Some(vec![Errand::Failed(source)]));
+    assert_eq!(given_back.unwrap(), Some(vec![StoreTask::Failed(source)]));
 }

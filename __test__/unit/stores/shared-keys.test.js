@@ -12,9 +12,9 @@ const { shareKeys } = require('../../../lib/stores/shared-keys');
 const SECRET = 'a secret of at least thirty-two bytes';
 const SOURCE = 'a'.repeat(43);
 
-/** What native code offers: errands to run, and what became of them. */
+/** What native code offers: tasks to run, and what became of them. */
 function exchange() {
-  const errands = [];
+  const tasks = [];
   let wake;
   const state = {
     offered: [],
@@ -23,9 +23,9 @@ function exchange() {
     /** Which texts a refresh ends with. */
     takes: () => true,
     asked: [],
-    add(errand) {
-      errands.push({ text: undefined, isNews: false, source: SOURCE, ...errand });
-      if (errand.kind === 'look') state.waiting.add(errand.source ?? SOURCE);
+    add(task) {
+      tasks.push({ text: undefined, isNews: false, source: SOURCE, ...task });
+      if (task.kind === 'look') state.waiting.add(task.source ?? SOURCE);
       wake?.();
     },
     /** Resolves when the refresh that waits asks the provider. */
@@ -33,8 +33,8 @@ function exchange() {
       new Promise((resolve) => state.asked.push((asked) => asked === source && resolve('asked'))),
     native: {
       next: async () => {
-        while (errands.length === 0 && !state.isClosed) await new Promise((resolve) => (wake = resolve));
-        return state.isClosed ? null : errands.splice(0);
+        while (tasks.length === 0 && !state.isClosed) await new Promise((resolve) => (wake = resolve));
+        return state.isClosed ? null : tasks.splice(0);
       },
       offer: async (source, text) => {
         state.offered.push(text);
@@ -363,7 +363,7 @@ describe('shareKeys', () => {
     expect(problems).toEqual(['a message about shared keys is not authentic']);
   });
 
-  test('errands that cannot be fetched leave no refresh waiting', async () => {
+  test('tasks that cannot be fetched leave no refresh waiting', async () => {
     const state = exchange();
     const closed = new Promise((resolve) => (state.native.close = () => resolve('closed')));
     state.native.next = async () => Promise.reject(new Error('of native code'));
